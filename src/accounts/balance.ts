@@ -1,0 +1,40 @@
+import type { Queryable } from '../database/connection.ts'
+import { formatInstant } from '../database/instant.ts'
+import { type BookId, firstIdAt, type Instant } from '../ledger/id.ts'
+import type { AccountState } from './account.ts'
+
+/**
+ * The balance of an account as it was at an instant, in minor units: behind its last posting on either side, found by
+ * one step into each index (postings_by_debit, postings_by_credit). A technical account has no running balance, so all
+ * that came later is taken off the present one.
+ */
+export async function balanceAt(
+  client: Queryable,
+  book: BookId,
+  account: AccountState,
+  at: Instant,
+): Promise<{ readonly balance: bigint; readonly at: string }> {
+  const before = firstIdAt((at + 1n) as Instant)
+  const { rows } = await client.query<{ balance: bigint | null }>(
+    account.userId === null ? TECHNICAL_BALANCE : BALANCE,
+    [book, account.id, before],
+  )
+  return { balance: rows[0]?.balance ?? 0n, at: formatInstant(at) }
+}
+
+const BALANCE = `
+  select balance
+    from ((select id, debit_balance as balance from postings
+            where book = $1 and debit_account = $2 and id < $3 order by id desc limit 1)
+          union all
+          (select id, credit_balance from postings
+            where book = $1 and credit_account = $2 and id < $3 order by id desc limit 1)) last
+   order by id desc
+   limit 1`
+
+const TECHNICAL_BALANCE = `
+  select a.balance
+         - coalesce((select sum(amount) from postings where book = $1 and debit_account = $2 and id >= $3), 0)
+         + coalesce((select sum(amount) from postings where book = $1 and credit_account = $2 and id >= $3), 0) as balance
+    from accounts a
+   where a.book = $1 and a.id = $2`

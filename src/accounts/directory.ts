@@ -1,0 +1,102 @@
+import type { Pool, Queryable } from '../database/connection.ts'
+import type { TechnicalCode } from '../ledger/account.ts'
+import type { AccountId, BookId, UserId } from '../ledger/id.ts'
+import type { Currency } from '../money/currency.ts'
+
+/** What never changes about an account, and what the other side of a payment may know of its holder. */
+export type AccountFacts = {
+  readonly id: AccountId
+  readonly book: BookId
+  /** The owner; null for a technical account. */
+  readonly userId: UserId | null
+  readonly code: TechnicalCode | null
+  readonly currency: Currency
+  /** The owner's e-mail, or the technical account's code. */
+  readonly label: string
+}
+
+/** Looks accounts up by id without asking the database twice: facts never change, so they are kept. */
+export type Directory = ReturnType<typeof createDirectory>
+
+type Row = {
+  id: AccountId
+  user_id: UserId | null
+  code: TechnicalCode | null
+  currency: string
+  digits: number
+  label: string
+}
+
+const FACTS = `
+  select a.id, a.user_id, a.code, a.currency, c.digits, coalesce(u.email, a.code) as label
+    from accounts a
+    join currencies c on c.book = a.book and c.code = a.currency
+    left join users u on u.book = a.book and u.id = a.user_id`
+
+const MOST_KEPT = 100_000
+
+export function createDirectory(pool: Pool) {
+  // A Map keeps the order of insertion: the first entries are the ones that were not asked for in the longest time.
+  const kept = new Map<string, AccountFacts>()
+  const keyOf = (book: BookId, id: AccountId) => `${book}/${id}`
+
+  function keep(key: string, facts: AccountFacts): void {
+    kept.delete(key)
+    kept.set(key, facts)
+    if (kept.size > MOST_KEPT) for (const oldest of kept.keys()) return void kept.delete(oldest)
+  }
+
+  /** The facts of those of the ids that are accounts of the book. */
+  async function load(book: BookId, ids: Iterable<AccountId>, client: Queryable = pool) {
+    const found = new Map<AccountId, AccountFacts>()
+    const missing: AccountId[] = []
+    for (const id of ids) {
+      const facts = kept.get(keyOf(book, id))
+      if (facts) found.set(id, facts)
+      else missing.push(id)
+    }
+    if (missing.length === 0) return found
+    const { rows } = await client.query<Row>({
+      name: 'account-facts',
+      text: `${FACTS} where a.book = $1 and a.id = any($2)`,
+      values: [book, missing],
+    })
+    for (const row of rows) {
+      const facts = toFacts(book, row)
+      keep(keyOf(book, row.id), facts)
+      found.set(row.id, facts)
+    }
+    return found
+  }
+
+  /** One account of the book, at once where it is known. */
+  function find(book: BookId, id: AccountId): AccountFacts | Promise<AccountFacts | undefined> {
+    return kept.get(keyOf(book, id)) ?? load(book, [id]).then((found) => found.get(id))
+  }
+
+  const technical = new Map<string, AccountFacts>()
+
+  /** The book's technical account of that code and currency; undefined where the book has no such currency. */
+  async function findTechnical(book: BookId, code: TechnicalCode, currency: string): Promise<AccountFacts | undefined> {
+    const key = `${book}/${code}/${currency}`
+    const known = technical.get(key)
+    if (known) return known
+    const { rows } = await pool.query<Row>(`${FACTS} where a.book = $1 and a.code = $2 and a.currency = $3`, [
+      book,
+      code,
+      currency,
+    ])
+    const row = rows[0]
+    if (!row) return undefined
+    const facts = toFacts(book, row)
+    technical.set(key, facts)
+    return facts
+  }
+
+  return { load, find, findTechnical }
+}
+
+function toFacts(book: BookId, row: Row): AccountFacts {
+  const { id, user_id: userId, code, currency, digits, label } = row
+  return { id, book, userId, code, currency: { code: currency, digits }, label }
+}

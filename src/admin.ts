@@ -1,0 +1,65 @@
+import { createBooks, ensureMainBook } from './books/books.ts'
+import { readConfig } from './config.ts'
+import { createPool } from './database/connection.ts'
+import { joinDatabase } from './database/open.ts'
+import { NOBODY } from './gateway.ts'
+import { parseEmail } from './identity/email.ts'
+import { makeOperator } from './identity/operators.ts'
+import { LONGEST_PASSWORD, SHORTEST_PASSWORD } from './identity/passwords.ts'
+import { run } from './run.ts'
+import { StartError } from './start_error.ts'
+
+const USAGE = 'usage: npm run admin -- create EMAIL [--book NAME] [--all-books], with the password on standard input'
+
+await run(async (_stopped, environment, args) => {
+  const wanted = parseArguments(args)
+  const config = readConfig(environment)
+  const password = await readPassword()
+  const database = await joinDatabase(config)
+  const pool = createPool(database.connection, 2, 'billing-gateway admin')
+  try {
+    await ensureMainBook(pool, [...config.currencies.values()], NOBODY)
+    const book = await createBooks(pool).find(wanted.book)
+    if (!book) throw new StartError(`there is no book '${wanted.book}'`)
+    const token = await makeOperator(pool, book, wanted.email, password, wanted.allBooks, config.tokenDays)
+    process.stdout.write(`${token}\n`)
+  } finally {
+    await pool.end()
+    await database.close()
+  }
+})
+
+function parseArguments(args: readonly string[]) {
+  const [command, ...rest] = args
+  let address: string | undefined
+  let book = 'main'
+  let allBooks = false
+  while (rest.length > 0) {
+    const argument = rest.shift() ?? ''
+    if (argument === '--all-books') allBooks = true
+    else if (argument === '--book' && rest.length > 0) book = rest.shift() ?? ''
+    else if (address === undefined && !argument.startsWith('-')) address = argument
+    else throw new StartError(USAGE)
+  }
+  if (command !== 'create' || address === undefined) throw new StartError(USAGE)
+  const email = parseEmail(address)
+  if (!email) throw new StartError(`'${address}' is no e-mail address`)
+  return { email, book, allBooks }
+}
+
+/** The first line of standard input: never an argument, which every user of the machine could read. */
+async function readPassword(): Promise<string> {
+  if (process.stdin.isTTY) process.stderr.write('password: ')
+  let text = ''
+  for await (const chunk of process.stdin) {
+    text += chunk
+    if (text.includes('\n')) break
+  }
+  const password = text.split('\n', 1)[0]?.replace(/\r$/, '') ?? ''
+  if (password.length < SHORTEST_PASSWORD || password.length > LONGEST_PASSWORD) {
+    throw new StartError(
+      `the password on standard input must have ${SHORTEST_PASSWORD} to ${LONGEST_PASSWORD} characters`,
+    )
+  }
+  return password
+}

@@ -1,0 +1,52 @@
+import type { NewId } from '../database/clock.ts'
+import type { Queryable } from '../database/connection.ts'
+import { formatInstant } from '../database/instant.ts'
+import type { AuditId, BookId, Id, Instant, TokenId, UserId } from '../ledger/id.ts'
+
+/** Who did something, and from where; null throughout for the operator at the machine. */
+export type Actor = {
+  readonly userId: UserId | null
+  readonly tokenId: TokenId | null
+  readonly address: string | null
+  readonly requestId: string | null
+}
+
+/** One line of the audit log. `detail` never holds a secret. */
+export type AuditEntry = {
+  readonly actor: Actor
+  readonly action: string
+  readonly objectId: Id<string> | null
+  readonly detail: Readonly<Record<string, unknown>>
+}
+
+/** Adds lines to the audit log, in the transaction of what they record. `newId` and `at` are the transaction's. */
+export async function writeAudit(
+  client: Queryable,
+  book: BookId,
+  at: Instant,
+  newId: NewId,
+  entries: readonly AuditEntry[],
+): Promise<void> {
+  if (entries.length === 0) return
+  const ids: AuditId[] = entries.map(() => newId<'audit'>())
+  await client.query({
+    name: 'write-audit',
+    text: `
+      insert into audit_log (book, id, actor_id, token_id, action, object_id, detail, address, request_id, created_at)
+      select $1, v.id, v.actor_id, v.token_id, v.action, v.object_id, v.detail, v.address, v.request_id, $2
+        from unnest($3::uuid[], $4::uuid[], $5::uuid[], $6::text[], $7::uuid[], $8::jsonb[], $9::text[], $10::text[])
+          as v (id, actor_id, token_id, action, object_id, detail, address, request_id)`,
+    values: [
+      book,
+      formatInstant(at),
+      ids,
+      entries.map(({ actor }) => actor.userId),
+      entries.map(({ actor }) => actor.tokenId),
+      entries.map(({ action }) => action),
+      entries.map(({ objectId }) => objectId),
+      entries.map(({ detail }) => JSON.stringify(detail)),
+      entries.map(({ actor }) => actor.address),
+      entries.map(({ actor }) => actor.requestId),
+    ],
+  })
+}

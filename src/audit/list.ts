@@ -1,0 +1,49 @@
+import type { ListSpec, Scope } from '../database/list.ts'
+import * as fields from '../database/list_fields.ts'
+import type { AuditId, BookId, Id, TokenId, UserId } from '../ledger/id.ts'
+import { decodeId } from '../ledger/typeid.ts'
+
+/** A line of the audit log as it stands. */
+export type AuditLine = {
+  readonly id: AuditId
+  readonly actor_id: UserId | null
+  readonly actor: string | null
+  readonly token_id: TokenId | null
+  readonly action: string
+  readonly object_id: Id<string> | null
+  readonly detail: Readonly<Record<string, unknown>>
+  readonly address: string | null
+  readonly request_id: string | null
+  readonly created_at: string
+}
+
+/** The audit log of a book. Index: the primary key. */
+export const auditLog: ListSpec<AuditLine, AuditLine> = {
+  fields: {
+    id: { sql: 'l.id', kind: fields.id((text) => decodeId('aud', text), 'an id such as aud_…'), carried: 'id' },
+    actor_id: {
+      sql: 'l.actor_id',
+      kind: fields.id((text) => decodeId('usr', text), 'an id such as usr_…'),
+      nullable: true,
+    },
+    actor: { sql: 'u.email', kind: fields.text, nullable: true },
+    token_id: {
+      sql: 'l.token_id',
+      kind: fields.id((text) => decodeId('tok', text), 'an id such as tok_…'),
+      nullable: true,
+    },
+    action: { sql: 'l.action', kind: fields.text },
+    address: { sql: 'l.address', kind: fields.text, nullable: true },
+    request_id: { sql: 'l.request_id', kind: fields.text, nullable: true },
+    created_at: { sql: 'l.created_at', kind: fields.time, carried: 'created_at' },
+  },
+  from: 'audit_log l left join users u on u.book = l.book and u.id = l.actor_id',
+  key: [{ sql: 'l.id', cast: 'uuid' }],
+  show: `join audit_log l on l.book = $1 and l.id = page.key0 left join users u on u.book = l.book and u.id = l.actor_id`,
+  columns: `l.id, l.actor_id, u.email as actor, l.token_id, l.action, l.object_id, l.detail, l.address, l.request_id, l.created_at`,
+  toItem: (row) => row,
+}
+
+export function auditIn(book: BookId): Scope {
+  return { where: 'l.book = $1', values: [book] }
+}

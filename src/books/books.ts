@@ -1,0 +1,117 @@
+import { type Actor, writeAudit } from '../audit/audit.ts'
+import { idsAt, readClock } from '../database/clock.ts'
+import { type Client, inTransaction, type Pool, type Queryable } from '../database/connection.ts'
+import { isUniqueViolation } from '../database/faults.ts'
+import { formatInstant } from '../database/instant.ts'
+import { TECHNICAL_CODES } from '../ledger/account.ts'
+import type { BookId } from '../ledger/id.ts'
+import type { Currency } from '../money/currency.ts'
+
+export type Book = { readonly id: BookId; readonly name: string }
+
+/** The book that is there from the start. */
+export const MAIN_BOOK = 'main'
+
+export const BOOK_NAME = /^[a-z][a-z0-9-]{0,31}$/
+
+/** Knows the books by name; a book never changes its name, so a known one is not asked for again. */
+export function createBooks(pool: Pool) {
+  const byName = new Map<string, Book>()
+
+  async function find(name: string): Promise<Book | undefined> {
+    const known = byName.get(name)
+    if (known || !BOOK_NAME.test(name)) return known
+    const { rows } = await pool.query<{ book: BookId }>('select book from books where name = $1', [name])
+    const row = rows[0]
+    if (!row) return undefined
+    const book = { id: row.book, name }
+    byName.set(name, book)
+    return book
+  }
+  return { find }
+}
+export type Books = ReturnType<typeof createBooks>
+
+/**
+ * Makes a book with these currencies and, in each, a technical account of every code. Undefined where the name is taken.
+ */
+export async function makeBook(
+  pool: Pool,
+  name: string,
+  currencies: readonly Currency[],
+  actor: Actor,
+): Promise<Book | undefined> {
+  for (;;) {
+    try {
+      return { id: await inTransaction(pool, (client) => insertBook(client, name, currencies, actor)), name }
+    } catch (error) {
+      if (isUniqueViolation(error, 'books_name_key')) return undefined
+      // Another book took the number at this moment.
+      if (!isUniqueViolation(error, 'books_pkey')) throw error
+    }
+  }
+}
+
+async function insertBook(
+  client: Client,
+  name: string,
+  currencies: readonly Currency[],
+  actor: Actor,
+): Promise<BookId> {
+  const { rows } = await client.query<{ book: BookId }>(
+    `insert into books (book, name, created_at)
+     select coalesce(max(book), 0) + 1, $1, clock_timestamp() from books
+     returning book`,
+    [name],
+  )
+  const book = rows[0]?.book
+  if (book === undefined) throw new Error('a book was not made')
+  await addCurrencies(client, book, currencies)
+  const at = await readClock(client)
+  const detail = { name, currencies: currencies.map(({ code }) => code) }
+  await writeAudit(client, book, at, idsAt(at), [{ actor, action: 'book.create', objectId: null, detail }])
+  return book
+}
+
+/** Makes `main` at the first start, and gives it the currencies that were configured since. */
+export async function ensureMainBook(pool: Pool, currencies: readonly Currency[], actor: Actor): Promise<void> {
+  const { rows } = await pool.query<{ book: BookId }>('select book from books where name = $1', [MAIN_BOOK])
+  const book = rows[0]?.book
+  if (book === undefined) {
+    await makeBook(pool, MAIN_BOOK, currencies, actor)
+    return
+  }
+  const known = await readCurrencies(pool, book)
+  const missing = currencies.filter(({ code }) => !known.has(code))
+  if (missing.length > 0) await inTransaction(pool, (client) => addCurrencies(client, book, missing))
+}
+
+/** The book's currencies by code. */
+export async function readCurrencies(client: Queryable, book: BookId): Promise<Map<string, Currency>> {
+  const { rows } = await client.query<Currency>('select code, digits from currencies where book = $1', [book])
+  return new Map(rows.map((currency) => [currency.code, currency]))
+}
+
+async function addCurrencies(client: Client, book: BookId, currencies: readonly Currency[]): Promise<void> {
+  const at = await readClock(client)
+  const newId = idsAt(at)
+  const accounts = currencies.flatMap(({ code: currency }) => TECHNICAL_CODES.map((code) => ({ currency, code })))
+  await client.query(
+    `insert into currencies (book, code, digits)
+     select $1, v.* from unnest($2::text[], $3::smallint[]) as v on conflict do nothing`,
+    [book, currencies.map(({ code }) => code), currencies.map(({ digits }) => digits)],
+  )
+  await client.query(
+    `insert into accounts (book, id, code, currency, name, created_at, updated_at)
+     select $1, v.id, v.code, v.currency, v.code, $2, $2
+       from unnest($3::uuid[], $4::text[], $5::text[]) as v (id, code, currency)
+         on conflict do nothing`,
+    [
+      book,
+      formatInstant(at),
+      accounts.map(() => newId<'account'>()),
+      accounts.map(({ code }) => code),
+      accounts.map(({ currency }) => currency),
+    ],
+  )
+}

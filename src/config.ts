@@ -1,0 +1,161 @@
+import { join, resolve } from 'node:path'
+import type { Connection } from './database/connection.ts'
+import type { Welcome } from './identity/signup.ts'
+import { parseAmount } from './money/amount.ts'
+import { type Currency, isoCurrenciesByCode, parseDigitalCurrencies } from './money/currency.ts'
+import { type Percent, parsePercent } from './money/percent.ts'
+import type { FeeSchedule } from './payments/fees.ts'
+import { StartError } from './start_error.ts'
+
+export type Config = {
+  readonly port: number
+  readonly host: string
+  readonly publicUrl: string | undefined
+  readonly dataFolder: string
+  /** An existing PostgreSQL; undefined for the embedded one. */
+  readonly database: Connection | undefined
+  readonly databaseConnections: number
+  readonly logLevel: string
+  readonly smtpUrl: string | undefined
+  readonly mailFrom: string
+  readonly mailFolder: string
+  readonly currencies: ReadonlyMap<string, Currency>
+  readonly welcome: Welcome
+  readonly fees: FeeSchedule
+  readonly tokenDays: number
+  readonly mostWaiting: number
+}
+
+type Setting = { readonly fallback: string; readonly help: string }
+
+/** Every setting of the environment, with its default and its line of help. */
+export const SETTINGS = {
+  PORT: { fallback: '8080', help: 'port to listen on; 0 for any free one' },
+  HOST: { fallback: '127.0.0.1', help: 'address to listen on' },
+  DATABASE_URL: { fallback: '', help: 'an existing PostgreSQL 15 or newer; unset: the embedded one' },
+  BGW_DATA_DIR: { fallback: './data', help: 'folder of the embedded PostgreSQL and the mail files' },
+  BGW_PUBLIC_URL: { fallback: '', help: 'address of this gateway as users reach it, for links in mails' },
+  BGW_DATABASE_CONNECTIONS: { fallback: '10', help: 'connections for everything but posting, which has 5 more' },
+  BGW_LOG_LEVEL: { fallback: 'info', help: 'debug, info, warn, error or silent' },
+  BGW_SMTP_URL: { fallback: '', help: 'mail server such as smtps://user:password@host; unset: one file a mail' },
+  BGW_MAIL_FROM: { fallback: 'billing-gateway@localhost', help: 'sender of mails' },
+  BGW_DEFAULT_CURRENCIES: { fallback: 'USD,EUR,CNY', help: 'a new user gets an account in each' },
+  BGW_DIGITAL_CURRENCIES: { fallback: 'BTC:8,USDC:6,ETH:18', help: 'currencies beside ISO 4217, with their digits' },
+  BGW_WELCOME_BONUS: { fallback: '100.00 USD', help: 'given to a new user; 0 for none' },
+  BGW_TRANSFER_FEE_PERCENT: { fallback: '2', help: 'fee of a transfer between users, 0 to 50, at most six decimals' },
+  BGW_TOKEN_DAYS: { fallback: '30', help: 'how long a token from a log-in is good' },
+  BGW_MOST_WAITING: { fallback: '20000', help: 'payments that may wait to be posted before more are refused' },
+} as const satisfies Record<string, Setting>
+
+type Name = keyof typeof SETTINGS
+type Environment = Readonly<Record<string, string | undefined>>
+
+/** The text of `--help`. */
+export function settingsHelp(): string {
+  const lines = Object.entries(SETTINGS).map(([name, { fallback, help }]) => {
+    return `  ${name.padEnd(26)} ${help}${fallback === '' ? '' : ` (default ${fallback})`}`
+  })
+  return `Settings, by environment variables only:\n${lines.join('\n')}\n`
+}
+
+/** Reads the environment. Throws StartError, naming the variable, where one is unknown or wrong. */
+export function readConfig(environment: Environment): Config {
+  for (const name of Object.keys(environment)) {
+    if (name.startsWith('BGW_') && !Object.hasOwn(SETTINGS, name)) {
+      throw new StartError(`${name} is no setting; --help lists them all`)
+    }
+  }
+  const dataFolder = resolve(text(environment, 'BGW_DATA_DIR'))
+  const currencies = readCurrencies(environment)
+  return {
+    port: wholeNumber(environment, 'PORT', 0, 65_535),
+    host: text(environment, 'HOST'),
+    publicUrl: url(environment, 'BGW_PUBLIC_URL', ['http:', 'https:'])?.replace(/\/+$/, ''),
+    dataFolder,
+    database: databaseConnection(url(environment, 'DATABASE_URL', ['postgres:', 'postgresql:'])),
+    databaseConnections: wholeNumber(environment, 'BGW_DATABASE_CONNECTIONS', 3, 1_000),
+    logLevel: oneOf(environment, 'BGW_LOG_LEVEL', ['debug', 'info', 'warn', 'error', 'silent']),
+    smtpUrl: url(environment, 'BGW_SMTP_URL', ['smtp:', 'smtps:']),
+    mailFrom: text(environment, 'BGW_MAIL_FROM'),
+    mailFolder: join(dataFolder, 'mail'),
+    currencies,
+    welcome: { currencies: defaultCurrencies(environment, currencies), bonus: bonus(environment, currencies) },
+    fees: { transferPercent: percent(environment, 'BGW_TRANSFER_FEE_PERCENT') },
+    tokenDays: wholeNumber(environment, 'BGW_TOKEN_DAYS', 1, 3_650),
+    mostWaiting: wholeNumber(environment, 'BGW_MOST_WAITING', 1_000, 1_000_000),
+  }
+}
+
+function text(environment: Environment, name: Name): string {
+  return environment[name] || SETTINGS[name].fallback
+}
+
+function wrong(name: Name, problem: string): StartError {
+  return new StartError(`${name} ${problem}`)
+}
+
+function wholeNumber(environment: Environment, name: Name, least: number, most: number): number {
+  const value = text(environment, name)
+  const number = /^\d{1,9}$/.test(value) ? Number(value) : Number.NaN
+  if (!(number >= least && number <= most)) {
+    throw wrong(name, `must be a whole number from ${least} to ${most}, not '${value}'`)
+  }
+  return number
+}
+
+function oneOf(environment: Environment, name: Name, values: readonly string[]): string {
+  const value = text(environment, name)
+  if (!values.includes(value)) throw wrong(name, `must be one of ${values.join(', ')}, not '${value}'`)
+  return value
+}
+
+/** The value is not repeated in the message: it may hold a password. */
+function url(environment: Environment, name: Name, protocols: readonly string[]): string | undefined {
+  const value = text(environment, name)
+  if (value === '') return undefined
+  if (!URL.canParse(value) || !protocols.includes(new URL(value).protocol)) {
+    throw wrong(
+      name,
+      `must be an address that begins with ${protocols.map((protocol) => `${protocol}//`).join(' or ')}`,
+    )
+  }
+  return value
+}
+
+function databaseConnection(connectionString: string | undefined): Connection | undefined {
+  return connectionString === undefined ? undefined : { connectionString }
+}
+
+function percent(environment: Environment, name: Name): Percent {
+  const value = parsePercent(text(environment, name))
+  // At most half, so that what is left of any amount is positive however the fee is rounded.
+  if (value === undefined || value > 50_000_000n)
+    throw wrong(name, 'must be a percentage from 0 to 50, such as 2 or 0.125')
+  return value
+}
+
+function readCurrencies(environment: Environment): Map<string, Currency> {
+  const digital = parseDigitalCurrencies(text(environment, 'BGW_DIGITAL_CURRENCIES'))
+  if ('wrong' in digital) throw wrong('BGW_DIGITAL_CURRENCIES', `is wrong: ${digital.wrong}`)
+  const currencies = isoCurrenciesByCode()
+  for (const currency of digital) currencies.set(currency.code, currency)
+  return currencies
+}
+
+function defaultCurrencies(environment: Environment, known: ReadonlyMap<string, Currency>): string[] {
+  const codes = text(environment, 'BGW_DEFAULT_CURRENCIES').split(',')
+  const unknown = codes.find((code) => !known.has(code))
+  if (unknown !== undefined) throw wrong('BGW_DEFAULT_CURRENCIES', `names '${unknown}', which is no known currency`)
+  return [...new Set(codes)]
+}
+
+function bonus(environment: Environment, known: ReadonlyMap<string, Currency>): Welcome['bonus'] {
+  const value = text(environment, 'BGW_WELCOME_BONUS')
+  if (value === '0') return undefined
+  const [amount = '', code = ''] = value.split(' ')
+  const currency = known.get(code)
+  if (!currency || !parseAmount(amount, currency)) {
+    throw wrong('BGW_WELCOME_BONUS', `must be an amount and a currency, such as 100.00 USD, not '${value}'`)
+  }
+  return { amount, currency: code }
+}

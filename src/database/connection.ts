@@ -1,0 +1,107 @@
+import pg from 'pg'
+
+/** How to reach a database. A subset of pg's own configuration. */
+export type Connection =
+  | {
+      readonly host: string
+      readonly port: number
+      readonly user: string
+      readonly password: string
+      readonly database: string
+    }
+  | { readonly connectionString: string }
+
+export type Pool = pg.Pool
+export type Client = pg.PoolClient
+
+/** What runs a query: a pool, or one of its clients inside a transaction. */
+export type Queryable = Pick<pg.Pool | pg.PoolClient, 'query'>
+
+/** The role of the server: it can add to the books and never rewrite them (ledger.md law 5). */
+export const SERVER_ROLE = 'billing_gateway'
+
+const OID = { int8: 20, numeric: 1700, timestamptz: 1184 }
+
+/**
+ * `2026-11-23 22:20:49.1234+00`, as PostgreSQL writes a time, in RFC 3339 UTC with microseconds. Sessions run in UTC.
+ */
+export function toWireTime(text: string): string {
+  return `${text.slice(0, 10)}T${text.slice(11, 19)}.${text.slice(20, -3).padEnd(6, '0')}Z`
+}
+
+// Whole numbers of the database are bigints here, never floating point; times are text as it goes out.
+const types = {
+  getTypeParser(oid: number, format?: 'text' | 'binary') {
+    if (oid === OID.int8 || oid === OID.numeric) return BigInt
+    if (oid === OID.timestamptz) return toWireTime
+    return pg.types.getTypeParser(oid, format)
+  },
+} as pg.CustomTypesConfig
+
+const SESSION_OPTIONS = [
+  '-c TimeZone=UTC',
+  '-c DateStyle=ISO',
+  // A node that hangs or is cut off must not keep rows locked.
+  '-c idle_in_transaction_session_timeout=10s',
+  '-c statement_timeout=30s',
+].join(' ')
+
+/** A pool of sessions in the server's role. Connections are made when needed; a lost one is replaced. */
+export function createPool(connection: Connection, max: number, name: string): Pool {
+  const pool = new pg.Pool({
+    ...connection,
+    max,
+    types,
+    application_name: name,
+    connectionTimeoutMillis: 5_000,
+    keepAlive: true,
+    // Statements of a batch go out together, without waiting for the one before.
+    pipeline: true,
+    options: `-c role=${SERVER_ROLE} ${SESSION_OPTIONS}`,
+  })
+  // A connection that breaks while idle is replaced; who uses one that breaks gets the error from its query.
+  pool.on('error', () => undefined)
+  pool.on('connect', (client) => client.on('error', () => undefined))
+  return pool
+}
+
+/** One session as the database's owner: for migrations, and nothing else. */
+export async function withOwner<T>(connection: Connection, work: (client: pg.Client) => Promise<T>): Promise<T> {
+  const client = new pg.Client({ ...connection, types, connectionTimeoutMillis: 5_000 })
+  client.on('error', () => undefined)
+  await client.connect()
+  try {
+    return await work(client)
+  } finally {
+    await client.end().catch(() => undefined)
+  }
+}
+
+/** Whether a server answers there: false while it starts or where nobody listens. */
+export async function probe(connection: Connection): Promise<boolean> {
+  try {
+    await withOwner(connection, (client) => client.query('select 1'))
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** Runs `work` in one transaction on one connection: committed when it returns, rolled back when it throws. */
+export async function inTransaction<T>(pool: Pool, work: (client: Client) => Promise<T>): Promise<T> {
+  const client = await pool.connect()
+  let broken: Error | undefined
+  try {
+    await client.query('begin')
+    const result = await work(client)
+    await client.query('commit')
+    return result
+  } catch (error) {
+    await client.query('rollback').catch((cause: Error) => {
+      broken = cause
+    })
+    throw error
+  } finally {
+    client.release(broken)
+  }
+}

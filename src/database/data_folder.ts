@@ -1,0 +1,83 @@
+import { existsSync, linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { StartError } from '../start_error.ts'
+
+/** Who runs a gateway on a data folder: a process id can be used again, so its start time stands beside it. */
+type Holder = { readonly pid: number; readonly started: string }
+
+/** The process that holds the folder, if it is alive. */
+export function holderOf(folder: string): number | undefined {
+  const file = lockFileOf(folder)
+  if (!existsSync(file)) return undefined
+  try {
+    const holder: Holder = JSON.parse(readFileSync(file, 'utf8'))
+    return isAlive(holder) ? holder.pid : undefined
+  } catch {
+    return undefined // written by a process that was killed in the middle of it
+  }
+}
+
+/**
+ * Takes the data folder for this process, making it where there is none. Returns what gives it back. A lock whose
+ * process is gone is taken over. Throws StartError where another gateway runs on it.
+ */
+export function lockDataFolder(folder: string): () => void {
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o700 })
+  } catch (cause) {
+    throw new StartError(`cannot make the data folder ${folder}: ${(cause as Error).message}`, { cause })
+  }
+  const file = lockFileOf(folder)
+  const mine = `${file}.${process.pid}`
+  const holder: Holder = { pid: process.pid, started: startOf(process.pid) }
+  try {
+    writeFileSync(mine, JSON.stringify(holder), { mode: 0o600 })
+    if (!claim(mine, file)) {
+      const other = holderOf(folder)
+      if (other !== undefined)
+        throw new StartError(`process ${other} already runs a gateway on the data folder ${folder}`)
+      rmSync(file, { force: true })
+      if (!claim(mine, file)) throw new StartError(`another gateway starts on the data folder ${folder} right now`)
+    }
+  } catch (cause) {
+    if (cause instanceof StartError) throw cause
+    throw new StartError(`cannot write to the data folder ${folder}: ${(cause as Error).message}`, { cause })
+  } finally {
+    rmSync(mine, { force: true })
+  }
+  return () => rmSync(file, { force: true })
+}
+
+/** A hard link appears whole or not at all, and only where none is. */
+function claim(mine: string, file: string): boolean {
+  try {
+    linkSync(mine, file)
+    return true
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
+    throw error
+  }
+}
+
+function lockFileOf(folder: string): string {
+  return join(folder, 'gateway.lock')
+}
+
+function isAlive({ pid, started }: Holder): boolean {
+  try {
+    process.kill(pid, 0)
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM'
+  }
+  return started === '' || startOf(pid) === started
+}
+
+/** When a process started, by the kernel's count, where the kernel tells (field 22 of /proc/PID/stat). */
+function startOf(pid: number): string {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? ''
+  } catch {
+    return ''
+  }
+}

@@ -1,0 +1,21 @@
+import type { Instant } from '../ledger/id.ts'
+
+const WIRE = /^(\d{4}-\d{2}-\d{2})[Tt ](\d{2}:\d{2}:\d{2})(?:\.(\d{1,9}))?([Zz]|[+-]\d{2}:\d{2})$/
+
+/** RFC 3339 in UTC with microseconds, as every time goes out. */
+export function formatInstant(at: Instant): string {
+  const seconds = new Date(Number(at / 1000n)).toISOString().slice(0, 19)
+  return `${seconds}.${(at % 1_000_000n).toString().padStart(6, '0')}Z`
+}
+
+/** Reads RFC 3339; digits beyond microseconds are cut. Undefined where it is no time of the years 1970 to 9999. */
+export function parseInstant(text: string): Instant | undefined {
+  const match = WIRE.exec(text)
+  if (!match) return undefined
+  const [, day, time, fraction = '', zone] = match
+  const milliseconds = Date.parse(`${day}T${time}${zone?.toUpperCase()}`)
+  // Date.parse lets 30 February pass into March.
+  const isRealDay = new Date(`${day}T00:00:00Z`).toISOString().startsWith(day ?? '-')
+  if (Number.isNaN(milliseconds) || milliseconds < 0 || !isRealDay) return undefined
+  return (BigInt(milliseconds) * 1000n + BigInt(fraction.slice(0, 6).padEnd(6, '0'))) as Instant
+}

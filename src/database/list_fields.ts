@@ -1,0 +1,75 @@
+import { MAX_DIGITS } from '../money/currency.ts'
+import { parseInstant } from './instant.ts'
+
+/** What callers may filter and sort a list by. */
+export type Field = {
+  /** The SQL that stands for it; ours, never a caller's. */
+  readonly sql: string
+  readonly kind: Kind
+  readonly nullable?: true
+  /**
+   * `id` is the list's key itself, `created_at` the time that the key's UUIDv7 carries: both are read through the index
+   * of the key instead of one of their own.
+   */
+  readonly carried?: 'id' | 'created_at'
+}
+
+/** How a field's values are written by callers, and compared in SQL. */
+export type Kind = {
+  readonly cast: string
+  /** What to compare with, as a parameter (or several, where the field is a row of columns); undefined where the text is no such value. */
+  readonly parse: (text: string) => string | readonly string[] | undefined
+  readonly like: boolean
+  /** For the message: what a value looks like. */
+  readonly shape: string
+}
+
+export const text: Kind = { cast: 'text', parse: (value) => value, like: true, shape: 'text' }
+
+export const time: Kind = {
+  cast: 'timestamptz',
+  parse: (value) => (parseInstant(value) === undefined ? undefined : value),
+  like: false,
+  shape: 'a time such as 2026-01-31T12:00:00Z',
+}
+
+export function choice(values: readonly string[]): Kind {
+  const parse = (value: string) => (values.includes(value) ? value : undefined)
+  return { cast: 'text', parse, like: false, shape: `one of ${values.join(', ')}` }
+}
+
+export function id(decode: (value: string) => string | undefined, shape: string): Kind {
+  return { cast: 'uuid', parse: decode, like: false, shape }
+}
+
+/** An id that stands for a whole key of several columns: what it decodes to compares with `(a, b)`. */
+export function compositeId(decode: (value: string) => readonly string[] | undefined, shape: string): Kind {
+  return { cast: 'uuid', parse: decode, like: false, shape }
+}
+
+/** Amounts of all currencies compare as decimals: both sides as whole numbers of 10^-18 of the currency's unit. */
+export const amount: Kind = {
+  cast: 'numeric',
+  parse: (value) => {
+    const match = /^(-?)(\d{1,31})(?:\.(\d{1,18}))?$/.exec(value)
+    return match ? `${match[1]}${match[2]}${(match[3] ?? '').padEnd(MAX_DIGITS, '0')}` : undefined
+  },
+  like: false,
+  shape: 'a decimal number such as 12.30',
+}
+
+/** The SQL of an amount field, from its column of minor units and its currency's digits. */
+export function amountSql(column: string, digits: string): string {
+  return `(${column} * power(10::numeric, ${MAX_DIGITS} - ${digits}))`
+}
+
+/** A query that a list does not understand: the caller's mistake, with the parameter that it is in. */
+export class QueryError extends Error {
+  override readonly name = 'QueryError'
+  readonly parameter: string
+
+  constructor(parameter: string, message: string) {
+    super(message)
+    this.parameter = parameter
+  }
+}

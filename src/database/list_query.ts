@@ -1,0 +1,151 @@
+import { firstIdAt, type Instant } from '../ledger/id.ts'
+import { parseInstant } from './instant.ts'
+import { type Field, QueryError } from './list_fields.ts'
+
+export const OPERATORS = ['eq', 'ne', 'gt', 'gte', 'lt', 'lte', 'in', 'like'] as const
+export type Operator = (typeof OPERATORS)[number]
+
+export type Filter =
+  | { readonly parameter: string; readonly field: string; readonly operator: Operator; readonly value: string }
+  | { readonly parameter: string; readonly metadataKey: string; readonly value: string }
+
+export type Sort = { readonly field: string; readonly descending: boolean }
+
+/** What a caller asks of a list. */
+export type ListQuery = {
+  readonly filters: readonly Filter[]
+  readonly sort: readonly Sort[]
+  readonly limit: number
+  readonly cursor: string | null
+}
+
+type Fields = Readonly<Record<string, Field>>
+
+const DEFAULT_LIMIT = 50
+const MOST = 200
+const MOST_SORTS = 5
+
+/** Reads the query of a list's URL. Throws QueryError at the first parameter that the list does not know. */
+export function parseListQuery(fields: Fields, raw: Readonly<Record<string, unknown>>): ListQuery {
+  const filters: Filter[] = []
+  let sort: Sort[] = []
+  let limit = DEFAULT_LIMIT
+  let cursor: string | null = null
+  for (const [parameter, value] of Object.entries(raw)) {
+    if (typeof value !== 'string') throw new QueryError(parameter, 'is given more than once')
+    if (value.includes('\0') || !value.isWellFormed()) throw new QueryError(parameter, 'is not valid Unicode text')
+    if (parameter === 'limit') limit = parseLimit(value)
+    else if (parameter === 'cursor') cursor = value
+    else if (parameter === 'sort') sort = parseSort(fields, value)
+    else filters.push(parseFilter(fields, parameter, value))
+  }
+  return { filters, sort, limit, cursor }
+}
+
+function parseLimit(value: string): number {
+  const limit = /^\d{1,4}$/.test(value) ? Number(value) : 0
+  if (limit < 1 || limit > MOST) throw new QueryError('limit', `must be a whole number from 1 to ${MOST}`)
+  return limit
+}
+
+function parseSort(fields: Fields, value: string): Sort[] {
+  const sort = value.split(',').map((part) => {
+    const descending = part.startsWith('-')
+    const field = descending ? part.slice(1) : part
+    if (!Object.hasOwn(fields, field)) throw new QueryError('sort', `there is no field '${field}'; ${known(fields)}`)
+    return { field, descending }
+  })
+  if (sort.length > MOST_SORTS) throw new QueryError('sort', `names more than ${MOST_SORTS} fields`)
+  if (new Set(sort.map(({ field }) => field)).size < sort.length) throw new QueryError('sort', 'names a field twice')
+  return sort
+}
+
+function parseFilter(fields: Fields, parameter: string, value: string): Filter {
+  const match = /^([a-z_]+)(?:\[(.*)\])?$/s.exec(parameter)
+  const [, field = '', bracket] = match ?? []
+  if (field === 'metadata' && bracket !== undefined && Object.hasOwn(fields, 'metadata')) {
+    return { parameter, metadataKey: bracket, value }
+  }
+  if (!Object.hasOwn(fields, field) || field === 'metadata')
+    throw new QueryError(parameter, `is no field; ${known(fields)}`)
+  const operator = OPERATORS.find((name) => name === (bracket ?? 'eq'))
+  if (!operator) throw new QueryError(parameter, `has an unknown operator; there are ${OPERATORS.join(', ')}`)
+  return { parameter, field, operator, value }
+}
+
+function known(fields: Fields): string {
+  return `fields are ${Object.keys(fields).join(', ')}`
+}
+
+const COMPARISONS = { eq: '=', gt: '>', gte: '>=', lt: '<', lte: '<=' } as const
+
+/** A filter as SQL; values become parameters. Throws QueryError where the value does not fit the field. */
+export function conditionOf(
+  fields: Fields,
+  key: readonly string[],
+  filter: Filter,
+  param: (value: unknown) => string,
+): string {
+  if ('metadataKey' in filter) {
+    return `${fields.metadata?.sql} ->> ${param(filter.metadataKey)} = ${param(filter.value)}`
+  }
+  const { operator, parameter } = filter
+  const field = fields[filter.field]
+  if (!field) throw new QueryError(parameter, 'is no field')
+  const { sql, kind } = field
+  if (field.carried === 'created_at') return timeCondition(key[0] ?? '', filter, param)
+  const parse = (text: string) => {
+    const value = kind.parse(text)
+    if (value === undefined) throw new QueryError(parameter, `must be ${kind.shape}`)
+    if (typeof value === 'string') return `${param(value)}::${kind.cast}`
+    return `(${value.map((part, index) => `${param(part)}::${index === 0 ? kind.cast : 'text'}`).join(', ')})`
+  }
+  switch (operator) {
+    case 'in':
+      return `${sql} in (${filter.value.split(',').map(parse).join(', ')})`
+    case 'like':
+      if (!kind.like) throw new QueryError(parameter, 'has the operator like, which is for text fields')
+      return `${sql} ilike ${param(`%${filter.value.replace(/[\\%_]/g, '\\$&')}%`)}`
+    case 'ne':
+      return `${sql} is distinct from ${parse(filter.value)}`
+    default:
+      return `${sql} ${COMPARISONS[operator]} ${parse(filter.value)}`
+  }
+}
+
+/** A condition on the time that an id carries, as one on the id, so that the index of the key serves it. */
+function timeCondition(
+  idColumn: string,
+  { operator, parameter, value }: { operator: Operator; parameter: string; value: string },
+  param: (value: unknown) => string,
+): string {
+  const instant = (text: string): Instant => {
+    const at = parseInstant(text)
+    if (at === undefined) throw new QueryError(parameter, 'must be a time such as 2026-01-31T12:00:00Z')
+    return at
+  }
+  const from = (at: Instant) => `${param(firstIdAt(at))}::uuid`
+  const after = (at: Instant) => from((at + 1n) as Instant)
+  const within = (at: Instant) => `(${idColumn} >= ${from(at)} and ${idColumn} < ${after(at)})`
+  switch (operator) {
+    case 'eq':
+      return within(instant(value))
+    case 'ne':
+      return `not ${within(instant(value))}`
+    case 'gt':
+      return `${idColumn} >= ${after(instant(value))}`
+    case 'gte':
+      return `${idColumn} >= ${from(instant(value))}`
+    case 'lt':
+      return `${idColumn} < ${from(instant(value))}`
+    case 'lte':
+      return `${idColumn} < ${after(instant(value))}`
+    case 'in':
+      return `(${value
+        .split(',')
+        .map((text) => within(instant(text)))
+        .join(' or ')})`
+    case 'like':
+      throw new QueryError(parameter, 'has the operator like, which is for text fields')
+  }
+}

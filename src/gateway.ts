@@ -1,0 +1,56 @@
+import { createDirectory } from './accounts/directory.ts'
+import { createBooks, ensureMainBook } from './books/books.ts'
+import type { Config } from './config.ts'
+import { type Connection, createPool } from './database/connection.ts'
+import { runJobs } from './identity/jobs.ts'
+import { createMailer } from './identity/mail.ts'
+import { createSessions } from './identity/sessions.ts'
+import { createSignUp } from './identity/signup.ts'
+import type { Log } from './log.ts'
+import { initiateRequests, postRequests } from './payments/batch.ts'
+import { createIntake } from './payments/intake.ts'
+import { createPoster } from './payments/poster.ts'
+import { createWatch } from './payments/watch.ts'
+import { createWorker } from './payments/worker.ts'
+
+/** Everything that the API stands on, wired by hand. `publicUrl` is asked when a mail is written. */
+export type Gateway = Awaited<ReturnType<typeof createGateway>>
+
+export async function createGateway(connection: Connection, config: Config, publicUrl: () => string, log: Log) {
+  const pool = createPool(connection, config.databaseConnections, 'billing-gateway')
+  // Batches have connections of their own, so that no list keeps them waiting.
+  const posting = createPool(connection, POSTING_CONNECTIONS, 'billing-gateway posting')
+  await ensureMainBook(pool, [...config.currencies.values()], NOBODY)
+
+  const directory = createDirectory(pool)
+  const books = createBooks(pool)
+  const intake = createIntake(directory, config.fees)
+  const limits = { slots: 2, largestBatch: 1_000, mostWaiting: config.mostWaiting }
+  const poster = createPoster(posting, postRequests, limits)
+  const initiator = createPoster(posting, initiateRequests, { ...limits, slots: 1 })
+  const watch = createWatch(pool, log)
+  const worker = createWorker({ pool: posting, directory, log, tell: watch.tell })
+  const sessions = createSessions(pool, books, log)
+  const { signUp } = createSignUp({ pool, directory, intake, welcome: config.welcome })
+  const sendMail = createMailer({ smtpUrl: config.smtpUrl, from: config.mailFrom, folder: config.mailFolder })
+  const jobs = await runJobs({ pool, sendMail, publicUrl, log })
+
+  /** Finishes what was accepted, then lets go of everything, in reverse. */
+  async function stop(): Promise<void> {
+    await Promise.all([poster.drain(), initiator.drain()])
+    await worker.stop()
+    watch.stop()
+    await sessions.stop()
+    await jobs.stop()
+    await posting.end()
+    await pool.end()
+  }
+
+  return { pool, directory, books, intake, poster, initiator, watch, worker, sessions, signUp, config, log, stop }
+}
+
+/** Two batches of each kind under way, a worker's, and one to spare. */
+const POSTING_CONNECTIONS = 5
+
+/** Whoever does what nobody asked for: the gateway itself. */
+export const NOBODY = { userId: null, tokenId: null, address: null, requestId: null }

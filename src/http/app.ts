@@ -1,0 +1,101 @@
+import { randomUUID } from 'node:crypto'
+import helmet from '@fastify/helmet'
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
+import fastify, { type FastifyBaseLogger, LogController } from 'fastify'
+import type { Gateway } from '../gateway.ts'
+import { authenticator } from './authentication.ts'
+import { parseStrictJson } from './body.ts'
+import { confirmPage } from './confirm_page.ts'
+import { documentApi } from './document.ts'
+import { ApiError } from './errors.ts'
+import { addEtags } from './etag.ts'
+import { createMetrics } from './metrics.ts'
+import { sendProblem } from './problem.ts'
+import type { App } from './route.ts'
+import { accountRoutes } from './routes/accounts.ts'
+import { adminRoutes } from './routes/admin.ts'
+import { bulkRoutes } from './routes/bulk.ts'
+import { healthRoutes } from './routes/health.ts'
+import { identityRoutes } from './routes/identity.ts'
+import { importRoutes } from './routes/import.ts'
+import { operationRoutes } from './routes/operations.ts'
+import { paymentRoutes } from './routes/payments.ts'
+import { tokenRoutes } from './routes/tokens.ts'
+import { validatorOf } from './validation.ts'
+
+/** The largest body of an ordinary request (api.md, Everywhere). */
+const LARGEST_BODY = 1024 * 1024
+
+/** The HTTP face of a gateway, ready to listen. */
+export async function createApp(gateway: Gateway): Promise<App> {
+  const app: App = fastify({
+    loggerInstance: gateway.log as FastifyBaseLogger,
+    logController: new LogController({ disableRequestLogging: true }),
+    bodyLimit: LARGEST_BODY,
+    requestTimeout: 120_000,
+    forceCloseConnections: 'idle',
+    genReqId: (request) => requestId(request.headers['x-request-id']),
+    frameworkErrors: (error, request, reply) => void sendProblem(error, request, reply),
+    routerOptions: { ignoreTrailingSlash: false, maxParamLength: 200 },
+  }).withTypeProvider<TypeBoxTypeProvider>()
+
+  await app.register(helmet, {
+    contentSecurityPolicy: { directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] } },
+  })
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body: Buffer, done) => {
+    try {
+      done(null, parseStrictJson(body))
+    } catch (error) {
+      done(error as Error)
+    }
+  })
+  app.setValidatorCompiler(validatorOf)
+  app.setErrorHandler(sendProblem)
+  app.setNotFoundHandler({ preHandler: [] }, (request, reply) => sendProblem(new ApiError('not_found'), request, reply))
+  app.decorateRequest('session', null)
+  app.addHook('onRoute', ({ url, method, config }) => {
+    // The pages of the docs come from their library.
+    if (!url.startsWith('/docs') && config?.access === undefined)
+      throw new Error(`${method} ${url} does not say who may call it`)
+  })
+  app.addHook('onRequest', async (request, reply) => void reply.header('x-request-id', request.id))
+  app.addHook('onRequest', authenticator(gateway))
+  logRequests(app)
+  addEtags(app)
+
+  const metrics = createMetrics(app, gateway)
+  await documentApi(app)
+  // A scope of its own, so that content types of one group of routes are unknown to the others.
+  await app.register(async (scope) => {
+    const routes = scope as App
+    healthRoutes(routes, gateway, metrics)
+    identityRoutes(routes, gateway)
+    tokenRoutes(routes, gateway)
+    accountRoutes(routes, gateway)
+    paymentRoutes(routes, gateway)
+    operationRoutes(routes, gateway)
+    adminRoutes(routes, gateway)
+  })
+  for (const group of [bulkRoutes, importRoutes, confirmPage]) {
+    await app.register(async (scope) => group(scope as App, gateway))
+  }
+  return app
+}
+
+/** A caller's own request id where it is harmless, or a new one. */
+function requestId(header: string | string[] | undefined): string {
+  return typeof header === 'string' && /^[\w.:-]{1,100}$/.test(header) ? header : `req_${randomUUID()}`
+}
+
+/** One line a request: never a header, a body or a query, which may hold secrets. */
+function logRequests(app: App): void {
+  app.addHook('onResponse', async (request, reply) => {
+    const { method, id, routeOptions } = request
+    const milliseconds = Math.round(reply.elapsedTime * 10) / 10
+    request.log.info(
+      { request_id: id, method, route: routeOptions.url, status: reply.statusCode, ms: milliseconds },
+      'request',
+    )
+  })
+}

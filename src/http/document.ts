@@ -1,0 +1,53 @@
+import swagger from '@fastify/swagger'
+import scalar from '@scalar/fastify-api-reference'
+import { ERRORS } from './errors.ts'
+import type { App } from './route.ts'
+
+const DESCRIPTION = `
+Accounts in several currencies, and payments between them, on double-entry books.
+
+Amounts are decimal strings in the currency's unit. Times are RFC 3339, UTC. Send \`Authorization: Bearer bgw_…\`.
+Lists take \`field=value\`, \`field[gt|gte|lt|lte|ne|in|like]=value\`, \`metadata[key]=value\`, \`sort\`, \`limit\` and \`cursor\`.
+An \`Idempotency-Key\` makes any POST that moves or creates safe to repeat.
+
+Errors are problem+json (RFC 9457) with a stable \`code\`:
+
+| code | status | |
+| --- | --- | --- |
+${Object.entries(ERRORS)
+  .map(([code, [status, title]]) => `| \`${code}\` | ${status} | ${title} |`)
+  .join('\n')}
+`
+
+/** Serves `/openapi.json`, which is made from the schemas of the routes, and `/docs`, a page to read it. */
+export async function documentApi(app: App): Promise<void> {
+  await app.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: {
+        title: 'billing-gateway',
+        version: '0.1.0',
+        description: DESCRIPTION,
+        license: { name: 'MIT', identifier: 'MIT' },
+      },
+      servers: [{ url: '/' }],
+      tags: ['Identity', 'Accounts', 'Payments', 'Operations', 'Operators', 'Running'].map((name) => ({ name })),
+      components: { securitySchemes: { bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'bgw_…' } } },
+    },
+  })
+  app.get('/openapi.json', { config: { access: 'public' }, schema: { hide: true } }, async () => app.swagger())
+  await app.register(scalar, {
+    routePrefix: '/docs',
+    configuration: { url: '/openapi.json', telemetry: false, withDefaultFonts: false, hideClientButton: true },
+    hooks: {
+      onRequest: (_request, reply, done) => {
+        // The page of the library runs inline scripts and styles; all of it comes from here.
+        reply.header(
+          'content-security-policy',
+          "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self' data:; frame-ancestors 'none'",
+        )
+        done()
+      },
+    },
+  })
+}

@@ -1,0 +1,64 @@
+/** Every error code of the API, with its status and what it says. The docs and the OpenAPI document come from this list. */
+export const ERRORS = {
+  invalid_request: [400, 'The request has more than one mistake; see errors'],
+  malformed_body: [400, 'The body is not well-formed JSON in UTF-8, or names a field twice'],
+  missing_field: [400, 'A field is missing'],
+  unknown_field: [400, 'A field is not known'],
+  invalid_type: [400, 'A field has the wrong type'],
+  invalid_value: [400, 'A field has a value that is not allowed'],
+  invalid_amount: [400, 'An amount is not a decimal string of its currency'],
+  invalid_id: [400, 'A field holds no id of the type that it needs'],
+  invalid_query: [400, 'The query has a parameter that the list does not understand'],
+  invalid_header: [400, 'A header has a value that is not allowed'],
+  invalid_token: [400, 'The token is unknown, used or too old'],
+  unknown_currency: [400, 'The book does not have this currency'],
+  unauthenticated: [401, 'A valid token is needed'],
+  invalid_credentials: [401, 'The e-mail or the password is wrong'],
+  forbidden: [403, 'The token or the role does not allow this'],
+  email_unconfirmed: [403, 'The e-mail address must be confirmed first'],
+  not_found: [404, 'There is no such thing here'],
+  method_not_allowed: [405, 'The resource does not have this method'],
+  account_closed: [409, 'The account is closed'],
+  balance_not_zero: [409, 'The account closes only at a balance of zero'],
+  book_exists: [409, 'There is a book of this name'],
+  too_large: [413, 'The body is too large'],
+  unsupported_media_type: [415, 'The body has a content type that is not supported here'],
+  idempotency_key_reused: [422, 'The idempotency key was used for another request'],
+  too_many_payments: [422, 'One bulk request holds at most 10 000 payments'],
+  rate_limited: [429, 'Too many requests'],
+  internal: [500, 'Something went wrong here'],
+  overloaded: [503, 'More is waiting than can be done soon; nothing was accepted'],
+  unavailable: [503, 'The database is away; nothing was accepted'],
+  outcome_unknown: [503, 'The outcome is not known; repeat the request with the same idempotency key'],
+} as const satisfies Record<string, readonly [number, string]>
+
+export type ErrorCode = keyof typeof ERRORS
+
+/** One mistake in the input: where, what kind, and a sentence. */
+export type FieldError = { readonly field: string; readonly code: ErrorCode; readonly detail: string }
+
+/** A request that is refused. Becomes problem+json in one place (problem.ts). */
+export class ApiError extends Error {
+  override readonly name = 'ApiError'
+  readonly code: ErrorCode
+  readonly errors: readonly FieldError[]
+
+  constructor(code: ErrorCode, detail?: string, errors: readonly FieldError[] = [], options?: ErrorOptions) {
+    super(detail ?? ERRORS[code][1], options)
+    this.code = code
+    this.errors = errors
+  }
+}
+
+/** The error of one or more mistakes: their own code where they share one. */
+export function inputError(errors: readonly FieldError[]): ApiError {
+  const [first] = errors
+  if (!first) return new ApiError('invalid_request')
+  const shared = errors.every(({ code }) => code === first.code)
+  const detail = errors.length === 1 ? `${first.field} ${first.detail}` : undefined
+  return new ApiError(shared ? first.code : 'invalid_request', detail, errors)
+}
+
+export function fieldError(field: string, code: ErrorCode, detail: string): ApiError {
+  return inputError([{ field, code, detail }])
+}

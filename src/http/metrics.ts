@@ -1,0 +1,37 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import type { Gateway } from '../gateway.ts'
+import type { App } from './route.ts'
+
+/** Counts and times every request, by route, and shows how much waits to be posted. */
+export function createMetrics(app: App, { poster, initiator }: Gateway): () => Promise<string> {
+  const register = new Registry()
+  collectDefaultMetrics({ register })
+  const registers = [register]
+  const requests = new Histogram({
+    name: 'http_request_duration_seconds',
+    help: 'Time from request to answer',
+    labelNames: ['method', 'route', 'status'] as const,
+    buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10],
+    registers,
+  })
+  const payments = new Counter({
+    name: 'payments_answered_total',
+    help: 'Requests for payments that were answered, by status',
+    labelNames: ['status'] as const,
+    registers,
+  })
+  new Gauge({
+    name: 'payments_waiting',
+    help: 'Payments that wait for their batch to commit',
+    registers,
+    collect() {
+      this.set(poster.depth() + initiator.depth())
+    },
+  })
+  app.addHook('onResponse', async (request, reply) => {
+    const route = request.routeOptions.url ?? 'unknown'
+    requests.observe({ method: request.method, route, status: String(reply.statusCode) }, reply.elapsedTime / 1_000)
+    if (request.method === 'POST' && route === '/v1/payments') payments.inc({ status: String(reply.statusCode) })
+  })
+  return () => register.metrics()
+}

@@ -1,0 +1,40 @@
+import { ApiError } from './errors.ts'
+
+/** How a caller wants to be answered (RFC 7240). */
+export type Prefer = {
+  /** Stored first and posted in the background. */
+  readonly asynchronous: boolean
+  /** How long to wait for the outcome all the same. */
+  readonly waitSeconds: number
+  /** For the header Preference-Applied. */
+  readonly applied: string | undefined
+}
+
+const LONGEST_WAIT = 60
+
+/** Reads `respond-async` and `wait=N`; preferences that are not ours are ignored, as RFC 7240 §2 asks. */
+export function parsePrefer(header: string | string[] | undefined): Prefer {
+  const preferences = [header ?? ''].flat().join(',').split(',')
+  let respondAsync = false
+  let wait: number | undefined
+  for (const preference of preferences) {
+    const [name = '', value = ''] = preference.split(';', 1)[0]?.split('=') ?? []
+    if (/^\s*respond-async\s*$/i.test(name)) respondAsync = true
+    if (/^\s*wait\s*$/i.test(name)) wait = parseWait(value.trim().replace(/^"(.*)"$/, '$1'))
+  }
+  const applied = [respondAsync ? ['respond-async'] : [], wait === undefined ? [] : [`wait=${wait}`]].flat()
+  return {
+    asynchronous: respondAsync || wait !== undefined,
+    waitSeconds: wait ?? 0,
+    applied: applied.length === 0 ? undefined : applied.join(', '),
+  }
+}
+
+function parseWait(value: string): number {
+  const seconds = /^\d{1,5}$/.test(value) ? Number(value) : undefined
+  if (seconds === undefined) {
+    const detail = 'must say wait= and a whole number of seconds'
+    throw new ApiError('invalid_header', `prefer ${detail}`, [{ field: 'prefer', code: 'invalid_header', detail }])
+  }
+  return Math.min(seconds, LONGEST_WAIT)
+}

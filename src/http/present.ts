@@ -1,0 +1,118 @@
+import type { AccountState } from '../accounts/account.ts'
+import type { AuditLine } from '../audit/list.ts'
+import type { ListedUser } from '../identity/list.ts'
+import type { AccountId, Id, PaymentId, UserId } from '../ledger/id.ts'
+import { netAmount } from '../ledger/payment.ts'
+import { encodeId } from '../ledger/typeid.ts'
+import { formatAmount } from '../money/amount.ts'
+import { encodeOperationId, type Operation } from '../payments/operations.ts'
+import type { Payment } from '../payments/payment.ts'
+import type { PaymentBody } from './schemas.ts'
+
+// How things of the books are written on the wire.
+
+export function presentPayment(payment: Payment): PaymentBody {
+  const { currency } = payment
+  const money = (units: bigint) => formatAmount(units, currency)
+  return {
+    id: encodeId('pay', payment.id),
+    kind: payment.kind,
+    status: payment.status,
+    decline_reason: payment.declineReason,
+    from_account: encodeId('acc', payment.from),
+    to_account: encodeId('acc', payment.to),
+    currency: currency.code,
+    amount: money(payment.amount),
+    fee: money(payment.fee),
+    fee_payer: payment.feePayer,
+    net_amount: money(netAmount(payment)),
+    exchange: null,
+    refunded_amount: money(payment.refundedAmount),
+    refund_of: payment.refundOf && encodeId('pay', payment.refundOf),
+    capture: payment.capture,
+    expires_at: payment.expiresAt,
+    rail: payment.rail,
+    rail_reference: payment.railReference,
+    description: payment.description,
+    metadata: payment.metadata,
+    sender: payment.sender,
+    receiver: payment.receiver,
+    created_at: payment.createdAt,
+    completed_at: payment.completedAt,
+    updated_at: payment.updatedAt,
+  }
+}
+
+export function presentAccount(account: AccountState) {
+  const { currency, balance, held, overdraftLimit } = account
+  const money = (units: bigint) => formatAmount(units, currency)
+  return {
+    id: encodeId('acc', account.id),
+    user_id: account.userId && encodeId('usr', account.userId),
+    code: account.code,
+    name: account.name,
+    currency: currency.code,
+    balance: money(balance),
+    held: money(held),
+    available: money(balance - held + overdraftLimit),
+    overdraft_limit: money(overdraftLimit),
+    status: account.status,
+    metadata: account.metadata,
+    created_at: account.createdAt,
+    updated_at: account.updatedAt,
+  }
+}
+
+export function presentOperation(operation: Operation) {
+  const { currency, balanceAfter } = operation
+  const money = (units: bigint) => formatAmount(units, currency)
+  return {
+    id: encodeOperationId(operation),
+    posting_id: encodeId('pst', operation.postingId),
+    payment_id: encodeId('pay', operation.paymentId),
+    account_id: encodeId('acc', operation.accountId),
+    kind: operation.kind,
+    direction: operation.direction,
+    amount: money(operation.amount),
+    fee: money(operation.fee),
+    balance_after: balanceAfter === null ? null : money(balanceAfter),
+    sender: operation.sender,
+    receiver: operation.receiver,
+    currency: currency.code,
+    description: operation.description,
+    created_at: operation.createdAt,
+  }
+}
+
+export function presentUser(user: ListedUser) {
+  return {
+    id: encodeId('usr', user.id),
+    email: user.email,
+    role: user.role,
+    all_books: user.allBooks,
+    confirmed_at: user.confirmedAt,
+    created_at: user.createdAt,
+  }
+}
+
+export function presentAuditLine(line: AuditLine) {
+  return {
+    id: encodeId('aud', line.id),
+    actor_id: line.actor_id && encodeId('usr', line.actor_id),
+    actor: line.actor,
+    token_id: line.token_id && encodeId('tok', line.token_id),
+    action: line.action,
+    object_id: line.object_id && presentObject(line.action, line.object_id),
+    detail: line.detail,
+    address: line.address,
+    request_id: line.request_id,
+    created_at: line.created_at,
+  }
+}
+
+/** What an action was done to is told by its first word. */
+function presentObject(action: string, id: Id<string>): string {
+  if (action.startsWith('account.')) return encodeId('acc', id as AccountId)
+  if (action.startsWith('user.')) return encodeId('usr', id as UserId)
+  return encodeId('pay', id as PaymentId)
+}

@@ -1,0 +1,99 @@
+import type { FastifyError, FastifyReply, FastifyRequest, FastifySchemaValidationError } from 'fastify'
+import { isRaceLost, isUnavailable } from '../database/faults.ts'
+import { QueryError } from '../database/list_fields.ts'
+import { Refused } from '../payments/refusals.ts'
+import { ApiError, ERRORS, type ErrorCode, type FieldError, inputError } from './errors.ts'
+
+/** The body of an error: RFC 9457, with a stable `code`. */
+export type Problem = {
+  readonly type: string
+  readonly title: string
+  readonly status: number
+  readonly detail: string
+  readonly code: ErrorCode
+  readonly request_id?: string
+  readonly errors: readonly FieldError[]
+}
+
+export function problemOf(error: ApiError, requestId?: string): Problem {
+  const [status, title] = ERRORS[error.code]
+  return {
+    type: `urn:billing-gateway:problem:${error.code}`,
+    title,
+    status,
+    detail: error.message,
+    code: error.code,
+    ...(requestId === undefined ? {} : { request_id: requestId }),
+    errors: error.errors,
+  }
+}
+
+/** What any error is to a caller. A fault tells nothing of itself: it goes to the log. */
+export function toApiError(error: unknown): ApiError {
+  if (error instanceof ApiError) return error
+  if (error instanceof QueryError) {
+    const { parameter: field, message: detail } = error
+    return inputError([{ field, code: 'invalid_query', detail }])
+  }
+  if (error instanceof Refused) return new ApiError(error.reason, undefined, [], { cause: error })
+  if (isUnavailable(error) || isRaceLost(error)) return new ApiError('unavailable', undefined, [], { cause: error })
+  const { validation, validationContext, code, statusCode } = error as FastifyError
+  if (validation) return validationErrors(validation, validationContext ?? 'body')
+  const known = FRAMEWORK_ERRORS[code]
+  if (known) return new ApiError(known)
+  if (statusCode === 400) return new ApiError('malformed_body')
+  return new ApiError('internal', undefined, [], { cause: error })
+}
+
+/** The mistakes that a schema found. `context` is where: body, querystring, params or headers. */
+export function validationErrors(issues: readonly FastifySchemaValidationError[], context: string): ApiError {
+  return inputError(issues.map((issue) => fieldErrorOf(issue, context)))
+}
+
+/** Answers with an error, and logs what is our fault. */
+export function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const problem = problemOf(toApiError(error), request.id)
+  if (problem.status >= 500) request.log[problem.status === 500 ? 'error' : 'warn']({ err: error }, problem.code)
+  if (problem.status === 503 || problem.status === 429) reply.header('retry-after', '1')
+  if (problem.status === 401) reply.header('www-authenticate', 'Bearer')
+  // Serialised here: the schemas of the route's answers are for its answers.
+  return reply.code(problem.status).type('application/problem+json').send(JSON.stringify(problem))
+}
+
+const FRAMEWORK_ERRORS: Record<string, ErrorCode | undefined> = {
+  FST_ERR_CTP_BODY_TOO_LARGE: 'too_large',
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: 'unsupported_media_type',
+  FST_ERR_CTP_EMPTY_JSON_BODY: 'malformed_body',
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'malformed_body',
+  FST_ERR_BAD_URL: 'not_found',
+}
+
+/** Formats of our schemas whose violation has a code of its own, also where the value is not even a string. */
+const FORMAT_CODES: Record<string, { code: ErrorCode; detail: string } | undefined> = {
+  amount: { code: 'invalid_amount', detail: 'must be a decimal string such as "12.30"' },
+  email: { code: 'invalid_value', detail: 'must be an e-mail address' },
+  'date-time': { code: 'invalid_value', detail: 'must be a time such as 2026-01-31T12:00:00Z' },
+  currency: { code: 'invalid_value', detail: 'must be a currency code such as USD' },
+}
+
+function fieldErrorOf(issue: FastifySchemaValidationError, context: string): FieldError {
+  const path = issue.instancePath.slice(1).replaceAll('/', '.')
+  const inside = (name: unknown) => (path === '' ? String(name) : `${path}.${name}`)
+  const schema = (issue as { parentSchema?: { format?: string } }).parentSchema
+  const ofFormat = FORMAT_CODES[schema?.format ?? '']
+  if (issue.keyword === 'required') {
+    return { field: inside(issue.params.missingProperty), code: 'missing_field', detail: 'is required' }
+  }
+  if (issue.keyword === 'additionalProperties') {
+    const field = inside(issue.params.additionalProperty)
+    return { field, code: context === 'querystring' ? 'invalid_query' : 'unknown_field', detail: 'is not a field here' }
+  }
+  const field = path === '' ? context : path
+  if (context === 'headers') return { field, code: 'invalid_header', detail: issue.message ?? 'is not allowed' }
+  if (context === 'querystring') return { field, code: 'invalid_query', detail: issue.message ?? 'is not allowed' }
+  const prefix = /^([a-z]{3})_id$/.exec(schema?.format ?? '')?.[1]
+  if (prefix) return { field, code: 'invalid_id', detail: `must be an id such as ${prefix}_…` }
+  if (ofFormat) return { field, ...ofFormat }
+  if (issue.keyword === 'type') return { field, code: 'invalid_type', detail: issue.message ?? 'has the wrong type' }
+  return { field, code: 'invalid_value', detail: issue.message ?? 'is not allowed' }
+}

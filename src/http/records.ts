@@ -1,0 +1,82 @@
+import type { Readable } from 'node:stream'
+import { parseStrictJson } from './body.ts'
+import { ApiError } from './errors.ts'
+
+// Bodies of many records: NDJSON (https://github.com/ndjson/ndjson-spec) as a stream, or one JSON array.
+
+/** A record of the body, or why it could not be read; the ones behind it are read all the same. */
+export type ParsedRecord =
+  | { readonly ok: true; readonly value: unknown }
+  | { readonly ok: false; readonly error: ApiError }
+
+export const NDJSON = 'application/x-ndjson'
+/** The largest body of many records (api.md, Everywhere). */
+export const LARGEST_BODY = 32 * 1024 * 1024
+const LONGEST_LINE = 64 * 1024
+
+/**
+ * The lines of a stream as records, in groups as they arrive and at most `most` each. Empty lines are skipped. A line
+ * that was cut off with its connection is no record: without a newline or an orderly end it may be half of one.
+ */
+export async function* readLines(body: Readable, most: number): AsyncGenerator<ParsedRecord[]> {
+  let rest: Buffer = Buffer.alloc(0)
+  let total = 0
+  for await (const chunk of body) {
+    total += chunk.length
+    if (total > LARGEST_BODY) throw new ApiError('too_large')
+    rest = rest.length === 0 ? chunk : Buffer.concat([rest, chunk])
+    let group: ParsedRecord[] = []
+    let start = 0
+    for (let end = rest.indexOf(0x0a); end >= 0; end = rest.indexOf(0x0a, start)) {
+      addRecord(group, rest.subarray(start, end))
+      start = end + 1
+      if (group.length === most) {
+        yield group
+        group = []
+      }
+    }
+    rest = rest.subarray(start)
+    if (rest.length > LONGEST_LINE) throw new ApiError('too_large', 'A line is longer than 64 KiB')
+    if (group.length > 0) yield group
+  }
+  const last: ParsedRecord[] = []
+  addRecord(last, rest)
+  if (last.length > 0) yield last
+}
+
+function addRecord(group: ParsedRecord[], line: Buffer): void {
+  if (line.every((byte) => byte === 0x20 || byte === 0x09 || byte === 0x0d)) return
+  group.push(parseRecord(line))
+}
+
+function parseRecord(line: Buffer): ParsedRecord {
+  try {
+    return { ok: true, value: parseStrictJson(line) }
+  } catch (error) {
+    if (error instanceof ApiError) return { ok: false, error }
+    throw error
+  }
+}
+
+/** The items of a list as records, in groups of at most `most`. */
+export async function* inGroups(items: readonly unknown[], most: number): AsyncGenerator<ParsedRecord[]> {
+  for (let start = 0; start < items.length; start += most) {
+    yield items.slice(start, start + most).map((value) => ({ ok: true, value }))
+  }
+}
+
+/** Text of answers, one for each record: NDJSON lines, or `{"data": […]}`. */
+export async function* writeRecords(
+  answers: AsyncIterable<readonly object[]>,
+  asLines: boolean,
+): AsyncGenerator<string> {
+  if (!asLines) yield '{"data":['
+  let separator = ''
+  for await (const group of answers) {
+    const texts = group.map((answer) => JSON.stringify(answer))
+    if (asLines) yield `${texts.join('\n')}\n`
+    else yield separator + texts.join(',')
+    separator = ','
+  }
+  if (!asLines) yield ']}'
+}

@@ -1,0 +1,103 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
+import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from 'fastify'
+import { type TSchema, Type } from 'typebox'
+import type { Field } from '../database/list_fields.ts'
+import { OPERATORS } from '../database/list_query.ts'
+import type { Access } from './authentication.ts'
+import { ApiError, ERRORS, type ErrorCode } from './errors.ts'
+import { problemOf } from './problem.ts'
+import { Problem } from './schemas.ts'
+
+export type App = FastifyInstance<
+  RawServerDefault,
+  IncomingMessage,
+  ServerResponse<IncomingMessage>,
+  FastifyBaseLogger,
+  TypeBoxTypeProvider
+>
+
+type Described = {
+  readonly operationId: string
+  readonly summary: string
+  readonly description?: string
+  readonly tag: string
+  readonly access: Access
+  readonly errors?: readonly ErrorCode[]
+  readonly response: Readonly<Record<number, TSchema>>
+}
+
+/** Any request can fail in these ways, and one with a token in the others. */
+const ALWAYS = ['malformed_body', 'invalid_header', 'invalid_query', 'too_large', 'rate_limited'] as const
+const EVER = ['internal', 'unavailable'] as const
+const WITH_TOKEN = ['unauthenticated', 'forbidden'] as const
+const WITH_BODY = [
+  'invalid_request',
+  'missing_field',
+  'unknown_field',
+  'invalid_type',
+  'invalid_value',
+  'unsupported_media_type',
+] as const
+
+/** The schema of a route with all that the OpenAPI document says of it: its id, its answers and every error. */
+export function describe<T extends Described>(route: T) {
+  const { operationId, summary, description, tag, access, errors = [], response, ...parts } = route
+  const codes: ErrorCode[] = [...ALWAYS, ...EVER, ...errors]
+  if (access !== 'public') codes.push(...WITH_TOKEN)
+  if ('body' in parts) codes.push(...WITH_BODY)
+  return {
+    ...parts,
+    operationId,
+    summary,
+    ...(description === undefined ? {} : { description }),
+    tags: [tag],
+    security: access === 'public' ? [] : [{ bearer: [] }],
+    response: { ...response, ...errorResponses(codes) },
+  }
+}
+
+function errorResponses(codes: readonly ErrorCode[]): Record<number, object> {
+  const responses: Record<number, object> = {}
+  for (const status of new Set(codes.map((code) => ERRORS[code][0]))) {
+    const ofStatus = [...new Set(codes)].filter((code) => ERRORS[code][0] === status)
+    const examples = Object.fromEntries(
+      ofStatus.map((code) => [code, { summary: ERRORS[code][1], value: problemOf(new ApiError(code), 'req_1') }]),
+    )
+    responses[status] = {
+      description: ofStatus.map((code) => `\`${code}\`: ${ERRORS[code][1]}`).join('\n\n'),
+      content: { 'application/problem+json': { schema: Problem, examples } },
+    }
+  }
+  return responses
+}
+
+/** The query of a list, for the OpenAPI document. It is read by parseListQuery, which knows the operators too. */
+export function listQuery(fields: Readonly<Record<string, Field>>) {
+  const filters = Object.entries(fields)
+    .filter(([name]) => name !== 'metadata')
+    .map(([name, { kind }]) => [
+      name,
+      Type.Optional(
+        Type.String({
+          description: `Equal to ${kind.shape}. Also \`${name}[${OPERATORS.filter((operator) => operator !== 'eq' && (operator !== 'like' || kind.like)).join('|')}]\`; \`in\` takes several, with commas.`,
+        }),
+      ),
+    ])
+  return Type.Object(
+    {
+      limit: Type.Optional(Type.String({ description: '1 to 200 (default 50).', examples: ['50'] })),
+      cursor: Type.Optional(
+        Type.String({ description: '`next_cursor` of the page before, with the same filters and sort.' }),
+      ),
+      sort: Type.Optional(
+        Type.String({
+          description: `Fields to sort by, \`-\` for descending. Any of ${Object.keys(fields).join(', ')}.`,
+          examples: ['-created_at'],
+        }),
+      ),
+      ...Object.fromEntries(filters),
+    },
+    { additionalProperties: true },
+  )
+}

@@ -1,0 +1,196 @@
+import type { FastifyRequest } from 'fastify'
+import { Type } from 'typebox'
+import { type AccountState, openAccounts, readAccount } from '../../accounts/account.ts'
+import { balanceAt } from '../../accounts/balance.ts'
+import { type AccountChange, changeAccount } from '../../accounts/change.ts'
+import { accounts, ofUser } from '../../accounts/list.ts'
+import { readCurrencies } from '../../books/books.ts'
+import { idsAt, readClock } from '../../database/clock.ts'
+import { parseInstant } from '../../database/instant.ts'
+import { readPage } from '../../database/list.ts'
+import { parseListQuery } from '../../database/list_query.ts'
+import type { Gateway } from '../../gateway.ts'
+import { parseEmail } from '../../identity/email.ts'
+import { findUserByEmail } from '../../identity/users.ts'
+import { decodeId, encodeId } from '../../ledger/typeid.ts'
+import { formatAmount } from '../../money/amount.ts'
+import { isOperator, sessionOf } from '../authentication.ts'
+import { ApiError, fieldError } from '../errors.ts'
+import { answerOnce } from '../idempotency.ts'
+import { presentAccount } from '../present.ts'
+import { type App, describe, listQuery } from '../route.ts'
+import { Account, CurrencyCode, IdOf, Metadata, Name, PageOf, Time } from '../schemas.ts'
+
+const tag = 'Accounts'
+const params = Type.Object({ id: Type.String({ examples: ['acc_01k3v5f2q8e8pv0z3m0c6b7d1e'] }) })
+const reads = { scope: 'accounts:read' } as const
+const writes = { scope: 'payments:write' } as const
+
+/** Accounts: one balance in one currency each (api.md, Accounts). */
+export function accountRoutes(app: App, gateway: Gateway): void {
+  const { pool } = gateway
+
+  app.get('/v1/accounts', {
+    config: { access: reads },
+    schema: describe({
+      operationId: 'listAccounts',
+      summary: 'Your accounts',
+      tag,
+      access: reads,
+      querystring: listQuery(accounts.fields),
+      response: { 200: PageOf(Account) },
+    }),
+    handler: async (request) => {
+      const { home, userId } = sessionOf(request)
+      const page = await readPage(pool, accounts, ofUser(home, userId), parseListQuery(accounts.fields, request.query))
+      return { ...page, data: page.data.map(presentAccount) }
+    },
+  })
+
+  app.post('/v1/accounts', {
+    config: { access: writes },
+    schema: describe({
+      operationId: 'openAccount',
+      summary: 'Open an account',
+      tag,
+      access: writes,
+      errors: ['unknown_currency', 'idempotency_key_reused'],
+      body: Type.Object(
+        { currency: CurrencyCode, name: Type.Optional(Name), metadata: Type.Optional(Metadata) },
+        { additionalProperties: false },
+      ),
+      response: { 201: Account },
+    }),
+    handler: (request, reply) =>
+      answerOnce(pool, request, reply, async (client) => {
+        const { home, userId } = sessionOf(request)
+        const { currency, name = currency, metadata = {} } = request.body
+        const known = await readCurrencies(client, home)
+        if (!known.has(currency)) throw fieldError('currency', 'unknown_currency', 'is no currency of this book')
+        const at = await readClock(client)
+        const [id] = await openAccounts(client, home, at, idsAt(at), [{ userId, currency, name, metadata }])
+        const account = id && (await readAccount(client, home, id))
+        if (!account) throw new Error('an opened account is there')
+        return { status: 201, body: presentAccount(account) }
+      }),
+  })
+
+  app.get('/v1/accounts/:id', {
+    config: { access: reads, anyBook: true },
+    schema: describe({
+      operationId: 'getAccount',
+      summary: 'One account',
+      tag,
+      access: reads,
+      errors: ['not_found'],
+      params,
+      response: { 200: Account },
+    }),
+    handler: async (request) => presentAccount(await visibleAccount(gateway, request, request.params.id)),
+  })
+
+  changingRoutes(app, gateway)
+  readingRoutes(app, gateway)
+}
+
+function changingRoutes(app: App, gateway: Gateway): void {
+  app.patch('/v1/accounts/:id', {
+    config: { access: writes },
+    schema: describe({
+      operationId: 'updateAccount',
+      summary: 'Rename an account or change its metadata',
+      tag,
+      access: writes,
+      errors: ['not_found', 'account_closed'],
+      params,
+      body: Type.Object(
+        { name: Type.Optional(Name), metadata: Type.Optional(Metadata) },
+        { additionalProperties: false, minProperties: 1 },
+      ),
+      response: { 200: Account },
+    }),
+    handler: (request) => change(gateway, request, request.params.id, request.body),
+  })
+
+  app.post('/v1/accounts/:id/close', {
+    config: { access: writes },
+    schema: describe({
+      operationId: 'closeAccount',
+      summary: 'Close an account for good, at a balance of zero',
+      tag,
+      access: writes,
+      errors: ['not_found', 'account_closed', 'balance_not_zero'],
+      params,
+      response: { 200: Account },
+    }),
+    handler: (request) => change(gateway, request, request.params.id, { status: 'closed' }),
+  })
+}
+
+function readingRoutes(app: App, gateway: Gateway): void {
+  const { pool } = gateway
+
+  app.get('/v1/accounts/:id/balance', {
+    config: { access: reads, anyBook: true },
+    schema: describe({
+      operationId: 'getBalance',
+      summary: 'The balance of an account, now or as it was',
+      tag,
+      access: reads,
+      errors: ['not_found'],
+      params,
+      querystring: Type.Object({ at: Type.Optional(Time) }, { additionalProperties: false }),
+      response: {
+        200: Type.Object({ balance: Type.String({ examples: ['98.00'] }), currency: CurrencyCode, at: Time }),
+      },
+    }),
+    handler: async (request) => {
+      const account = await visibleAccount(gateway, request, request.params.id)
+      const now = await readClock(pool)
+      const at = parseInstant(request.query.at ?? '') ?? now
+      const { balance, at: stamp } = await balanceAt(pool, sessionOf(request).book, account, at < now ? at : now)
+      return { balance: formatAmount(balance, account.currency), currency: account.currency.code, at: stamp }
+    },
+  })
+
+  app.get('/v1/recipients', {
+    config: { access: reads },
+    schema: describe({
+      operationId: 'findRecipients',
+      summary: 'The accounts of a user that can be paid to',
+      description: 'For a confirmed user of that address: id and currency of each active account, and nothing else.',
+      tag,
+      access: reads,
+      querystring: Type.Object({ email: Type.String({ maxLength: 254 }) }, { additionalProperties: false }),
+      response: { 200: Type.Object({ data: Type.Array(Type.Object({ id: IdOf('acc'), currency: CurrencyCode })) }) },
+    }),
+    handler: async (request) => {
+      const { home } = sessionOf(request)
+      const email = parseEmail(request.query.email)
+      const user = email && (await findUserByEmail(pool, home, email))
+      if (!user || user.confirmedAt === null) return { data: [] }
+      const query = parseListQuery(accounts.fields, { status: 'active', sort: 'created_at', limit: '200' })
+      const { data } = await readPage(pool, accounts, ofUser(home, user.id), query)
+      return { data: data.map(({ id, currency }) => ({ id: encodeId('acc', id), currency: currency.code })) }
+    },
+  })
+}
+
+/** An account that the caller may see: one's own, or any of the book for an operator. */
+async function visibleAccount({ pool }: Gateway, request: FastifyRequest, text: string): Promise<AccountState> {
+  const session = sessionOf(request)
+  const id = decodeId('acc', text)
+  const account = id && (await readAccount(pool, session.book, id))
+  if (!account || (account.userId !== session.userId && !isOperator(session))) throw new ApiError('not_found')
+  return account
+}
+
+async function change(gateway: Gateway, request: FastifyRequest, text: string, wanted: AccountChange) {
+  const { home, userId } = sessionOf(request)
+  const { id, userId: owner } = await visibleAccount(gateway, request, text)
+  if (owner !== userId) throw new ApiError('not_found')
+  const changed = await changeAccount(gateway.pool, home, id, wanted, null)
+  if (!changed) throw new ApiError('not_found')
+  if (!changed.ok) throw new ApiError(changed.refusal)
+  return presentAccount(changed.account)
+}

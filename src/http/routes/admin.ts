@@ -1,0 +1,184 @@
+import type { TSchema } from 'typebox'
+import { Type } from 'typebox'
+import { changeAccount } from '../../accounts/change.ts'
+import { accounts, inBook as accountsIn } from '../../accounts/list.ts'
+import { auditIn, auditLog } from '../../audit/list.ts'
+import { makeBook } from '../../books/books.ts'
+import { type ListSpec, readPage, type Scope } from '../../database/list.ts'
+import { parseListQuery } from '../../database/list_query.ts'
+import type { Gateway } from '../../gateway.ts'
+import { users, usersIn } from '../../identity/list.ts'
+import type { AccountStatus } from '../../ledger/account.ts'
+import type { BookId } from '../../ledger/id.ts'
+import { decodeId } from '../../ledger/typeid.ts'
+import { parseAmount } from '../../money/amount.ts'
+import { idempotencyKey } from '../../payments/intake.ts'
+import { bookPayments, inBook as paymentsIn } from '../../payments/list.ts'
+import { operations, inBook as operationsIn } from '../../payments/operations.ts'
+import { actorOf, sessionOf } from '../authentication.ts'
+import { ApiError, type ErrorCode, fieldError } from '../errors.ts'
+import { keyHeader } from '../idempotency.ts'
+import { presentAccount, presentAuditLine, presentOperation, presentPayment, presentUser } from '../present.ts'
+import { type App, describe, listQuery } from '../route.ts'
+import {
+  Account,
+  Amount,
+  AuditLine,
+  BookName,
+  CurrencyCode,
+  IdOf,
+  ListedUser,
+  OneOf,
+  Operation,
+  PageOf,
+  Payment,
+} from '../schemas.ts'
+import { accountId } from '../transfer.ts'
+import { madeOf, sendPayment } from './payments.ts'
+
+const tag = 'Operators'
+const access = { scope: 'admin' } as const
+const Reason = Type.String({ minLength: 1, maxLength: 500, examples: ['Cash deposit, receipt 1815'] })
+
+/** What operators see and do, in their book or the one that the header `Book` names (api.md, Operators). */
+export function adminRoutes(app: App, gateway: Gateway): void {
+  listRoute(app, gateway, 'users', 'Users', users, usersIn, ListedUser, presentUser)
+  listRoute(app, gateway, 'accounts', 'Accounts, technical ones too', accounts, accountsIn, Account, presentAccount)
+  listRoute(app, gateway, 'payments', 'All payments', bookPayments, paymentsIn, Payment, presentPayment)
+  listRoute(app, gateway, 'operations', 'All operations', operations, operationsIn, Operation, presentOperation)
+  listRoute(app, gateway, 'audit', 'Who did what, when and from where', auditLog, auditIn, AuditLine, presentAuditLine)
+  adjustmentRoute(app, gateway)
+  bookRoute(app, gateway)
+  statusRoute(app, gateway, 'freeze', 'frozen', 'Freeze an account: no money leaves it')
+  statusRoute(app, gateway, 'unfreeze', 'active', 'Let money leave an account again')
+}
+
+function listRoute<Row extends object, Item>(
+  app: App,
+  { pool }: Gateway,
+  name: string,
+  summary: string,
+  spec: ListSpec<Row, Item>,
+  scope: (book: BookId) => Scope,
+  schema: TSchema,
+  present: (item: Item) => object,
+): void {
+  app.get(`/v1/admin/${name}`, {
+    config: { access, anyBook: true },
+    schema: describe({
+      operationId: `list${name.charAt(0).toUpperCase()}${name.slice(1)}OfBook`,
+      summary,
+      tag,
+      access,
+      querystring: listQuery(spec.fields),
+      response: { 200: PageOf(schema) },
+    }),
+    handler: async (request) => {
+      const query = parseListQuery(spec.fields, request.query as Record<string, unknown>)
+      const page = await readPage(pool, spec, scope(sessionOf(request).book), query)
+      return { ...page, data: page.data.map(present) }
+    },
+  })
+}
+
+function adjustmentRoute(app: App, { intake, directory, poster }: Gateway): void {
+  app.post('/v1/admin/adjustments', {
+    config: { access, anyBook: true },
+    schema: describe({
+      operationId: 'createAdjustment',
+      summary: 'Put money into an account, or take it out',
+      description: 'debit: from `internal` into the account; credit: out of it. Audited, with the reason.',
+      tag,
+      access,
+      errors: ['not_found', 'invalid_amount', 'invalid_id', 'idempotency_key_reused', 'overloaded', 'outcome_unknown'],
+      body: Type.Object(
+        { account: IdOf('acc'), amount: Amount, direction: OneOf(['debit', 'credit']), reason: Reason },
+        { additionalProperties: false },
+      ),
+      response: { 201: Payment },
+    }),
+    handler: async (request, reply) => {
+      const { book, userId } = sessionOf(request)
+      const { account: text, amount: written, direction, reason } = request.body
+      const header = keyHeader(request)
+      const account = await directory.find(book, accountId(text, 'account'))
+      if (!account?.userId) throw fieldError('account', 'not_found', 'is no account here')
+      const amount = parseAmount(written, account.currency)
+      if (!amount) throw fieldError('amount', 'invalid_amount', 'is no positive amount of the currency')
+      const internal = await intake.internalAccount(book, account.currency.code)
+      const [from, to] = direction === 'debit' ? [internal, account] : [account, internal]
+      const terms = { fee: 0n, feePayer: 'receiver', description: reason, metadata: {} } as const
+      const payment = await intake.complete({ kind: 'adjustment', from, to, amount, ...terms })
+      const detail = { account: text, amount: written, direction, reason }
+      const submitted = await poster.submit({
+        ...payment,
+        madeBy: userId,
+        key: header === undefined ? null : idempotencyKey(userId, 'adjustment', header, request.body),
+        audit: { actor: actorOf(request), action: 'adjustment.create', objectId: null, detail },
+      })
+      return sendPayment(reply, madeOf(submitted))
+    },
+  })
+}
+
+function bookRoute(app: App, { pool, config }: Gateway): void {
+  app.post('/v1/admin/books', {
+    config: { access },
+    schema: describe({
+      operationId: 'createBook',
+      summary: 'Make a book: a world of its own',
+      description: 'For operators of all books. Without `currencies` it has every one that the gateway knows.',
+      tag,
+      access,
+      errors: ['book_exists', 'unknown_currency'],
+      body: Type.Object(
+        {
+          name: BookName,
+          currencies: Type.Optional(
+            Type.Array(CurrencyCode, { minItems: 1, uniqueItems: true, examples: [['EUR', 'USD']] }),
+          ),
+        },
+        { additionalProperties: false },
+      ),
+      response: { 201: Type.Object({ name: BookName, currencies: Type.Array(CurrencyCode) }) },
+    }),
+    handler: async (request, reply) => {
+      const { name, currencies: codes = [...config.currencies.keys()] } = request.body
+      if (!sessionOf(request).allBooks) throw new ApiError('forbidden', 'Only an operator of all books makes one')
+      const currencies = codes.map((code) => {
+        const currency = config.currencies.get(code)
+        if (!currency) throw fieldError('currencies', 'unknown_currency', `names ${code}, which is not known here`)
+        return currency
+      })
+      if (!(await makeBook(pool, name, currencies, actorOf(request)))) throw new ApiError('book_exists')
+      return reply.code(201).send({ name, currencies: codes })
+    },
+  })
+}
+
+function statusRoute(app: App, { pool }: Gateway, verb: string, status: AccountStatus, summary: string): void {
+  const errors: ErrorCode[] = ['not_found', 'account_closed', 'idempotency_key_reused']
+  app.post(`/v1/admin/accounts/:id/${verb}`, {
+    config: { access, anyBook: true },
+    schema: describe({
+      operationId: `${verb}Account`,
+      summary,
+      tag,
+      access,
+      errors,
+      params: Type.Object({ id: Type.String() }),
+      body: Type.Object({ reason: Reason }, { additionalProperties: false }),
+      response: { 200: Account },
+    }),
+    handler: async (request) => {
+      const { id: text } = request.params as { id: string }
+      const id = decodeId('acc', text)
+      const detail = { reason: (request.body as { reason: string }).reason }
+      const audit = { actor: actorOf(request), action: `account.${verb}`, objectId: id ?? null, detail }
+      const changed = id && (await changeAccount(pool, sessionOf(request).book, id, { status }, audit))
+      if (!changed) throw new ApiError('not_found')
+      if (!changed.ok) throw new ApiError(changed.refusal)
+      return presentAccount(changed.account)
+    },
+  })
+}

@@ -1,0 +1,182 @@
+import { Readable } from 'node:stream'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { Type } from 'typebox'
+import type { Gateway } from '../../gateway.ts'
+import { idempotencyKey } from '../../payments/intake.ts'
+import type { IdempotencyKey, PaymentRequest, Submitted } from '../../payments/payment.ts'
+import { sessionOf } from '../authentication.ts'
+import { ApiError } from '../errors.ts'
+import { keyHeader } from '../idempotency.ts'
+import { type Prefer, parsePrefer } from '../prefer.ts'
+import { presentPayment } from '../present.ts'
+import { problemOf, toApiError } from '../problem.ts'
+import { inGroups, LARGEST_BODY, NDJSON, type ParsedRecord, readLines, writeRecords } from '../records.ts'
+import { type App, describe } from '../route.ts'
+import { Payment, Problem } from '../schemas.ts'
+import { checkedTransfer } from '../transfer.ts'
+import { parserOf } from '../validation.ts'
+import { madeOf, transferFields } from './payments.ts'
+
+const writes = { scope: 'payments:write' } as const
+const MOST_PAYMENTS = 10_000
+/** Payments that are committed together and in order; the next group waits for them, so the body is read no faster. */
+const GROUP = 1_000
+
+const BulkTransfer = Type.Object(
+  {
+    ...transferFields,
+    idempotency_key: Type.Optional(
+      Type.String({
+        pattern: '^[\\x20-\\x7e]{1,255}$',
+        description: '1 to 255 printable characters.',
+        examples: ['order-1815'],
+      }),
+    ),
+  },
+  { additionalProperties: false },
+)
+
+const Outcome = Type.Object(
+  {
+    status: Type.Integer({ description: 'What the payment alone would have been answered with.', examples: [201] }),
+    payment: Type.Optional(Payment),
+    error: Type.Optional(Problem),
+    idempotent_replayed: Type.Optional(Type.Boolean()),
+  },
+  { title: 'BulkOutcome' },
+)
+type Outcome = { status: number; payment?: object; error?: object; idempotent_replayed?: true }
+
+/** Many payments in one request, each independent, answered in order (api.md, Payments). */
+export function bulkRoutes(app: App, gateway: Gateway): void {
+  app.addContentTypeParser(NDJSON, (_request, payload, done) => done(null, payload))
+
+  app.post('/v1/payments/bulk', {
+    config: { access: writes, anyBook: true },
+    bodyLimit: LARGEST_BODY,
+    schema: describe({
+      operationId: 'createPayments',
+      summary: 'Pay up to 10 000 times',
+      description:
+        'One JSON body, or NDJSON with one payment a line, which is read and answered as a stream. Each payment has an ' +
+        'outcome of its own, in order: a payment (201, or 202 with `Prefer: respond-async`) or an error. With the header ' +
+        '`Idempotency-Key`, a payment that carries no key of its own is known by its position.',
+      tag: 'Payments',
+      access: writes,
+      errors: ['email_unconfirmed', 'idempotency_key_reused', 'too_many_payments'],
+      consumes: ['application/json', NDJSON],
+      body: Type.Object({ payments: Type.Array(BulkTransfer) }, { additionalProperties: false }),
+      response: { 200: Type.Object({ data: Type.Array(Outcome) }) },
+    }),
+    // Each payment is checked on its own, so that one that is wrong does not refuse the others.
+    validatorCompiler: () => () => true,
+    handler: (request, reply) => payAll(gateway, request, reply),
+  })
+}
+
+async function payAll(gateway: Gateway, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  if (!sessionOf(request).confirmed) throw new ApiError('email_unconfirmed')
+  const header = keyHeader(request)
+  const prefer = parsePrefer(request.headers.prefer)
+  const asLines = request.body instanceof Readable
+  const groups = request.body instanceof Readable ? readLines(request.body, GROUP) : inGroups(listOf(request), GROUP)
+  if (prefer.asynchronous) reply.header('preference-applied', 'respond-async')
+  const answers = Readable.from(writeRecords(answerGroups(gateway, request, groups, header, prefer), asLines))
+  return reply
+    .type(asLines ? NDJSON : 'application/json; charset=utf-8')
+    .serializer(asIs)
+    .send(answers)
+}
+
+const asIs = (payload: unknown) => payload as string
+
+function listOf(request: FastifyRequest): unknown[] {
+  const { payments } = parseEnvelope(request.body)
+  if (payments.length > MOST_PAYMENTS) throw new ApiError('too_many_payments')
+  return payments
+}
+
+const parseEnvelope = parserOf(Type.Object({ payments: Type.Array(Type.Unknown()) }, { additionalProperties: false }))
+const parseTransfer = parserOf(BulkTransfer)
+
+async function* answerGroups(
+  gateway: Gateway,
+  request: FastifyRequest,
+  groups: AsyncIterable<ParsedRecord[]>,
+  header: string | undefined,
+  prefer: Prefer,
+): AsyncGenerator<Outcome[]> {
+  let position = 0
+  try {
+    for await (const group of groups) {
+      const within = group.slice(0, MOST_PAYMENTS - position)
+      if (within.length > 0) yield await settleGroup(gateway, request, within, position, header, prefer)
+      position += within.length
+      if (within.length < group.length) return yield [failed(new ApiError('too_many_payments'))]
+    }
+  } catch (error) {
+    // The stream of outcomes has begun: what goes wrong with the body now is its last line.
+    if (!request.raw.destroyed || request.raw.complete) yield [failed(error)]
+  }
+}
+
+async function settleGroup(
+  gateway: Gateway,
+  request: FastifyRequest,
+  group: readonly ParsedRecord[],
+  position: number,
+  header: string | undefined,
+  prefer: Prefer,
+): Promise<Outcome[]> {
+  const checked = await Promise.all(
+    group.map((record, index) =>
+      checkRecord(gateway, request, record, header === undefined ? undefined : `${position + index} ${header}`).catch(
+        (error: unknown) => failed(error),
+      ),
+    ),
+  )
+  const requests = checked.filter((entry): entry is PaymentRequest => 'book' in entry)
+  const poster = prefer.asynchronous ? gateway.initiator : gateway.poster
+  const submitted = poster.submitAll(requests)
+  const outcomes = await Promise.all(submitted.map((answer) => answer.then(succeeded, failed)))
+  if (prefer.asynchronous) gateway.worker.wake()
+  const inOrder = outcomes[Symbol.iterator]()
+  return checked.map((entry) => ('book' in entry ? (inOrder.next().value ?? failed(undefined)) : entry))
+}
+
+async function checkRecord(
+  gateway: Gateway,
+  request: FastifyRequest,
+  record: ParsedRecord,
+  positionKey: string | undefined,
+): Promise<PaymentRequest> {
+  if (!record.ok) throw record.error
+  const { idempotency_key: own, ...body } = parseTransfer(record.value)
+  return checkedTransfer(gateway, request, body, keyOf(request, own, positionKey, body))
+}
+
+function keyOf(
+  request: FastifyRequest,
+  own: string | undefined,
+  positionKey: string | undefined,
+  body: object,
+): IdempotencyKey | null {
+  const { userId } = sessionOf(request)
+  if (own !== undefined) return idempotencyKey(userId, 'payment', own, body)
+  return positionKey === undefined ? null : idempotencyKey(userId, 'bulk', positionKey, body)
+}
+
+function succeeded(submitted: Submitted): Outcome {
+  if (submitted.result === 'key_reused') return failed(new ApiError('idempotency_key_reused'))
+  const { payment, replayed } = madeOf(submitted)
+  return {
+    status: payment.status === 'initiated' ? 202 : 201,
+    payment: presentPayment(payment),
+    ...(replayed ? { idempotent_replayed: true } : {}),
+  }
+}
+
+function failed(error: unknown): Outcome {
+  const problem = problemOf(toApiError(error))
+  return { status: problem.status, error: problem }
+}

@@ -1,0 +1,51 @@
+import { Type } from 'typebox'
+import type { Gateway } from '../../gateway.ts'
+import { ApiError } from '../errors.ts'
+import { type App, describe } from '../route.ts'
+
+const tag = 'Running'
+const Status = Type.Object({ status: Type.String({ examples: ['ok'] }) })
+
+/** For whoever keeps the gateway running (api.md, Running). */
+export function healthRoutes(app: App, { pool, poster }: Gateway, metrics: () => Promise<string>): void {
+  app.get('/health/live', {
+    config: { access: 'public' },
+    schema: describe({
+      operationId: 'isLive',
+      summary: 'Whether the process answers',
+      tag,
+      access: 'public',
+      response: { 200: Status },
+    }),
+    handler: async () => ({ status: 'ok' }),
+  })
+
+  app.get('/health/ready', {
+    config: { access: 'public' },
+    schema: describe({
+      operationId: 'isReady',
+      summary: 'Whether payments can be made: database reachable, migrated, posting',
+      tag,
+      access: 'public',
+      errors: ['overloaded'],
+      response: { 200: Status },
+    }),
+    handler: async () => {
+      await pool.query('select from payments limit 0')
+      if (poster.depth() >= 20_000) throw new ApiError('overloaded')
+      return { status: 'ok' }
+    },
+  })
+
+  app.get('/metrics', {
+    config: { access: 'public' },
+    schema: describe({
+      operationId: 'getMetrics',
+      summary: 'Metrics for Prometheus',
+      tag,
+      access: 'public',
+      response: { 200: Type.String() },
+    }),
+    handler: async (_request, reply) => reply.type('text/plain; version=0.0.4; charset=utf-8').send(await metrics()),
+  })
+}

@@ -1,0 +1,167 @@
+import { Readable } from 'node:stream'
+import type { FastifyRequest } from 'fastify'
+import { Type } from 'typebox'
+import { readCurrencies } from '../../books/books.ts'
+import type { Gateway } from '../../gateway.ts'
+import { parseEmail } from '../../identity/email.ts'
+import { type Imported, type ImportedAccount, type ImportedUser, importUsers } from '../../identity/import.ts'
+import { encodeId } from '../../ledger/typeid.ts'
+import { parseAmount } from '../../money/amount.ts'
+import type { Currency } from '../../money/currency.ts'
+import { actorOf, sessionOf } from '../authentication.ts'
+import { ApiError, fieldError } from '../errors.ts'
+import { problemOf, toApiError } from '../problem.ts'
+import { LARGEST_BODY, NDJSON, type ParsedRecord, readLines, writeRecords } from '../records.ts'
+import { type App, describe } from '../route.ts'
+import { Amount, CurrencyCode, Email, IdOf, Metadata, Name, Problem } from '../schemas.ts'
+import { parserOf } from '../validation.ts'
+
+const access = { scope: 'admin' } as const
+/** Users that are made in one transaction; the next group is read when it has committed. */
+const GROUP = 500
+
+const UserLine = Type.Object(
+  {
+    email: Email,
+    accounts: Type.Optional(
+      Type.Array(
+        Type.Object(
+          {
+            currency: CurrencyCode,
+            name: Type.Optional(Name),
+            opening_balance: Type.Optional(Amount),
+            metadata: Type.Optional(Metadata),
+          },
+          { additionalProperties: false },
+        ),
+        { maxItems: 10_000 },
+      ),
+    ),
+  },
+  { additionalProperties: false, title: 'ImportedUser' },
+)
+const parseLine = parserOf(UserLine)
+
+const ImportOutcome = Type.Object(
+  {
+    status: Type.Integer({ description: '201: made; 200: was there, and is as it was.', examples: [201] }),
+    user_id: Type.Optional(IdOf('usr')),
+    email: Type.Optional(Email),
+    accounts: Type.Optional(Type.Array(Type.Object({ id: IdOf('acc'), currency: CurrencyCode, name: Name }))),
+    error: Type.Optional(Problem),
+  },
+  { title: 'ImportOutcome' },
+)
+
+/** Bringing users over from elsewhere (api.md, Operators). */
+export function importRoutes(app: App, gateway: Gateway): void {
+  app.addContentTypeParser(NDJSON, (_request, payload, done) => done(null, payload))
+
+  app.post('/v1/admin/users/import', {
+    config: { access, anyBook: true },
+    bodyLimit: LARGEST_BODY,
+    schema: describe({
+      operationId: 'importUsers',
+      summary: 'Bring users over, with their accounts and balances',
+      description:
+        'NDJSON, one user a line, read and answered as a stream. Users are confirmed and have no password. An address ' +
+        'that the book knows is left as it is and answered with its accounts, so the import may be repeated.',
+      tag: 'Operators',
+      access,
+      errors: ['unknown_currency', 'invalid_amount'],
+      consumes: [NDJSON],
+      body: UserLine,
+      response: { 200: ImportOutcome },
+    }),
+    validatorCompiler: () => () => true,
+    handler: (request, reply) => {
+      if (!(request.body instanceof Readable)) throw new ApiError('unsupported_media_type')
+      const answers = importLines(gateway, request, readLines(request.body, GROUP))
+      const asIs = (payload: unknown) => payload as string
+      return reply
+        .type(NDJSON)
+        .serializer(asIs)
+        .send(Readable.from(writeRecords(answers, true)))
+    },
+  })
+}
+
+async function* importLines(
+  gateway: Gateway,
+  request: FastifyRequest,
+  groups: AsyncIterable<ParsedRecord[]>,
+): AsyncGenerator<object[]> {
+  try {
+    const currencies = await readCurrencies(gateway.pool, sessionOf(request).book)
+    for await (const group of groups) yield await importGroup(gateway, request, group, currencies)
+  } catch (error) {
+    // The stream of answers has begun: what goes wrong with the body now is its last line.
+    yield [failed(error)]
+  }
+}
+
+async function importGroup(
+  gateway: Gateway,
+  request: FastifyRequest,
+  group: readonly ParsedRecord[],
+  currencies: ReadonlyMap<string, Currency>,
+): Promise<object[]> {
+  const { book } = sessionOf(request)
+  const checked = await Promise.all(
+    group.map((record) => checkLine(gateway, request, record, currencies).catch((error: unknown) => failed(error))),
+  )
+  const wanted = checked.filter((entry): entry is ImportedUser => 'accounts' in entry)
+  const imported = await importUsers(gateway.pool, book, actorOf(request), wanted)
+  const inOrder = imported[Symbol.iterator]()
+  return checked.map((entry) => {
+    if (!('accounts' in entry)) return entry
+    const next = inOrder.next().value
+    return next ? presentImported(next) : failed(undefined)
+  })
+}
+
+async function checkLine(
+  gateway: Gateway,
+  request: FastifyRequest,
+  record: ParsedRecord,
+  currencies: ReadonlyMap<string, Currency>,
+): Promise<ImportedUser> {
+  if (!record.ok) throw record.error
+  const line = parseLine(record.value)
+  const { book } = sessionOf(request)
+  const accounts = await Promise.all(
+    (line.accounts ?? []).map(async (account, index): Promise<ImportedAccount> => {
+      const currency = currencies.get(account.currency)
+      if (!currency) {
+        throw fieldError(`accounts.${index}.currency`, 'unknown_currency', 'is no currency of this book')
+      }
+      const openingBalance = parseAmount(account.opening_balance ?? '0', currency)
+      if (openingBalance === undefined) {
+        throw fieldError(`accounts.${index}.opening_balance`, 'invalid_amount', 'is no amount of the currency')
+      }
+      const internal = await gateway.intake.internalAccount(book, currency.code)
+      return {
+        currency,
+        name: account.name ?? currency.code,
+        metadata: account.metadata ?? {},
+        openingBalance,
+        internal,
+      }
+    }),
+  )
+  return { email: parseEmail(line.email) ?? line.email, accounts }
+}
+
+function presentImported({ created, userId, email, accounts }: Imported): object {
+  return {
+    status: created ? 201 : 200,
+    user_id: encodeId('usr', userId),
+    email,
+    accounts: accounts.map(({ id, currency, name }) => ({ id: encodeId('acc', id), currency, name })),
+  }
+}
+
+function failed(error: unknown): object {
+  const problem = problemOf(toApiError(error))
+  return { status: problem.status, error: problem }
+}

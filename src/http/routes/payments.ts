@@ -1,0 +1,199 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { type Static, Type } from 'typebox'
+import { readPage } from '../../database/list.ts'
+import { parseListQuery } from '../../database/list_query.ts'
+import type { Gateway } from '../../gateway.ts'
+import { DECLINE_REASONS, FEE_PAYERS, isFinal, netAmount } from '../../ledger/payment.ts'
+import { decodeId, encodeId } from '../../ledger/typeid.ts'
+import { formatAmount } from '../../money/amount.ts'
+import { idempotencyKey } from '../../payments/intake.ts'
+import { ofUser, userPayments } from '../../payments/list.ts'
+import type { Payment as PaymentState, Submitted } from '../../payments/payment.ts'
+import { previewRequest } from '../../payments/preview.ts'
+import type { StoredPayment } from '../../payments/read.ts'
+import { isOperator, sessionOf } from '../authentication.ts'
+import { ApiError } from '../errors.ts'
+import { keyHeader } from '../idempotency.ts'
+import { parsePrefer } from '../prefer.ts'
+import { presentPayment } from '../present.ts'
+import { type App, describe, listQuery } from '../route.ts'
+import { Amount, CurrencyCode, Description, IdOf, Metadata, Nullable, OneOf, PageOf, Payment } from '../schemas.ts'
+import { checkedTransfer } from '../transfer.ts'
+
+const tag = 'Payments'
+const reads = { scope: 'payments:read' } as const
+const writes = { scope: 'payments:write' } as const
+
+/** What a payment is made from; a line of a bulk request adds its idempotency key. */
+export const transferFields = {
+  from_account: IdOf('acc'),
+  to_account: IdOf('acc'),
+  amount: Amount,
+  fee_payer: Type.Optional(OneOf(FEE_PAYERS)),
+  description: Type.Optional(Nullable(Description)),
+  metadata: Type.Optional(Metadata),
+}
+export const Transfer = Type.Object(transferFields, { additionalProperties: false })
+export type TransferBody = Static<typeof Transfer>
+
+/** Payments: made at once or in the background, previewed, read, waited for (api.md, Payments). */
+export function paymentRoutes(app: App, gateway: Gateway): void {
+  app.post('/v1/payments', {
+    config: { access: writes, anyBook: true },
+    schema: describe({
+      operationId: 'createPayment',
+      summary: 'Pay',
+      description:
+        'Answers 201 with the payment in its final status; a declined payment is a 201 too, with its reason. ' +
+        '`Prefer: respond-async` answers 202 at once, and `Prefer: wait=N` waits at most N seconds before it does.',
+      tag,
+      access: writes,
+      errors: [
+        'email_unconfirmed',
+        'not_found',
+        'invalid_amount',
+        'invalid_id',
+        'idempotency_key_reused',
+        'overloaded',
+        'outcome_unknown',
+      ],
+      headers: Type.Object({
+        'idempotency-key': Type.Optional(
+          Type.String({ description: '1 to 255 printable characters.', examples: ['order-1815'] }),
+        ),
+        prefer: Type.Optional(Type.String({ examples: ['respond-async'] })),
+      }),
+      body: Transfer,
+      response: { 201: Payment, 202: Payment },
+    }),
+    handler: (request, reply) => createPayment(gateway, request, reply, request.body),
+  })
+
+  app.post('/v1/payments/preview', {
+    config: { access: writes, anyBook: true },
+    schema: describe({
+      operationId: 'previewPayment',
+      summary: 'What a payment would cost, and whether it would be declined',
+      tag,
+      access: writes,
+      errors: ['email_unconfirmed', 'not_found', 'invalid_amount', 'invalid_id'],
+      body: Transfer,
+      response: {
+        200: Type.Object({
+          currency: CurrencyCode,
+          amount: Amount,
+          fee: Amount,
+          fee_payer: OneOf(FEE_PAYERS),
+          net_amount: Amount,
+          rate: Type.Null(),
+          decline_reason: Nullable(OneOf(DECLINE_REASONS)),
+        }),
+      },
+    }),
+    handler: async (request) => {
+      const payment = await checkedTransfer(gateway, request, request.body, null)
+      const money = (units: bigint) => formatAmount(units, payment.from.currency)
+      return {
+        currency: payment.from.currency.code,
+        amount: money(payment.amount),
+        fee: money(payment.fee),
+        fee_payer: payment.feePayer,
+        net_amount: money(netAmount(payment)),
+        rate: null,
+        decline_reason: await previewRequest(gateway.pool, payment),
+      }
+    },
+  })
+
+  readingRoutes(app, gateway)
+}
+
+function readingRoutes(app: App, { pool, watch }: Gateway): void {
+  app.get('/v1/payments', {
+    config: { access: reads },
+    schema: describe({
+      operationId: 'listPayments',
+      summary: 'Payments from and to your accounts',
+      tag,
+      access: reads,
+      querystring: listQuery(userPayments.fields),
+      response: { 200: PageOf(Payment) },
+    }),
+    handler: async (request) => {
+      const { home, userId } = sessionOf(request)
+      const query = parseListQuery(userPayments.fields, request.query)
+      const page = await readPage(pool, userPayments, ofUser(home, userId), query)
+      return { ...page, data: page.data.map(presentPayment) }
+    },
+  })
+
+  app.get('/v1/payments/:id', {
+    config: { access: reads, anyBook: true },
+    schema: describe({
+      operationId: 'getPayment',
+      summary: 'One payment',
+      description: 'Both sides may see it. With `wait`, answers when the status is final, or after so many seconds.',
+      tag,
+      access: reads,
+      errors: ['not_found'],
+      params: Type.Object({ id: Type.String({ examples: ['pay_01k3v5f4t1f6mb2x9k4w5r8h3n'] }) }),
+      querystring: Type.Object(
+        {
+          wait: Type.Optional(
+            Type.String({ pattern: '^([0-5]?\\d|60)$', description: 'Seconds, 0 to 60.', examples: ['30'] }),
+          ),
+        },
+        { additionalProperties: false },
+      ),
+      response: { 200: Payment },
+    }),
+    handler: async (request) => {
+      const session = sessionOf(request)
+      const id = decodeId('pay', request.params.id)
+      const visible = (payment: StoredPayment | undefined) =>
+        payment && (isOperator(session) || [payment.senderUser, payment.receiverUser].includes(session.userId))
+      const now = id && (await watch.untilFinal(session.book, id, 0))
+      if (!id || !now || !visible(now)) throw new ApiError('not_found')
+      const seconds = Number(request.query.wait ?? 0)
+      if (isFinal(now.status) || seconds === 0) return presentPayment(now)
+      const later = await watch.untilFinal(session.book, id, seconds * 1_000)
+      return presentPayment(later ?? now)
+    },
+  })
+}
+
+async function createPayment(gateway: Gateway, request: FastifyRequest, reply: FastifyReply, body: TransferBody) {
+  const header = keyHeader(request)
+  const key = header === undefined ? null : idempotencyKey(sessionOf(request).userId, 'payment', header, body)
+  const prefer = parsePrefer(request.headers.prefer)
+  const payment = await checkedTransfer(gateway, request, body, key)
+  if (prefer.applied !== undefined) reply.header('preference-applied', prefer.applied)
+  if (!prefer.asynchronous) return sendPayment(reply, madeOf(await gateway.poster.submit(payment)))
+
+  const made = madeOf(await gateway.initiator.submit(payment))
+  gateway.worker.wake()
+  if (prefer.waitSeconds === 0) return sendPayment(reply, made)
+  const later = await gateway.watch.untilFinal(payment.book, made.payment.id, prefer.waitSeconds * 1_000)
+  return sendPayment(reply, { payment: later ?? made.payment, replayed: made.replayed })
+}
+
+type Made = { readonly payment: PaymentState; readonly replayed: boolean }
+
+/** The payment that a request came to. Throws `idempotency_key_reused` where its key belongs to another. */
+export function madeOf(submitted: Submitted): Made {
+  switch (submitted.result) {
+    case 'payment':
+      return submitted
+    case 'key_reused':
+      throw new ApiError('idempotency_key_reused')
+  }
+}
+
+/** 202 while a payment is only initiated, 201 with any outcome. */
+export function sendPayment(reply: FastifyReply, { payment, replayed }: Made): FastifyReply {
+  if (replayed) reply.header('idempotent-replayed', 'true')
+  return reply
+    .code(payment.status === 'initiated' ? 202 : 201)
+    .header('location', `/v1/payments/${encodeId('pay', payment.id)}`)
+    .send(presentPayment(payment))
+}

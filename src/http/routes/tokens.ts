@@ -1,0 +1,143 @@
+import { createHmac } from 'node:crypto'
+import { Type } from 'typebox'
+import { parseInstant } from '../../database/instant.ts'
+import { readPage } from '../../database/list.ts'
+import { parseListQuery } from '../../database/list_query.ts'
+import type { Gateway } from '../../gateway.ts'
+import { tokens, tokensOf } from '../../identity/list.ts'
+import { hashSecret, newToken } from '../../identity/secrets.ts'
+import { insertToken, revokeToken, SCOPES, type Token } from '../../identity/tokens.ts'
+import { decodeId, encodeId } from '../../ledger/typeid.ts'
+import { sessionOf } from '../authentication.ts'
+import { ApiError, fieldError } from '../errors.ts'
+import { type Answer, answerOnce, keyHeader } from '../idempotency.ts'
+import { type App, describe, listQuery } from '../route.ts'
+import { IdOf, Name, Nullable, OneOf, PageOf, Time } from '../schemas.ts'
+
+const tag = 'Identity'
+const TokenBody = Type.Object(
+  {
+    id: IdOf('tok'),
+    name: Name,
+    scopes: Type.Array(OneOf(SCOPES)),
+    expires_at: Nullable(Time),
+    last_used_at: Nullable(Time),
+    created_at: Time,
+  },
+  { title: 'Token' },
+)
+
+/** A user's tokens: as many as wanted, each with a name, scopes and an expiry (api.md, Identity). */
+export function tokenRoutes(app: App, gateway: Gateway): void {
+  const { pool, sessions } = gateway
+
+  app.get('/v1/tokens', {
+    config: { access: { scope: 'any' } },
+    schema: describe({
+      operationId: 'listTokens',
+      summary: 'Your tokens that are good',
+      tag,
+      access: { scope: 'any' },
+      querystring: listQuery(tokens.fields),
+      response: { 200: PageOf(TokenBody) },
+    }),
+    handler: async (request) => {
+      const { home, userId } = sessionOf(request)
+      const page = await readPage(pool, tokens, tokensOf(home, userId), parseListQuery(tokens.fields, request.query))
+      return { ...page, data: page.data.map(presentToken) }
+    },
+  })
+
+  app.post('/v1/tokens', {
+    config: { access: { scope: 'tokens:write' } },
+    schema: describe({
+      operationId: 'createToken',
+      summary: 'Make a token',
+      tag,
+      access: { scope: 'tokens:write' },
+      errors: ['idempotency_key_reused'],
+      body: Type.Object(
+        {
+          name: Name,
+          scopes: Type.Array(OneOf(SCOPES), { minItems: 1, uniqueItems: true, examples: [['payments:read']] }),
+          expires_at: Type.Optional(Nullable(Time)),
+        },
+        { additionalProperties: false },
+      ),
+      response: {
+        201: Type.Intersect([TokenBody, Type.Object({ token: Type.String({ description: 'Shown this once.' }) })]),
+      },
+    }),
+    handler: async (request, reply) => {
+      const { name, scopes, expires_at: expiresAt = null } = request.body
+      const session = sessionOf(request)
+      const beyond = scopes.find((scope) => !session.scopes.has(scope))
+      if (beyond) throw new ApiError('forbidden', `A token can give no more than it has itself: not ${beyond}`)
+      if (expiresAt !== null && (parseInstant(expiresAt) ?? 0n) <= BigInt(Date.now()) * 1000n) {
+        throw fieldError('expires_at', 'invalid_value', 'must be in the future')
+      }
+      const secret = secretFor(session.homeName, request.headers.authorization ?? '', keyHeader(request))
+      return answerOnce(
+        pool,
+        request,
+        reply,
+        async (client) => {
+          const made = await insertToken(client, session.home, session.userId, { secret, name, scopes, expiresAt })
+          return { status: 201, body: presentToken(made) }
+        },
+        (answer) => revealSecret(gateway, session.home, answer, secret),
+      )
+    },
+  })
+
+  app.delete('/v1/tokens/:id', {
+    config: { access: { scope: 'tokens:write' } },
+    schema: describe({
+      operationId: 'revokeToken',
+      summary: 'Revoke a token, at once and on every node',
+      tag,
+      access: { scope: 'tokens:write' },
+      errors: ['not_found'],
+      params: Type.Object({ id: Type.String() }),
+      response: { 204: Type.Null() },
+    }),
+    handler: async (request, reply) => {
+      const { home, userId } = sessionOf(request)
+      const id = decodeId('tok', request.params.id)
+      if (!id || !(await revokeToken(pool, home, userId, id))) throw new ApiError('not_found')
+      sessions.forget(home, userId)
+      return reply.code(204).send(null)
+    },
+  })
+}
+
+/**
+ * A new token; with an idempotency key, one that the same caller's repeat of the request makes again, as the answer of
+ * the first is not stored with the secret in it.
+ */
+function secretFor(bookName: string, bearer: string, key: string | undefined): string {
+  if (key === undefined) return newToken(bookName)
+  return `bgw_${bookName}_${createHmac('sha256', bearer).update(`token ${key}`).digest('hex')}`
+}
+
+async function revealSecret({ pool }: Gateway, book: number, answer: Answer, secret: string): Promise<Answer> {
+  const body = answer.body as ReturnType<typeof presentToken>
+  const { rowCount } = await pool.query('select from tokens where book = $1 and id = $2 and hash = $3', [
+    book,
+    decodeId('tok', body.id),
+    hashSecret(secret),
+  ])
+  if (rowCount === 0) throw new ApiError('idempotency_key_reused', 'The key was used with another token')
+  return { ...answer, body: { ...body, token: secret } }
+}
+
+function presentToken(token: Token) {
+  return {
+    id: encodeId('tok', token.id),
+    name: token.name,
+    scopes: [...token.scopes],
+    expires_at: token.expiresAt,
+    last_used_at: token.lastUsedAt,
+    created_at: token.createdAt,
+  }
+}

@@ -1,0 +1,190 @@
+import { type Static, type TSchema, Type } from 'typebox'
+import { parseInstant } from '../database/instant.ts'
+import { parseEmail } from '../identity/email.ts'
+import { ACCOUNT_STATUSES, TECHNICAL_CODES } from '../ledger/account.ts'
+import { DECLINE_REASONS, FEE_PAYERS, PAYMENT_KINDS, PAYMENT_STATUSES } from '../ledger/payment.ts'
+import { decodeId, type Prefix } from '../ledger/typeid.ts'
+
+// The parts that requests and answers are made of. Requests refuse fields that they do not know.
+
+/** What a `format` of our schemas checks. An amount's digits are checked later, when its currency is known. */
+export const formats: Record<string, (text: string) => boolean> = {
+  amount: (text) => /^(0|[1-9]\d{0,30})(\.\d{1,18})?$/.test(text),
+  email: (text) => parseEmail(text) !== undefined,
+  'date-time': (text) => parseInstant(text) !== undefined,
+  currency: (text) => /^[A-Z][A-Z0-9]{2,7}$/.test(text),
+  ...Object.fromEntries(
+    (['acc', 'aud', 'pay', 'pst', 'tok', 'usr'] satisfies Prefix[]).map((prefix) => [
+      `${prefix}_id`,
+      (text: string) => decodeId(prefix, text) !== undefined,
+    ]),
+  ),
+}
+
+const EXAMPLE_IDS = {
+  acc: 'acc_01k3v5f2q8e8pv0z3m0c6b7d1e',
+  pay: 'pay_01k3v5f4t1f6mb2x9k4w5r8h3n',
+  pst: 'pst_01k3v5f4t1f6mb2x9k4w5r8h3p',
+  tok: 'tok_01k3v5f1a2fj9t8s7r6q5p4n3m',
+  aud: 'aud_01k3v5ezz9e2qsf8h7g6f5d4c9',
+  usr: 'usr_01k3v5ezz9e2qsf8h7g6f5d4c3',
+} as const
+
+/** The same, or null. Written as two types and not as a choice of schemas, which would be slow to serialise. */
+export const Nullable = <T extends TSchema>(schema: T) => {
+  const { type, enum: words } = schema as { type?: string; enum?: readonly unknown[] }
+  return Type.Unsafe<Static<T> | null>({
+    ...schema,
+    type: [type, 'null'],
+    ...(words ? { enum: [...words, null] } : {}),
+  })
+}
+
+/** One of these words, written as an enum so that a refusal can name them. */
+export const OneOf = <const T extends readonly string[]>(values: T, options: object = {}) =>
+  Type.Unsafe<T[number]>({ type: 'string', enum: [...values], ...options })
+
+export const IdOf = (prefix: keyof typeof EXAMPLE_IDS) =>
+  Type.String({ format: `${prefix}_id`, examples: [EXAMPLE_IDS[prefix]] })
+
+export const Amount = Type.String({
+  format: 'amount',
+  description: "A decimal string in the currency's unit, with at most the currency's digits.",
+  examples: ['12.30'],
+})
+export const CurrencyCode = Type.String({ format: 'currency', examples: ['USD'] })
+export const Time = Type.String({
+  format: 'date-time',
+  description: 'RFC 3339, UTC, microseconds.',
+  examples: ['2026-11-23T12:00:00.000000Z'],
+})
+export const Email = Type.String({ format: 'email', maxLength: 254, examples: ['ada@example.com'] })
+export const Name = Type.String({ minLength: 1, maxLength: 100, examples: ['Savings'] })
+export const Description = Type.String({ maxLength: 500, examples: ['Lunch'] })
+export const Metadata = Type.Record(Type.String({ pattern: '^.{1,40}$' }), Type.String({ maxLength: 500 }), {
+  maxProperties: 50,
+  additionalProperties: false,
+  description: 'Up to 50 texts of your own, by names of up to 40 characters.',
+  examples: [{ order: '1815' }],
+})
+export const BookName = Type.String({ pattern: '^[a-z][a-z0-9-]{0,31}$', examples: ['main'] })
+
+const Money = Type.String({ description: "A decimal string with exactly the currency's digits.", examples: ['98.00'] })
+
+export const Account = Type.Object(
+  {
+    id: IdOf('acc'),
+    user_id: Nullable(IdOf('usr')),
+    code: Nullable(OneOf(TECHNICAL_CODES, { description: 'What a technical account stands for.' })),
+    name: Name,
+    currency: CurrencyCode,
+    balance: Money,
+    held: Money,
+    available: Money,
+    overdraft_limit: Money,
+    status: OneOf(ACCOUNT_STATUSES),
+    metadata: Metadata,
+    created_at: Time,
+    updated_at: Time,
+  },
+  { title: 'Account' },
+)
+
+export const Payment = Type.Object(
+  {
+    id: IdOf('pay'),
+    kind: OneOf(PAYMENT_KINDS),
+    status: OneOf(PAYMENT_STATUSES),
+    decline_reason: Nullable(OneOf(DECLINE_REASONS)),
+    from_account: IdOf('acc'),
+    to_account: IdOf('acc'),
+    currency: CurrencyCode,
+    amount: Money,
+    fee: Money,
+    fee_payer: OneOf(FEE_PAYERS),
+    net_amount: Money,
+    exchange: Type.Null(),
+    refunded_amount: Money,
+    refund_of: Nullable(IdOf('pay')),
+    capture: OneOf(['automatic', 'manual']),
+    expires_at: Nullable(Time),
+    rail: Nullable(Type.String()),
+    rail_reference: Nullable(Type.String()),
+    description: Nullable(Description),
+    metadata: Metadata,
+    sender: Type.String({ examples: ['ada@example.com'] }),
+    receiver: Type.String({ examples: ['bob@example.com'] }),
+    created_at: Time,
+    completed_at: Nullable(Time),
+    updated_at: Time,
+  },
+  { title: 'Payment' },
+)
+export type PaymentBody = Static<typeof Payment>
+
+export const Operation = Type.Object(
+  {
+    id: Type.String({ examples: ['opd_01k3v5f4t1f6mb2x9k4w5r8h3p'] }),
+    posting_id: IdOf('pst'),
+    payment_id: IdOf('pay'),
+    account_id: IdOf('acc'),
+    kind: OneOf([...PAYMENT_KINDS, 'fee']),
+    direction: OneOf(['debit', 'credit'], { description: 'debit: money in; credit: money out.' }),
+    amount: Money,
+    fee: Money,
+    balance_after: Nullable(Money),
+    sender: Type.String(),
+    receiver: Type.String(),
+    currency: CurrencyCode,
+    description: Nullable(Description),
+    created_at: Time,
+  },
+  { title: 'Operation' },
+)
+
+export const ListedUser = Type.Object(
+  {
+    id: IdOf('usr'),
+    email: Email,
+    role: OneOf(['user', 'admin']),
+    all_books: Type.Boolean(),
+    confirmed_at: Nullable(Time),
+    created_at: Time,
+  },
+  { title: 'User' },
+)
+
+export const AuditLine = Type.Object(
+  {
+    id: IdOf('aud'),
+    actor_id: Nullable(IdOf('usr')),
+    actor: Nullable(Type.String({ description: 'Null for the operator at the machine.' })),
+    token_id: Nullable(IdOf('tok')),
+    action: Type.String({ examples: ['adjustment.create'] }),
+    object_id: Nullable(Type.String()),
+    detail: Type.Record(Type.String(), Type.Unknown()),
+    address: Nullable(Type.String()),
+    request_id: Nullable(Type.String()),
+    created_at: Time,
+  },
+  { title: 'AuditLine' },
+)
+
+export const PageOf = (item: TSchema) =>
+  Type.Object({
+    data: Type.Array(item),
+    next_cursor: Nullable(Type.String({ description: 'For `cursor`, to read the next page; null on the last one.' })),
+  })
+
+export const Problem = Type.Object(
+  {
+    type: Type.String(),
+    title: Type.String(),
+    status: Type.Integer(),
+    detail: Type.String(),
+    code: Type.String(),
+    request_id: Type.Optional(Type.String()),
+    errors: Type.Array(Type.Object({ field: Type.String(), code: Type.String(), detail: Type.String() })),
+  },
+  { title: 'Problem', description: 'RFC 9457 problem details, with a stable code.' },
+)

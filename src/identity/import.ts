@@ -1,0 +1,163 @@
+import { openAccounts } from '../accounts/account.ts'
+import type { AccountFacts } from '../accounts/directory.ts'
+import { type Actor, writeAudit } from '../audit/audit.ts'
+import { idsAt, type NewId, readClock } from '../database/clock.ts'
+import { type Client, inTransaction, type Pool } from '../database/connection.ts'
+import { formatInstant } from '../database/instant.ts'
+import type { AccountId, BookId, Instant, UserId } from '../ledger/id.ts'
+import type { Currency } from '../money/currency.ts'
+import { mintOnce, postRequests } from '../payments/batch.ts'
+import type { PaymentRequest } from '../payments/payment.ts'
+import { emailKey } from './email.ts'
+
+/** A user to bring over from elsewhere, with accounts and what they hold. Checked; amounts in minor units. */
+export type ImportedUser = {
+  readonly email: string
+  readonly accounts: readonly ImportedAccount[]
+}
+export type ImportedAccount = {
+  readonly currency: Currency
+  readonly name: string
+  readonly metadata: Readonly<Record<string, string>>
+  readonly openingBalance: bigint
+  /** Where the opening balance comes from: `internal` in the currency. */
+  readonly internal: AccountFacts
+}
+
+/** A user of the book now, made by this import or there before it, with all their accounts. */
+export type Imported = {
+  readonly created: boolean
+  readonly userId: UserId
+  readonly email: string
+  readonly accounts: readonly { readonly id: AccountId; readonly currency: string; readonly name: string }[]
+}
+
+/**
+ * Makes the users that the book does not have yet, confirmed and without a password, with their accounts and opening
+ * balances, all in one transaction with its audit line. One that is there is left as it is: the import may be repeated.
+ */
+export async function importUsers(
+  pool: Pool,
+  book: BookId,
+  actor: Actor,
+  wanted: readonly ImportedUser[],
+): Promise<Imported[]> {
+  return inTransaction(pool, async (client) => {
+    const at = await readClock(client)
+    const newId = idsAt(at)
+    const created = await insertUsers(client, book, at, newId, wanted)
+    const fresh = wanted.flatMap((user) => {
+      const userId = created.get(emailKey(user.email))
+      // The first of two lines with one address makes the user, the second finds it made.
+      return userId && wanted.find(({ email }) => emailKey(email) === emailKey(user.email)) === user
+        ? user.accounts.map((account) => ({ account, userId, email: user.email }))
+        : []
+    })
+    const ids = await openAccounts(
+      client,
+      book,
+      at,
+      newId,
+      fresh.map(({ account, userId }) => ({
+        userId,
+        currency: account.currency.code,
+        name: account.name,
+        metadata: account.metadata,
+      })),
+    )
+    const openings = fresh.flatMap(({ account, userId, email }, index) => {
+      const id = ids[index]
+      return id && account.openingBalance > 0n ? [opening(book, actor, account, { id, userId, email })] : []
+    })
+    if (openings.length > 0) await postRequests(client, book, openings, mintOnce(openings.length))
+    if (created.size > 0) {
+      const detail = { users: created.size, accounts: ids.length, opening_balances: openings.length }
+      await writeAudit(client, book, at, newId, [{ actor, action: 'user.import', objectId: null, detail }])
+    }
+    return readImported(client, book, wanted, new Set(created.keys()))
+  })
+}
+
+async function insertUsers(
+  client: Client,
+  book: BookId,
+  at: Instant,
+  newId: NewId,
+  wanted: readonly ImportedUser[],
+): Promise<Map<string, UserId>> {
+  // In the order of addresses, so that two imports of the same users cannot wait for each other in a circle.
+  const byKey = new Map(wanted.map(({ email }) => [emailKey(email), email] as const))
+  const inOrder = [...byKey].sort(([left], [right]) => (left < right ? -1 : 1))
+  const { rows } = await client.query<{ id: UserId; email_key: string }>(
+    `insert into users (book, id, email, email_key, confirmed_at, created_at)
+     select $1, v.*, $2, $2 from unnest($3::uuid[], $4::text[], $5::text[]) as v
+         on conflict (book, email_key) do nothing
+     returning id, email_key`,
+    [
+      book,
+      formatInstant(at),
+      inOrder.map(() => newId<'user'>()),
+      inOrder.map(([, email]) => email),
+      inOrder.map(([key]) => key),
+    ],
+  )
+  return new Map(rows.map((row) => [row.email_key, row.id]))
+}
+
+function opening(
+  book: BookId,
+  actor: Actor,
+  { currency, internal, openingBalance }: ImportedAccount,
+  owner: { readonly id: AccountId; readonly userId: UserId; readonly email: string },
+): PaymentRequest {
+  return {
+    book,
+    kind: 'adjustment',
+    from: internal,
+    to: { id: owner.id, book, userId: owner.userId, code: null, currency, label: owner.email },
+    amount: openingBalance,
+    fee: 0n,
+    feePayer: 'receiver',
+    feeAccount: internal,
+    description: 'Opening balance',
+    metadata: {},
+    madeBy: actor.userId,
+    key: null,
+    audit: null,
+  }
+}
+
+async function readImported(
+  client: Client,
+  book: BookId,
+  wanted: readonly ImportedUser[],
+  created: ReadonlySet<string>,
+): Promise<Imported[]> {
+  const keys = wanted.map(({ email }) => emailKey(email))
+  const { rows } = await client.query<{
+    user_id: UserId
+    email: string
+    email_key: string
+    id: AccountId | null
+    currency: string
+    name: string
+  }>(
+    `select u.id as user_id, u.email, u.email_key, a.id, a.currency, a.name
+       from users u
+       left join accounts a on a.book = u.book and a.user_id = u.id
+      where u.book = $1 and u.email_key = any($2)
+      order by a.id`,
+    [book, keys],
+  )
+  const byKey = Map.groupBy(rows, (row) => row.email_key)
+  const seen = new Set<string>()
+  return keys.map((key) => {
+    const own = byKey.get(key) ?? []
+    const [first] = own
+    if (!first) throw new Error('an imported user is there')
+    const isCreated = created.has(key) && !seen.has(key)
+    seen.add(key)
+    const accounts = own.flatMap(({ id, currency, name }) => (id ? [{ id, currency, name }] : []))
+    return { created: isCreated, userId: first.user_id, email: first.email, accounts }
+  })
+}

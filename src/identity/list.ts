@@ -1,0 +1,93 @@
+import type { ListSpec, Scope } from '../database/list.ts'
+import * as fields from '../database/list_fields.ts'
+import type { BookId, TokenId, UserId } from '../ledger/id.ts'
+import { decodeId } from '../ledger/typeid.ts'
+import type { Token, Scope as TokenScope } from './tokens.ts'
+import type { Role } from './users.ts'
+
+type TokenRow = {
+  id: TokenId
+  name: string
+  scopes: TokenScope[]
+  expires_at: string | null
+  last_used_at: string | null
+  created_at: string
+}
+
+/** A user's tokens that are good: neither revoked nor expired. Index: tokens_by_user. */
+export const tokens: ListSpec<TokenRow, Token> = {
+  fields: {
+    id: { sql: 't.id', kind: fields.id((text) => decodeId('tok', text), 'an id such as tok_…'), carried: 'id' },
+    name: { sql: 't.name', kind: fields.text },
+    scopes: { sql: `array_to_string(t.scopes, ' ')`, kind: fields.text },
+    expires_at: { sql: 't.expires_at', kind: fields.time, nullable: true },
+    last_used_at: { sql: 't.last_used_at', kind: fields.time, nullable: true },
+    created_at: { sql: 't.created_at', kind: fields.time, carried: 'created_at' },
+  },
+  from: 'tokens t',
+  key: [{ sql: 't.id', cast: 'uuid' }],
+  show: 'join tokens t on t.book = $1 and t.id = page.key0',
+  columns: 't.id, t.name, t.scopes, t.expires_at, t.last_used_at, t.created_at',
+  toItem: (row) => ({
+    id: row.id,
+    name: row.name,
+    scopes: row.scopes,
+    expiresAt: row.expires_at,
+    lastUsedAt: row.last_used_at,
+    createdAt: row.created_at,
+  }),
+}
+
+export function tokensOf(book: BookId, userId: UserId): Scope {
+  return {
+    where: `t.book = $1 and t.user_id = $2 and t.revoked_at is null
+            and (t.expires_at is null or t.expires_at > clock_timestamp())`,
+    values: [book, userId],
+  }
+}
+
+type UserRow = {
+  id: UserId
+  email: string
+  role: Role
+  all_books: boolean
+  confirmed_at: string | null
+  created_at: string
+}
+
+/** A user as operators see one. */
+export type ListedUser = {
+  readonly id: UserId
+  readonly email: string
+  readonly role: Role
+  readonly allBooks: boolean
+  readonly confirmedAt: string | null
+  readonly createdAt: string
+}
+
+/** The users of a book. Index: the primary key. */
+export const users: ListSpec<UserRow, ListedUser> = {
+  fields: {
+    id: { sql: 'u.id', kind: fields.id((text) => decodeId('usr', text), 'an id such as usr_…'), carried: 'id' },
+    email: { sql: 'u.email', kind: fields.text },
+    role: { sql: 'u.role', kind: fields.choice(['user', 'admin']) },
+    confirmed_at: { sql: 'u.confirmed_at', kind: fields.time, nullable: true },
+    created_at: { sql: 'u.created_at', kind: fields.time, carried: 'created_at' },
+  },
+  from: 'users u',
+  key: [{ sql: 'u.id', cast: 'uuid' }],
+  show: 'join users u on u.book = $1 and u.id = page.key0',
+  columns: 'u.id, u.email, u.role, u.all_books, u.confirmed_at, u.created_at',
+  toItem: (row) => ({
+    id: row.id,
+    email: row.email,
+    role: row.role,
+    allBooks: row.all_books,
+    confirmedAt: row.confirmed_at,
+    createdAt: row.created_at,
+  }),
+}
+
+export function usersIn(book: BookId): Scope {
+  return { where: 'u.book = $1', values: [book] }
+}

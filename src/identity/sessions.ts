@@ -1,0 +1,171 @@
+import type { Books } from '../books/books.ts'
+import type { Pool, Queryable } from '../database/connection.ts'
+import type { BookId, TokenId, UserId } from '../ledger/id.ts'
+import type { Log } from '../log.ts'
+import { createLastUsed } from './last_used.ts'
+import { bookOfToken, hashSecret } from './secrets.ts'
+import type { Scope } from './tokens.ts'
+import type { Role } from './users.ts'
+
+/** Who a request comes from: what its token says. */
+export type Session = {
+  readonly tokenId: TokenId
+  /** The book of the user and the token. */
+  readonly home: BookId
+  readonly homeName: string
+  /** The book that is acted in: the home, unless an operator of all books names another. */
+  readonly book: BookId
+  readonly userId: UserId
+  readonly role: Role
+  readonly allBooks: boolean
+  readonly confirmed: boolean
+  readonly scopes: ReadonlySet<Scope>
+}
+
+type Kept = { readonly session: Session; readonly expiresAt: number }
+
+const LOOK_EVERY_MS = 300
+/** A kept session counts only while changes have been looked for this lately: a revoked token dies within a second. */
+const FRESH_FOR_MS = 900
+/** Changes are looked for this far back: far beyond the longest transaction that could commit one late. */
+const LOOK_BACK = '60 seconds'
+const MOST_KEPT = 50_000
+
+/**
+ * Checks tokens. A known one costs no query: sessions are kept, and a few times a second each node drops those whose
+ * user changed on any node. Where the database cannot be asked, nothing kept is trusted.
+ */
+export function createSessions(pool: Pool, books: Books, log: Log) {
+  const kept = createKept()
+  const lastUsed = createLastUsed(pool)
+  const applied = new Set<string>()
+  let freshUntil = 0
+
+  async function look(): Promise<void> {
+    const started = performance.now()
+    const { rows } = await pool.query<{ book: BookId; user_id: UserId; changed_at: string }>({
+      name: 'session-changes',
+      text: `
+        select book, user_id, changed_at from session_changes
+         where changed_at > clock_timestamp() - interval '${LOOK_BACK}'`,
+    })
+    const current = new Set<string>()
+    for (const { book, user_id: userId, changed_at: changedAt } of rows) {
+      const change = `${book}/${userId}/${changedAt}`
+      current.add(change)
+      if (!applied.has(change)) kept.forget(book, userId)
+    }
+    applied.clear()
+    for (const change of current) applied.add(change)
+    freshUntil = started + FRESH_FOR_MS
+  }
+
+  let looking = false
+  const timer = setInterval(() => {
+    if (looking) return
+    looking = true
+    look()
+      .catch((error: unknown) => log.debug({ err: error }, 'could not look for changed sessions'))
+      .finally(() => {
+        looking = false
+      })
+  }, LOOK_EVERY_MS)
+  timer.unref()
+
+  /** The session of a token; undefined where it is unknown, revoked or expired. Throws where it cannot be known. */
+  async function find(token: string): Promise<Session | undefined> {
+    const known = performance.now() < freshUntil ? kept.find(token) : undefined
+    if (known) {
+      if (known.expiresAt <= Date.now()) return undefined
+      lastUsed.note(known.session)
+      return known.session
+    }
+    const bookName = bookOfToken(token)
+    const book = bookName === undefined ? undefined : await books.find(bookName)
+    if (!book) return undefined
+    const before = kept.forgotten()
+    const loaded = await load(pool, token, book.id, book.name)
+    if (!loaded) return undefined
+    // What was read while somebody's sessions were dropped may be older than that change: use it once, do not keep it.
+    if (kept.forgotten() === before) kept.keep(token, loaded)
+    lastUsed.note(loaded.session)
+    return loaded.session
+  }
+
+  async function stop(): Promise<void> {
+    clearInterval(timer)
+    await lastUsed.stop()
+  }
+
+  return { find, forget: kept.forget, stop }
+}
+export type Sessions = ReturnType<typeof createSessions>
+
+/** Sessions by token, at most so many; and which tokens a user has among them. */
+function createKept() {
+  const sessions = new Map<string, Kept>()
+  const tokensOf = new Map<string, Set<string>>()
+  const userKey = (book: BookId, userId: UserId) => `${book}/${userId}`
+  let forgotten = 0
+
+  function keep(token: string, loaded: Kept): void {
+    const [oldest] = sessions
+    if (oldest && sessions.size >= MOST_KEPT) drop(...oldest)
+    sessions.set(token, loaded)
+    const user = userKey(loaded.session.home, loaded.session.userId)
+    tokensOf.set(user, (tokensOf.get(user) ?? new Set()).add(token))
+  }
+
+  function drop(token: string, { session }: Kept): void {
+    sessions.delete(token)
+    const user = userKey(session.home, session.userId)
+    const tokens = tokensOf.get(user)
+    tokens?.delete(token)
+    if (tokens?.size === 0) tokensOf.delete(user)
+  }
+
+  function forget(book: BookId, userId: UserId): void {
+    forgotten += 1
+    const user = userKey(book, userId)
+    for (const token of tokensOf.get(user) ?? []) sessions.delete(token)
+    tokensOf.delete(user)
+  }
+
+  return { find: (token: string) => sessions.get(token), keep, forget, forgotten: () => forgotten }
+}
+
+async function load(pool: Pool, token: string, book: BookId, bookName: string): Promise<Kept | undefined> {
+  const { rows } = await pool.query({
+    name: 'session',
+    text: `
+      select t.id, t.scopes, t.expires_at, u.id as user_id, u.role, u.all_books, u.confirmed_at
+        from tokens t
+        join users u on u.book = t.book and u.id = t.user_id
+       where t.book = $1 and t.hash = $2 and t.revoked_at is null
+         and (t.expires_at is null or t.expires_at > clock_timestamp())`,
+    values: [book, hashSecret(token)],
+  })
+  const row = rows[0]
+  if (!row) return undefined
+  const session: Session = {
+    tokenId: row.id,
+    home: book,
+    homeName: bookName,
+    book,
+    userId: row.user_id,
+    role: row.role,
+    allBooks: row.all_books,
+    confirmed: row.confirmed_at !== null,
+    scopes: new Set(row.scopes),
+  }
+  return { session, expiresAt: row.expires_at === null ? Number.POSITIVE_INFINITY : Date.parse(row.expires_at) }
+}
+
+/** Makes every node forget what it keeps of a user, within a second of the commit of this transaction. */
+export async function announceSessionChange(client: Queryable, book: BookId, userId: UserId): Promise<void> {
+  await client.query('insert into session_changes (book, user_id) values ($1, $2)', [book, userId])
+  await client.query(
+    `delete from session_changes where book = $1 and changed_at < clock_timestamp() - interval '1 hour'`,
+    [book],
+  )
+}

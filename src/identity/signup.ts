@@ -1,0 +1,95 @@
+import { openAccounts } from '../accounts/account.ts'
+import type { AccountFacts, Directory } from '../accounts/directory.ts'
+import type { Book } from '../books/books.ts'
+import { readCurrencies } from '../books/books.ts'
+import { idsAt, type NewId, readClock } from '../database/clock.ts'
+import { type Client, inTransaction, type Pool } from '../database/connection.ts'
+import { formatInstant } from '../database/instant.ts'
+import type { Instant, UserId } from '../ledger/id.ts'
+import { parseAmount } from '../money/amount.ts'
+import { mintOnce, postRequests } from '../payments/batch.ts'
+import type { Intake } from '../payments/intake.ts'
+import type { PaymentRequest } from '../payments/payment.ts'
+import { addJob } from './jobs.ts'
+import { hashPassword } from './passwords.ts'
+import { findUserByEmail, insertUser } from './users.ts'
+
+export type Welcome = {
+  /** A new user gets an account in each of these that the book has. */
+  readonly currencies: readonly string[]
+  /** Paid to the first account in its currency; undefined for none. */
+  readonly bonus: { readonly amount: string; readonly currency: string } | undefined
+}
+
+type Dependencies = {
+  readonly pool: Pool
+  readonly directory: Directory
+  readonly intake: Intake
+  readonly welcome: Welcome
+}
+
+export type SignUp = ReturnType<typeof createSignUp>['signUp']
+
+export function createSignUp({ pool, directory, intake, welcome }: Dependencies) {
+  /**
+   * Makes an unconfirmed user with the default accounts and the welcome bonus, and asks for the confirmation mail, all in
+   * one transaction. For an address that is known it does the visible same: nothing but a mail to it tells.
+   */
+  async function signUp(book: Book, email: string, password: string): Promise<void> {
+    const passwordHash = await hashPassword(password)
+    const bonusFrom = await bonusAccount(book)
+    return inTransaction(pool, async (client) => {
+      const at = await readClock(client)
+      const newId = idsAt(at)
+      const id: UserId = newId<'user'>()
+      const createdAt = formatInstant(at)
+      if (await insertUser(client, book.id, { id, email, confirmedAt: null, createdAt, passwordHash })) {
+        await addJob(client, 'confirmation_mail', { book: book.id, bookName: book.name, userId: id })
+        await openDefaultAccounts(client, book, { id, email }, at, newId, bonusFrom)
+        return
+      }
+      const known = await findUserByEmail(client, book.id, email)
+      if (known) await addJob(client, 'known_address_mail', { book: book.id, bookName: book.name, userId: known.id })
+    })
+  }
+
+  async function openDefaultAccounts(
+    client: Client,
+    book: Book,
+    user: { readonly id: UserId; readonly email: string },
+    at: Instant,
+    newId: NewId,
+    bonusFrom: AccountFacts | undefined,
+  ): Promise<void> {
+    const known = await readCurrencies(client, book.id)
+    const codes = welcome.currencies.filter((code) => known.has(code))
+    const ids = await openAccounts(
+      client,
+      book.id,
+      at,
+      newId,
+      codes.map((currency) => ({ userId: user.id, currency, name: currency, metadata: {} })),
+    )
+    const id = ids[codes.indexOf(bonusFrom?.currency.code ?? '')]
+    if (!id || !bonusFrom) return
+    const { currency } = bonusFrom
+    const account: AccountFacts = { id, book: book.id, userId: user.id, code: null, currency, label: user.email }
+    const bonus = await bonusRequest(bonusFrom, account)
+    await postRequests(client, book.id, [bonus], mintOnce(1))
+  }
+
+  /** Where the bonus comes from, looked up before the transaction; undefined where the book gives none. */
+  async function bonusAccount(book: Book): Promise<AccountFacts | undefined> {
+    if (!welcome.bonus) return undefined
+    return directory.findTechnical(book.id, 'internal', welcome.bonus.currency)
+  }
+
+  async function bonusRequest(from: AccountFacts, to: AccountFacts): Promise<PaymentRequest> {
+    const amount = parseAmount(welcome.bonus?.amount ?? '', to.currency)
+    if (!amount) throw new Error('the welcome bonus is no amount of its currency')
+    const terms = { fee: 0n, feePayer: 'receiver', description: 'Welcome bonus', metadata: {} } as const
+    return intake.complete({ kind: 'bonus', from, to, amount, ...terms })
+  }
+
+  return { signUp }
+}

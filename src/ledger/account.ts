@@ -1,0 +1,32 @@
+import type { AccountId } from './id.ts'
+
+export const ACCOUNT_STATUSES = ['active', 'frozen', 'closed'] as const
+export type AccountStatus = (typeof ACCOUNT_STATUSES)[number]
+
+/** What a technical account stands for (ledger.md, Terms). One each per book and currency. */
+export const TECHNICAL_CODES = ['internal', 'wire', 'wallet', 'crypto_currency', 'exchange'] as const
+export type TechnicalCode = (typeof TECHNICAL_CODES)[number]
+
+/** A user's account as the posting core sees it; amounts in minor units of its currency. */
+export type UserAccount = {
+  readonly id: AccountId
+  readonly currency: string
+  readonly status: AccountStatus
+  readonly balance: bigint
+  readonly held: bigint
+  readonly overdraftLimit: bigint
+}
+
+/** A technical account: no floor, so its balance need not be known to post to it. */
+export type TechnicalAccount = { readonly id: AccountId; readonly currency: string; readonly code: TechnicalCode }
+
+export type Account = UserAccount | TechnicalAccount
+
+export function isTechnical(account: Account): account is TechnicalAccount {
+  return 'code' in account
+}
+
+/** What its holder can spend: `available = balance - held + overdraft_limit` (ledger.md, Terms). */
+export function available(account: UserAccount): bigint {
+  return account.balance - account.held + account.overdraftLimit
+}

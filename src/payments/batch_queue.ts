@@ -1,0 +1,111 @@
+import type { Pool } from '../database/connection.ts'
+import type { BookId } from '../ledger/id.ts'
+import type { Write } from './batch.ts'
+import { commitBatch, type Waiting } from './group_commit.ts'
+import type { PaymentRequest, Submitted } from './payment.ts'
+import { Refused } from './refusals.ts'
+
+export type QueueOptions = {
+  /** Batches under way at once. */
+  readonly slots: number
+  readonly largestBatch: number
+  /** Beyond this many unanswered requests, the next is refused as overloaded. */
+  readonly mostWaiting: number
+}
+
+/** Requests on their way into batches: whatever arrives while one is being written forms the next (ledger.md, Posting). */
+export type BatchQueue = {
+  /** Adds requests of one book, which stay together and in order. Each is answered when its batch is committed. */
+  readonly enqueue: (requests: readonly PaymentRequest[]) => Promise<Submitted>[]
+  /** Requests that are not answered yet. */
+  readonly depth: () => number
+  /** Waits until every accepted request is answered. */
+  readonly drain: () => Promise<void>
+}
+
+/** A request that waited this long without its batch having begun is refused: its client has given up by then. */
+const LONGEST_WAIT_MS = 10_000
+
+type Queued = Waiting & { readonly since: number }
+/** What was submitted together stays together. */
+type Unit = readonly Queued[]
+
+export function createBatchQueue(pool: Pool, write: Write, options: QueueOptions): BatchQueue {
+  const queues = new Map<BookId, Unit[]>()
+  const whenDrained: (() => void)[] = []
+  let free = options.slots
+  let unanswered = 0
+
+  /** One transaction stays in one book; books take turns. */
+  function nextBatch(): [BookId, Queued[]] | undefined {
+    const [first] = queues
+    if (!first) return undefined
+    const [book, queue] = first
+    queues.delete(book)
+    const batch: Queued[] = []
+    let taken = 0
+    for (const unit of queue) {
+      if (taken > 0 && batch.length + unit.length > options.largestBatch) break
+      batch.push(...unit)
+      taken += 1
+    }
+    if (taken < queue.length) queues.set(book, queue.slice(taken))
+    return [book, batch]
+  }
+
+  function startBatches(): void {
+    while (free > 0) {
+      const next = nextBatch()
+      if (!next) return
+      const [book, queued] = next
+      const batch = refuseStale(queued)
+      if (batch.length === 0) continue
+      free -= 1
+      commitBatch(pool, write, book, batch)
+        .catch((fault) => {
+          for (const { fail } of batch) fail(fault)
+        })
+        .finally(() => {
+          free += 1
+          startBatches()
+        })
+    }
+  }
+
+  function answeredOne(): void {
+    unanswered -= 1
+    if (unanswered === 0) for (const drained of whenDrained.splice(0)) drained()
+  }
+
+  function enqueue(requests: readonly PaymentRequest[]): Promise<Submitted>[] {
+    const [first] = requests
+    if (!first) return []
+    if (unanswered + requests.length > options.mostWaiting) {
+      return requests.map(() => Promise.reject(new Refused('overloaded')))
+    }
+    unanswered += requests.length
+    const since = performance.now()
+    const unit: Queued[] = []
+    const answers = requests.map((request) =>
+      new Promise<Submitted>((answer, fail) => unit.push({ request, answer, fail, since })).finally(answeredOne),
+    )
+    const queue = queues.get(first.book) ?? []
+    queues.set(first.book, queue)
+    queue.push(unit)
+    // Requests of the same turn of the event loop share the batch.
+    setImmediate(startBatches)
+    return answers
+  }
+
+  function drain(): Promise<void> {
+    return unanswered === 0 ? Promise.resolve() : new Promise((done) => whenDrained.push(done))
+  }
+
+  return { enqueue, depth: () => unanswered, drain }
+}
+
+function refuseStale(queued: readonly Queued[]): Queued[] {
+  const oldest = performance.now() - LONGEST_WAIT_MS
+  for (const { since, fail } of queued) if (since < oldest) fail(new Refused('overloaded'))
+  return queued.filter(({ since }) => since >= oldest)
+}

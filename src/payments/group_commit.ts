@@ -1,0 +1,156 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Client, Pool } from '../database/connection.ts'
+import { isRaceLost, isUnavailable, isUniqueViolation } from '../database/faults.ts'
+import type { BookId, Instant, PaymentId } from '../ledger/id.ts'
+import type { Mint, Write } from './batch.ts'
+import type { PaymentRequest, Submitted } from './payment.ts'
+import { asFirstAnswered, readPayments, readPaymentsByKey } from './read.ts'
+import { Refused } from './refusals.ts'
+
+export type Waiting = {
+  readonly request: PaymentRequest
+  readonly answer: (submitted: Submitted) => void
+  readonly fail: (error: unknown) => void
+}
+
+/** How long a batch is tried again while the database is away, before its requests are told. */
+const PATIENCE_MS = 5_000
+const MOST_RACES = 20
+
+/** What is known of a batch from its earlier attempts: a payment keeps its id, so that it cannot be written twice. */
+type Attempts = { at: Instant | undefined; readonly ids: Map<Waiting, PaymentId>; commitSent: boolean }
+
+/**
+ * Commits one batch of one book, whole or not at all, and then answers everyone in it. A race lost or a database that
+ * is away for a moment is tried again; where the batch itself cannot be written it is halved, until only the payment
+ * that is at fault fails.
+ */
+export async function commitBatch(
+  pool: Pool,
+  write: Write,
+  book: BookId,
+  batch: readonly Waiting[],
+  attempts: Attempts = { at: undefined, ids: new Map(), commitSent: false },
+): Promise<void> {
+  const givesUpAt = performance.now() + PATIENCE_MS
+  for (let races = 0; ; ) {
+    try {
+      const outcomes = await attempt(pool, write, book, batch, attempts)
+      for (const [index, outcome] of outcomes.entries()) batch[index]?.answer(outcome)
+      return
+    } catch (error) {
+      if ((isRaceLost(error) || isUniqueViolation(error)) && races < MOST_RACES) {
+        races += 1
+        continue
+      }
+      if (isUnavailable(error)) {
+        if (performance.now() < givesUpAt) {
+          await delay(50)
+          continue
+        }
+        const refused = new Refused(attempts.commitSent ? 'outcome_unknown' : 'unavailable', { cause: error })
+        for (const { fail } of batch) fail(refused)
+        return
+      }
+      if (batch.length === 1) return batch[0]?.fail(error)
+      const middle = Math.ceil(batch.length / 2)
+      await commitBatch(pool, write, book, batch.slice(0, middle), attempts)
+      return commitBatch(pool, write, book, batch.slice(middle), attempts)
+    }
+  }
+}
+
+async function attempt(
+  pool: Pool,
+  write: Write,
+  book: BookId,
+  batch: readonly Waiting[],
+  attempts: Attempts,
+): Promise<Submitted[]> {
+  const client = await pool.connect()
+  let broken: Error | undefined
+  try {
+    // Not awaited yet: the next statement goes out with it. A failure shows in that one too.
+    const begun = client.query('begin')
+    begun.catch(() => undefined)
+    const found = await findMade(client, book, batch, attempts)
+    const fresh = batch.filter((waiting) => !found.has(waiting))
+    if (fresh.length > 0) {
+      const payments = await write(
+        client,
+        book,
+        fresh.map(({ request }) => request),
+        mintedFor(fresh, attempts),
+      )
+      for (const [index, waiting] of fresh.entries()) {
+        const payment = payments[index]
+        if (!payment) throw new Error('a batch has one payment for each request')
+        found.set(waiting, { result: 'payment', payment, replayed: false })
+      }
+    }
+    await begun
+    attempts.commitSent = true
+    const { command } = await client.query('commit')
+    if (command !== 'COMMIT') throw new Error(`the transaction ended with ${command}`)
+    return batch.map((waiting) => found.get(waiting) ?? { result: 'key_reused' })
+  } catch (error) {
+    await client.query('rollback').catch((cause: Error) => {
+      broken = cause
+    })
+    throw error
+  } finally {
+    client.release(broken)
+  }
+}
+
+/** The ids of an earlier attempt, or where to leave those of this one. */
+function mintedFor(fresh: readonly Waiting[], attempts: Attempts): Mint {
+  return (at, newId) => {
+    attempts.at ??= at
+    const paymentIds = fresh.map((waiting) => {
+      const id = attempts.ids.get(waiting) ?? newId<'payment'>()
+      attempts.ids.set(waiting, id)
+      return id
+    })
+    return { at: attempts.at, paymentIds }
+  }
+}
+
+/**
+ * What has been made already: by this very batch, where its commit was sent and never answered, or by an earlier
+ * request with the same key.
+ */
+async function findMade(
+  client: Client,
+  book: BookId,
+  batch: readonly Waiting[],
+  attempts: Attempts,
+): Promise<Map<Waiting, Submitted>> {
+  const made = new Map<Waiting, Submitted>()
+  if (attempts.commitSent) {
+    const stored = await readPayments(client, book, [...attempts.ids.values()])
+    for (const waiting of batch) {
+      const payment = stored.get(attempts.ids.get(waiting) ?? ('' as PaymentId))
+      if (payment) made.set(waiting, { result: 'payment', payment: asFirstAnswered(payment), replayed: false })
+    }
+  }
+  const keyed = batch.filter((waiting) => waiting.request.key && !made.has(waiting))
+  if (keyed.length === 0) return made
+  const stored = await readPaymentsByKey(
+    client,
+    book,
+    keyed.map(({ request }) => request.key?.key ?? ''),
+  )
+  for (const waiting of keyed) {
+    const { key } = waiting.request
+    const earlier = stored.get(key?.key ?? '')
+    if (!earlier) continue
+    made.set(
+      waiting,
+      earlier.requestHash === key?.requestHash
+        ? { result: 'payment', payment: asFirstAnswered(earlier), replayed: true }
+        : { result: 'key_reused' },
+    )
+  }
+  return made
+}

@@ -1,0 +1,103 @@
+import { createHash } from 'node:crypto'
+import type { AccountFacts, Directory } from '../accounts/directory.ts'
+import type { AuditEntry } from '../audit/audit.ts'
+import type { AccountId, BookId, UserId } from '../ledger/id.ts'
+import type { FeePayer, PaymentKind } from '../ledger/payment.ts'
+import { parseAmount } from '../money/amount.ts'
+import { type FeeSchedule, transferFee } from './fees.ts'
+import type { IdempotencyKey, PaymentRequest } from './payment.ts'
+
+/** A transfer as a caller wrote it; ids are already ids, nothing else is checked. */
+export type TransferDraft = {
+  readonly from: AccountId
+  readonly to: AccountId
+  readonly amount: string
+  readonly feePayer: FeePayer
+  readonly description: string | null
+  readonly metadata: Readonly<Record<string, string>>
+}
+
+/** Who asks. An operator may move the money of any user of the book, which is then written to the audit log. */
+export type Payer = { readonly book: BookId; readonly userId: UserId; readonly operator: boolean }
+
+/** Why a draft is no payment: the caller's mistake, and in which field. */
+export type Mistake = 'invalid_amount' | 'not_found'
+export type Checked =
+  | { readonly ok: true; readonly request: PaymentRequest }
+  | { readonly ok: false; readonly mistake: Mistake; readonly field: 'amount' | 'from_account' | 'to_account' }
+
+export type Intake = ReturnType<typeof createIntake>
+
+/** Turns what callers write into requests that only the ledger can still refuse. */
+export function createIntake(directory: Directory, schedule: FeeSchedule) {
+  /**
+   * Checks a transfer: `from` is the payer's (or the payer is an operator), `to` is somebody's, the amount is positive
+   * and of the currency. Somebody else's account is as unknown as one that does not exist.
+   */
+  async function checkTransfer(
+    payer: Payer,
+    draft: TransferDraft,
+    key: IdempotencyKey | null,
+    audit: AuditEntry | null,
+  ): Promise<Checked> {
+    const from = await directory.find(payer.book, draft.from)
+    if (!from?.userId || (from.userId !== payer.userId && !payer.operator)) return unknown('from_account')
+    const to = await directory.find(payer.book, draft.to)
+    if (!to?.userId) return unknown('to_account')
+    const amount = parseAmount(draft.amount, from.currency)
+    if (amount === undefined || amount === 0n) return { ok: false, mistake: 'invalid_amount', field: 'amount' }
+    const { feePayer, description, metadata } = draft
+    const fee = transferFee(schedule, from, to, amount)
+    const request = await complete({ kind: 'transfer', from, to, amount, fee, feePayer, description, metadata })
+    return {
+      ok: true,
+      request: { ...request, madeBy: payer.userId, key, audit: from.userId === payer.userId ? null : audit },
+    }
+  }
+
+  /** A request of the gateway itself: no key, no author. The book must have the currency of `from`. */
+  async function complete(
+    parts: Pick<PaymentRequest, 'from' | 'to' | 'amount' | 'fee' | 'feePayer' | 'description' | 'metadata'> & {
+      readonly kind: PaymentKind
+    },
+  ): Promise<PaymentRequest> {
+    const { book, currency } = parts.from
+    const feeAccount = await internalAccount(book, currency.code)
+    return { ...parts, book, feeAccount, madeBy: null, key: null, audit: null }
+  }
+
+  async function internalAccount(book: BookId, currency: string): Promise<AccountFacts> {
+    const internal = await directory.findTechnical(book, 'internal', currency)
+    if (!internal) throw new Error(`book ${book} has no internal account in ${currency}`)
+    return internal
+  }
+
+  return { checkTransfer, complete, internalAccount }
+}
+
+function unknown(field: 'from_account' | 'to_account'): Checked {
+  return { ok: false, mistake: 'not_found', field }
+}
+
+/**
+ * Digests of who asked with which key, and of what was asked. `scope` keeps the keys of different calls apart where they
+ * are different things, such as the lines of a bulk request that carries one key for all.
+ */
+export function idempotencyKey(userId: UserId, scope: string, key: string, body: unknown): IdempotencyKey {
+  return { key: digest(`${userId}\n${scope}\n${key}`), requestHash: digest(canonical(body)) }
+}
+
+/** JSON with sorted keys: the order in which a client wrote its fields means nothing. */
+function canonical(value: unknown): string {
+  return JSON.stringify(value, (_, part: unknown) =>
+    part !== null && typeof part === 'object' && !Array.isArray(part)
+      ? Object.fromEntries(Object.entries(part).sort(([left], [right]) => (left < right ? -1 : 1)))
+      : part,
+  )
+}
+
+/** The first 128 bits of SHA-256, in the form of a UUID: short enough for an index, long enough against any forger. */
+function digest(text: string): string {
+  const hex = createHash('sha256').update(text).digest('hex')
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20, 32)}`
+}

@@ -1,0 +1,70 @@
+import type { ListSpec, Scope } from '../database/list.ts'
+import * as fields from '../database/list_fields.ts'
+import type { AccountId, BookId, UserId } from '../ledger/id.ts'
+import { DECLINE_REASONS, FEE_PAYERS, PAYMENT_KINDS, PAYMENT_STATUSES } from '../ledger/payment.ts'
+import { decodeId } from '../ledger/typeid.ts'
+import {
+  PAYMENT_COLUMNS,
+  PAYMENT_JOINS,
+  type PaymentRow,
+  RECEIVER,
+  SENDER,
+  type StoredPayment,
+  toPayment,
+} from './read.ts'
+
+const paymentId = fields.id((text) => decodeId('pay', text), 'an id such as pay_…')
+const accountId = fields.id((text) => decodeId('acc', text), 'an id such as acc_…')
+const amountOf = (sql: string) => ({ sql: fields.amountSql(sql, 'c.digits'), kind: fields.amount })
+
+/** The list of payments. Indexes: payments_by_sender and payments_by_receiver for a user's, the primary key for all. */
+const base: Omit<ListSpec<PaymentRow, StoredPayment>, 'from'> = {
+  fields: {
+    id: { sql: 'p.id', kind: paymentId, carried: 'id' },
+    kind: { sql: 'p.kind', kind: fields.choice(PAYMENT_KINDS) },
+    status: { sql: 'p.status', kind: fields.choice(PAYMENT_STATUSES) },
+    decline_reason: { sql: 'p.decline_reason', kind: fields.choice(DECLINE_REASONS), nullable: true },
+    from_account: { sql: 'p.from_account', kind: accountId },
+    to_account: { sql: 'p.to_account', kind: accountId },
+    currency: { sql: 'p.currency', kind: fields.text },
+    amount: amountOf('p.amount'),
+    fee: amountOf('p.fee'),
+    fee_payer: { sql: 'p.fee_payer', kind: fields.choice(FEE_PAYERS) },
+    net_amount: amountOf(`(case p.fee_payer when 'sender' then p.amount else p.amount - p.fee end)`),
+    refunded_amount: amountOf('p.refunded_amount'),
+    refund_of: { sql: 'p.refund_of', kind: paymentId, nullable: true },
+    capture: { sql: 'p.capture', kind: fields.choice(['automatic', 'manual']) },
+    expires_at: { sql: 'p.expires_at', kind: fields.time, nullable: true },
+    rail: { sql: 'p.rail', kind: fields.text, nullable: true },
+    rail_reference: { sql: 'p.rail_reference', kind: fields.text, nullable: true },
+    description: { sql: 'p.description', kind: fields.text, nullable: true },
+    metadata: { sql: 'p.metadata', kind: fields.text },
+    sender: { sql: SENDER, kind: fields.text },
+    receiver: { sql: RECEIVER, kind: fields.text },
+    created_at: { sql: 'p.created_at', kind: fields.time, carried: 'created_at' },
+    completed_at: { sql: 'p.completed_at', kind: fields.time, nullable: true },
+    updated_at: { sql: 'p.updated_at', kind: fields.time },
+  },
+  key: [{ sql: 'p.id', cast: 'uuid' }],
+  show: `join payments p on p.book = $1 and p.id = page.key0 ${PAYMENT_JOINS}`,
+  columns: PAYMENT_COLUMNS,
+  toItem: toPayment,
+}
+
+/** All payments of a book. */
+export const bookPayments = { ...base, from: `payments p ${PAYMENT_JOINS}` }
+
+export function inBook(book: BookId): Scope {
+  return { where: 'p.book = $1', values: [book] }
+}
+
+/** The payments that a user takes part in. One between two of the user's own accounts is listed once, with its sender. */
+export const userPayments = { ...base, from: `account_payments p ${PAYMENT_JOINS}` }
+
+export function ofUser(book: BookId, userId: UserId, account: AccountId | null = null): Scope {
+  return {
+    where: `p.book = $1 and p.account_id = owned.id and (p.side = 'from' or s.user_id is distinct from $2)`,
+    values: [book, userId, account],
+    perAccount: '(select id from accounts where book = $1 and user_id = $2 and ($3::uuid is null or id = $3)) owned',
+  }
+}

@@ -1,0 +1,134 @@
+import type { AccountFacts } from '../accounts/directory.ts'
+import type { NewId } from '../database/clock.ts'
+import type { Queryable } from '../database/connection.ts'
+import { formatInstant } from '../database/instant.ts'
+import type { Account, AccountStatus } from '../ledger/account.ts'
+import type { AccountId, BookId, Instant, PaymentId, PostingId } from '../ledger/id.ts'
+import type { PaymentKind } from '../ledger/payment.ts'
+import type { Posted, Posting } from '../ledger/post.ts'
+
+// The statements that a batch consists of, whichever way its payments came in (ledger.md, Posting, steps 1, 3 and 4).
+
+type LockedRow = {
+  id: AccountId
+  currency: string
+  status: AccountStatus
+  balance: bigint
+  held: bigint
+  overdraft_limit: bigint
+  stamp: Instant
+}
+
+export type Locked = { readonly at: Instant | undefined; readonly accounts: ReadonlyMap<AccountId, Account> }
+
+/**
+ * Step 1: locks the users' accounts among `facts` in id order and reads them. `at` is the batch's time: read when all
+ * locks are held, and later than the last posting of each of these accounts even where the clock was set back, so that
+ * the order of an account's postings is the order of their times. Undefined where no user's account takes part.
+ */
+export async function lockAccounts(
+  client: Queryable,
+  book: BookId,
+  facts: ReadonlyMap<AccountId, AccountFacts>,
+): Promise<Locked> {
+  const accounts = new Map<AccountId, Account>()
+  const lockable: AccountId[] = []
+  for (const { id, code, currency } of facts.values()) {
+    if (code) accounts.set(id, { id, code, currency: currency.code })
+    else lockable.push(id)
+  }
+  const { rows } = await client.query<LockedRow>({
+    name: 'lock-accounts',
+    text: `
+      with locked as materialized (
+        select id, currency, status, balance, held, overdraft_limit, updated_at
+          from accounts
+         where book = $1 and id = any($2)
+         order by id
+           for no key update
+      ), clock as (
+        select (extract(epoch from greatest(clock_timestamp(), max(updated_at) + interval '1 microsecond')) * 1000000)::bigint
+               as stamp
+          from locked
+      )
+      select id, currency, status, balance, held, overdraft_limit, stamp from locked, clock`,
+    values: [book, lockable],
+  })
+  for (const { id, currency, status, balance, held, overdraft_limit: overdraftLimit } of rows) {
+    accounts.set(id, { id, currency, status, balance, held, overdraftLimit })
+  }
+  return { at: rows[0]?.stamp, accounts }
+}
+
+/** A posting with the payment that it belongs to. */
+export type PaymentPosting = {
+  readonly paymentId: PaymentId
+  readonly paymentKind: PaymentKind
+  readonly posting: Posting
+}
+
+/** Step 3 without the payments themselves: postings, events and the balances of the users' accounts, one statement each. */
+export async function writeMovements(
+  client: Queryable,
+  book: BookId,
+  at: Instant,
+  newId: NewId,
+  postings: readonly PaymentPosting[],
+  balances: Posted['balances'],
+): Promise<void> {
+  if (postings.length === 0) return
+  const stamp = formatInstant(at)
+  const ids: PostingId[] = postings.map(() => newId<'posting'>())
+  await Promise.all([
+    client.query({
+      name: 'write-postings',
+      text: `
+        insert into postings (book, id, payment_id, kind, currency, amount, debit_account, credit_account,
+                              debit_balance, credit_balance, created_at)
+        select $1, v.*, $2
+          from unnest($3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::numeric[], $8::uuid[], $9::uuid[],
+                      $10::numeric[], $11::numeric[]) as v`,
+      values: [
+        book,
+        stamp,
+        ids,
+        postings.map(({ paymentId }) => paymentId),
+        postings.map(({ posting, paymentKind }) => (posting.kind === 'fee' ? 'fee' : paymentKind)),
+        postings.map(({ posting }) => posting.currency),
+        postings.map(({ posting }) => posting.amount),
+        postings.map(({ posting }) => posting.debit),
+        postings.map(({ posting }) => posting.credit),
+        postings.map(({ posting }) => posting.debitBalance),
+        postings.map(({ posting }) => posting.creditBalance),
+      ],
+    }),
+    client.query({
+      name: 'write-balances',
+      text: `
+        update accounts a
+           set balance = v.balance, updated_at = $2
+          from unnest($3::uuid[], $4::numeric[]) as v (id, balance)
+         where a.book = $1 and a.id = v.id`,
+      values: [book, stamp, [...balances.keys()], [...balances.values()]],
+    }),
+  ])
+}
+
+/** Step 4: adds the batch's sums to the technical accounts, in id order and last, so that a busy one is locked briefly. */
+export async function addToTechnicalAccounts(
+  client: Queryable,
+  book: BookId,
+  at: Instant,
+  deltas: Posted['deltas'],
+): Promise<void> {
+  const inOrder = [...deltas].sort(([left], [right]) => (left < right ? -1 : 1))
+  await Promise.all(
+    inOrder.map(([id, delta]) =>
+      client.query({
+        name: 'add-to-technical-account',
+        text: `update accounts set balance = balance + $3, updated_at = greatest(updated_at, $4) where book = $1 and id = $2`,
+        values: [book, id, delta, formatInstant(at)],
+      }),
+    ),
+  )
+}

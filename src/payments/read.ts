@@ -1,0 +1,143 @@
+import type { Queryable } from '../database/connection.ts'
+import type { AccountId, BookId, PaymentId, UserId } from '../ledger/id.ts'
+import type { DeclineReason, FeePayer, PaymentKind, PaymentStatus } from '../ledger/payment.ts'
+import type { Payment } from './payment.ts'
+
+/** A payment with what decides who may see it and how a repeat of its request is answered. */
+export type StoredPayment = Payment & {
+  readonly senderUser: UserId | null
+  readonly receiverUser: UserId | null
+  readonly asynchronous: boolean
+  readonly idempotencyKey: string | null
+  readonly requestHash: string | null
+}
+
+export type PaymentRow = {
+  id: PaymentId
+  kind: PaymentKind
+  status: PaymentStatus
+  decline_reason: DeclineReason | null
+  from_account: AccountId
+  to_account: AccountId
+  currency: string
+  digits: number
+  amount: bigint
+  fee: bigint
+  fee_payer: FeePayer
+  refunded_amount: bigint
+  refund_of: PaymentId | null
+  capture: 'automatic' | 'manual'
+  expires_at: string | null
+  rail: string | null
+  rail_reference: string | null
+  description: string | null
+  metadata: Record<string, string>
+  sender: string
+  receiver: string
+  sender_user: UserId | null
+  receiver_user: UserId | null
+  asynchronous: boolean
+  idempotency_key: string | null
+  request_hash: string | null
+  created_at: string
+  completed_at: string | null
+  updated_at: string
+}
+
+/** What the other side may know of who pays and who is paid, over PAYMENT_JOINS. */
+export const SENDER = 'coalesce(su.email, s.code)'
+export const RECEIVER = 'coalesce(ru.email, r.code)'
+
+/** The columns of a PaymentRow over PAYMENT_JOINS. */
+export const PAYMENT_COLUMNS = `
+  p.id, p.kind, p.status, p.decline_reason, p.from_account, p.to_account, p.currency, c.digits, p.amount, p.fee,
+  p.fee_payer, p.refunded_amount, p.refund_of, p.capture, p.expires_at, p.rail, p.rail_reference, p.description,
+  p.metadata, p.asynchronous, p.idempotency_key, p.request_hash, p.created_at, p.completed_at, p.updated_at,
+  ${SENDER} as sender, s.user_id as sender_user,
+  ${RECEIVER} as receiver, r.user_id as receiver_user`
+
+/** What a payment `p` is shown with: both accounts, their owners, its currency. Every key is whole, so one row stays one. */
+export const PAYMENT_JOINS = `
+  left join accounts s   on s.book = p.book  and s.id = p.from_account
+  left join users su     on su.book = s.book and su.id = s.user_id
+  left join accounts r   on r.book = p.book  and r.id = p.to_account
+  left join users ru     on ru.book = r.book and ru.id = r.user_id
+  left join currencies c on c.book = p.book  and c.code = p.currency`
+
+/** Those of the ids that are payments of the book, by id. */
+export async function readPayments(
+  client: Queryable,
+  book: BookId,
+  ids: readonly PaymentId[],
+): Promise<Map<PaymentId, StoredPayment>> {
+  const { rows } = await client.query<PaymentRow>({
+    name: 'read-payments',
+    text: `select ${PAYMENT_COLUMNS} from payments p ${PAYMENT_JOINS} where p.book = $1 and p.id = any($2)`,
+    values: [book, ids],
+  })
+  return new Map(rows.map((row) => [row.id, toPayment(row)]))
+}
+
+/** The payments of the book that were made with one of these idempotency keys, by key. */
+export async function readPaymentsByKey(
+  client: Queryable,
+  book: BookId,
+  keys: readonly string[],
+): Promise<Map<string, StoredPayment>> {
+  const { rows } = await client.query<PaymentRow>({
+    name: 'read-payments-by-key',
+    text: `select ${PAYMENT_COLUMNS} from payments p ${PAYMENT_JOINS} where p.book = $1 and p.idempotency_key = any($2)`,
+    values: [book, keys],
+  })
+  return new Map(rows.map((row) => [row.idempotency_key ?? '', toPayment(row)]))
+}
+
+export function toPayment(row: PaymentRow): StoredPayment {
+  return {
+    id: row.id,
+    kind: row.kind,
+    status: row.status,
+    declineReason: row.decline_reason,
+    from: row.from_account,
+    to: row.to_account,
+    currency: { code: row.currency, digits: row.digits },
+    amount: row.amount,
+    fee: row.fee,
+    feePayer: row.fee_payer,
+    refundedAmount: row.refunded_amount,
+    refundOf: row.refund_of,
+    capture: row.capture,
+    expiresAt: row.expires_at,
+    rail: row.rail,
+    railReference: row.rail_reference,
+    description: row.description,
+    metadata: row.metadata,
+    sender: row.sender,
+    receiver: row.receiver,
+    createdAt: row.created_at,
+    completedAt: row.completed_at,
+    updatedAt: row.updated_at,
+    senderUser: row.sender_user,
+    receiverUser: row.receiver_user,
+    asynchronous: row.asynchronous,
+    idempotencyKey: row.idempotency_key,
+    requestHash: row.request_hash,
+  }
+}
+
+/**
+ * The payment as its request was first answered: what a repeat with the same key gets (api.md, Everywhere). An
+ * asynchronous one was answered as `initiated`, any other with its outcome; a later refund shows in neither.
+ */
+export function asFirstAnswered(stored: StoredPayment): Payment {
+  if (!stored.asynchronous) return { ...stored, refundedAmount: 0n, updatedAt: stored.createdAt }
+  const { createdAt } = stored
+  return {
+    ...stored,
+    status: 'initiated',
+    declineReason: null,
+    refundedAmount: 0n,
+    completedAt: null,
+    updatedAt: createdAt,
+  }
+}

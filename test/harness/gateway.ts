@@ -1,0 +1,123 @@
+import { randomBytes } from 'node:crypto'
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
+import { MAIN_BOOK } from '../../src/books/books.ts'
+import { readConfig } from '../../src/config.ts'
+import { createGateway, type Gateway } from '../../src/gateway.ts'
+import { createApp } from '../../src/http/app.ts'
+import { makeOperator } from '../../src/identity/operators.ts'
+import { createLog } from '../../src/log.ts'
+import { aClient, type Client } from './client.ts'
+import { aDatabase, type TestCluster, urlOf } from './cluster.ts'
+
+export const PASSWORD = 'correct horse battery staple'
+
+/** A gateway that runs in the test's process, on a database and a port of its own. */
+export type TestGateway = {
+  readonly url: string
+  readonly database: TestCluster
+  readonly mailFolder: string
+  readonly inside: Gateway
+  readonly anybody: Client
+  /** Ends it now, as SIGTERM would; it is ended after the test anyway. */
+  readonly stop: () => Promise<void>
+}
+
+const running = new Set<() => Promise<void>>()
+// At the end of the test file, whoever started them.
+after(() => Promise.all([...running].map((stop) => stop())))
+
+/** Starts a gateway; `settings` are environment variables. Give `database` to run two on one. */
+export async function aGateway(settings: Record<string, string> = {}, database?: TestCluster): Promise<TestGateway> {
+  const own = database ?? (await aDatabase())
+  const folder = await mkdtemp(join(tmpdir(), 'bgw-gateway-'))
+  const config = readConfig({ DATABASE_URL: urlOf(own), BGW_DATA_DIR: folder, BGW_LOG_LEVEL: 'silent', ...settings })
+  let url = ''
+  const inside = await createGateway({ connectionString: urlOf(own) }, config, () => url, createLog(config.logLevel))
+  const app = await createApp(inside)
+  await app.listen({ port: 0, host: '127.0.0.1' })
+  url = `http://127.0.0.1:${(app.server.address() as AddressInfo).port}`
+  let stopped: Promise<void> | undefined
+  const stop = () => {
+    stopped ??= (async () => {
+      await app.close()
+      await inside.stop()
+      await rm(folder, { recursive: true, force: true })
+    })()
+    return stopped
+  }
+  running.add(stop)
+  return { url, database: own, mailFolder: config.mailFolder, inside, anybody: aClient(url), stop }
+}
+
+export type TestUser = Client & {
+  readonly email: string
+  /** The id of the user's first account in the currency. */
+  readonly account: (currency: string) => Promise<string>
+  readonly balance: (account: string) => Promise<string>
+}
+
+/** Somebody who signed up, confirmed and logged in: with accounts in USD, EUR and CNY and a bonus of 100.00 USD. */
+export async function aUser(gateway: TestGateway, email = anEmail(), book = MAIN_BOOK): Promise<TestUser> {
+  await gateway.anybody.post('/v1/signup', { email, password: PASSWORD, book })
+  await gateway.anybody.post('/v1/email/confirm', { token: await mailedToken(gateway, email) })
+  return loggedIn(gateway, email, book)
+}
+
+/** An operator of the main book, or of all books. */
+export async function anOperator(gateway: TestGateway, { allBooks = false } = {}): Promise<TestUser> {
+  const email = anEmail('operator')
+  const book = await gateway.inside.books.find(MAIN_BOOK)
+  if (!book) throw new Error('there is no main book')
+  const token = await makeOperator(gateway.inside.pool, book, email, PASSWORD, allBooks, 1)
+  return withAccounts(aClient(gateway.url, token), email)
+}
+
+export async function loggedIn(gateway: TestGateway, email: string, book = MAIN_BOOK): Promise<TestUser> {
+  const { body } = await gateway.anybody.post('/v1/login', { email, password: PASSWORD, book })
+  return withAccounts(aClient(gateway.url, body.token), email)
+}
+
+function withAccounts(client: Client, email: string): TestUser {
+  const account = async (currency: string) => {
+    const { body } = await client.get(`/v1/accounts?currency=${currency}&sort=created_at&limit=1`)
+    return body.data[0]?.id
+  }
+  const balance = async (id: string) => (await client.get(`/v1/accounts/${id}`)).body.balance
+  return { ...client, email, account, balance }
+}
+
+export function anEmail(name = 'user'): string {
+  return `${name}-${randomBytes(6).toString('hex')}@example.com`
+}
+
+/** The token in the newest mail to that address, once it is there. */
+export async function mailedToken(gateway: TestGateway, email: string, earlier = 0): Promise<string> {
+  const mails = await until(async () => {
+    const found = await mailsTo(gateway, email)
+    return found.length > earlier ? found : undefined
+  })
+  return /\?token=(\S+)/.exec(mails.at(-1) ?? '')?.[1] ?? ''
+}
+
+/** All mails to that address, oldest first. */
+export async function mailsTo({ mailFolder }: TestGateway, email: string): Promise<string[]> {
+  const names = (await readdir(mailFolder)).filter((name) => !name.startsWith('.')).sort()
+  const mails = await Promise.all(names.map((name) => readFile(join(mailFolder, name), 'utf8')))
+  return mails.filter((mail) => mail.includes(`\nTo: ${email}\n`))
+}
+
+/** Asks again and again until there is an answer; throws after `seconds`. */
+export async function until<T>(ask: () => Promise<T | undefined | false>, seconds = 30): Promise<T> {
+  const deadline = Date.now() + seconds * 1_000
+  for (;;) {
+    const answer = await ask()
+    if (answer !== undefined && answer !== false) return answer
+    if (Date.now() > deadline) throw new Error(`waited ${seconds} s in vain`)
+    await delay(20)
+  }
+}
