@@ -35,7 +35,7 @@ export const SETTINGS = {
   DATABASE_URL: { fallback: '', help: 'an existing PostgreSQL 15 or newer; unset: the embedded one' },
   BGW_DATA_DIR: { fallback: './data', help: 'folder of the embedded PostgreSQL and the mail files' },
   BGW_PUBLIC_URL: { fallback: '', help: 'address of this gateway as users reach it, for links in mails' },
-  BGW_DATABASE_CONNECTIONS: { fallback: '10', help: 'connections for everything but posting, which has 5 more' },
+  BGW_DATABASE_CONNECTIONS: { fallback: '10', help: 'connections for everything but posting, which has 6 more' },
   BGW_LOG_LEVEL: { fallback: 'info', help: 'debug, info, warn, error or silent' },
   BGW_SMTP_URL: { fallback: '', help: 'mail server such as smtps://user:password@host; unset: one file a mail' },
   BGW_MAIL_FROM: { fallback: 'billing-gateway@localhost', help: 'sender of mails' },

@@ -19,10 +19,10 @@ export type Gateway = Awaited<ReturnType<typeof createGateway>>
 export async function createGateway(connection: Connection, config: Config, publicUrl: () => string, log: Log) {
   const pool = createPool(connection, config.databaseConnections, 'billing-gateway')
   // Batches have connections of their own, so that no list keeps them waiting.
-  const posting = createPool(connection, POSTING_CONNECTIONS, 'billing-gateway posting')
+  const posting = createPool(connection, POSTING_CONNECTIONS, 'billing-gateway posting', true)
   await ensureMainBook(pool, [...config.currencies.values()], NOBODY)
 
-  const directory = createDirectory(pool)
+  const directory = createDirectory(posting)
   const books = createBooks(pool)
   const intake = createIntake(directory, config.fees)
   const limits = { slots: 2, largestBatch: 1_000, mostWaiting: config.mostWaiting }
@@ -49,8 +49,8 @@ export async function createGateway(connection: Connection, config: Config, publ
   return { pool, directory, books, intake, poster, initiator, watch, worker, sessions, signUp, config, log, stop }
 }
 
-/** Two batches of each kind under way, a worker's, and one to spare. */
-const POSTING_CONNECTIONS = 5
+/** Two batches under way, one that is only stored, a worker's, and two for what they look up. */
+const POSTING_CONNECTIONS = 6
 
 /** Whoever does what nobody asked for: the gateway itself. */
 export const NOBODY = { userId: null, tokenId: null, address: null, requestId: null }

@@ -27,9 +27,8 @@ type Row = {
   label: string
 }
 
-const FACTS = `
-  select a.id, a.user_id, a.code, a.currency, c.digits, coalesce(u.email, a.code) as label
-    from accounts a
+const FACTS = 'a.id, a.user_id, a.code, a.currency, c.digits, coalesce(u.email, a.code) as label'
+const FACTS_JOINS = `
     join currencies c on c.book = a.book and c.code = a.currency
     left join users u on u.book = a.book and u.id = a.user_id`
 
@@ -58,7 +57,10 @@ export function createDirectory(pool: Pool) {
     if (missing.length === 0) return found
     const { rows } = await client.query<Row>({
       name: 'account-facts',
-      text: `${FACTS} where a.book = $1 and a.id = any($2)`,
+      text: `
+        select ${FACTS}
+          from unnest($2::uuid[]) as wanted (id)
+          join accounts a on a.book = $1 and a.id = wanted.id ${FACTS_JOINS}`,
       values: [book, missing],
     })
     for (const row of rows) {
@@ -69,9 +71,27 @@ export function createDirectory(pool: Pool) {
     return found
   }
 
+  const wanted = new Map<BookId, { readonly ids: Set<AccountId>; readonly found: Promise<Map<AccountId, AccountFacts>> }>()
+
+  /** Asks for all accounts that are looked for in one turn of the event loop with one query. */
+  function loadTogether(book: BookId, id: AccountId): Promise<Map<AccountId, AccountFacts>> {
+    const group = wanted.get(book)
+    if (group) {
+      group.ids.add(id)
+      return group.found
+    }
+    const ids = new Set([id])
+    const found = new Promise<void>((resolve) => setImmediate(resolve)).then(() => {
+      wanted.delete(book)
+      return load(book, ids)
+    })
+    wanted.set(book, { ids, found })
+    return found
+  }
+
   /** One account of the book, at once where it is known. */
   function find(book: BookId, id: AccountId): AccountFacts | Promise<AccountFacts | undefined> {
-    return kept.get(keyOf(book, id)) ?? load(book, [id]).then((found) => found.get(id))
+    return kept.get(keyOf(book, id)) ?? loadTogether(book, id).then((found) => found.get(id))
   }
 
   const technical = new Map<string, AccountFacts>()
@@ -81,11 +101,12 @@ export function createDirectory(pool: Pool) {
     const key = `${book}/${code}/${currency}`
     const known = technical.get(key)
     if (known) return known
-    const { rows } = await pool.query<Row>(`${FACTS} where a.book = $1 and a.code = $2 and a.currency = $3`, [
-      book,
-      code,
-      currency,
-    ])
+    const { rows } = await pool.query<Row>(
+      `select ${FACTS}
+         from accounts a ${FACTS_JOINS}
+        where a.book = $1 and a.code = $2 and a.currency = $3`,
+      [book, code, currency],
+    )
     const row = rows[0]
     if (!row) return undefined
     const facts = toFacts(book, row)

@@ -1,7 +1,6 @@
 import { type Actor, writeAudit } from '../audit/audit.ts'
 import { idsAt, readClock } from '../database/clock.ts'
 import { type Client, inTransaction, type Pool, type Queryable } from '../database/connection.ts'
-import { isUniqueViolation } from '../database/faults.ts'
 import { formatInstant } from '../database/instant.ts'
 import { TECHNICAL_CODES } from '../ledger/account.ts'
 import type { BookId } from '../ledger/id.ts'
@@ -33,44 +32,28 @@ export function createBooks(pool: Pool) {
 export type Books = ReturnType<typeof createBooks>
 
 /**
- * Makes a book with these currencies and, in each, a technical account of every code. Undefined where the name is taken.
+ * Makes a book with these currencies and, in each, a technical account of every code, in the caller's transaction.
+ * Undefined where the name is taken.
  */
 export async function makeBook(
-  pool: Pool,
-  name: string,
-  currencies: readonly Currency[],
-  actor: Actor,
-): Promise<Book | undefined> {
-  for (;;) {
-    try {
-      return { id: await inTransaction(pool, (client) => insertBook(client, name, currencies, actor)), name }
-    } catch (error) {
-      if (isUniqueViolation(error, 'books_name_key')) return undefined
-      // Another book took the number at this moment.
-      if (!isUniqueViolation(error, 'books_pkey')) throw error
-    }
-  }
-}
-
-async function insertBook(
   client: Client,
   name: string,
   currencies: readonly Currency[],
   actor: Actor,
-): Promise<BookId> {
+): Promise<Book | undefined> {
   const { rows } = await client.query<{ book: BookId }>(
-    `insert into books (book, name, created_at)
-     select coalesce(max(book), 0) + 1, $1, clock_timestamp() from books
+    `insert into books (name, created_at) values ($1, clock_timestamp())
+         on conflict (name) do nothing
      returning book`,
     [name],
   )
-  const book = rows[0]?.book
-  if (book === undefined) throw new Error('a book was not made')
-  await addCurrencies(client, book, currencies)
+  const id = rows[0]?.book
+  if (id === undefined) return undefined
+  await addCurrencies(client, id, currencies)
   const at = await readClock(client)
   const detail = { name, currencies: currencies.map(({ code }) => code) }
-  await writeAudit(client, book, at, idsAt(at), [{ actor, action: 'book.create', objectId: null, detail }])
-  return book
+  await writeAudit(client, id, at, idsAt(at), [{ actor, action: 'book.create', objectId: null, detail }])
+  return { id, name }
 }
 
 /** Makes `main` at the first start, and gives it the currencies that were configured since. */
@@ -78,7 +61,7 @@ export async function ensureMainBook(pool: Pool, currencies: readonly Currency[]
   const { rows } = await pool.query<{ book: BookId }>('select book from books where name = $1', [MAIN_BOOK])
   const book = rows[0]?.book
   if (book === undefined) {
-    await makeBook(pool, MAIN_BOOK, currencies, actor)
+    await inTransaction(pool, (client) => makeBook(client, MAIN_BOOK, currencies, actor))
     return
   }
   const known = await readCurrencies(pool, book)

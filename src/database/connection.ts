@@ -46,8 +46,19 @@ const SESSION_OPTIONS = [
   '-c statement_timeout=30s',
 ].join(' ')
 
+/**
+ * For statements that join every row by its whole key. They are planned once a session, and by index: a plan made while
+ * the tables were small would be a scan of the large ones.
+ */
+const BY_KEY_OPTIONS = [
+  '-c plan_cache_mode=force_generic_plan',
+  '-c enable_seqscan=off',
+  '-c enable_hashjoin=off',
+  '-c enable_mergejoin=off',
+].join(' ')
+
 /** A pool of sessions in the server's role. Connections are made when needed; a lost one is replaced. */
-export function createPool(connection: Connection, max: number, name: string): Pool {
+export function createPool(connection: Connection, max: number, name: string, byKey = false): Pool {
   const pool = new pg.Pool({
     ...connection,
     max,
@@ -57,7 +68,7 @@ export function createPool(connection: Connection, max: number, name: string): P
     keepAlive: true,
     // Statements of a batch go out together, without waiting for the one before.
     pipeline: true,
-    options: `-c role=${SERVER_ROLE} ${SESSION_OPTIONS}`,
+    options: `${byKey ? BY_KEY_OPTIONS : ''} -c role=${SERVER_ROLE} ${SESSION_OPTIONS}`,
   })
   // A connection that breaks while idle is replaced; who uses one that breaks gets the error from its query.
   pool.on('error', () => undefined)

@@ -25,7 +25,6 @@ export const ERRORS = {
   unsupported_media_type: [415, 'The body has a content type that is not supported here'],
   idempotency_key_reused: [422, 'The idempotency key was used for another request'],
   too_many_payments: [422, 'One bulk request holds at most 10 000 payments'],
-  rate_limited: [429, 'Too many requests'],
   internal: [500, 'Something went wrong here'],
   overloaded: [503, 'More is waiting than can be done soon; nothing was accepted'],
   unavailable: [503, 'The database is away; nothing was accepted'],

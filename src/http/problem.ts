@@ -54,7 +54,7 @@ export function validationErrors(issues: readonly FastifySchemaValidationError[]
 export function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const problem = problemOf(toApiError(error), request.id)
   if (problem.status >= 500) request.log[problem.status === 500 ? 'error' : 'warn']({ err: error }, problem.code)
-  if (problem.status === 503 || problem.status === 429) reply.header('retry-after', '1')
+  if (problem.status === 503) reply.header('retry-after', '1')
   if (problem.status === 401) reply.header('www-authenticate', 'Bearer')
   // Serialised here: the schemas of the route's answers are for its answers.
   return reply.code(problem.status).type('application/problem+json').send(JSON.stringify(problem))

@@ -28,7 +28,7 @@ type Described = {
 }
 
 /** Any request can fail in these ways, and one with a token in the others. */
-const ALWAYS = ['malformed_body', 'invalid_header', 'invalid_query', 'too_large', 'rate_limited'] as const
+const ALWAYS = ['malformed_body', 'invalid_header', 'invalid_query', 'too_large'] as const
 const EVER = ['internal', 'unavailable'] as const
 const WITH_TOKEN = ['unauthenticated', 'forbidden'] as const
 const WITH_BODY = [

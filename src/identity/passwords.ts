@@ -1,5 +1,6 @@
 import { argon2, randomBytes, timingSafeEqual } from 'node:crypto'
 import { promisify } from 'node:util'
+import { Refused } from '../payments/refusals.ts'
 
 const derive = promisify(argon2)
 
@@ -12,7 +13,7 @@ export const LONGEST_PASSWORD = 1_024
 /** An argon2id hash in PHC string form, with a salt of its own. The password is compared whole, in Unicode form NFKC. */
 export async function hashPassword(password: string): Promise<string> {
   const nonce = randomBytes(16)
-  const tag = await derive('argon2id', { ...COST, message: password.normalize('NFKC'), nonce })
+  const tag = await deriveInTurn('argon2id', { ...COST, message: password.normalize('NFKC'), nonce })
   const { memory, passes, parallelism } = COST
   return `$argon2id$v=19$m=${memory},t=${passes},p=${parallelism}$${unpadded(nonce)}$${unpadded(tag)}`
 }
@@ -29,7 +30,7 @@ export async function verifyPassword(password: string, hash: string | null): Pro
   }
   const [, memory, passes, parallelism, nonce, tag] = match
   const expected = Buffer.from(tag ?? '', 'base64')
-  const actual = await derive('argon2id', {
+  const actual = await deriveInTurn('argon2id', {
     memory: Number(memory),
     passes: Number(passes),
     parallelism: Number(parallelism),
@@ -38,6 +39,20 @@ export async function verifyPassword(password: string, hash: string | null): Pro
     nonce: Buffer.from(nonce ?? '', 'base64'),
   })
   return timingSafeEqual(actual, expected)
+}
+
+/** Hashes that may wait for a thread: a second's work. More at once is an attack or an overload, and is refused. */
+const MOST_WAITING = 100
+let waiting = 0
+
+async function deriveInTurn(...args: Parameters<typeof derive>): Promise<Buffer> {
+  if (waiting >= MOST_WAITING) throw new Refused('overloaded')
+  waiting += 1
+  try {
+    return await derive(...args)
+  } finally {
+    waiting -= 1
+  }
 }
 
 function unpadded(bytes: Buffer): string {

@@ -41,11 +41,11 @@ export async function lockAccounts(
     name: 'lock-accounts',
     text: `
       with locked as materialized (
-        select id, currency, status, balance, held, overdraft_limit, updated_at
-          from accounts
-         where book = $1 and id = any($2)
-         order by id
-           for no key update
+        select a.id, a.currency, a.status, a.balance, a.held, a.overdraft_limit, a.updated_at
+          from unnest($2::uuid[]) as wanted (id)
+          join accounts a on a.book = $1 and a.id = wanted.id
+         order by a.id
+           for no key update of a
       ), clock as (
         select (extract(epoch from greatest(clock_timestamp(), max(updated_at) + interval '1 microsecond')) * 1000000)::bigint
                as stamp

@@ -72,7 +72,10 @@ export async function readPayments(
 ): Promise<Map<PaymentId, StoredPayment>> {
   const { rows } = await client.query<PaymentRow>({
     name: 'read-payments',
-    text: `select ${PAYMENT_COLUMNS} from payments p ${PAYMENT_JOINS} where p.book = $1 and p.id = any($2)`,
+    text: `
+      select ${PAYMENT_COLUMNS}
+        from unnest($2::uuid[]) as wanted (id)
+        join payments p on p.book = $1 and p.id = wanted.id ${PAYMENT_JOINS}`,
     values: [book, ids],
   })
   return new Map(rows.map((row) => [row.id, toPayment(row)]))
@@ -86,7 +89,10 @@ export async function readPaymentsByKey(
 ): Promise<Map<string, StoredPayment>> {
   const { rows } = await client.query<PaymentRow>({
     name: 'read-payments-by-key',
-    text: `select ${PAYMENT_COLUMNS} from payments p ${PAYMENT_JOINS} where p.book = $1 and p.idempotency_key = any($2)`,
+    text: `
+      select ${PAYMENT_COLUMNS}
+        from unnest($2::uuid[]) as wanted (key)
+        join payments p on p.book = $1 and p.idempotency_key = wanted.key ${PAYMENT_JOINS}`,
     values: [book, keys],
   })
   return new Map(rows.map((row) => [row.idempotency_key ?? '', toPayment(row)]))

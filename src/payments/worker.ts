@@ -199,7 +199,8 @@ async function settlePayments(
   if (rowCount !== ids.length) throw new Error('a claimed payment was not initiated any more')
   await client.query({
     name: 'forget-initiated',
-    text: 'delete from initiated where book = $1 and payment_id = any($2)',
+    text: `
+      delete from initiated i using unnest($2::uuid[]) as done (id) where i.book = $1 and i.payment_id = done.id`,
     values: [book, ids],
   })
 }

@@ -3,7 +3,7 @@
 -- row lock per side on the hottest rows, nothing is ever deleted, and `npm run verify` proves what they would say.
 
 create table books (
-  book       integer     not null,
+  book       integer     not null generated always as identity,
   name       text        not null,
   created_at timestamptz not null,
   primary key (book),

@@ -17,7 +17,7 @@ import { bookPayments, inBook as paymentsIn } from '../../payments/list.ts'
 import { operations, inBook as operationsIn } from '../../payments/operations.ts'
 import { actorOf, sessionOf } from '../authentication.ts'
 import { ApiError, type ErrorCode, fieldError } from '../errors.ts'
-import { keyHeader } from '../idempotency.ts'
+import { answerOnce, keyHeader } from '../idempotency.ts'
 import { presentAccount, presentAuditLine, presentOperation, presentPayment, presentUser } from '../present.ts'
 import { type App, describe, listQuery } from '../route.ts'
 import {
@@ -130,7 +130,7 @@ function bookRoute(app: App, { pool, config }: Gateway): void {
       description: 'For operators of all books. Without `currencies` it has every one that the gateway knows.',
       tag,
       access,
-      errors: ['book_exists', 'unknown_currency'],
+      errors: ['book_exists', 'unknown_currency', 'idempotency_key_reused'],
       body: Type.Object(
         {
           name: BookName,
@@ -150,8 +150,10 @@ function bookRoute(app: App, { pool, config }: Gateway): void {
         if (!currency) throw fieldError('currencies', 'unknown_currency', `names ${code}, which is not known here`)
         return currency
       })
-      if (!(await makeBook(pool, name, currencies, actorOf(request)))) throw new ApiError('book_exists')
-      return reply.code(201).send({ name, currencies: codes })
+      return answerOnce(pool, request, reply, async (client) => {
+        if (!(await makeBook(client, name, currencies, actorOf(request)))) throw new ApiError('book_exists')
+        return { status: 201, body: { name, currencies: codes } }
+      })
     },
   })
 }

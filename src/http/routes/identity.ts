@@ -32,6 +32,7 @@ export function identityRoutes(app: App, gateway: Gateway): void {
       description: 'Mails a confirmation link. The answer is the same for an address that has signed up before.',
       tag,
       access: 'public',
+      errors: ['overloaded'],
       body: Type.Object({ email: Email, password: Password, book: InBook }, { additionalProperties: false }),
       response: { 201: Type.Object({ user: Type.Object({ email: Email, email_confirmed: Type.Boolean() }) }) },
     }),
@@ -98,7 +99,7 @@ function logInRoute(app: App, { pool, books, config }: Gateway): void {
       summary: 'Log in: a new token each time',
       tag,
       access: 'public',
-      errors: ['invalid_credentials'],
+      errors: ['invalid_credentials', 'overloaded'],
       body: Type.Object(
         {
           email: Type.String({ maxLength: 254, examples: ['ada@example.com'] }),

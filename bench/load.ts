@@ -1,0 +1,168 @@
+// The load generator: a process of its own, so that its CPU is not the gateway's. Takes its task as JSON on standard
+// input, applies it for so many seconds, and prints what came of it as JSON. An answer that is not the payment that was
+// asked for, completed, is an error: a run with one is void.
+import { createConnection } from './http_client.ts'
+import { type Latencies, latencies } from './latencies.ts'
+
+export type Shape = 'uniform' | 'zipf' | 'merchant' | 'pair'
+export type Task = {
+  readonly host: string
+  readonly port: number
+  /** Who pays: tokens, and the accounts of each. */
+  readonly payers: readonly { readonly token: string; readonly accounts: readonly string[] }[]
+  readonly shape: Shape
+  /** One payment a request, waited for or not, or so many in a bulk request. */
+  readonly mode: 'one' | 'async' | 'bulk'
+  readonly bulk: number
+  readonly connections: number
+  readonly seconds: number
+  /** Requests a second in all; 0 for as many as the gateway answers. */
+  readonly rate: number
+  /** Begins idempotency keys, so that no two runs share one. */
+  readonly run: string
+}
+export type Loaded = {
+  readonly payments: number
+  readonly refused: number
+  readonly errors: readonly string[]
+  readonly seconds: number
+  readonly latency: Latencies
+  readonly cpuSeconds: number
+}
+
+const task: Task = JSON.parse(await readAll())
+const started = performance.now()
+const end = started + task.seconds * 1_000
+const times: number[] = []
+const errors: string[] = []
+let payments = 0
+let refused = 0
+let sequence = 0
+
+const tokenOf = task.payers.flatMap(({ token, accounts }) => accounts.map(() => token))
+const accounts = task.payers.flatMap((payer) => payer.accounts)
+const pick = pickerOf(task.shape, accounts.length)
+const connections = await Promise.all(
+  Array.from({ length: task.connections }, () => createConnection(task.host, task.port)),
+)
+await Promise.all(connections.map(task.rate > 0 ? paced : unpaced))
+const seconds = (performance.now() - started) / 1_000
+const { user, system } = process.cpuUsage()
+const loaded: Loaded = {
+  payments,
+  refused,
+  errors: errors.slice(0, 5),
+  seconds,
+  latency: latencies(times),
+  cpuSeconds: (user + system) / 1e6,
+}
+process.stdout.write(JSON.stringify(loaded), () => process.exit(0))
+
+async function readAll(): Promise<string> {
+  let text = ''
+  for await (const chunk of process.stdin) text += chunk
+  return text
+}
+
+async function unpaced(connection: Awaited<ReturnType<typeof createConnection>>): Promise<void> {
+  while (performance.now() < end && errors.length < 100) await once(connection, performance.now())
+}
+
+/** Sends at fixed times. What had to wait for its connection counts from when it should have gone out. */
+async function paced(connection: Awaited<ReturnType<typeof createConnection>>, index: number): Promise<void> {
+  const interval = (1_000 * task.connections) / task.rate
+  for (let due = started + (interval * index) / task.connections; due < end && errors.length < 100; due += interval) {
+    const wait = due - performance.now()
+    if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait))
+    await once(connection, due)
+  }
+}
+
+async function once(connection: Awaited<ReturnType<typeof createConnection>>, from: number): Promise<void> {
+  const count = task.mode === 'bulk' ? task.bulk : 1
+  const answer = await connection.send(task.mode === 'bulk' ? bulkRequest(count) : oneRequest())
+  if (answer.status === 503) {
+    refused += count
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    return
+  }
+  times.push(performance.now() - from)
+  const good = task.mode === 'async' ? '"status":"initiated"' : '"status":"completed"'
+  const done = answer.status < 300 ? answer.body.split(good).length - 1 : 0
+  if (done !== count) errors.push(`${answer.status} ${answer.body.slice(0, 300)}`)
+  payments += done
+}
+
+function oneRequest(): string {
+  sequence += 1
+  const [from, to] = pick()
+  const body = JSON.stringify(payment(from, to))
+  const prefer = task.mode === 'async' ? 'Prefer: respond-async\r\n' : ''
+  return `POST /v1/payments HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer ${tokenOf[from]}\r\nIdempotency-Key: ${task.run}-${sequence}\r\n${prefer}Content-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`
+}
+
+function bulkRequest(count: number): string {
+  // One request is one payer's: any of the accounts of whoever was picked first.
+  const payer = task.payers[Math.floor(Math.random() * task.payers.length)]
+  let body = ''
+  for (let index = 0; index < count; index += 1) {
+    sequence += 1
+    const from = payer?.accounts[Math.floor(Math.random() * payer.accounts.length)]
+    const to = accounts[pick()[1]]
+    body += `${JSON.stringify({ ...payment(from, to), idempotency_key: `${task.run}-${sequence}` })}\n`
+  }
+  return `POST /v1/payments/bulk HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer ${payer?.token}\r\nContent-Type: application/x-ndjson\r\nContent-Length: ${body.length}\r\n\r\n${body}`
+}
+
+function payment(from: number | string | undefined, to: number | string | undefined) {
+  const id = (account: number | string | undefined) => (typeof account === 'number' ? accounts[account] : account)
+  return { from_account: id(from), to_account: id(to), amount: '1.00' }
+}
+
+/** Who pays whom: everybody anybody; some far more often than others; everybody one; or one always the same one. */
+function pickerOf(shape: Shape, count: number): () => [number, number] {
+  const any = () => Math.floor(Math.random() * count)
+  const other = (than: number, choose: () => number) => {
+    for (;;) {
+      const choice = choose()
+      if (choice !== than) return choice
+    }
+  }
+  switch (shape) {
+    case 'uniform':
+      return () => {
+        const from = any()
+        return [from, other(from, any)]
+      }
+    case 'zipf': {
+      const zipf = zipfOf(count, 0.99)
+      return () => {
+        const from = zipf()
+        return [from, other(from, zipf)]
+      }
+    }
+    case 'merchant':
+      return () => [other(0, any), 0]
+    case 'pair':
+      return () => [1, 0]
+  }
+}
+
+function zipfOf(count: number, exponent: number): () => number {
+  const cumulative = new Float64Array(count)
+  let sum = 0
+  for (let rank = 0; rank < count; rank += 1) {
+    sum += 1 / (rank + 1) ** exponent
+    cumulative[rank] = sum
+  }
+  return () => {
+    const at = Math.random() * sum
+    let [low, high] = [0, count - 1]
+    while (low < high) {
+      const middle = (low + high) >> 1
+      if ((cumulative[middle] ?? sum) < at) low = middle + 1
+      else high = middle
+    }
+    return low
+  }
+}

@@ -1,0 +1,77 @@
+import { spawn } from 'node:child_process'
+import type { Loaded, Task } from './load.ts'
+import type { Server, Usage } from './server.ts'
+import { findPgbench, runDriver, runPgbench } from './tpcb.ts'
+
+/** One measurement: what the load generator saw, what it cost, and the yardstick taken in the same round. */
+export type Measured = Loaded & {
+  readonly rate: number
+  readonly tpcb: number
+  /** CPU seconds for each second of the measurement. */
+  readonly gatewayCpu: number
+  readonly postgresCpu: number
+  readonly loadCpu: number
+  readonly gatewayMemory: number
+}
+
+/** What a run of the load generator needs to be told; the rest is the same for all. */
+export type Load = Partial<Pick<Task, 'shape' | 'mode' | 'bulk' | 'connections' | 'rate' | 'seconds'>>
+
+/** A run in which a payment was refused, lost or wrong proves nothing. */
+export class VoidRun extends Error {
+  override readonly name = 'VoidRun'
+}
+
+let runs = 0
+
+/** Lets the load generator, a process of its own, loose on the gateway. Throws VoidRun where an answer was wrong. */
+export async function load(server: Server, payers: Task['payers'], wanted: Load): Promise<Omit<Measured, 'tpcb'>> {
+  runs += 1
+  const task: Task = {
+    host: '127.0.0.1',
+    port: server.port,
+    payers,
+    shape: 'uniform',
+    mode: 'one',
+    bulk: 1_000,
+    connections: 64,
+    seconds: 5,
+    rate: 0,
+    run: `${process.pid}-${runs}`,
+    ...wanted,
+  }
+  const before = server.usage()
+  const loaded = await runGenerator(task)
+  if (loaded.errors.length > 0) throw new VoidRun(`${loaded.errors.length} wrong answers, such as ${loaded.errors[0]}`)
+  return { ...loaded, rate: loaded.payments / loaded.seconds, ...spent(before, server.usage(), loaded) }
+}
+
+function spent(before: Usage, after: Usage, { seconds, cpuSeconds }: Loaded) {
+  return {
+    gatewayCpu: (after.gatewayCpu - before.gatewayCpu) / seconds,
+    postgresCpu: (after.postgresCpu - before.postgresCpu) / seconds,
+    loadCpu: cpuSeconds / seconds,
+    gatewayMemory: after.gatewayMemory,
+  }
+}
+
+async function runGenerator(task: Task): Promise<Loaded> {
+  const child = spawn(process.execPath, [`${import.meta.dirname}/load.ts`], { stdio: ['pipe', 'pipe', 'inherit'] })
+  child.stdin.end(JSON.stringify(task))
+  let output = ''
+  for await (const chunk of child.stdout) output += chunk
+  return JSON.parse(output)
+}
+
+/** The yardstick: pgbench's TPC-B where pgbench is installed, or the same over the gateway's driver. */
+export async function yardstick(tpcb: Server['connection'], seconds: number): Promise<number> {
+  const pgbench = findPgbench()
+  return pgbench ? runPgbench(pgbench, tpcb, seconds) : runDriver(tpcb, seconds)
+}
+
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((left, right) => left - right)
+  const middle = Math.floor(sorted.length / 2)
+  const [low = 0, high = 0] = [sorted[Math.ceil(sorted.length / 2) - 1], sorted[middle]]
+  return (low + high) / 2
+}

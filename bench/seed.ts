@@ -1,0 +1,47 @@
+import { createPool } from '../src/database/connection.ts'
+import { makeOperator } from '../src/identity/operators.ts'
+import type { BookId } from '../src/ledger/id.ts'
+import type { Task } from './load.ts'
+import type { Server } from './server.ts'
+
+const MAIN = { id: 1 as BookId, name: 'main' }
+const ACCOUNTS_EACH = 500
+const PASSWORD = 'a password for the bench'
+
+/**
+ * Opens `count` funded accounts in USD through the API and gives each of their owners a token: each pays from accounts
+ * of their own, as users do.
+ */
+export async function seed(server: Server, count: number): Promise<Task['payers']> {
+  const pool = createPool(server.connection, 4, 'bench')
+  try {
+    const token = await makeOperator(pool, MAIN, 'bench@example.com', PASSWORD, false, 1)
+    const users = await importUsers(server.port, token, count / ACCOUNTS_EACH)
+    const payers: { token: string; accounts: string[] }[] = []
+    for (const { email, accounts } of users) {
+      // Only an operator's password and token can be set from outside; from one's own accounts it is a user like any other.
+      payers.push({ token: await makeOperator(pool, MAIN, email, PASSWORD, false, 1), accounts })
+    }
+    return payers
+  } finally {
+    await pool.end()
+  }
+}
+
+async function importUsers(port: number, token: string, users: number) {
+  const accounts = Array.from({ length: ACCOUNTS_EACH }, () => ({ currency: 'USD', opening_balance: '1000000.00' }))
+  const lines = Array.from({ length: users }, (_, index) =>
+    JSON.stringify({ email: `payer-${index}@example.com`, accounts }),
+  )
+  const response = await fetch(`http://127.0.0.1:${port}/v1/admin/users/import`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${token}`, 'content-type': 'application/x-ndjson' },
+    body: lines.join('\n'),
+  })
+  const answers = (await response.text()).trimEnd().split('\n')
+  return answers.map((line) => {
+    const { status, email, accounts: opened } = JSON.parse(line)
+    if (status !== 201) throw new Error(`a payer was not made: ${line}`)
+    return { email, accounts: opened.map(({ id }: { id: string }) => id) }
+  })
+}
