@@ -7,7 +7,7 @@ import { createMailer } from './identity/mail.ts'
 import { createSessions } from './identity/sessions.ts'
 import { createSignUp } from './identity/signup.ts'
 import type { Log } from './log.ts'
-import { initiateRequests, postRequests } from './payments/batch.ts'
+import { beginInitiating, beginPosting } from './payments/batch.ts'
 import { createIntake } from './payments/intake.ts'
 import { createPoster } from './payments/poster.ts'
 import { createWatch } from './payments/watch.ts'
@@ -26,8 +26,8 @@ export async function createGateway(connection: Connection, config: Config, publ
   const books = createBooks(pool)
   const intake = createIntake(directory, config.fees)
   const limits = { slots: 2, largestBatch: 1_000, mostWaiting: config.mostWaiting }
-  const poster = createPoster(posting, postRequests, limits)
-  const initiator = createPoster(posting, initiateRequests, { ...limits, slots: 1 })
+  const poster = createPoster(posting, beginPosting, limits)
+  const initiator = createPoster(posting, beginInitiating, { ...limits, slots: 1 })
   const watch = createWatch(pool, log)
   const worker = createWorker({ pool: posting, directory, log, tell: watch.tell })
   const sessions = createSessions(pool, books, log)

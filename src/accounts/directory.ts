@@ -71,7 +71,10 @@ export function createDirectory(pool: Pool) {
     return found
   }
 
-  const wanted = new Map<BookId, { readonly ids: Set<AccountId>; readonly found: Promise<Map<AccountId, AccountFacts>> }>()
+  const wanted = new Map<
+    BookId,
+    { readonly ids: Set<AccountId>; readonly found: Promise<Map<AccountId, AccountFacts>> }
+  >()
 
   /** Asks for all accounts that are looked for in one turn of the event loop with one query. */
   function loadTogether(book: BookId, id: AccountId): Promise<Map<AccountId, AccountFacts>> {

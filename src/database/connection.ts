@@ -1,3 +1,4 @@
+import { Socket } from 'node:net'
 import pg from 'pg'
 
 /** How to reach a database. A subset of pg's own configuration. */
@@ -68,6 +69,7 @@ export function createPool(connection: Connection, max: number, name: string, by
     keepAlive: true,
     // Statements of a batch go out together, without waiting for the one before.
     pipeline: true,
+    stream: coalescingSocket,
     options: `${byKey ? BY_KEY_OPTIONS : ''} -c role=${SERVER_ROLE} ${SESSION_OPTIONS}`,
   })
   // A connection that breaks while idle is replaced; who uses one that breaks gets the error from its query.
@@ -115,4 +117,23 @@ export async function inTransaction<T>(pool: Pool, work: (client: Client) => Pro
   } finally {
     client.release(broken)
   }
+}
+
+/** A socket that sends what is written in one turn of the event loop with one system call. */
+function coalescingSocket(): Socket {
+  const socket = new Socket()
+  const write = socket.write.bind(socket)
+  let corked = false
+  socket.write = ((...args: Parameters<typeof write>) => {
+    if (!corked && !socket.connecting) {
+      corked = true
+      socket.cork()
+      process.nextTick(() => {
+        corked = false
+        socket.uncork()
+      })
+    }
+    return write(...args)
+  }) as Socket['write']
+  return socket
 }

@@ -6,7 +6,7 @@ import { type Client, inTransaction, type Pool } from '../database/connection.ts
 import { formatInstant } from '../database/instant.ts'
 import type { AccountId, BookId, Instant, UserId } from '../ledger/id.ts'
 import type { Currency } from '../money/currency.ts'
-import { mintOnce, postRequests } from '../payments/batch.ts'
+import { postRequests } from '../payments/batch.ts'
 import type { PaymentRequest } from '../payments/payment.ts'
 import { emailKey } from './email.ts'
 
@@ -69,7 +69,7 @@ export async function importUsers(
       const id = ids[index]
       return id && account.openingBalance > 0n ? [opening(book, actor, account, { id, userId, email })] : []
     })
-    if (openings.length > 0) await postRequests(client, book, openings, mintOnce(openings.length))
+    if (openings.length > 0) await postRequests(client, book, openings)
     if (created.size > 0) {
       const detail = { users: created.size, accounts: ids.length, opening_balances: openings.length }
       await writeAudit(client, book, at, newId, [{ actor, action: 'user.import', objectId: null, detail }])

@@ -7,7 +7,7 @@ import { type Client, inTransaction, type Pool } from '../database/connection.ts
 import { formatInstant } from '../database/instant.ts'
 import type { Instant, UserId } from '../ledger/id.ts'
 import { parseAmount } from '../money/amount.ts'
-import { mintOnce, postRequests } from '../payments/batch.ts'
+import { postRequests } from '../payments/batch.ts'
 import type { Intake } from '../payments/intake.ts'
 import type { PaymentRequest } from '../payments/payment.ts'
 import { addJob } from './jobs.ts'
@@ -75,7 +75,7 @@ export function createSignUp({ pool, directory, intake, welcome }: Dependencies)
     const { currency } = bonusFrom
     const account: AccountFacts = { id, book: book.id, userId: user.id, code: null, currency, label: user.email }
     const bonus = await bonusRequest(bonusFrom, account)
-    await postRequests(client, book.id, [bonus], mintOnce(1))
+    await postRequests(client, book.id, [bonus])
   }
 
   /** Where the bonus comes from, looked up before the transaction; undefined where the book gives none. */

@@ -1,13 +1,13 @@
 import type { AccountFacts } from '../accounts/directory.ts'
-import { writeAudit } from '../audit/audit.ts'
+import { type AuditEntry, writeAudit } from '../audit/audit.ts'
 import { idsAt, type NewId, readClock } from '../database/clock.ts'
 import type { Queryable } from '../database/connection.ts'
 import { formatInstant } from '../database/instant.ts'
-import { writeEvents } from '../events/write.ts'
+import { type NewEvent, writeEvents } from '../events/write.ts'
 import type { AccountId, BookId, Instant, PaymentId } from '../ledger/id.ts'
 import type { Order } from '../ledger/payment.ts'
-import { type Outcome, type Posted, post } from '../ledger/post.ts'
-import { addToTechnicalAccounts, lockAccounts, type PaymentPosting, writeMovements } from './movements.ts'
+import { type Outcome, post } from '../ledger/post.ts'
+import { addToTechnicalAccounts, type Locked, lockAccounts, type PaymentPosting, writeMovements } from './movements.ts'
 import { type Payment, type PaymentRequest, paymentOf } from './payment.ts'
 
 /**
@@ -16,32 +16,54 @@ import { type Payment, type PaymentRequest, paymentOf } from './payment.ts'
  */
 export type Mint = (at: Instant, newId: NewId) => { readonly at: Instant; readonly paymentIds: readonly PaymentId[] }
 
-/** Writes requests of one book inside the caller's transaction and returns their payments, in order. */
-export type Write = (
-  client: Queryable,
-  book: BookId,
-  requests: readonly PaymentRequest[],
-  mint: Mint,
-) => Promise<Payment[]>
+/** What is written: the payments, in order, and when the database has taken all of it. */
+export type Written = { readonly payments: readonly Payment[]; readonly done: Promise<unknown> }
+
+/**
+ * Begins to write requests of one book inside the caller's transaction: reads what is needed for all of them, and then
+ * writes those that turned out to be new. Between the two calls nothing waits, so that the statements of each go out
+ * together.
+ */
+export type BeginWrite = (client: Queryable, book: BookId, requests: readonly PaymentRequest[]) => Promise<WriteFresh>
+export type WriteFresh = (fresh: readonly PaymentRequest[], mint: Mint) => Written
 
 /** Ids for a batch that is tried once. */
 export const mintOnce =
   (count: number): Mint =>
   (at, newId) => ({ at, paymentIds: Array.from({ length: count }, () => newId<'payment'>()) })
 
-/**
- * Posts requests of one book inside the caller's transaction (ledger.md, Posting, steps 1 to 4): afterwards each is
- * completed or declined, with its postings and events. Returns them in order.
- */
+/** Posts requests that are known to be new, inside the caller's transaction. */
 export async function postRequests(
   client: Queryable,
   book: BookId,
   requests: readonly PaymentRequest[],
+): Promise<readonly Payment[]> {
+  const write = await beginPosting(client, book, requests)
+  const { payments, done } = write(requests, mintOnce(requests.length))
+  await done
+  return payments
+}
+
+/**
+ * Posts requests of one book (ledger.md, Posting, steps 1 to 4): afterwards each is completed or declined, with its
+ * postings and events.
+ */
+export const beginPosting: BeginWrite = async (client, book, requests) => {
+  const locked = await lockAccounts(client, book, factsOf(requests))
+  return (fresh, mint) => writePosted(client, book, fresh, locked, mint)
+}
+
+function writePosted(
+  client: Queryable,
+  book: BookId,
+  requests: readonly PaymentRequest[],
+  locked: Locked,
   mint: Mint,
-): Promise<Payment[]> {
-  const decided = await decide(client, book, factsOf(requests), requests.map(toOrder))
-  const { at, newId, outcomes, balances, deltas } = decided
+): Written {
+  const { at } = locked
+  const newId = idsAt(at)
   const minted = mint(at, newId)
+  const { outcomes, balances, deltas } = post(requests.map(toOrder), locked.accounts)
   const createdAt = formatInstant(minted.at)
   const postedAt = formatInstant(at)
   const payments: Payment[] = []
@@ -54,70 +76,64 @@ export async function postRequests(
     if (outcome.status !== 'completed') continue
     for (const posting of outcome.postings) postings.push({ paymentId: id, paymentKind: request.kind, posting })
   }
-  const audited = requests.flatMap(({ audit }, index) =>
-    audit ? [{ ...audit, objectId: payments[index]?.id ?? null }] : [],
-  )
-  await Promise.all([
+  const done = Promise.all([
     insertPayments(client, book, requests, payments, false),
     writeMovements(client, book, at, newId, postings, balances),
-    writeEvents(
-      client,
-      book,
-      at,
-      newId,
-      payments.map(({ id, status }) => ({ type: `payment.${status}`, objectId: id })),
-    ),
-    writeAudit(client, book, at, newId, audited),
+    writeEvents(client, book, at, newId, payments.map(eventOf)),
+    writeAudit(client, book, at, newId, auditOf(requests, payments)),
     addToTechnicalAccounts(client, book, at, deltas),
   ])
-  return payments
+  return { payments, done }
 }
 
-/**
- * Stores requests of one book as `initiated` inside the caller's transaction; a worker posts them once it has committed.
- */
-export async function initiateRequests(
+/** Stores requests of one book as `initiated`; a worker posts them once the transaction has committed. */
+export const beginInitiating: BeginWrite = async (client, book) => {
+  const at = await readClock(client)
+  return (fresh, mint) => writeInitiated(client, book, fresh, at, mint)
+}
+
+function writeInitiated(
   client: Queryable,
   book: BookId,
   requests: readonly PaymentRequest[],
+  at: Instant,
   mint: Mint,
-): Promise<Payment[]> {
-  const at = await readClock(client)
+): Written {
   const newId = idsAt(at)
   const minted = mint(at, newId)
   const createdAt = formatInstant(minted.at)
+  const state = {
+    status: 'initiated',
+    declineReason: null,
+    createdAt,
+    completedAt: null,
+    updatedAt: createdAt,
+  } as const
   const payments = requests.map((request, index) => {
     const id = minted.paymentIds[index]
     if (!id) throw new Error('a batch has one id for each payment')
-    return paymentOf(request, {
-      id,
-      status: 'initiated',
-      declineReason: null,
-      createdAt,
-      completedAt: null,
-      updatedAt: createdAt,
-    })
+    return paymentOf(request, { id, ...state })
   })
-  const audited = requests.flatMap(({ audit }, index) =>
-    audit ? [{ ...audit, objectId: payments[index]?.id ?? null }] : [],
-  )
-  await Promise.all([
+  const done = Promise.all([
     insertPayments(client, book, requests, payments, true),
     client.query({
       name: 'write-initiated',
       text: `insert into initiated (book, payment_id, attempt_at) select $1, v, $2 from unnest($3::uuid[]) as v`,
       values: [book, formatInstant(at), payments.map(({ id }) => id)],
     }),
-    writeEvents(
-      client,
-      book,
-      at,
-      newId,
-      payments.map(({ id }) => ({ type: 'payment.initiated', objectId: id })),
-    ),
-    writeAudit(client, book, at, newId, audited),
+    writeEvents(client, book, at, newId, payments.map(eventOf)),
+    writeAudit(client, book, at, newId, auditOf(requests, payments)),
   ])
-  return payments
+  return { payments, done }
+}
+
+function eventOf({ id, status }: Payment): NewEvent {
+  return { type: `payment.${status}`, objectId: id }
+}
+
+/** The audit lines of what operators asked for, with the payment that it came to. */
+function auditOf(requests: readonly PaymentRequest[], payments: readonly Payment[]): AuditEntry[] {
+  return requests.flatMap(({ audit }, index) => (audit ? [{ ...audit, objectId: payments[index]?.id ?? null }] : []))
 }
 
 /** What an outcome, known at `postedAt`, makes of a payment. */
@@ -143,21 +159,6 @@ function factsOf(requests: readonly PaymentRequest[]): Map<AccountId, AccountFac
 export function toOrder(request: PaymentRequest): Order {
   const { from, to, amount, fee, feePayer, feeAccount } = request
   return { from: from.id, to: to.id, currency: from.currency.code, amount, fee, feePayer, feeAccount: feeAccount.id }
-}
-
-/**
- * Steps 1 and 2 of a batch (ledger.md, Posting): locks the accounts and lets the ledger decide. Gives the batch its
- * time, too, and the source of its ids.
- */
-export async function decide(
-  client: Queryable,
-  book: BookId,
-  facts: ReadonlyMap<AccountId, AccountFacts>,
-  orders: readonly Order[],
-): Promise<Posted & { readonly at: Instant; readonly newId: NewId }> {
-  const locked = await lockAccounts(client, book, facts)
-  const at = locked.at ?? (await readClock(client))
-  return { at, newId: idsAt(at), ...post(orders, locked.accounts) }
 }
 
 async function insertPayments(

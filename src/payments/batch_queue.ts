@@ -1,6 +1,6 @@
 import type { Pool } from '../database/connection.ts'
 import type { BookId } from '../ledger/id.ts'
-import type { Write } from './batch.ts'
+import type { BeginWrite } from './batch.ts'
 import { commitBatch, type Waiting } from './group_commit.ts'
 import type { PaymentRequest, Submitted } from './payment.ts'
 import { Refused } from './refusals.ts'
@@ -30,7 +30,7 @@ type Queued = Waiting & { readonly since: number }
 /** What was submitted together stays together. */
 type Unit = readonly Queued[]
 
-export function createBatchQueue(pool: Pool, write: Write, options: QueueOptions): BatchQueue {
+export function createBatchQueue(pool: Pool, write: BeginWrite, options: QueueOptions): BatchQueue {
   const queues = new Map<BookId, Unit[]>()
   const whenDrained: (() => void)[] = []
   let free = options.slots

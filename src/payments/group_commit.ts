@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Client, Pool } from '../database/connection.ts'
 import { isRaceLost, isUnavailable, isUniqueViolation } from '../database/faults.ts'
 import type { BookId, Instant, PaymentId } from '../ledger/id.ts'
-import type { Mint, Write } from './batch.ts'
+import type { BeginWrite, Mint } from './batch.ts'
 import type { PaymentRequest, Submitted } from './payment.ts'
 import { asFirstAnswered, readPayments, readPaymentsByKey } from './read.ts'
 import { Refused } from './refusals.ts'
@@ -27,7 +27,7 @@ type Attempts = { at: Instant | undefined; readonly ids: Map<Waiting, PaymentId>
  */
 export async function commitBatch(
   pool: Pool,
-  write: Write,
+  beginWrite: BeginWrite,
   book: BookId,
   batch: readonly Waiting[],
   attempts: Attempts = { at: undefined, ids: new Map(), commitSent: false },
@@ -35,7 +35,7 @@ export async function commitBatch(
   const givesUpAt = performance.now() + PATIENCE_MS
   for (let races = 0; ; ) {
     try {
-      const outcomes = await attempt(pool, write, book, batch, attempts)
+      const outcomes = await attempt(pool, beginWrite, book, batch, attempts)
       for (const [index, outcome] of outcomes.entries()) batch[index]?.answer(outcome)
       return
     } catch (error) {
@@ -54,15 +54,15 @@ export async function commitBatch(
       }
       if (batch.length === 1) return batch[0]?.fail(error)
       const middle = Math.ceil(batch.length / 2)
-      await commitBatch(pool, write, book, batch.slice(0, middle), attempts)
-      return commitBatch(pool, write, book, batch.slice(middle), attempts)
+      await commitBatch(pool, beginWrite, book, batch.slice(0, middle), attempts)
+      return commitBatch(pool, beginWrite, book, batch.slice(middle), attempts)
     }
   }
 }
 
 async function attempt(
   pool: Pool,
-  write: Write,
+  beginWrite: BeginWrite,
   book: BookId,
   batch: readonly Waiting[],
   attempts: Attempts,
@@ -70,28 +70,29 @@ async function attempt(
   const client = await pool.connect()
   let broken: Error | undefined
   try {
-    // Not awaited yet: the next statement goes out with it. A failure shows in that one too.
-    const begun = client.query('begin')
-    begun.catch(() => undefined)
-    const found = await findMade(client, book, batch, attempts)
-    const fresh = batch.filter((waiting) => !found.has(waiting))
-    if (fresh.length > 0) {
-      const payments = await write(
+    // Two trips to the database: what has to be known, then what is written together with its commit.
+    const [, found, writeFresh] = await Promise.all([
+      client.query('begin'),
+      findMade(client, book, batch, attempts),
+      beginWrite(
         client,
         book,
-        fresh.map(({ request }) => request),
-        mintedFor(fresh, attempts),
-      )
-      for (const [index, waiting] of fresh.entries()) {
-        const payment = payments[index]
-        if (!payment) throw new Error('a batch has one payment for each request')
-        found.set(waiting, { result: 'payment', payment, replayed: false })
-      }
-    }
-    await begun
+        batch.map(({ request }) => request),
+      ),
+    ])
+    const fresh = batch.filter((waiting) => !found.has(waiting))
+    const nothing = { payments: [], done: Promise.resolve() }
+    const requests = fresh.map(({ request }) => request)
+    const { payments, done } = requests.length > 0 ? writeFresh(requests, mintedFor(fresh, attempts)) : nothing
     attempts.commitSent = true
-    const { command } = await client.query('commit')
+    // Where a statement fails, so does the transaction: then this commit is a rollback, and `done` tells the reason.
+    const [, { command }] = await Promise.all([done, client.query('commit')])
     if (command !== 'COMMIT') throw new Error(`the transaction ended with ${command}`)
+    for (const [index, waiting] of fresh.entries()) {
+      const payment = payments[index]
+      if (!payment) throw new Error('a batch has one payment for each request')
+      found.set(waiting, { result: 'payment', payment, replayed: false })
+    }
     return batch.map((waiting) => found.get(waiting) ?? { result: 'key_reused' })
   } catch (error) {
     await client.query('rollback').catch((cause: Error) => {

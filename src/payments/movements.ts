@@ -10,7 +10,7 @@ import type { Posted, Posting } from '../ledger/post.ts'
 // The statements that a batch consists of, whichever way its payments came in (ledger.md, Posting, steps 1, 3 and 4).
 
 type LockedRow = {
-  id: AccountId
+  id: AccountId | null
   currency: string
   status: AccountStatus
   balance: bigint
@@ -19,12 +19,12 @@ type LockedRow = {
   stamp: Instant
 }
 
-export type Locked = { readonly at: Instant | undefined; readonly accounts: ReadonlyMap<AccountId, Account> }
+export type Locked = { readonly at: Instant; readonly accounts: ReadonlyMap<AccountId, Account> }
 
 /**
  * Step 1: locks the users' accounts among `facts` in id order and reads them. `at` is the batch's time: read when all
  * locks are held, and later than the last posting of each of these accounts even where the clock was set back, so that
- * the order of an account's postings is the order of their times. Undefined where no user's account takes part.
+ * the order of an account's postings is the order of their times.
  */
 export async function lockAccounts(
   client: Queryable,
@@ -51,13 +51,15 @@ export async function lockAccounts(
                as stamp
           from locked
       )
-      select id, currency, status, balance, held, overdraft_limit, stamp from locked, clock`,
+      select id, currency, status, balance, held, overdraft_limit, stamp from clock left join locked on true`,
     values: [book, lockable],
   })
   for (const { id, currency, status, balance, held, overdraft_limit: overdraftLimit } of rows) {
-    accounts.set(id, { id, currency, status, balance, held, overdraftLimit })
+    if (id) accounts.set(id, { id, currency, status, balance, held, overdraftLimit })
   }
-  return { at: rows[0]?.stamp, accounts }
+  const at = rows[0]?.stamp
+  if (at === undefined) throw new Error('the database has no clock')
+  return { at, accounts }
 }
 
 /** A posting with the payment that it belongs to. */

@@ -1,5 +1,5 @@
 import type { Pool } from '../database/connection.ts'
-import type { Write } from './batch.ts'
+import type { BeginWrite } from './batch.ts'
 import { createBatchQueue, type QueueOptions } from './batch_queue.ts'
 import type { PaymentRequest, Submitted } from './payment.ts'
 
@@ -18,7 +18,7 @@ export type Poster = {
   readonly drain: () => Promise<void>
 }
 
-export function createPoster(pool: Pool, write: Write, options: QueueOptions): Poster {
+export function createPoster(pool: Pool, write: BeginWrite, options: QueueOptions): Poster {
   const { enqueue, depth, drain } = createBatchQueue(pool, write, options)
   const underWay = new Map<string, Promise<Submitted>>()
 

@@ -1,15 +1,16 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { AccountFacts, Directory } from '../accounts/directory.ts'
+import { idsAt } from '../database/clock.ts'
 import { type Client, inTransaction, type Pool } from '../database/connection.ts'
 import { isRaceLost, isUnavailable } from '../database/faults.ts'
 import { formatInstant } from '../database/instant.ts'
 import { writeEvents } from '../events/write.ts'
 import type { AccountId, BookId, PaymentId } from '../ledger/id.ts'
 import type { FeePayer, PaymentKind } from '../ledger/payment.ts'
-import type { Outcome } from '../ledger/post.ts'
+import { type Outcome, post } from '../ledger/post.ts'
 import type { Log } from '../log.ts'
-import { decide, settled } from './batch.ts'
-import { addToTechnicalAccounts, type PaymentPosting, writeMovements } from './movements.ts'
+import { settled } from './batch.ts'
+import { addToTechnicalAccounts, lockAccounts, type PaymentPosting, writeMovements } from './movements.ts'
 
 /** Posts the payments that are `initiated`, on any number of nodes at once. */
 export type Worker = {
@@ -152,7 +153,9 @@ async function postBatch(
     feePayer: row.fee_payer,
     feeAccount: feeAccounts.get(row.currency)?.id ?? row.from_account,
   }))
-  const { at, newId, outcomes, balances, deltas } = await decide(client, book, facts, orders)
+  const { at, accounts } = await lockAccounts(client, book, facts)
+  const newId = idsAt(at)
+  const { outcomes, balances, deltas } = post(orders, accounts)
   const postings: PaymentPosting[] = []
   for (const [index, row] of claimed.entries()) {
     const outcome = outcomes[index]

@@ -1,0 +1,329 @@
+-- The whole schema, as the migrations in src/database/migrations leave it; what each part is for stands there. Made
+-- by `npm run --silent schema > schema.sql` from the catalogs of the embedded PostgreSQL, never edited by hand. A test
+-- fails where it is stale.
+
+create table accounts (
+  book integer not null,
+  id uuid not null,
+  user_id uuid,
+  code text,
+  currency text not null,
+  name text not null,
+  status text not null default 'active'::text,
+  balance numeric(38,0) not null default 0,
+  held numeric(38,0) not null default 0,
+  overdraft_limit numeric(38,0) not null default 0,
+  metadata jsonb not null default '{}'::jsonb,
+  created_at timestamp with time zone not null,
+  updated_at timestamp with time zone not null,
+  constraint accounts_pkey PRIMARY KEY (book, id),
+  constraint accounts_book_currency_code_key UNIQUE (book, currency, code),
+  constraint account_floor CHECK (((code IS NOT NULL) OR (((balance - held) + overdraft_limit) >= (0)::numeric))),
+  constraint accounts_check CHECK (((user_id IS NULL) <> (code IS NULL))),
+  constraint accounts_check1 CHECK (((held >= (0)::numeric) AND (overdraft_limit >= (0)::numeric))),
+  constraint accounts_code_check CHECK ((code = ANY (ARRAY['internal'::text, 'wire'::text, 'wallet'::text, 'crypto_currency'::text, 'exchange'::text]))),
+  constraint accounts_status_check CHECK ((status = ANY (ARRAY['active'::text, 'frozen'::text, 'closed'::text]))),
+  constraint closed_at_zero CHECK (((status <> 'closed'::text) OR ((balance = (0)::numeric) AND (held = (0)::numeric))))
+) with (fillfactor=70);
+
+create table audit_log (
+  book integer not null,
+  id uuid not null,
+  actor_id uuid,
+  token_id uuid,
+  action text not null,
+  object_id uuid,
+  detail jsonb not null,
+  address text,
+  request_id text,
+  created_at timestamp with time zone not null,
+  constraint audit_log_pkey PRIMARY KEY (book, id)
+);
+
+create table books (
+  book integer not null generated always as identity,
+  name text not null,
+  created_at timestamp with time zone not null,
+  constraint books_pkey PRIMARY KEY (book),
+  constraint books_name_key UNIQUE (name),
+  constraint books_name_check CHECK ((name ~ '^[a-z][a-z0-9-]{0,31}$'::text))
+);
+
+create table currencies (
+  book integer not null,
+  code text not null,
+  digits smallint not null,
+  constraint currencies_pkey PRIMARY KEY (book, code),
+  constraint currencies_code_check CHECK ((code ~ '^[A-Z][A-Z0-9]{2,7}$'::text)),
+  constraint currencies_digits_check CHECK (((digits >= 0) AND (digits <= 18)))
+);
+
+create table events (
+  book integer not null,
+  txid xid8 not null default pg_current_xact_id(),
+  id uuid not null,
+  type text not null,
+  object_id uuid not null,
+  created_at timestamp with time zone not null,
+  constraint events_pkey PRIMARY KEY (book, txid, id)
+);
+
+create table idempotency_keys (
+  book integer not null,
+  key uuid not null,
+  request_hash uuid not null,
+  status smallint not null,
+  answer jsonb not null,
+  created_at timestamp with time zone not null,
+  constraint idempotency_keys_pkey PRIMARY KEY (book, key)
+);
+
+create table initiated (
+  book integer not null,
+  payment_id uuid not null,
+  attempt_at timestamp with time zone not null,
+  constraint initiated_pkey PRIMARY KEY (book, payment_id)
+);
+
+create table mail_tokens (
+  book integer not null,
+  hash bytea not null,
+  user_id uuid not null,
+  purpose text not null,
+  expires_at timestamp with time zone not null,
+  used_at timestamp with time zone,
+  constraint mail_tokens_pkey PRIMARY KEY (book, hash),
+  constraint mail_tokens_purpose_check CHECK ((purpose = 'confirm_email'::text))
+);
+
+create table payments (
+  book integer not null,
+  id uuid not null,
+  kind text not null,
+  status text not null,
+  decline_reason text,
+  from_account uuid not null,
+  to_account uuid not null,
+  currency text not null,
+  amount numeric(38,0) not null,
+  fee numeric(38,0) not null,
+  fee_payer text not null,
+  refunded_amount numeric(38,0) not null default 0,
+  refund_of uuid,
+  capture text not null default 'automatic'::text,
+  expires_at timestamp with time zone,
+  rail text,
+  rail_reference text,
+  description text,
+  metadata jsonb not null,
+  made_by uuid,
+  asynchronous boolean not null,
+  idempotency_key uuid,
+  request_hash uuid,
+  created_at timestamp with time zone not null,
+  completed_at timestamp with time zone,
+  updated_at timestamp with time zone not null,
+  constraint payments_pkey PRIMARY KEY (book, id),
+  constraint payments_capture_check CHECK ((capture = ANY (ARRAY['automatic'::text, 'manual'::text]))),
+  constraint payments_check CHECK (((status = 'declined'::text) = (decline_reason IS NOT NULL))),
+  constraint payments_check1 CHECK (((status = 'completed'::text) = (completed_at IS NOT NULL))),
+  constraint payments_check2 CHECK (((amount > (0)::numeric) AND (fee >= (0)::numeric) AND ((fee_payer = 'sender'::text) OR (fee < amount)))),
+  constraint payments_check3 CHECK (((refunded_amount >= (0)::numeric) AND (refunded_amount <= amount))),
+  constraint payments_check4 CHECK (((idempotency_key IS NULL) = (request_hash IS NULL))),
+  constraint payments_fee_payer_check CHECK ((fee_payer = ANY (ARRAY['sender'::text, 'receiver'::text]))),
+  constraint payments_kind_check CHECK ((kind = ANY (ARRAY['transfer'::text, 'deposit'::text, 'withdrawal'::text, 'conversion'::text, 'refund'::text, 'bonus'::text, 'adjustment'::text]))),
+  constraint payments_status_check CHECK ((status = ANY (ARRAY['initiated'::text, 'pending'::text, 'completed'::text, 'declined'::text, 'canceled'::text, 'failed'::text, 'expired'::text])))
+);
+
+create table postings (
+  book integer not null,
+  id uuid not null,
+  payment_id uuid not null,
+  kind text not null,
+  currency text not null,
+  amount numeric(38,0) not null,
+  debit_account uuid not null,
+  credit_account uuid not null,
+  debit_balance numeric(38,0),
+  credit_balance numeric(38,0),
+  created_at timestamp with time zone not null,
+  constraint postings_pkey PRIMARY KEY (book, id),
+  constraint postings_amount_check CHECK ((amount > (0)::numeric)),
+  constraint postings_check CHECK ((debit_account <> credit_account)),
+  constraint postings_kind_check CHECK ((kind = ANY (ARRAY['transfer'::text, 'deposit'::text, 'withdrawal'::text, 'conversion'::text, 'refund'::text, 'bonus'::text, 'adjustment'::text, 'fee'::text])))
+);
+
+create table schema_migrations (
+  version integer not null,
+  name text not null,
+  applied_at timestamp with time zone not null default now(),
+  constraint schema_migrations_pkey PRIMARY KEY (version)
+);
+
+create table session_changes (
+  book integer not null,
+  user_id uuid not null,
+  changed_at timestamp with time zone not null default clock_timestamp(),
+  constraint session_changes_pkey PRIMARY KEY (book, changed_at, user_id)
+);
+
+create table tokens (
+  book integer not null,
+  id uuid not null,
+  user_id uuid not null,
+  hash bytea not null,
+  name text not null,
+  scopes text[] not null,
+  expires_at timestamp with time zone,
+  last_used_at timestamp with time zone,
+  revoked_at timestamp with time zone,
+  created_at timestamp with time zone not null,
+  constraint tokens_pkey PRIMARY KEY (book, id),
+  constraint tokens_book_hash_key UNIQUE (book, hash)
+);
+
+create table users (
+  book integer not null,
+  id uuid not null,
+  email text not null,
+  email_key text not null,
+  password_hash text,
+  confirmed_at timestamp with time zone,
+  role text not null default 'user'::text,
+  all_books boolean not null default false,
+  created_at timestamp with time zone not null,
+  constraint users_pkey PRIMARY KEY (book, id),
+  constraint users_book_email_key_key UNIQUE (book, email_key),
+  constraint users_check CHECK (((NOT all_books) OR (role = 'admin'::text))),
+  constraint users_role_check CHECK ((role = ANY (ARRAY['user'::text, 'admin'::text])))
+);
+
+alter table accounts add constraint accounts_book_currency_fkey FOREIGN KEY (book, currency) REFERENCES currencies(book, code);
+alter table accounts add constraint accounts_book_fkey FOREIGN KEY (book) REFERENCES books(book);
+alter table accounts add constraint accounts_book_user_id_fkey FOREIGN KEY (book, user_id) REFERENCES users(book, id);
+alter table currencies add constraint currencies_book_fkey FOREIGN KEY (book) REFERENCES books(book);
+alter table mail_tokens add constraint mail_tokens_book_user_id_fkey FOREIGN KEY (book, user_id) REFERENCES users(book, id);
+alter table tokens add constraint tokens_book_user_id_fkey FOREIGN KEY (book, user_id) REFERENCES users(book, id);
+alter table users add constraint users_book_fkey FOREIGN KEY (book) REFERENCES books(book);
+
+CREATE INDEX accounts_by_user ON public.accounts USING btree (book, user_id, id) WHERE (user_id IS NOT NULL);
+CREATE INDEX payments_by_receiver ON public.payments USING btree (book, to_account, id);
+CREATE INDEX payments_by_sender ON public.payments USING btree (book, from_account, id);
+CREATE UNIQUE INDEX payments_idempotency ON public.payments USING btree (book, idempotency_key) WHERE (idempotency_key IS NOT NULL);
+CREATE INDEX postings_by_credit ON public.postings USING btree (book, credit_account, id);
+CREATE INDEX postings_by_debit ON public.postings USING btree (book, debit_account, id);
+CREATE INDEX postings_by_payment ON public.postings USING btree (book, payment_id);
+CREATE INDEX session_changes_by_time ON public.session_changes USING btree (changed_at);
+CREATE INDEX tokens_by_user ON public.tokens USING btree (book, user_id, id);
+
+create view account_payments as
+ SELECT p.from_account AS account_id,
+    'from'::text AS side,
+    p.book,
+    p.id,
+    p.kind,
+    p.status,
+    p.decline_reason,
+    p.from_account,
+    p.to_account,
+    p.currency,
+    p.amount,
+    p.fee,
+    p.fee_payer,
+    p.refunded_amount,
+    p.refund_of,
+    p.capture,
+    p.expires_at,
+    p.rail,
+    p.rail_reference,
+    p.description,
+    p.metadata,
+    p.made_by,
+    p.asynchronous,
+    p.idempotency_key,
+    p.request_hash,
+    p.created_at,
+    p.completed_at,
+    p.updated_at
+   FROM payments p
+UNION ALL
+ SELECT p.to_account AS account_id,
+    'to'::text AS side,
+    p.book,
+    p.id,
+    p.kind,
+    p.status,
+    p.decline_reason,
+    p.from_account,
+    p.to_account,
+    p.currency,
+    p.amount,
+    p.fee,
+    p.fee_payer,
+    p.refunded_amount,
+    p.refund_of,
+    p.capture,
+    p.expires_at,
+    p.rail,
+    p.rail_reference,
+    p.description,
+    p.metadata,
+    p.made_by,
+    p.asynchronous,
+    p.idempotency_key,
+    p.request_hash,
+    p.created_at,
+    p.completed_at,
+    p.updated_at
+   FROM payments p;
+
+create view operations as
+ SELECT postings.book,
+    postings.id AS posting_id,
+    'debit'::text AS direction,
+    postings.debit_account AS account_id,
+    postings.payment_id,
+    postings.kind,
+    postings.currency,
+    postings.amount,
+    postings.debit_balance AS balance_after,
+    postings.created_at
+   FROM postings
+UNION ALL
+ SELECT postings.book,
+    postings.id AS posting_id,
+    'credit'::text AS direction,
+    postings.credit_account AS account_id,
+    postings.payment_id,
+    postings.kind,
+    postings.currency,
+    postings.amount,
+    postings.credit_balance AS balance_after,
+    postings.created_at
+   FROM postings;
+
+grant usage on schema public to billing_gateway;
+
+grant select on account_payments to billing_gateway;
+grant insert, select on accounts to billing_gateway;
+grant insert, select on audit_log to billing_gateway;
+grant insert, select on books to billing_gateway;
+grant insert, select on currencies to billing_gateway;
+grant insert, select on events to billing_gateway;
+grant delete, insert, select on idempotency_keys to billing_gateway;
+grant delete, insert, select on initiated to billing_gateway;
+grant insert, select on mail_tokens to billing_gateway;
+grant select on operations to billing_gateway;
+grant insert, select on payments to billing_gateway;
+grant insert, select on postings to billing_gateway;
+grant insert, select on schema_migrations to billing_gateway;
+grant delete, insert, select on session_changes to billing_gateway;
+grant insert, select on tokens to billing_gateway;
+grant insert, select on users to billing_gateway;
+
+grant update (name, status, balance, held, overdraft_limit, metadata, updated_at) on accounts to billing_gateway;
+grant update (attempt_at) on initiated to billing_gateway;
+grant update (used_at) on mail_tokens to billing_gateway;
+grant update (status, decline_reason, refunded_amount, rail_reference, completed_at, updated_at) on payments to billing_gateway;
+grant update (last_used_at, revoked_at) on tokens to billing_gateway;
+grant update (email, email_key, password_hash, confirmed_at, role, all_books) on users to billing_gateway;
