@@ -316,7 +316,7 @@ grant insert, select on mail_tokens to billing_gateway;
 grant select on operations to billing_gateway;
 grant insert, select on payments to billing_gateway;
 grant insert, select on postings to billing_gateway;
-grant insert, select on schema_migrations to billing_gateway;
+grant select on schema_migrations to billing_gateway;
 grant delete, insert, select on session_changes to billing_gateway;
 grant insert, select on tokens to billing_gateway;
 grant insert, select on users to billing_gateway;

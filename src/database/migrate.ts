@@ -80,9 +80,13 @@ async function createRole(client: pg.Client): Promise<void> {
       if (!isUniqueViolation(error) && (error as { code?: string }).code !== '42710') throw error
     })
   }
-  const { rows: member } = await client.query(
-    `select pg_has_role(current_user, '${SERVER_ROLE}', 'member') as is_member`,
-  )
+  // From PostgreSQL 16 on, whoever makes a role may grant it but is not yet a member that can take it on.
+  const { rows: version } = await client.query(`select current_setting('server_version_num')::int >= 160000 as has_set`)
+  const privilege = version[0].has_set ? 'set' : 'member'
+  const { rows: member } = await client.query('select pg_has_role(current_user, $1, $2) as is_member', [
+    SERVER_ROLE,
+    privilege,
+  ])
   if (member[0].is_member) return
   await client.query(`grant ${SERVER_ROLE} to current_user`).catch((error: unknown) => {
     if (!/tuple concurrently updated/.test(String(error)) && !isUniqueViolation(error)) throw error

@@ -17,7 +17,6 @@ export const ERRORS = {
   forbidden: [403, 'The token or the role does not allow this'],
   email_unconfirmed: [403, 'The e-mail address must be confirmed first'],
   not_found: [404, 'There is no such thing here'],
-  method_not_allowed: [405, 'The resource does not have this method'],
   account_closed: [409, 'The account is closed'],
   balance_not_zero: [409, 'The account closes only at a balance of zero'],
   book_exists: [409, 'There is a book of this name'],

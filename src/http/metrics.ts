@@ -1,4 +1,4 @@
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import { collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import type { Gateway } from '../gateway.ts'
 import type { App } from './route.ts'
 
@@ -14,12 +14,6 @@ export function createMetrics(app: App, { poster, initiator }: Gateway): () => P
     buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10],
     registers,
   })
-  const payments = new Counter({
-    name: 'payments_answered_total',
-    help: 'Requests for payments that were answered, by status',
-    labelNames: ['status'] as const,
-    registers,
-  })
   new Gauge({
     name: 'payments_waiting',
     help: 'Payments that wait for their batch to commit',
@@ -31,7 +25,6 @@ export function createMetrics(app: App, { poster, initiator }: Gateway): () => P
   app.addHook('onResponse', async (request, reply) => {
     const route = request.routeOptions.url ?? 'unknown'
     requests.observe({ method: request.method, route, status: String(reply.statusCode) }, reply.elapsedTime / 1_000)
-    if (request.method === 'POST' && route === '/v1/payments') payments.inc({ status: String(reply.statusCode) })
   })
   return () => register.metrics()
 }

@@ -136,7 +136,9 @@ export function toPayment(row: PaymentRow): StoredPayment {
  * asynchronous one was answered as `initiated`, any other with its outcome; a later refund shows in neither.
  */
 export function asFirstAnswered(stored: StoredPayment): Payment {
-  if (!stored.asynchronous) return { ...stored, refundedAmount: 0n, updatedAt: stored.createdAt }
+  if (!stored.asynchronous) {
+    return { ...stored, refundedAmount: 0n, updatedAt: stored.completedAt ?? stored.updatedAt }
+  }
   const { createdAt } = stored
   return {
     ...stored,

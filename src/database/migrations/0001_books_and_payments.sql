@@ -236,4 +236,4 @@ grant update (balance, held, overdraft_limit, status, name, metadata, updated_at
 grant update (status, decline_reason, refunded_amount, rail_reference, completed_at, updated_at) on payments to billing_gateway;
 grant update (attempt_at) on initiated to billing_gateway;
 grant delete on session_changes, initiated, idempotency_keys to billing_gateway;
-revoke insert on operations, account_payments from billing_gateway;
+revoke insert on operations, account_payments, schema_migrations from billing_gateway;

@@ -159,7 +159,7 @@ function bookRoute(app: App, { pool, config }: Gateway): void {
 }
 
 function statusRoute(app: App, { pool }: Gateway, verb: string, status: AccountStatus, summary: string): void {
-  const errors: ErrorCode[] = ['not_found', 'account_closed', 'idempotency_key_reused']
+  const errors: ErrorCode[] = ['not_found', 'account_closed']
   app.post(`/v1/admin/accounts/:id/${verb}`, {
     config: { access, anyBook: true },
     schema: describe({

@@ -7,7 +7,7 @@ const tag = 'Running'
 const Status = Type.Object({ status: Type.String({ examples: ['ok'] }) })
 
 /** For whoever keeps the gateway running (api.md, Running). */
-export function healthRoutes(app: App, { pool, poster }: Gateway, metrics: () => Promise<string>): void {
+export function healthRoutes(app: App, { pool, poster, config }: Gateway, metrics: () => Promise<string>): void {
   app.get('/health/live', {
     config: { access: 'public' },
     schema: describe({
@@ -32,7 +32,7 @@ export function healthRoutes(app: App, { pool, poster }: Gateway, metrics: () =>
     }),
     handler: async () => {
       await pool.query('select from payments limit 0')
-      if (poster.depth() >= 20_000) throw new ApiError('overloaded')
+      if (poster.depth() >= config.mostWaiting) throw new ApiError('overloaded')
       return { status: 'ok' }
     },
   })
