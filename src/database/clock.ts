@@ -7,7 +7,7 @@ export type NewId = <Of extends string>() => Id<Of>
 
 /** A source of ids that carry `at`. */
 export function idsAt(at: Instant): NewId {
-  return createIds(at, BigInt(`0x${randomBytes(8).toString('hex')}`))
+  return createIds(at, randomBytes(6))
 }
 
 /** The database's clock: the only one that stamps anything (ledger.md, Posting). Microseconds, UTC. */

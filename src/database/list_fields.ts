@@ -1,5 +1,5 @@
 import { MAX_DIGITS } from '../money/currency.ts'
-import { parseInstant } from './instant.ts'
+import { formatInstant, parseInstant } from './instant.ts'
 
 /** What callers may filter and sort a list by. */
 export type Field = {
@@ -28,7 +28,11 @@ export const text: Kind = { cast: 'text', parse: (value) => value, like: true, s
 
 export const time: Kind = {
   cast: 'timestamptz',
-  parse: (value) => (parseInstant(value) === undefined ? undefined : value),
+  // Written anew: PostgreSQL does not read every offset that RFC 3339 has.
+  parse: (value) => {
+    const at = parseInstant(value)
+    return at === undefined ? undefined : formatInstant(at)
+  },
   like: false,
   shape: 'a time such as 2026-01-31T12:00:00Z',
 }

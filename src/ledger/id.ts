@@ -18,26 +18,32 @@ export type BookId = number & { readonly idOf: 'book' }
 /** Microseconds since 1970, UTC, by the database's clock. */
 export type Instant = bigint & { readonly instant: true }
 
-const SEQUENCE_BITS = 20n
+const MOST_IDS = 2 ** 20
 
 /**
  * A source of ids for one batch: each is greater than the one before and carries `at`. Method 3 of RFC 9562 §6.2: the
  * 12 bits behind the milliseconds hold their fraction (microseconds times four), then 20 bits count within the batch
- * and 42 random bits keep two batches of one microsecond apart.
+ * and 42 random bits keep two batches of one microsecond apart. `random` is at least six random bytes.
  */
-export function createIds(at: Instant, random: bigint): <Of extends string>() => Id<Of> {
-  const milliseconds = at / 1000n
-  const fraction = (at % 1000n) * 4n
-  const time = ((milliseconds << 16n) | 0x7000n | fraction).toString(16).padStart(16, '0')
-  const prefix = `${time.slice(0, 8)}-${time.slice(8, 12)}-${time.slice(12)}-`
-  const tail = random & ((1n << 42n) - 1n)
-  let sequence = 0n
+export function createIds(at: Instant, random: Uint8Array): <Of extends string>() => Id<Of> {
+  const time = timeOf(at)
+  const [first = 0, ...others] = random.subarray(0, 6)
+  const high = first & 3 // 42 bits: two, then five bytes
+  const tail = others.map((byte) => byte.toString(16).padStart(2, '0')).join('')
+  let sequence = 0
   return <Of extends string>() => {
-    if (sequence >> SEQUENCE_BITS) throw new RangeError('a batch has at most 2^20 ids')
-    const rest = ((0b10n << 62n) | (sequence << 42n) | tail).toString(16)
-    sequence += 1n
-    return `${prefix}${rest.slice(0, 4)}-${rest.slice(4)}` as Id<Of>
+    if (sequence >= MOST_IDS) throw new RangeError('a batch has at most 2^20 ids')
+    // Two bits for the variant, twenty that count, two of the random ones: six digits.
+    const counted = (0x800000 + sequence * 4 + high).toString(16)
+    sequence += 1
+    return `${time}-${counted.slice(0, 4)}-${counted.slice(4)}${tail}` as Id<Of>
   }
+}
+
+/** The first 64 bits of an id: 48 of milliseconds, the version, 12 of their fraction. */
+function timeOf(at: Instant): string {
+  const digits = (((at / 1000n) << 16n) | 0x7000n | ((at % 1000n) * 4n)).toString(16).padStart(16, '0')
+  return `${digits.slice(0, 8)}-${digits.slice(8, 12)}-${digits.slice(12)}`
 }
 
 /** The instant that an id of createIds carries. */
@@ -48,6 +54,5 @@ export function instantOf(id: Id<string>): Instant {
 
 /** The smallest id that an instant can have: what a filter on time compares ids with. */
 export function firstIdAt(at: Instant): Id<string> {
-  const time = (((at / 1000n) << 16n) | 0x7000n | ((at % 1000n) * 4n)).toString(16).padStart(16, '0')
-  return `${time.slice(0, 8)}-${time.slice(8, 12)}-${time.slice(12)}-8000-000000000000` as Id<string>
+  return `${timeOf(at)}-8000-000000000000` as Id<string>
 }

@@ -35,7 +35,8 @@ type Accounts = ReadonlyMap<AccountId, Account>
 
 /**
  * The heart of the program: posts a batch of orders, in order, each seeing the ones before it. Pure. Needs every
- * account that an order names in `accounts`; a missing one is a fault of the caller and throws. Amounts in minor units.
+ * account that an order names in `accounts`; a missing one is a fault of the caller and throws, as is a fee that an
+ * account would pay to itself. Amounts in minor units.
  */
 export function post(orders: readonly Order[], accounts: Accounts): Posted {
   const state = new Map<AccountId, UserAccount>()
@@ -54,6 +55,7 @@ export function post(orders: readonly Order[], accounts: Accounts): Posted {
   }
 
   const outcomes = orders.map((order): Outcome => {
+    if (order.fee > 0n && order.from === order.feeAccount) throw new Error('an account pays no fee to itself')
     const reason = refuse(order, current(order.from), current(order.to))
     if (reason) return { status: 'declined', reason }
     // From here the payment must post.

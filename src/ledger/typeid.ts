@@ -14,7 +14,7 @@ type Kinds = {
 export type Prefix = keyof Kinds
 
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz'
-const VALUES = new Map([...ALPHABET].map((letter, value) => [letter, BigInt(value)]))
+const VALUES = new Map([...ALPHABET].map((letter, value) => [letter, value]))
 
 /** `acc_01h455vb4pex5vsknk084sn02q` for an id in its canonical text form. */
 export function encodeId<P extends Prefix>(prefix: P, id: Kinds[P]): string {
@@ -27,33 +27,41 @@ export function decodeId<P extends Prefix>(prefix: P, text: string): Kinds[P] | 
   return fromBase32(text.slice(prefix.length + 1)) as Kinds[P] | undefined
 }
 
-/** 128 bits as 26 digits of base32; the first digit holds only three of them. */
+/** 128 bits as 26 digits of five bits; the first holds only three of them. Plain numbers: this runs for every id. */
 export function toBase32(id: Id<string>): string {
-  let high = BigInt(`0x${id.slice(0, 8)}${id.slice(9, 13)}${id.slice(14, 17)}`) // 60 bits: 12 digits
-  let low = BigInt(`0x${id.slice(17, 18)}${id.slice(19, 23)}${id.slice(24)}`) // 68 bits
   let text = ''
-  // The low 65 bits are 13 digits; the 3 bits above them belong to the digit with the lowest 2 bits of `high`.
-  for (let digit = 0; digit < 13; digit += 1) {
-    text = ALPHABET[Number(low & 31n)] + text
-    low >>= 5n
-  }
-  high = (high << 3n) | low
-  for (let digit = 0; digit < 13; digit += 1) {
-    text = ALPHABET[Number(high & 31n)] + text
-    high >>= 5n
+  let bits = 0
+  let held = 2 // the two zeros in front of the first digit
+  for (let index = 0; index < 36; index += 1) {
+    const code = id.charCodeAt(index)
+    if (code === 0x2d) continue
+    bits = (bits << 4) | (code < 0x3a ? code - 0x30 : code - 0x57)
+    held += 4
+    if (held < 5) continue
+    held -= 5
+    text += ALPHABET.charAt(bits >> held)
+    bits &= (1 << held) - 1
   }
   return text
 }
 
 export function fromBase32(text: string): Id<string> | undefined {
-  if (text.length !== 26) return undefined
-  let bits = 0n
-  for (const letter of text) {
-    const value = VALUES.get(letter)
+  if (text.length !== 26 || text.charAt(0) > '7') return undefined
+  let hex = ''
+  let bits = 0
+  let held = -2 // the first digit holds three bits
+  for (let index = 0; index < 26; index += 1) {
+    const value = VALUES.get(text.charAt(index))
     if (value === undefined) return undefined
-    bits = (bits << 5n) | value
+    bits = (bits << 5) | value
+    held += 5
+    while (held >= 4) {
+      held -= 4
+      hex += HEX.charAt(bits >> held)
+      bits &= (1 << held) - 1
+    }
   }
-  if (bits >> 128n) return undefined
-  const hex = bits.toString(16).padStart(32, '0')
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}` as Id<string>
 }
+
+const HEX = '0123456789abcdef'

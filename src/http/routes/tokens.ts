@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto'
 import { Type } from 'typebox'
-import { parseInstant } from '../../database/instant.ts'
+import { formatInstant, parseInstant } from '../../database/instant.ts'
 import { readPage } from '../../database/list.ts'
 import { parseListQuery } from '../../database/list_query.ts'
 import type { Gateway } from '../../gateway.ts'
@@ -69,13 +69,15 @@ export function tokenRoutes(app: App, gateway: Gateway): void {
       },
     }),
     handler: async (request, reply) => {
-      const { name, scopes, expires_at: expiresAt = null } = request.body
+      const { name, scopes, expires_at: expires = null } = request.body
       const session = sessionOf(request)
       const beyond = scopes.find((scope) => !session.scopes.has(scope))
       if (beyond) throw new ApiError('forbidden', `A token can give no more than it has itself: not ${beyond}`)
-      if (expiresAt !== null && (parseInstant(expiresAt) ?? 0n) <= BigInt(Date.now()) * 1000n) {
+      const instant = parseInstant(expires ?? '')
+      if (instant !== undefined && instant <= BigInt(Date.now()) * 1000n) {
         throw fieldError('expires_at', 'invalid_value', 'must be in the future')
       }
+      const expiresAt = instant === undefined ? null : formatInstant(instant)
       const secret = secretFor(session.homeName, request.headers.authorization ?? '', keyHeader(request))
       return answerOnce(
         pool,
