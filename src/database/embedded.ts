@@ -34,9 +34,40 @@ export async function startEmbedded(folder: string, options: EmbeddedOptions): P
   if (!existsSync(join(cluster, 'PG_VERSION'))) initialize(native, cluster, passwordFile)
   await stopOrphan(cluster)
   const connection = connectionOf(folder)
-  const server = spawnServer(native, cluster, socketFolder, options)
-  await untilReady(server, connection)
-  return { connection, stop: () => stopServer(server.child) }
+  const start = () => spawnServer(native, cluster, socketFolder, options)
+  const first = start()
+  await untilReady(first, connection)
+  return { connection, stop: keepRunning(first, start) }
+}
+
+const RESTART_AFTER_MS = 200
+
+/**
+ * Starts the server again whenever it ends without having been asked to: what was committed is there, and the gateway
+ * answers 503 until it is back. Returns what ends it for good.
+ */
+function keepRunning(first: Server, start: () => Server): () => Promise<void> {
+  let current = first
+  let stopping = false
+  const watch = (server: Server) => {
+    server.child.once('exit', async () => {
+      if (stopping) return
+      process.stderr.write(
+        `billing-gateway: PostgreSQL ended unexpectedly and is started again: ${lastLine(server.output())}\n`,
+      )
+      // The sessions of the one that died hold on to its memory for a moment; until then each start fails.
+      await delay(RESTART_AFTER_MS)
+      if (stopping) return
+      current = start()
+      watch(current)
+    })
+    server.child.once('error', () => undefined)
+  }
+  watch(first)
+  return () => {
+    stopping = true
+    return stopServer(current.child)
+  }
 }
 
 /** How to reach the cluster of a data folder, whoever started it. */
