@@ -4,8 +4,8 @@ type Environment = Readonly<Record<string, string | undefined>>
 type Program = (stopped: Promise<void>, environment: Environment, args: readonly string[]) => Promise<void>
 
 /**
- * Runs a program to its end. `stopped` comes true at SIGTERM or Ctrl-C, of which a second one ends it at once. A
- * StartError is one line and exit code 1; any other error is a fault and shows its stack.
+ * Runs a program to its end. `stopped` comes true at SIGTERM or Ctrl-C; a second one changes nothing, as npm may pass on
+ * what the terminal has sent already. A StartError is one line and exit code 1; any other error is a fault and shows its stack.
  */
 export async function run(program: Program): Promise<void> {
   let stop = () => {}

@@ -13,7 +13,6 @@ export type Sums = {
   readonly there: number
 }
 
-const STAGES: Readonly<Record<Stage, string>> = { owners: 'owners', banks: 'banks', orders: 'orders' }
 /** Failures that are listed; beyond that, only their number says more. */
 const MOST_FAILURES = 20
 
@@ -103,7 +102,7 @@ function barsOn(stream: NodeJS.WriteStream) {
     if (stage !== current) {
       bar?.stop()
       bar = new cliProgress.SingleBar({ format, stream, hideCursor: true }, cliProgress.Presets.shades_classic)
-      bar.start(total, 0, { stage: STAGES[stage].padEnd(7) })
+      bar.start(total, 0, { stage: stage.padEnd(7) })
       current = stage
     }
     bar?.update(done)
@@ -113,7 +112,7 @@ function barsOn(stream: NodeJS.WriteStream) {
 
 function linesOn(stream: NodeJS.WriteStream) {
   const onProgress: OnProgress = (stage, done, total) => {
-    if (done % 1_000 === 0 || done === total) stream.write(`${STAGES[stage].padEnd(7)} ${done} of ${total}\n`)
+    if (done % 1_000 === 0 || done === total) stream.write(`${stage.padEnd(7)} ${done} of ${total}\n`)
   }
   return { onProgress, end: () => undefined }
 }

@@ -119,6 +119,19 @@ export async function inTransaction<T>(pool: Pool, work: (client: Client) => Pro
   }
 }
 
+/**
+ * Waits for statements that went out together on one connection, in the order in which they did. Where one fails, those
+ * behind it fail for that: the error thrown is the first one's.
+ */
+export async function together(statements: readonly Promise<unknown>[]): Promise<void> {
+  const results = await Promise.allSettled(statements)
+  const failures = results.flatMap((result) => (result.status === 'rejected' ? [result.reason] : []))
+  const cause = failures.find(({ code }) => code !== IN_FAILED_TRANSACTION) ?? failures[0]
+  if (cause !== undefined) throw cause
+}
+
+const IN_FAILED_TRANSACTION = '25P02'
+
 /** A socket that sends what is written in one turn of the event loop with one system call. */
 function coalescingSocket(): Socket {
   const socket = new Socket()

@@ -1,6 +1,17 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
-import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
@@ -32,7 +43,7 @@ export async function startEmbedded(folder: string, options: EmbeddedOptions): P
   const passwordFile = join(folder, 'postgres.password')
   refuseOtherMajor(native, cluster)
   if (!existsSync(join(cluster, 'PG_VERSION'))) initialize(native, cluster, passwordFile)
-  await stopOrphan(cluster)
+  await stopOrphan(cluster, socketFolder)
   const connection = connectionOf(folder)
   const start = () => spawnServer(native, cluster, socketFolder, options)
   const first = start()
@@ -225,26 +236,50 @@ async function stopServer(child: ChildProcess): Promise<void> {
   await gone
 }
 
-/** Ends a PostgreSQL whose gateway was killed where the kernel could not do it. The data folder's lock is ours by now. */
-async function stopOrphan(cluster: string): Promise<void> {
+/**
+ * Ends a PostgreSQL whose gateway was killed where the kernel could not do it, and waits for the last of its sessions.
+ * The data folder's lock is ours by now. What is left of its lock files then names nobody, though the number may be
+ * another process's, or a dead one's that nobody has waited for.
+ */
+async function stopOrphan(cluster: string, socketFolder: string): Promise<void> {
   const file = join(cluster, 'postmaster.pid')
   const deadline = Date.now() + 30_000
   for (;;) {
     const pid = existsSync(file) ? Number(readFileSync(file, 'utf8').split('\n')[0]) : 0
-    if (!(pid > 1) || !isPostgres(pid, cluster)) return
-    if (Date.now() > deadline) throw new StartError(`PostgreSQL (process ${pid}) of a killed gateway does not stop`)
-    process.kill(pid, 'SIGINT')
+    const alive = process.platform === 'linux' ? processesIn(cluster) : [pid].filter(isAlive)
+    if (alive.length === 0) {
+      const socket = join(socketFolder, '.s.PGSQL.5432')
+      for (const left of [file, socket, `${socket}.lock`]) rmSync(left, { force: true })
+      return
+    }
+    if (Date.now() > deadline)
+      throw new StartError(`PostgreSQL (process ${alive[0]}) of a killed gateway does not stop`)
+    if (alive.includes(pid)) process.kill(pid, 'SIGINT')
     await delay(50)
   }
 }
 
-function isPostgres(pid: number, cluster: string): boolean {
+/** The processes that work in a folder: every process of PostgreSQL works in its cluster. */
+function processesIn(folder: string): number[] {
+  const path = realpathSync(folder)
+  const worksThere = (pid: string) => {
+    try {
+      return readlinkSync(`/proc/${pid}/cwd`) === path
+    } catch {
+      return false // gone, or somebody else's
+    }
+  }
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name) && worksThere(name))
+    .map(Number)
+}
+
+function isAlive(pid: number): boolean {
+  if (!(pid > 1)) return false
   try {
     process.kill(pid, 0)
+    return true
   } catch {
     return false
   }
-  if (process.platform !== 'linux') return true
-  const commandLine = existsSync(`/proc/${pid}/cmdline`) ? readFileSync(`/proc/${pid}/cmdline`, 'utf8') : ''
-  return commandLine.includes(cluster)
 }

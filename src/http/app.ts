@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import type { Socket } from 'node:net'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import fastify, { type FastifyBaseLogger, LogController } from 'fastify'
 import type { Gateway } from '../gateway.ts'
@@ -9,7 +10,7 @@ import { documentApi } from './document.ts'
 import { ApiError } from './errors.ts'
 import { addEtags } from './etag.ts'
 import { createMetrics } from './metrics.ts'
-import { sendProblem } from './problem.ts'
+import { problemOf, sendProblem } from './problem.ts'
 import type { App } from './route.ts'
 import { accountRoutes } from './routes/accounts.ts'
 import { adminRoutes } from './routes/admin.ts'
@@ -20,7 +21,7 @@ import { importRoutes } from './routes/import.ts'
 import { operationRoutes } from './routes/operations.ts'
 import { paymentRoutes } from './routes/payments.ts'
 import { tokenRoutes } from './routes/tokens.ts'
-import { validatorOf } from './validation.ts'
+import { refuseUnaskedBody, validatorOf } from './validation.ts'
 
 /** The largest body of an ordinary request (api.md, Everywhere). */
 const LARGEST_BODY = 1024 * 1024
@@ -43,7 +44,10 @@ export async function createApp(gateway: Gateway): Promise<App> {
     requestTimeout: 120_000,
     forceCloseConnections: 'idle',
     genReqId: (request) => requestId(request.headers['x-request-id']),
-    frameworkErrors: (error, request, reply) => void sendProblem(error, request, reply),
+    // Before any hook: what the hooks say in a header is said here.
+    frameworkErrors: (error, request, reply) =>
+      void sendProblem(error, request, reply.headers({ ...SECURITY_HEADERS, 'x-request-id': request.id })),
+    clientErrorHandler: hangUp,
     routerOptions: { ignoreTrailingSlash: false, maxParamLength: 200 },
   }).withTypeProvider<TypeBoxTypeProvider>()
 
@@ -57,6 +61,7 @@ export async function createApp(gateway: Gateway): Promise<App> {
     }
   })
   app.setValidatorCompiler(validatorOf)
+  app.addHook('preValidation', refuseUnaskedBody)
   app.setErrorHandler(sendProblem)
   app.setNotFoundHandler({ preHandler: [] }, (request, reply) => sendProblem(new ApiError('not_found'), request, reply))
   app.decorateRequest('session', null)
@@ -92,6 +97,20 @@ export async function createApp(gateway: Gateway): Promise<App> {
 /** A caller's own request id where it is harmless, or a new one. */
 function requestId(header: string | string[] | undefined): string {
   return typeof header === 'string' && /^[\w.:-]{1,100}$/.test(header) ? header : `req_${randomUUID()}`
+}
+
+/** Answers what Node could not read as HTTP, and ends the connection. */
+function hangUp(error: Error & { readonly code?: string }, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy()
+  const problem = JSON.stringify(problemOf(new ApiError('malformed_request'), requestId(undefined)))
+  const headers = {
+    ...SECURITY_HEADERS,
+    'content-type': 'application/problem+json',
+    'content-length': Buffer.byteLength(problem),
+    connection: 'close',
+  }
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
+  socket.end(`HTTP/1.1 400 Bad Request\r\n${lines.join('')}\r\n${problem}`)
 }
 
 /** One line a request: never a header, a body or a query, which may hold secrets. */

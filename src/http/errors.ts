@@ -1,5 +1,6 @@
 /** Every error code of the API, with its status and what it says. The docs and the OpenAPI document come from this list. */
 export const ERRORS = {
+  malformed_request: [400, 'The request is not well-formed HTTP, or did not arrive in time'],
   invalid_request: [400, 'The request has more than one mistake; see errors'],
   malformed_body: [400, 'The body is not well-formed JSON in UTF-8, or names a field twice'],
   missing_field: [400, 'A field is missing'],

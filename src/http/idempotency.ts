@@ -1,6 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { type Client, inTransaction, type Pool } from '../database/connection.ts'
-import { isUniqueViolation } from '../database/faults.ts'
 import type { BookId } from '../ledger/id.ts'
 import { idempotencyKey } from '../payments/intake.ts'
 import type { IdempotencyKey } from '../payments/payment.ts'
@@ -41,32 +40,25 @@ export async function answerOnce(
   if (header === undefined) return send(await reveal(await inTransaction(pool, work)))
   const asked = { path: request.url, body: request.body ?? null }
   const key = idempotencyKey(userId, `${request.method} ${request.routeOptions.url}`, header, asked)
-  try {
-    const outcome = await inTransaction(pool, async (client) => {
-      const earlier = await readAnswer(client, book, key)
-      if (earlier) return { answer: earlier, replayed: true }
-      const answer = await work(client)
-      await client.query(
-        `insert into idempotency_keys (book, key, request_hash, status, answer, created_at)
-         values ($1, $2, $3, $4, $5, clock_timestamp())`,
-        [book, key.key, key.requestHash, answer.status, JSON.stringify(answer.body)],
-      )
-      return { answer, replayed: false }
-    })
-    if (outcome.replayed) reply.header('idempotent-replayed', 'true')
-    return send(await reveal(outcome.answer))
-  } catch (error) {
-    if (!isUniqueViolation(error, 'idempotency_keys_pkey')) throw error
-    // The same request ran at the same time and was first; all of this one was rolled back.
-    const first = await readAnswer(pool, book, key)
-    if (!first) throw error
-    reply.header('idempotent-replayed', 'true')
-    return send(await reveal(first))
-  }
+  const { answer, replayed } = await inTransaction(pool, async (client) => {
+    // The same request at the same time waits here, and then finds the answer of the first.
+    await client.query('select pg_advisory_xact_lock(hashtextextended($1, 0))', [`idempotency ${book}/${key.key}`])
+    const earlier = await readAnswer(client, book, key)
+    if (earlier) return { answer: earlier, replayed: true }
+    const first = await work(client)
+    await client.query(
+      `insert into idempotency_keys (book, key, request_hash, status, answer, created_at)
+       values ($1, $2, $3, $4, $5, clock_timestamp())`,
+      [book, key.key, key.requestHash, first.status, JSON.stringify(first.body)],
+    )
+    return { answer: first, replayed: false }
+  })
+  if (replayed) reply.header('idempotent-replayed', 'true')
+  return send(await reveal(answer))
 }
 
 async function readAnswer(
-  client: Pick<Pool | Client, 'query'>,
+  client: Client,
   book: BookId,
   { key, requestHash }: IdempotencyKey,
 ): Promise<Answer | undefined> {

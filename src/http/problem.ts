@@ -66,6 +66,7 @@ const FRAMEWORK_ERRORS: Record<string, ErrorCode | undefined> = {
   FST_ERR_CTP_EMPTY_JSON_BODY: 'malformed_body',
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'malformed_body',
   FST_ERR_BAD_URL: 'not_found',
+  FST_ERR_MAX_PARAM_LENGTH: 'not_found',
 }
 
 /** Formats of our schemas whose violation has a code of its own, also where the value is not even a string. */

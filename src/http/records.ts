@@ -21,23 +21,28 @@ const LONGEST_LINE = 64 * 1024
 export async function* readLines(body: Readable, most: number): AsyncGenerator<ParsedRecord[]> {
   let rest: Buffer = Buffer.alloc(0)
   let total = 0
-  for await (const chunk of body) {
-    total += chunk.length
-    if (total > LARGEST_BODY) throw new ApiError('too_large')
-    rest = rest.length === 0 ? chunk : Buffer.concat([rest, chunk])
-    let group: ParsedRecord[] = []
-    let start = 0
-    for (let end = rest.indexOf(0x0a); end >= 0; end = rest.indexOf(0x0a, start)) {
-      addRecord(group, rest.subarray(start, end))
-      start = end + 1
-      if (group.length === most) {
-        yield group
-        group = []
+  try {
+    for await (const chunk of body.iterator({ destroyOnReturn: false })) {
+      total += chunk.length
+      if (total > LARGEST_BODY) throw new ApiError('too_large')
+      rest = rest.length === 0 ? chunk : Buffer.concat([rest, chunk])
+      let group: ParsedRecord[] = []
+      let start = 0
+      for (let end = rest.indexOf(0x0a); end >= 0; end = rest.indexOf(0x0a, start)) {
+        addRecord(group, rest.subarray(start, end))
+        start = end + 1
+        if (group.length === most) {
+          yield group
+          group = []
+        }
       }
+      rest = rest.subarray(start)
+      if (rest.length > LONGEST_LINE) throw new ApiError('too_large', 'A line is longer than 64 KiB')
+      if (group.length > 0) yield group
     }
-    rest = rest.subarray(start)
-    if (rest.length > LONGEST_LINE) throw new ApiError('too_large', 'A line is longer than 64 KiB')
-    if (group.length > 0) yield group
+  } finally {
+    // What is not wanted any more would stand in the way of the next request of its connection.
+    body.resume()
   }
   const last: ParsedRecord[] = []
   addRecord(last, rest)

@@ -28,7 +28,7 @@ type Described = {
 }
 
 /** Any request can fail in these ways, and one with a token in the others. */
-const ALWAYS = ['malformed_body', 'invalid_header', 'invalid_query', 'too_large'] as const
+const ALWAYS = ['malformed_request', 'malformed_body', 'invalid_header', 'invalid_query', 'too_large'] as const
 const EVER = ['internal', 'unavailable'] as const
 const WITH_TOKEN = ['unauthenticated', 'forbidden'] as const
 const WITH_BODY = [
@@ -40,6 +40,9 @@ const WITH_BODY = [
   'unsupported_media_type',
 ] as const
 
+/** Where a route says nothing of a query, every parameter is one that it does not know. */
+const NO_QUERY = Type.Object({}, { additionalProperties: false })
+
 /** The schema of a route with all that the OpenAPI document says of it: its id, its answers and every error. */
 export function describe<T extends Described>(route: T) {
   const { operationId, summary, description, tag, access, errors = [], response, ...parts } = route
@@ -47,6 +50,7 @@ export function describe<T extends Described>(route: T) {
   if (access !== 'public') codes.push(...WITH_TOKEN)
   if ('body' in parts) codes.push(...WITH_BODY)
   return {
+    ...(('querystring' in parts ? {} : { querystring: NO_QUERY }) as object),
     ...parts,
     operationId,
     summary,

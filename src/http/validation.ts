@@ -1,5 +1,7 @@
 import { Ajv, type ErrorObject } from 'ajv'
+import type { FastifyRequest } from 'fastify'
 import type { Static, TSchema } from 'typebox'
+import { fieldError, inputError } from './errors.ts'
 import { validationErrors } from './problem.ts'
 import { formats } from './schemas.ts'
 
@@ -9,6 +11,20 @@ const ajv = new Ajv({ allErrors: true, verbose: true, strict: false, formats })
 /** For fastify: the check of one part of a route's requests. */
 export function validatorOf({ schema }: { readonly schema: unknown }) {
   return ajv.compile(schema as object)
+}
+
+/** The same for a route whose body is many records, each checked on its own, so that a wrong one refuses no other. */
+export function validatorExceptBody(part: { readonly schema: unknown; readonly httpPart?: string }) {
+  return part.httpPart === 'body' ? () => true : validatorOf(part)
+}
+
+/** A hook that refuses a body with anything in it where a route takes none. */
+export async function refuseUnaskedBody({ body, routeOptions: { schema } }: FastifyRequest): Promise<void> {
+  if (body === undefined || body === null || schema?.body || schema?.hide) return
+  if (typeof body !== 'object' || Array.isArray(body)) throw fieldError('body', 'invalid_type', 'must be an object')
+  const names = Object.keys(body)
+  if (names.length === 0) return
+  throw inputError(names.map((field) => ({ field, code: 'unknown_field', detail: 'is not a field here' })))
 }
 
 /** A check of values that come in otherwise, such as the lines of a stream: returns the value, or throws an ApiError. */

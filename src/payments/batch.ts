@@ -1,7 +1,7 @@
 import type { AccountFacts } from '../accounts/directory.ts'
 import { type AuditEntry, writeAudit } from '../audit/audit.ts'
 import { idsAt, type NewId, readClock } from '../database/clock.ts'
-import type { Queryable } from '../database/connection.ts'
+import { type Queryable, together } from '../database/connection.ts'
 import { formatInstant } from '../database/instant.ts'
 import { type NewEvent, writeEvents } from '../events/write.ts'
 import type { AccountId, BookId, Instant, PaymentId } from '../ledger/id.ts'
@@ -76,7 +76,7 @@ function writePosted(
     if (outcome.status !== 'completed') continue
     for (const posting of outcome.postings) postings.push({ paymentId: id, paymentKind: request.kind, posting })
   }
-  const done = Promise.all([
+  const done = together([
     insertPayments(client, book, requests, payments, false),
     writeMovements(client, book, at, newId, postings, balances),
     writeEvents(client, book, at, newId, payments.map(eventOf)),
@@ -114,7 +114,7 @@ function writeInitiated(
     if (!id) throw new Error('a batch has one id for each payment')
     return paymentOf(request, { id, ...state })
   })
-  const done = Promise.all([
+  const done = together([
     insertPayments(client, book, requests, payments, true),
     client.query({
       name: 'write-initiated',

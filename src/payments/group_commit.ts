@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Client, Pool } from '../database/connection.ts'
+import { type Client, type Pool, together } from '../database/connection.ts'
 import { isRaceLost, isUnavailable, isUniqueViolation } from '../database/faults.ts'
 import type { BookId, Instant, PaymentId } from '../ledger/id.ts'
 import type { BeginWrite, Mint } from './batch.ts'
@@ -71,22 +71,25 @@ async function attempt(
   let broken: Error | undefined
   try {
     // Two trips to the database: what has to be known, then what is written together with its commit.
-    const [, found, writeFresh] = await Promise.all([
-      client.query('begin'),
-      findMade(client, book, batch, attempts),
-      beginWrite(
-        client,
-        book,
-        batch.map(({ request }) => request),
-      ),
-    ])
+    const begun = client.query('begin')
+    const finding = findMade(client, book, batch, attempts)
+    const beginning = beginWrite(
+      client,
+      book,
+      batch.map(({ request }) => request),
+    )
+    await together([begun, finding, beginning])
+    const found = await finding
+    const writeFresh = await beginning
     const fresh = batch.filter((waiting) => !found.has(waiting))
     const nothing = { payments: [], done: Promise.resolve() }
     const requests = fresh.map(({ request }) => request)
     const { payments, done } = requests.length > 0 ? writeFresh(requests, mintedFor(fresh, attempts)) : nothing
     attempts.commitSent = true
     // Where a statement fails, so does the transaction: then this commit is a rollback, and `done` tells the reason.
-    const [, { command }] = await Promise.all([done, client.query('commit')])
+    const committing = client.query('commit')
+    await together([done, committing])
+    const { command } = await committing
     if (command !== 'COMMIT') throw new Error(`the transaction ended with ${command}`)
     for (const [index, waiting] of fresh.entries()) {
       const payment = payments[index]

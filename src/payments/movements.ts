@@ -1,6 +1,6 @@
 import type { AccountFacts } from '../accounts/directory.ts'
 import type { NewId } from '../database/clock.ts'
-import type { Queryable } from '../database/connection.ts'
+import { type Queryable, together } from '../database/connection.ts'
 import { formatInstant } from '../database/instant.ts'
 import type { Account, AccountStatus } from '../ledger/account.ts'
 import type { AccountId, BookId, Instant, PaymentId, PostingId } from '../ledger/id.ts'
@@ -81,7 +81,7 @@ export async function writeMovements(
   if (postings.length === 0) return
   const stamp = formatInstant(at)
   const ids: PostingId[] = postings.map(() => newId<'posting'>())
-  await Promise.all([
+  await together([
     client.query({
       name: 'write-postings',
       text: `
@@ -124,7 +124,7 @@ export async function addToTechnicalAccounts(
   deltas: Posted['deltas'],
 ): Promise<void> {
   const inOrder = [...deltas].sort(([left], [right]) => (left < right ? -1 : 1))
-  await Promise.all(
+  await together(
     inOrder.map(([id, delta]) =>
       client.query({
         name: 'add-to-technical-account',

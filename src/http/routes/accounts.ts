@@ -119,7 +119,7 @@ function changingRoutes(app: App, gateway: Gateway): void {
       summary: 'Close an account for good, at a balance of zero',
       tag,
       access: writes,
-      errors: ['not_found', 'account_closed', 'balance_not_zero'],
+      errors: ['not_found', 'account_closed', 'balance_not_zero', 'unknown_field', 'unsupported_media_type'],
       params,
       response: { 200: Account },
     }),

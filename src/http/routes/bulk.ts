@@ -14,7 +14,7 @@ import { inGroups, LARGEST_BODY, NDJSON, type ParsedRecord, readLines, writeReco
 import { type App, describe } from '../route.ts'
 import { Payment, Problem } from '../schemas.ts'
 import { checkedTransfer } from '../transfer.ts'
-import { parserOf } from '../validation.ts'
+import { parserOf, validatorExceptBody } from '../validation.ts'
 import { madeOf, transferFields } from './payments.ts'
 
 const writes = { scope: 'payments:write' } as const
@@ -68,8 +68,7 @@ export function bulkRoutes(app: App, gateway: Gateway): void {
       body: Type.Object({ payments: Type.Array(BulkTransfer) }, { additionalProperties: false }),
       response: { 200: Type.Object({ data: Type.Array(Outcome) }) },
     }),
-    // Each payment is checked on its own, so that one that is wrong does not refuse the others.
-    validatorCompiler: () => () => true,
+    validatorCompiler: validatorExceptBody,
     handler: (request, reply) => payAll(gateway, request, reply),
   })
 }

@@ -14,7 +14,7 @@ import { problemOf, toApiError } from '../problem.ts'
 import { LARGEST_BODY, NDJSON, type ParsedRecord, readLines, writeRecords } from '../records.ts'
 import { type App, describe } from '../route.ts'
 import { Amount, CurrencyCode, Email, IdOf, Metadata, Name, Problem } from '../schemas.ts'
-import { parserOf } from '../validation.ts'
+import { parserOf, validatorExceptBody } from '../validation.ts'
 
 const access = { scope: 'admin' } as const
 /** Users that are made in one transaction; the next group is read when it has committed. */
@@ -73,7 +73,7 @@ export function importRoutes(app: App, gateway: Gateway): void {
       body: UserLine,
       response: { 200: ImportOutcome },
     }),
-    validatorCompiler: () => () => true,
+    validatorCompiler: validatorExceptBody,
     handler: (request, reply) => {
       if (!(request.body instanceof Readable)) throw new ApiError('unsupported_media_type')
       const answers = importLines(gateway, request, readLines(request.body, GROUP))

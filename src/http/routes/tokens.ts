@@ -99,7 +99,7 @@ export function tokenRoutes(app: App, gateway: Gateway): void {
       summary: 'Revoke a token, at once and on every node',
       tag,
       access: { scope: 'tokens:write' },
-      errors: ['not_found'],
+      errors: ['not_found', 'unknown_field', 'unsupported_media_type'],
       params: Type.Object({ id: Type.String() }),
       response: { 204: Type.Null() },
     }),

@@ -1,0 +1,67 @@
+import assert from 'node:assert/strict'
+import { withOwner } from '../../src/database/connection.ts'
+import { ERRORS, type ErrorCode } from '../../src/http/errors.ts'
+import { verifyBooks } from '../../src/verify/verify.ts'
+import type { Client, Reply } from './client.ts'
+import type { TestGateway } from './gateway.ts'
+
+/** The body of a payment. */
+export function transfer(from: string, to: string, amount: string, more: object = {}) {
+  return { from_account: from, to_account: to, amount, ...more }
+}
+
+/** Opens an account and gives its id. */
+export async function anAccount(user: Client, currency = 'USD', more: object = {}): Promise<string> {
+  const { status, body } = await user.post('/v1/accounts', { currency, ...more })
+  assert.equal(status, 201)
+  return body.id
+}
+
+/** An operator puts money into an account. */
+export async function fund(operator: Client, account: string, amount: string): Promise<void> {
+  const wish = { account, amount, direction: 'debit', reason: 'Funds for a test' }
+  const { status, body } = await operator.post('/v1/admin/adjustments', wish)
+  assert.deepEqual([status, body.status], [201, 'completed'])
+}
+
+/** All rows of a list, page by page. */
+export async function everyPage(client: Client, path: string, limit = 200): Promise<any[]> {
+  const rows: any[] = []
+  const list = `${path}${path.includes('?') ? '&' : '?'}limit=${limit}`
+  let cursor: string | null = ''
+  while (cursor !== null) {
+    const { status, body }: Reply = await client.get(`${list}${cursor && `&cursor=${cursor}`}`)
+    assert.equal(status, 200, `${path}: ${JSON.stringify(body)}`)
+    rows.push(...body.data)
+    cursor = body.next_cursor
+  }
+  return rows
+}
+
+/** A refusal as api.md promises one: problem+json with this code, its status, a request id and nothing of our inside. */
+export function assertProblem({ status, headers, body }: Reply, code: ErrorCode): void {
+  assert.deepEqual([status, body.code], [ERRORS[code][0], code], JSON.stringify(body))
+  assert.match(headers.get('content-type') ?? '', /^application\/problem\+json/)
+  assert.deepEqual(Object.keys(body), ['type', 'title', 'status', 'detail', 'code', 'request_id', 'errors'])
+  assert.equal(body.status, status)
+  assert.equal(body.request_id, headers.get('x-request-id'))
+  assert.doesNotMatch(JSON.stringify(body), /\.ts\b|node_modules|\bat \w+ \(|\bselect\b|\binsert\b/i)
+}
+
+/** The rows that the database's owner sees: for what the API rightly does not show. */
+export async function rowsOf({ database }: TestGateway, sql: string, values: unknown[] = []): Promise<any[]> {
+  return withOwner(database, async (client) => (await client.query(sql, values)).rows)
+}
+
+/** Every account's balance, by id: to see that something moved nothing. */
+export async function allBalances(gateway: TestGateway): Promise<Record<string, string>> {
+  const rows = await rowsOf(gateway, 'select id, balance::text from accounts order by id')
+  return Object.fromEntries(rows.map(({ id, balance }) => [id, balance]))
+}
+
+/** Every law that can be checked from outside, on the books as they are now. */
+export async function assertBooksAreRight({ database }: TestGateway): Promise<void> {
+  const { findings, postings } = await verifyBooks(database)
+  assert.deepEqual(findings, [])
+  assert.ok(postings > 0n)
+}
