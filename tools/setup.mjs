@@ -2,14 +2,14 @@
 // has (20 or newer), so it is plain JavaScript and imports nothing but Node.
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, rmdirSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, linkSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..')
 const modules = join(root, 'node_modules')
 const stampFile = join(modules, '.setup-stamp')
-const lockFolder = join(root, '.setup-lock')
+const lockFile = join(root, '.setup-lock')
 const wanted = createHash('sha256')
   .update(readFileSync(join(root, 'package-lock.json')))
   .update(`${process.platform}-${process.arch}`)
@@ -21,16 +21,41 @@ function isInstalled() {
 
 /** Two commands may start at once in a fresh clone; the second waits for the first one's installation. */
 async function lock() {
-  for (;;) {
-    try {
-      mkdirSync(lockFolder)
-      return
-    } catch (error) {
-      if (error.code !== 'EEXIST') throw error
+  const mine = `${lockFile}-${process.pid}`
+  writeFileSync(mine, String(process.pid))
+  try {
+    for (;;) {
+      if (claim(mine)) return
+      await new Promise((resolve) => setTimeout(resolve, 200))
+      if (isInstalled()) return 'installed meanwhile'
+      if (!isHeld()) rmSync(lockFile, { recursive: true, force: true })
     }
-    if (Date.now() - statSync(lockFolder).mtimeMs > 300_000) rmdirSync(lockFolder)
-    await new Promise((resolve) => setTimeout(resolve, 200))
-    if (isInstalled()) return 'installed meanwhile'
+  } finally {
+    rmSync(mine, { force: true })
+  }
+}
+
+/** A hard link appears whole or not at all, and only where none is. */
+function claim(mine) {
+  try {
+    linkSync(mine, lockFile)
+    return true
+  } catch (error) {
+    if (error.code === 'EEXIST') return false
+    throw error
+  }
+}
+
+/** Whether the process that took the lock is still there: one that was killed could not give it back. */
+function isHeld() {
+  try {
+    const pid = Number(readFileSync(lockFile, 'utf8'))
+    // No installation takes so long: the number is another process's by now.
+    if (Date.now() - statSync(lockFile).mtimeMs > 900_000) return false
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return error.code === 'EPERM'
   }
 }
 
@@ -43,7 +68,8 @@ function install() {
   })
   if (npm.status !== 0) {
     process.stderr.write('billing-gateway: npm ci failed; see above. Is the npm registry reachable?\n')
-    process.exit(1)
+    process.exitCode = 1
+    return
   }
   writeFileSync(stampFile, wanted)
 }
@@ -56,6 +82,6 @@ if (!isInstalled() && (await lock()) === undefined) {
   try {
     if (!isInstalled()) install()
   } finally {
-    rmdirSync(lockFolder)
+    rmSync(lockFile, { force: true })
   }
 }

@@ -33,6 +33,7 @@ export const auditLog: ListSpec<AuditLine, AuditLine> = {
       nullable: true,
     },
     action: { sql: 'l.action', kind: fields.text },
+    object_id: { sql: 'l.object_id', kind: fields.id(objectId, 'an id such as acc_…'), nullable: true },
     address: { sql: 'l.address', kind: fields.text, nullable: true },
     request_id: { sql: 'l.request_id', kind: fields.text, nullable: true },
     created_at: { sql: 'l.created_at', kind: fields.time, carried: 'created_at' },
@@ -42,6 +43,11 @@ export const auditLog: ListSpec<AuditLine, AuditLine> = {
   show: `join audit_log l on l.book = $1 and l.id = page.key0 left join users u on u.book = l.book and u.id = l.actor_id`,
   columns: `l.id, l.actor_id, u.email as actor, l.token_id, l.action, l.object_id, l.detail, l.address, l.request_id, l.created_at`,
   toItem: (row) => row,
+}
+
+/** What an action was done to. */
+function objectId(text: string): Id<string> | undefined {
+  return decodeId('acc', text) ?? decodeId('pay', text) ?? decodeId('usr', text)
 }
 
 export function auditIn(book: BookId): Scope {

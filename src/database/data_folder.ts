@@ -1,4 +1,5 @@
-import { existsSync, linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { StartError } from '../start_error.ts'
 
@@ -7,13 +8,15 @@ type Holder = { readonly pid: number; readonly started: string }
 
 /** The process that holds the folder, if it is alive. */
 export function holderOf(folder: string): number | undefined {
-  const file = lockFileOf(folder)
-  if (!existsSync(file)) return undefined
+  return aliveHolder(lockFileOf(folder))
+}
+
+function aliveHolder(lockFile: string): number | undefined {
   try {
-    const holder: Holder = JSON.parse(readFileSync(file, 'utf8'))
+    const holder: Holder = JSON.parse(readFileSync(lockFile, 'utf8'))
     return isAlive(holder) ? holder.pid : undefined
   } catch {
-    return undefined // written by a process that was killed in the middle of it
+    return undefined // there is none, or nothing that a gateway wrote
   }
 }
 
@@ -36,7 +39,7 @@ export function lockDataFolder(folder: string): () => void {
       const other = holderOf(folder)
       if (other !== undefined)
         throw new StartError(`process ${other} already runs a gateway on the data folder ${folder}`)
-      rmSync(file, { force: true })
+      removeStale(file)
       if (!claim(mine, file)) throw new StartError(`another gateway starts on the data folder ${folder} right now`)
     }
   } catch (cause) {
@@ -59,6 +62,19 @@ function claim(mine: string, file: string): boolean {
   }
 }
 
+/** Of several that find the same stale lock, one removes it: the others would remove that one's. */
+function removeStale(file: string): void {
+  const stale = `${file}.stale.${process.pid}`
+  try {
+    renameSync(file, stale)
+    if (aliveHolder(stale) !== undefined) linkSync(stale, file)
+  } catch (error) {
+    if (!['ENOENT', 'EEXIST'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
+  } finally {
+    rmSync(stale, { force: true })
+  }
+}
+
 function lockFileOf(folder: string): string {
   return join(folder, 'gateway.lock')
 }
@@ -72,11 +88,14 @@ function isAlive({ pid, started }: Holder): boolean {
   return started === '' || startOf(pid) === started
 }
 
-/** When a process started, by the kernel's count, where the kernel tells (field 22 of /proc/PID/stat). */
+/** When a process started: field 22 of /proc/PID/stat, or what ps says; '' where neither is to be had. */
 function startOf(pid: number): string {
   try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? ''
+    if (process.platform === 'linux') {
+      const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+      return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? ''
+    }
+    return execFileSync('ps', ['-o', 'lstart=', '-p', String(pid)], { encoding: 'utf8', stdio: 'pipe' }).trim()
   } catch {
     return ''
   }

@@ -33,7 +33,8 @@ export function parseListQuery(fields: Fields, raw: Readonly<Record<string, unkn
   let cursor: string | null = null
   for (const [parameter, value] of Object.entries(raw)) {
     if (typeof value !== 'string') throw new QueryError(parameter, 'is given more than once')
-    if (value.includes('\0') || !value.isWellFormed()) throw new QueryError(parameter, 'is not valid Unicode text')
+    if (/\0/.test(parameter + value) || !(parameter + value).isWellFormed())
+      throw new QueryError(parameter, 'is not valid Unicode text')
     if (parameter === 'limit') limit = parseLimit(value)
     else if (parameter === 'cursor') cursor = value
     else if (parameter === 'sort') sort = parseSort(fields, value)

@@ -71,6 +71,7 @@ export const users: ListSpec<UserRow, ListedUser> = {
     id: { sql: 'u.id', kind: fields.id((text) => decodeId('usr', text), 'an id such as usr_…'), carried: 'id' },
     email: { sql: 'u.email', kind: fields.text },
     role: { sql: 'u.role', kind: fields.choice(['user', 'admin']) },
+    all_books: { sql: 'u.all_books::text', kind: fields.choice(['true', 'false']) },
     confirmed_at: { sql: 'u.confirmed_at', kind: fields.time, nullable: true },
     created_at: { sql: 'u.created_at', kind: fields.time, carried: 'created_at' },
   },

@@ -168,7 +168,7 @@ function statusRoute(app: App, { pool }: Gateway, verb: string, status: AccountS
       tag,
       access,
       errors,
-      params: Type.Object({ id: Type.String() }),
+      params: Type.Object({ id: Type.String({ examples: ['acc_01k3v5f2q8e8pv0z3m0c6b7d1e'] }) }),
       body: Type.Object({ reason: Reason }, { additionalProperties: false }),
       response: { 200: Account },
     }),

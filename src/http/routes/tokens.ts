@@ -100,7 +100,7 @@ export function tokenRoutes(app: App, gateway: Gateway): void {
       tag,
       access: { scope: 'tokens:write' },
       errors: ['not_found', 'unknown_field', 'unsupported_media_type'],
-      params: Type.Object({ id: Type.String() }),
+      params: Type.Object({ id: Type.String({ examples: ['tok_01k3v5f1a2fj9t8s7r6q5p4n3m'] }) }),
       response: { 204: Type.Null() },
     }),
     handler: async (request, reply) => {

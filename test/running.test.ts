@@ -1,0 +1,247 @@
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { describe, it } from 'node:test'
+import { SETTINGS } from '../src/config.ts'
+import { withOwner } from '../src/database/connection.ts'
+import { connectionOf } from '../src/database/embedded.ts'
+import { aClient } from './harness/client.ts'
+import { aDatabase, urlOf } from './harness/cluster.ts'
+import { PASSWORD, until } from './harness/gateway.ts'
+import {
+  aFolder,
+  anOperatorOf,
+  aServer,
+  type Ended,
+  ended,
+  environment,
+  gone,
+  isAlive,
+  postmasterOf,
+} from './harness/server.ts'
+
+/** A start that fails says why in one line, and exits with 1. */
+function assertOneLine({ code, stdout, stderr }: Ended, expected: RegExp): void {
+  assert.equal(code, 1)
+  assert.equal(stdout, '')
+  assert.match(stderr, /^billing-gateway: [^\n]+\n$/)
+  assert.match(stderr, expected)
+}
+
+async function assertStartsAndPays(settings: Record<string, string>): Promise<void> {
+  const server = await aServer(settings)
+  const { status } = await aClient(server.url).get('/health/ready')
+  assert.equal(status, 200)
+  assert.equal(await server.end('SIGTERM'), 0)
+}
+
+describe('a start', () => {
+  it('makes the data folder, tells where to look, and the curl that it prints works', async () => {
+    const folder = join(await aFolder(), 'deep', 'data')
+    const server = await aServer({ BGW_DATA_DIR: folder })
+    assert.match(server.output(), new RegExp(`docs +${server.url}/docs\n +mails +${folder}/mail\n`))
+    const curl = /try +(curl .*)\n/.exec(server.output())?.[1] ?? ''
+    const shell = spawn('bash', ['-c', `${curl} --silent --fail`], { stdio: 'ignore' })
+    assert.equal(await gone(shell), 0)
+    await until(async () => readdirSync(join(folder, 'mail')).some((name) => name.endsWith('.eml')))
+    assert.equal(await server.end('SIGTERM'), 0)
+  })
+
+  it('on existing data finds what was there', async () => {
+    const settings = { BGW_DATA_DIR: await aFolder() }
+    const first = await aServer(settings)
+    const operator = await anOperatorOf(first, settings)
+    await first.end('SIGTERM')
+    const second = await aServer(settings)
+    assert.equal((await aClient(second.url, operator.token).get('/v1/me')).status, 200)
+    await second.end('SIGTERM')
+  })
+
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    it(`is undone by ${signal}: no process and no lock is left`, async () => {
+      const folder = await aFolder()
+      const server = await aServer({ BGW_DATA_DIR: folder })
+      const postmaster = postmasterOf(folder)
+      assert.equal(await server.end(signal), 0)
+      assert.equal(isAlive(postmaster), false)
+      assert.deepEqual(
+        [existsSync(join(folder, 'postgres/postmaster.pid')), existsSync(join(folder, 'gateway.lock'))],
+        [false, false],
+      )
+    })
+  }
+
+  it('is not in the way of the next one where the server was killed', async () => {
+    const folder = await aFolder()
+    const server = await aServer({ BGW_DATA_DIR: folder })
+    await server.end('SIGKILL')
+    await assertStartsAndPays({ BGW_DATA_DIR: folder })
+  })
+
+  it('works in folders with long and odd names', async () => {
+    const parent = await aFolder()
+    await assertStartsAndPays({ BGW_DATA_DIR: join(parent, `it's a "folder" with $names, ${'x'.repeat(120)}`) })
+  })
+})
+
+describe('a start that cannot be says so in one line', () => {
+  it('where another gateway runs on the data folder, which goes on', async () => {
+    const folder = await aFolder()
+    const server = await aServer({ BGW_DATA_DIR: folder })
+    assertOneLine(
+      await ended('main.ts', { BGW_DATA_DIR: folder }),
+      /process \d+ already runs a gateway on the data folder/,
+    )
+    assert.equal((await aClient(server.url).get('/health/ready')).status, 200)
+    await server.end('SIGTERM')
+  })
+
+  it('where the port is in use, and leaves nothing running', async () => {
+    const folder = await aFolder()
+    const taken = createServer()
+    await new Promise<void>((listening) => taken.listen(0, '127.0.0.1', listening))
+    const port = (taken.address() as { port: number }).port
+    assertOneLine(
+      await ended('main.ts', { BGW_DATA_DIR: folder, PORT: String(port) }),
+      new RegExp(`port ${port} .*in use`),
+    )
+    taken.close()
+    assert.equal(existsSync(join(folder, 'postgres/postmaster.pid')), false)
+    await assertStartsAndPays({ BGW_DATA_DIR: folder })
+  })
+
+  const wrong: readonly [string, Record<string, string>, RegExp][] = [
+    ['a setting is unknown', { BGW_DATADIR: 'x' }, /BGW_DATADIR is no setting/],
+    ['a port is none', { PORT: '99999' }, /PORT must be a whole number/],
+    ['a fee is beyond half', { BGW_TRANSFER_FEE_PERCENT: '51' }, /BGW_TRANSFER_FEE_PERCENT must be a percentage/],
+    ['a currency is unknown', { BGW_DEFAULT_CURRENCIES: 'USD,XYZ' }, /BGW_DEFAULT_CURRENCIES names 'XYZ'/],
+    [
+      'the database is not there',
+      { DATABASE_URL: 'postgres://nobody:secret@127.0.0.1:1/x' },
+      /cannot use the database: .*ECONNREFUSED/,
+    ],
+    ['the database’s address is none', { DATABASE_URL: 'mysql://root:secret@x' }, /DATABASE_URL must be an address/],
+    ['the data folder cannot be made', { BGW_DATA_DIR: '/dev/null/data' }, /cannot make the data folder/],
+  ]
+  for (const [when, settings, line] of wrong) {
+    it(`where ${when}`, async () => {
+      const result = await ended('main.ts', { BGW_DATA_DIR: await aFolder(), ...settings })
+      assertOneLine(result, line)
+      assert.doesNotMatch(result.stderr, /secret/)
+    })
+  }
+
+  it('where the database is of a newer release, and leaves it as it is', async () => {
+    const database = await aDatabase()
+    await withOwner(database, (client) => client.query(`insert into schema_migrations values (9999, 'later')`))
+    const settings = { DATABASE_URL: urlOf(database), BGW_DATA_DIR: await aFolder() }
+    assertOneLine(await ended('main.ts', settings), /schema version 9999/)
+    await withOwner(database, (client) => client.query('delete from schema_migrations where version = 9999'))
+    await assertStartsAndPays(settings)
+  })
+
+  it('where the data folder is of another PostgreSQL, and leaves it as it is', async () => {
+    const folder = await aFolder()
+    await assertStartsAndPays({ BGW_DATA_DIR: folder })
+    const file = join(folder, 'postgres/PG_VERSION')
+    const version = readFileSync(file, 'utf8')
+    writeFileSync(file, '99\n')
+    assertOneLine(await ended('main.ts', { BGW_DATA_DIR: folder }), /written by PostgreSQL 99/)
+    writeFileSync(file, version)
+    await assertStartsAndPays({ BGW_DATA_DIR: folder })
+  })
+
+  it('where root may use no user namespaces', { skip: process.getuid?.() !== 0 && 'runs as root only' }, async () => {
+    const [programs, folder] = [await aFolder(), await aFolder()]
+    writeFileSync(
+      join(programs, 'unshare'),
+      '#!/bin/sh\necho "unshare: unshare failed: Operation not permitted" >&2\nexit 1\n',
+    )
+    chmodSync(join(programs, 'unshare'), 0o755)
+    const settings = { BGW_DATA_DIR: folder, PATH: `${programs}:${environment({}).PATH}` }
+    assertOneLine(
+      await ended('main.ts', settings),
+      /refuses to run as root .*start the gateway as an ordinary user, or set DATABASE_URL/,
+    )
+    await assertStartsAndPays({ BGW_DATA_DIR: folder })
+  })
+})
+
+describe('the commands', () => {
+  it('list every setting with --help', async () => {
+    const { code, stdout } = await ended('main.ts', {}, ['--help'])
+    assert.equal(code, 0)
+    for (const name of Object.keys(SETTINGS)) assert.match(stdout, new RegExp(`^ {2}${name} +\\w`, 'm'))
+  })
+
+  it('make an operator of a gateway that is stopped, and of one that runs: the token is all they print', async () => {
+    const settings = { BGW_DATA_DIR: await aFolder() }
+    const make = (email: string, password = PASSWORD) => ended('admin.ts', settings, ['create', email], `${password}\n`)
+    const stopped = await make('first@example.com')
+    assert.deepEqual([stopped.code, stopped.stderr], [0, ''])
+    assert.match(stopped.stdout, /^bgw_main_[0-9a-f]{64}\n$/)
+    const server = await aServer(settings)
+    const run = await make('second@example.com')
+    for (const { stdout } of [stopped, run]) {
+      const { body } = await aClient(server.url, stdout.trim()).get('/v1/me')
+      assert.equal(body.role, 'admin')
+    }
+    assertOneLine(await make('third@example.com', 'short'), /password/)
+    assertOneLine(await make('nobody'), /'nobody' is no e-mail address/)
+    await server.end('SIGTERM')
+  })
+
+  it('check the books of a gateway that is stopped', async () => {
+    const settings = { BGW_DATA_DIR: await aFolder() }
+    await assertStartsAndPays(settings)
+    const { code, stdout } = await ended('verify/main.ts', settings)
+    assert.equal(code, 0)
+    assert.match(stdout, /the books are right/)
+  })
+})
+
+const POSTGRES_15 = '/usr/lib/postgresql/15/bin'
+
+describe('PostgreSQL 15 as Debian packages it', () => {
+  const skip = !existsSync(POSTGRES_15) && 'it is not on this machine'
+
+  it('serves as the database too', { skip }, async () => {
+    const folder = await aFolder()
+    const cluster = join(folder, 'cluster')
+    const confined = (...command: string[]) =>
+      process.getuid?.() === 0
+        ? ['unshare', '--user', '--map-user=65534', '--map-group=65534', '--', ...command]
+        : command
+    const start = (command: string[]) => spawn(command[0] ?? '', command.slice(1), { stdio: 'ignore' })
+    mkdirSync(cluster, { mode: 0o700 })
+    const made = start(confined(`${POSTGRES_15}/initdb`, '-D', cluster, '-U', 'owner', '--auth=trust'))
+    assert.equal(await gone(made), 0)
+    const postgres = start(confined(`${POSTGRES_15}/postgres`, '-D', cluster, '-c', 'listen_addresses=', '-k', folder))
+    const database = { host: folder, port: 5432, user: 'owner', password: '', database: 'postgres' }
+    await until(async () => withOwner(database, () => Promise.resolve(true)).catch(() => false))
+    const settings = { DATABASE_URL: urlOf(database), BGW_DATA_DIR: await aFolder() }
+    const server = await aServer(settings)
+    const operator = await anOperatorOf(server, settings)
+    const line = JSON.stringify({ email: 'ada@example.com', accounts: [{ currency: 'USD', opening_balance: '5.00' }] })
+    const imported = await operator.send('POST', '/v1/admin/users/import', line, {
+      'content-type': 'application/x-ndjson',
+    })
+    assert.equal(imported.body.status, 201)
+    assert.equal((await ended('verify/main.ts', settings)).code, 0)
+    await server.end('SIGTERM')
+    postgres.kill('SIGINT')
+    await gone(postgres)
+  })
+})
+
+describe('a data folder', () => {
+  it('of a running gateway is private, and holds the password that reaches its database', async () => {
+    const folder = await aFolder()
+    const server = await aServer({ BGW_DATA_DIR: folder })
+    const { rows } = await withOwner(connectionOf(folder), (client) => client.query('select name from books'))
+    assert.deepEqual(rows, [{ name: 'main' }])
+    await server.end('SIGTERM')
+  })
+})
