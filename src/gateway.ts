@@ -17,9 +17,9 @@ import { createWorker } from './payments/worker.ts'
 export type Gateway = Awaited<ReturnType<typeof createGateway>>
 
 export async function createGateway(connection: Connection, config: Config, publicUrl: () => string, log: Log) {
-  const pool = createPool(connection, config.databaseConnections, 'billing-gateway')
+  const pool = createPool(connection, config.databaseConnections, 'billing-gateway', 'inOrder')
   // Batches have connections of their own, so that no list keeps them waiting.
-  const posting = createPool(connection, POSTING_CONNECTIONS, 'billing-gateway posting', true)
+  const posting = createPool(connection, POSTING_CONNECTIONS, 'billing-gateway posting', 'byKey')
   await ensureMainBook(pool, [...config.currencies.values()], NOBODY)
 
   const directory = createDirectory(posting)

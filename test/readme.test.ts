@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
-import { existsSync } from 'node:fs'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -29,9 +28,7 @@ describe('the tour of the README', () => {
   })
 
   it('works line by line as printed, and each step prints what stands beneath it', async () => {
-    // Verify joins in as soon as its program is there.
-    const verifies = existsSync(join(root, 'src/verify/main.ts'))
-    const steps = tourOf(readme).filter(({ lines }) => verifies || !/^npm run .*verify$/m.test(lines))
+    const steps = tourOf(readme)
     assert.ok(steps.length >= 14, 'the tour was found')
     const outputs = await runInOneShell(steps, [`BASE=${address}`, `BGW_DATA_DIR=${folder}`])
     for (const [index, { lines, printed }] of steps.entries()) {

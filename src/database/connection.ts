@@ -47,19 +47,22 @@ const SESSION_OPTIONS = [
   '-c statement_timeout=30s',
 ].join(' ')
 
-/**
- * For statements that join every row by its whole key. They are planned once a session, and by index: a plan made while
- * the tables were small would be a scan of the large ones.
- */
-const BY_KEY_OPTIONS = [
-  '-c plan_cache_mode=force_generic_plan',
-  '-c enable_seqscan=off',
-  '-c enable_hashjoin=off',
-  '-c enable_mergejoin=off',
-].join(' ')
+/** How the statements of a pool are to be planned, whatever the statistics say of tables that were small a minute ago. */
+const PLANS = {
+  asEver: '',
+  // Batches join every row by its whole key: planned once a session, and by index.
+  byKey: '-c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off',
+  // Lists read the first rows of an index in its order, rather than all that match to sort them.
+  inOrder: '-c enable_sort=off -c enable_bitmapscan=off',
+}
 
 /** A pool of sessions in the server's role. Connections are made when needed; a lost one is replaced. */
-export function createPool(connection: Connection, max: number, name: string, byKey = false): Pool {
+export function createPool(
+  connection: Connection,
+  max: number,
+  name: string,
+  plans: keyof typeof PLANS = 'asEver',
+): Pool {
   const pool = new pg.Pool({
     ...connection,
     max,
@@ -70,7 +73,7 @@ export function createPool(connection: Connection, max: number, name: string, by
     // Statements of a batch go out together, without waiting for the one before.
     pipeline: true,
     stream: coalescingSocket,
-    options: `${byKey ? BY_KEY_OPTIONS : ''} -c role=${SERVER_ROLE} ${SESSION_OPTIONS}`,
+    options: `${PLANS[plans]} -c role=${SERVER_ROLE} ${SESSION_OPTIONS}`,
   })
   // A connection that breaks while idle is replaced; who uses one that breaks gets the error from its query.
   pool.on('error', () => undefined)

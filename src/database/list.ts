@@ -114,7 +114,9 @@ function orderOf<Row, Item>(spec: ListSpec<Row, Item>, query: ListQuery): Term[]
     if (!field) throw new QueryError('sort', `there is no field '${name}'`)
     // Behind the key nothing can be equal any more.
     if (field.carried) return end(descending)
-    terms.push({ sql: field.sql, cast: field.kind.cast, nullable: field.nullable === true, descending })
+    const { cast } = field.kind
+    // Cast as the cursor's values will be: metadata is sorted as its text.
+    terms.push({ sql: `${field.sql}::${cast}`, cast, nullable: field.nullable === true, descending })
   }
   return end(terms[0]?.descending ?? true)
 }
