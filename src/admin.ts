@@ -11,10 +11,12 @@ import { StartError } from './start_error.ts'
 
 const USAGE = 'usage: npm run admin -- create EMAIL [--book NAME] [--all-books], with the password on standard input'
 
-await run(async (_stopped, environment, args) => {
+await run(async (stopped, environment, args) => {
   const wanted = parseArguments(args)
   const config = readConfig(environment)
-  const password = await readPassword()
+  const password = await Promise.race([readPassword(), stopped])
+  process.stdin.destroy()
+  if (!password) throw new StartError('ended before there was a password')
   const database = await joinDatabase(config)
   const pool = createPool(database.connection, 2, 'billing-gateway admin')
   try {

@@ -7,7 +7,9 @@ import { text } from 'node:stream/consumers'
 import { after, before, describe, it } from 'node:test'
 import { type Replay, replayBerka } from '../examples/berka/replay.ts'
 import { sumOf, sumsByBank, sumsByPurpose } from '../examples/berka/report.ts'
+import { lockDataFolder } from '../src/database/data_folder.ts'
 import { aGateway, anOperator, type TestGateway, type TestUser } from './harness/gateway.ts'
+import { assertBooksAreRight, rowsOf } from './harness/paying.ts'
 
 const DATA = join(import.meta.dirname, '../../shared/data/berka')
 const MAIN = join(import.meta.dirname, '../examples/berka/main.ts')
@@ -127,7 +129,11 @@ describe('the replay of a bank', () => {
     assert.deepEqual([sender, receiver], ['client-2@berka.example', 'bank-st@berka.example'])
   })
 
+  it('leaves books that keep every law', () => assertBooksAreRight(gateway))
+
   it('changes nothing when it is run again, and says so', async () => {
+    const earlier = await rowsIn(gateway)
+    assert.deepEqual(earlier, { users: 4_514, payments: 4_500 + 6_471, postings: 4_500 + 2 * 6_471 })
     const { code, stdout, stderr } = await cli([DATA, '--url', gateway.url], { BERKA_TOKEN: operator.token ?? '' })
     assert.equal(code, 0, stderr)
     assert.match(stdout, /^owners {2}0 made now, 4500 were there\nbanks {3}0 made now, 13 were there\n/m)
@@ -135,6 +141,7 @@ describe('the replay of a bank', () => {
     assert.match(stdout, /^total +6 471 +21 228 993\.60 +424 579\.80 +0 +6 471$/m)
     assert.match(stderr, /^orders {2}6471 of 6471$/m)
     assert.deepEqual(await allOf(operator, 'accounts'), accounts)
+    assert.deepEqual(await rowsIn(gateway), earlier)
   })
 })
 
@@ -235,7 +242,10 @@ describe('the replay of a bank that goes wrong', () => {
     await rm(join(copy, 'order.asc'))
     const missing = await cli([copy])
     assert.deepEqual([missing.code, missing.stdout], [1, ''])
-    assert.match(missing.stderr, /^billing-gateway: cannot read \S+order\.asc: ENOENT\n$/)
+    assert.match(missing.stderr, /^billing-gateway: cannot read \S+order\.asc: there is no such file\n$/)
+    const nowhere = await cli([join(folder, 'nowhere')])
+    assert.deepEqual([nowhere.code, nowhere.stdout], [1, ''])
+    assert.match(nowhere.stderr, /^billing-gateway: cannot read \S+nowhere\/client\.asc: there is no such file\n$/)
   })
 
   it('passes on why its own gateway does not start, in one line', async () => {
@@ -244,6 +254,15 @@ describe('the replay of a bank that goes wrong', () => {
     const { code, stdout, stderr } = await cli([await aSmallBank()], { BGW_DATA_DIR: file })
     assert.deepEqual([code, stdout], [1, ''])
     assert.match(stderr, /^billing-gateway: cannot make the data folder \S+a-file: .*\n$/)
+  })
+
+  it('passes on that another gateway runs on the data folder', async () => {
+    const data = await mkdtemp(join(folder, 'held-'))
+    const unlock = lockDataFolder(data)
+    const { code, stdout, stderr } = await cli([await aSmallBank()], { BGW_DATA_DIR: data })
+    unlock()
+    assert.deepEqual([code, stdout], [1, ''])
+    assert.match(stderr, new RegExp(`^billing-gateway: process ${process.pid} already runs a gateway on .*${data}\n$`))
   })
 
   it('says in one line what is wrong with its arguments, its token or the address', async () => {
@@ -285,6 +304,48 @@ describe('the replay of a bank that goes wrong', () => {
     assert.match(refused.stderr, /^billing-gateway: \/v1\/admin\/users\/import answered 401: .*\n$/)
   })
 
+  it('gives a client all accounts that the client owns, each with what its orders need', async () => {
+    const gateway = await aGateway()
+    const operator = await anOperator(gateway)
+    const copy = await aSmallBank('account.asc', (text) => `${text}8;55;"POPLATEK MESICNE";930101\r\n`)
+    const append = async (file: string, line: string) =>
+      writeFile(join(copy, file), `${await readFile(join(copy, file), 'latin1')}${line}\r\n`)
+    await append('disp.asc', '3;1;8;"OWNER"')
+    // The same number at another bank is another account.
+    await append('order.asc', '3;8;"AB";"87144583";10.25;" "')
+    const options = { url: gateway.url, token: operator.token ?? '', folder: copy }
+    for (const there of [false, true]) {
+      const { owners, banks, paid, failures } = await replayBerka(options)
+      assert.deepEqual(failures, [])
+      assert.deepEqual([owners, banks], there ? [count(0, 1), count(0, 2)] : [count(1, 0), count(2, 0)])
+      assert.deepEqual(
+        paid.map((payment) => payment.there),
+        [there, there, there],
+      )
+    }
+    const { body } = await operator.get('/v1/admin/accounts?name[in]=7,8,87144583,87144584&sort=name,created_at')
+    const balances = body.data.map(({ name, balance }: any) => `${name} ${balance}`)
+    // 2 452.00 less 49.04; 10.25 less 0.205, which half-even makes 0.20; 1.00 less 0.02.
+    assert.deepEqual(balances.sort(), ['7 1000.00', '8 1000.00', '87144583 10.05', '87144583 2402.96', '87144584 0.98'])
+  })
+
+  it('goes on where a run was cut off', async () => {
+    const gateway = await aGateway()
+    const operator = await anOperator(gateway)
+    const copy = await aSmallBank()
+    const options = { url: gateway.url, token: operator.token ?? '', folder: copy }
+    const abort = new AbortController()
+    const onProgress = (stage: string) => void (stage === 'banks' && abort.abort())
+    const cutOff = replayBerka({ ...options, signal: abort.signal, onProgress })
+    await assert.rejects(cutOff, { name: 'StartError', message: /: stopped$/ })
+    const { owners, banks, paid, failures } = await replayBerka(options)
+    assert.deepEqual([owners, banks, failures], [count(0, 1), count(0, 1), []])
+    assert.deepEqual(
+      paid.map(({ there }) => there),
+      [false, false],
+    )
+  })
+
   it('splits a bank whose accounts do not fit into a line, and finds them all again', async () => {
     const gateway = await aGateway()
     const operator = await anOperator(gateway)
@@ -315,6 +376,18 @@ async function allOf(operator: TestUser, list: string): Promise<any[]> {
     cursor = body.next_cursor === null ? '' : `&cursor=${encodeURIComponent(body.next_cursor)}`
   } while (cursor !== '')
   return all
+}
+
+const count = (made: number, there: number) => ({ made, there })
+
+async function rowsIn(gateway: TestGateway): Promise<Record<string, number>> {
+  const [rows] = await rowsOf(
+    gateway,
+    `select (select count(*) from users)::int    as users,
+            (select count(*) from payments)::int as payments,
+            (select count(*) from postings)::int as postings`,
+  )
+  return rows
 }
 
 async function emailsById(operator: TestUser): Promise<Map<string, string>> {

@@ -44,12 +44,11 @@ const ORDER = {
  * first thing that is not as it must be: a replay of half a bank would be worth nothing.
  */
 export async function readBank(folder: string): Promise<Bank> {
-  const [clients, accounts, dispositions, orders] = await Promise.all([
-    readTable(folder, 'client.asc', CLIENT),
-    readTable(folder, 'account.asc', ACCOUNT),
-    readTable(folder, 'disp.asc', DISPOSITION),
-    readTable(folder, 'order.asc', ORDER),
-  ])
+  // One after the other, so that of several wrong files it is always the same one that is named.
+  const clients = await readTable(folder, 'client.asc', CLIENT)
+  const accounts = await readTable(folder, 'account.asc', ACCOUNT)
+  const dispositions = await readTable(folder, 'disp.asc', DISPOSITION)
+  const orders = await readTable(folder, 'order.asc', ORDER)
   const clientRows = byNumber(clients, 'client_id')
   const accountRows = byNumber(accounts, 'account_id')
   byNumber(dispositions, 'disp_id')
@@ -95,7 +94,8 @@ function toOrder(row: Row, accounts: ReadonlyMap<string, Row>): Order {
 async function readTable(folder: string, name: string, columns: Columns): Promise<Row[]> {
   const file = join(folder, name)
   const text = await readFile(file, 'utf8').catch((cause: NodeJS.ErrnoException) => {
-    throw new StartError(`cannot read ${file}: ${cause.code ?? cause.message}`, { cause })
+    const why = cause.code === 'ENOENT' ? 'there is no such file' : (cause.code ?? cause.message)
+    throw new StartError(`cannot read ${file}: ${why}`, { cause })
   })
   const lines = text.split('\n')
   // What follows the last line's end: nothing, or the file was cut off.

@@ -1,16 +1,9 @@
-import { StartError } from '../../src/start_error.ts'
 import { type Bank, formatHalere, type Order, parseHalere, readBank } from './files.ts'
-
-/** Above the sum of its orders, so that an account is not emptied to the last haléř. */
-const RESERVE = 1_000_00n
-/** A line may have 64 KiB; an account takes some 40 bytes of it. */
-const ACCOUNTS_A_LINE = 1_000
-/** Bulk takes 10 000 payments a request. */
-const LINES_A_REQUEST = 10_000
+import { type Answer, sendLines, type Target, textOf } from './ndjson.ts'
+import { type Holder, ownersOf, ownKey, receiverKey, receiversOf } from './users.ts'
 
 export type Stage = 'owners' | 'banks' | 'orders'
 export type OnProgress = (stage: Stage, done: number, total: number) => void
-export type Target = { readonly url: string; readonly token: string; readonly signal?: AbortSignal }
 
 /** An order that is paid, as the gateway answered it; `there`: by an earlier run. */
 export type Paid = { readonly order: Order; readonly amount: bigint; readonly fee: bigint; readonly there: boolean }
@@ -23,10 +16,6 @@ export type Replay = {
   readonly failures: readonly string[]
 }
 
-type Account = { readonly currency: 'CZK'; readonly name: string; readonly opening_balance?: string }
-type User = { readonly email: string; readonly accounts: readonly Account[] }
-type Problem = { readonly detail: string; readonly errors?: readonly { field: string; detail: string }[] }
-type Answer = { readonly status: number; readonly error?: Problem }
 type Imported = Answer & { readonly accounts?: readonly { id: string; currency: string; name: string }[] }
 type Payment = { readonly status: string; readonly decline_reason: string | null; amount: string; fee: string }
 type Outcome = Answer & { readonly payment?: Payment; readonly idempotent_replayed?: boolean }
@@ -49,65 +38,37 @@ export async function replayBank(bank: Bank, target: Target, onProgress: OnProgr
   return { owners, banks, paid, failures }
 }
 
-function ownersOf({ owners, orders }: Bank): Map<string, User> {
-  const sums = new Map<string, bigint>()
-  for (const { account, amount } of orders) sums.set(account, (sums.get(account) ?? 0n) + amount)
-  return new Map(
-    [...owners].map(([account, client]) => {
-      const opening = formatHalere((sums.get(account) ?? 0n) + RESERVE)
-      const accounts = [{ currency: 'CZK' as const, name: account, opening_balance: opening }]
-      return [account, { email: `client-${client}@berka.example`, accounts }]
-    }),
-  )
-}
-
-/** A user for each bank, or several where it has more accounts than fit into a line: always the same ones. */
-function receiversOf(orders: readonly Order[]): Map<string, User> {
-  const users = new Map<string, User>()
-  const byBank = Map.groupBy(orders, ({ bank }) => bank)
-  for (const [bank, own] of [...byBank].sort(([left], [right]) => (left < right ? -1 : 1))) {
-    const names = [...new Set(own.map(({ receiver }) => receiver))].sort()
-    for (let start = 0; start < names.length; start += ACCOUNTS_A_LINE) {
-      const part = names.length > ACCOUNTS_A_LINE ? `-${start / ACCOUNTS_A_LINE + 1}` : ''
-      const accounts = names.slice(start, start + ACCOUNTS_A_LINE).map((name) => ({ currency: 'CZK' as const, name }))
-      users.set(`${bank}${part}`, { email: `bank-${bank.toLowerCase()}${part}@berka.example`, accounts })
-    }
-  }
-  return users
-}
-
-const ownKey = (account: string) => `own ${account}`
-const bankKey = (bank: string, account: string) => `${bank} ${account}`
-
+/** Imports users and notes the ids of their accounts, whether they were made now or had been there. */
 async function importUsers(
   target: Target,
-  users: ReadonlyMap<string, User>,
+  holders: readonly Holder[],
   ids: Ids,
   failures: string[],
   onProgress: (done: number, total: number) => void,
 ): Promise<Count> {
   const count = { made: 0, there: 0 }
-  const entries = [...users]
-  const answers = sendLines<Imported>(target, '/v1/admin/users/import', [...users.values()])
+  const users = holders.map(({ user }) => user)
   let done = 0
-  for await (const { status, error, accounts = [] } of answers) {
-    const [name, user] = entries[done] ?? ['', { email: '', accounts: [] }]
+  for await (const answer of sendLines<Imported>(target, '/v1/admin/users/import', users)) {
+    const holder = holders[done]
     done += 1
-    onProgress(done, users.size)
-    if (status >= 400) {
-      failures.push(`${user.email}: ${textOf(error)}`)
+    onProgress(done, users.length)
+    if (!holder) continue
+    if (answer.status >= 400) {
+      failures.push(`${holder.user.email}: ${textOf(answer.error)}`)
       continue
     }
-    count[status === 201 ? 'made' : 'there'] += 1
-    for (const account of accounts) {
-      if (account.currency !== 'CZK') continue
-      const isBank = user.email.startsWith('bank-')
-      ids.set(isBank ? bankKey(name.slice(0, 2), account.name) : ownKey(account.name), account.id)
+    count[answer.status === 201 ? 'made' : 'there'] += 1
+    for (const { id, currency, name } of answer.accounts ?? []) {
+      const key = holder.keyOf(name)
+      // The oldest of a name comes first: the same one in every run.
+      if (currency === 'CZK' && !ids.has(key)) ids.set(key, id)
     }
   }
   return count
 }
 
+/** Pays each order with a key of its own; one that an earlier run has paid is answered as it was then. */
 async function payOrders(
   target: Target,
   orders: readonly Order[],
@@ -116,7 +77,7 @@ async function payOrders(
   onProgress: (done: number, total: number) => void,
 ): Promise<Paid[]> {
   const sent = orders.flatMap((order) => {
-    const [from, to] = [ids.get(ownKey(order.account)), ids.get(bankKey(order.bank, order.receiver))]
+    const [from, to] = [ids.get(ownKey(order.account)), ids.get(receiverKey(order.bank, order.receiver))]
     if (from !== undefined && to !== undefined) return [{ order, line: lineOf(order, from, to) }]
     failures.push(`order ${order.id}: not sent, its ${from === undefined ? 'sender' : 'receiver'} has no account`)
     return []
@@ -150,49 +111,4 @@ function lineOf({ id, amount, purpose, bank, receiver }: Order, from: string, to
     metadata: { order: id, purpose, bank },
     idempotency_key: `berka-order-${id}`,
   }
-}
-
-/** Sends NDJSON and yields one answer a line, in order and as they arrive. */
-async function* sendLines<T extends Answer>(target: Target, path: string, lines: readonly object[]): AsyncGenerator<T> {
-  for (let start = 0; start < lines.length; start += LINES_A_REQUEST) {
-    const part = lines.slice(start, start + LINES_A_REQUEST)
-    let answered = 0
-    let last: Answer | undefined
-    for await (const text of readLines(target, path, part)) {
-      const answer: T = JSON.parse(text)
-      last = answer
-      answered += 1
-      yield answer
-    }
-    if (answered !== part.length) {
-      const why = last?.error ? `: ${textOf(last.error)}` : ''
-      throw new StartError(`${path} answered ${answered} of ${part.length} lines${why}`)
-    }
-  }
-}
-
-async function* readLines({ url, token, signal }: Target, path: string, lines: readonly object[]) {
-  const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/x-ndjson' }
-  const body = lines.map((line) => `${JSON.stringify(line)}\n`).join('')
-  try {
-    const response = await fetch(url + path, { method: 'POST', headers, body, ...(signal ? { signal } : {}) })
-    if (!response.ok) throw new StartError(`${path} answered ${response.status}: ${await response.text()}`)
-    let rest = ''
-    for await (const chunk of response.body?.pipeThrough(new TextDecoderStream()) ?? []) {
-      const whole = (rest + chunk).split('\n')
-      rest = whole.pop() ?? ''
-      yield* whole
-    }
-    if (rest !== '') yield rest
-  } catch (cause) {
-    if (cause instanceof StartError) throw cause
-    const { message, cause: reason } = cause as Error
-    const why = signal?.aborted ? 'stopped' : (reason as Error | undefined)?.message || message
-    throw new StartError(`${url}${path}: ${why}`, { cause })
-  }
-}
-
-function textOf(problem: Problem | undefined): string {
-  const fields = problem?.errors?.map(({ field, detail }) => `${field} ${detail}`) ?? []
-  return [problem?.detail ?? 'no reason was given', ...fields].join('; ')
 }

@@ -1,7 +1,6 @@
 import { styleText } from 'node:util'
-import cliProgress from 'cli-progress'
 import { formatHalere, PURPOSES } from './files.ts'
-import type { Count, OnProgress, Paid, Replay, Stage } from './replay.ts'
+import type { Count, Paid, Replay } from './replay.ts'
 
 /** What was paid to one bank or for one purpose, or altogether. */
 export type Sums = {
@@ -87,32 +86,4 @@ function tableOf(first: string, sums: readonly Sums[]): string {
 /** Thousands apart, as the bank's country writes them. */
 function grouped(digits: string): string {
   return digits.replace(/\B(?=(\d{3})+(?!\d))/g, ' ')
-}
-
-/** A bar for each stage on a terminal; elsewhere a line now and then, which a log can keep. */
-export function showProgress(stream: NodeJS.WriteStream): { onProgress: OnProgress; end: () => void } {
-  return stream.isTTY ? barsOn(stream) : linesOn(stream)
-}
-
-function barsOn(stream: NodeJS.WriteStream) {
-  const format = '{stage} {bar} {percentage} % | {value} of {total}'
-  let bar: cliProgress.SingleBar | undefined
-  let current: Stage | undefined
-  const onProgress: OnProgress = (stage, done, total) => {
-    if (stage !== current) {
-      bar?.stop()
-      bar = new cliProgress.SingleBar({ format, stream, hideCursor: true }, cliProgress.Presets.shades_classic)
-      bar.start(total, 0, { stage: stage.padEnd(7) })
-      current = stage
-    }
-    bar?.update(done)
-  }
-  return { onProgress, end: () => bar?.stop() }
-}
-
-function linesOn(stream: NodeJS.WriteStream) {
-  const onProgress: OnProgress = (stage, done, total) => {
-    if (done % 1_000 === 0 || done === total) stream.write(`${stage.padEnd(7)} ${done} of ${total}\n`)
-  }
-  return { onProgress, end: () => undefined }
 }

@@ -1,5 +1,6 @@
 import { Socket } from 'node:net'
 import pg from 'pg'
+import { isUnavailable, leavesOutcomeUnknown, UnknownOutcome } from './faults.ts'
 
 /** How to reach a database. A subset of pg's own configuration. */
 export type Connection =
@@ -93,24 +94,28 @@ export async function withOwner<T>(connection: Connection, work: (client: pg.Cli
   }
 }
 
-/** Whether a server answers there: false while it starts or where nobody listens. */
+/** Whether a server answers there: false while it starts or where nobody listens. Throws where it turns us away. */
 export async function probe(connection: Connection): Promise<boolean> {
   try {
     await withOwner(connection, (client) => client.query('select 1'))
     return true
-  } catch {
-    return false
+  } catch (error) {
+    if (isUnavailable(error)) return false
+    throw error
   }
 }
 
-/** Runs `work` in one transaction on one connection: committed when it returns, rolled back when it throws. */
+/**
+ * Runs `work` in one transaction on one connection: committed when it returns, rolled back when it throws, unless it
+ * throws UnknownOutcome.
+ */
 export async function inTransaction<T>(pool: Pool, work: (client: Client) => Promise<T>): Promise<T> {
   const client = await pool.connect()
   let broken: Error | undefined
   try {
     await client.query('begin')
     const result = await work(client)
-    await client.query('commit')
+    await commit(client)
     return result
   } catch (error) {
     await client.query('rollback').catch((cause: Error) => {
@@ -120,6 +125,14 @@ export async function inTransaction<T>(pool: Pool, work: (client: Client) => Pro
   } finally {
     client.release(broken)
   }
+}
+
+async function commit(client: Client): Promise<void> {
+  const { command } = await client.query('commit').catch((cause: unknown) => {
+    if (leavesOutcomeUnknown(cause)) throw new UnknownOutcome('the commit was not answered', { cause })
+    throw cause
+  })
+  if (command !== 'COMMIT') throw new Error(`the transaction ended with ${command}`)
 }
 
 /**

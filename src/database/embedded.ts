@@ -1,4 +1,4 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { execFileSync } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
 import {
   chmodSync,
@@ -8,16 +8,17 @@ import {
   readFileSync,
   readlinkSync,
   realpathSync,
+  renameSync,
   rmSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
 import { createRequire } from 'node:module'
-import { tmpdir } from 'node:os'
-import { dirname, join, resolve } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { StartError } from '../start_error.ts'
 import { type Connection, probe } from './connection.ts'
+import { confined, failedStart, runServer } from './postgres_process.ts'
 
 // A PostgreSQL of our own: the binaries come from an npm package, the cluster lives in the data folder and listens on a
 // Unix socket only. It dies with its gateway, and a gateway that was killed leaves nothing that blocks the next start.
@@ -29,8 +30,6 @@ export type EmbeddedOptions = { readonly durable: boolean; readonly maxConnectio
 
 const OWNER = 'billing_owner'
 const MAX_SOCKET_PATH = 103 // sockaddr_un holds 108 bytes on Linux and 104 on macOS
-const isRoot = process.getuid?.() === 0
-const unprivileged = '65534'
 
 /**
  * Starts the cluster in `folder/postgres`, making it where there is none, and takes over one that a killed gateway left.
@@ -39,45 +38,25 @@ const unprivileged = '65534'
 export async function startEmbedded(folder: string, options: EmbeddedOptions): Promise<Embedded> {
   const native = await nativeFolder()
   const cluster = join(folder, 'postgres')
-  const socketFolder = socketFolderOf(folder)
-  const passwordFile = join(folder, 'postgres.password')
   refuseOtherMajor(native, cluster)
-  if (!existsSync(join(cluster, 'PG_VERSION'))) initialize(native, cluster, passwordFile)
-  await stopOrphan(cluster, socketFolder)
+  if (!existsSync(cluster) || readdirSync(cluster).length === 0) initialize(native, folder, cluster)
   const connection = connectionOf(folder)
-  const start = () => spawnServer(native, cluster, socketFolder, options)
-  const first = start()
-  await untilReady(first, connection)
-  return { connection, stop: keepRunning(first, start) }
+  const socketFolder = makeSocketFolder(folder)
+  await stopOrphan(cluster, socketFolder)
+  const command = confined([join(native, 'bin', 'postgres'), '-D', cluster, ...settings(socketFolder, options)])
+  const end = await runServer(command, () => answers(connection))
+  const stop = async () => {
+    await end()
+    if (!socketFolder.startsWith(folder)) rmSync(socketFolder, { recursive: true, force: true })
+  }
+  return { connection, stop }
 }
 
-const RESTART_AFTER_MS = 200
-
-/**
- * Starts the server again whenever it ends without having been asked to: what was committed is there, and the gateway
- * answers 503 until it is back. Returns what ends it for good.
- */
-function keepRunning(first: Server, start: () => Server): () => Promise<void> {
-  let current = first
-  let stopping = false
-  const watch = (server: Server) => {
-    server.child.once('exit', async () => {
-      if (stopping) return
-      process.stderr.write(
-        `billing-gateway: PostgreSQL ended unexpectedly and is started again: ${lastLine(server.output())}\n`,
-      )
-      // The sessions of the one that died hold on to its memory for a moment; until then each start fails.
-      await delay(RESTART_AFTER_MS)
-      if (stopping) return
-      current = start()
-      watch(current)
-    })
-    server.child.once('error', () => undefined)
-  }
-  watch(first)
-  return () => {
-    stopping = true
-    return stopServer(current.child)
+async function answers(connection: Connection): Promise<boolean> {
+  try {
+    return await probe(connection)
+  } catch (cause) {
+    throw new StartError(`PostgreSQL in the data folder turns its gateway away: ${(cause as Error).message}`, { cause })
   }
 }
 
@@ -87,16 +66,45 @@ export function connectionOf(folder: string): Connection {
     host: socketFolderOf(folder),
     port: 5432,
     user: OWNER,
-    password: readFileSync(join(folder, 'postgres.password'), 'utf8').trim(),
+    password: readPassword(folder),
     database: 'postgres',
   }
 }
 
+function readPassword(folder: string): string {
+  const file = passwordFileOf(folder)
+  try {
+    return readFileSync(file, 'utf8').trim()
+  } catch (cause) {
+    throw new StartError(`cannot read ${file}, which holds the password of the database: ${(cause as Error).message}`, {
+      cause,
+    })
+  }
+}
+
+function passwordFileOf(folder: string): string {
+  return join(folder, 'postgres.password')
+}
+
+/** In the data folder; in /tmp where that is too long a path for a socket. */
 function socketFolderOf(folder: string): string {
   const inside = resolve(folder, 'socket')
   if (join(inside, '.s.PGSQL.5432').length <= MAX_SOCKET_PATH) return inside
   const digest = createHash('sha256').update(inside).digest('hex').slice(0, 16)
-  return join(tmpdir(), `billing-gateway-${digest}`)
+  return join('/tmp', `billing-gateway-${digest}`)
+}
+
+function makeSocketFolder(folder: string): string {
+  const socketFolder = socketFolderOf(folder)
+  try {
+    mkdirSync(socketFolder, { recursive: true, mode: 0o700 })
+    chmodSync(socketFolder, 0o700)
+  } catch (cause) {
+    throw new StartError(`cannot make ${socketFolder} for the socket of PostgreSQL: ${(cause as Error).message}`, {
+      cause,
+    })
+  }
+  return socketFolder
 }
 
 async function nativeFolder(): Promise<string> {
@@ -142,46 +150,34 @@ function refuseOtherMajor(native: string, cluster: string): void {
   }
 }
 
-function initialize(native: string, cluster: string, passwordFile: string): void {
-  // A folder without PG_VERSION is an initialization that was interrupted: nothing was ever stored in it.
-  rmSync(cluster, { recursive: true, force: true })
-  mkdirSync(cluster, { recursive: true, mode: 0o700 })
+/** Makes the cluster aside and moves it to its place when it is whole: one that was interrupted is never taken for one. */
+function initialize(native: string, folder: string, cluster: string): void {
+  for (const name of readdirSync(folder).filter((left) => left.startsWith(UNFINISHED))) {
+    rmSync(join(folder, name), { recursive: true, force: true })
+  }
+  const unfinished = join(folder, `${UNFINISHED}${process.pid}`)
+  const passwordFile = passwordFileOf(folder)
   writeFileSync(passwordFile, `${randomBytes(24).toString('base64url')}\n`, { mode: 0o600 })
-  const args = ['-D', cluster, '-U', OWNER, '--pwfile', passwordFile, '--auth=scram-sha-256', '-E', 'UTF8']
+  mkdirSync(unfinished, { mode: 0o700 })
+  const args = ['-D', unfinished, '-U', OWNER, '--pwfile', passwordFile, '--auth=scram-sha-256', '-E', 'UTF8']
   const [command, ...rest] = confined([join(native, 'bin', 'initdb'), ...args, '--locale=C', '--no-instructions'])
   try {
     execFileSync(command, rest, { stdio: ['ignore', 'ignore', 'pipe'], encoding: 'utf8' })
   } catch (cause) {
-    const stderr = String((cause as { stderr?: string }).stderr ?? '').trim()
-    if (isRoot && /unshare|setgid|uid_map|Operation not permitted/i.test(stderr)) throw noNamespaces(stderr)
-    throw new StartError(`could not make a PostgreSQL cluster: ${stderr.split('\n').at(-1) ?? ''}`, { cause })
+    rmSync(unfinished, { recursive: true, force: true })
+    const { stderr, message } = cause as { stderr?: string; message: string }
+    throw failedStart('could not make a PostgreSQL cluster', stderr?.trim() || message, cause)
   }
+  renameSync(unfinished, cluster)
 }
 
-function noNamespaces(detail: string): StartError {
-  return new StartError(
-    `PostgreSQL refuses to run as root and this machine allows no user namespaces (${detail.split('\n')[0]}): ` +
-      'start the gateway as an ordinary user, or set DATABASE_URL',
-  )
-}
-
-/** PostgreSQL refuses root: there, run it in a user namespace in which root's files belong to nobody. */
-function confined(command: [string, ...string[]]): [string, ...string[]] {
-  if (!isRoot) return command
-  return ['unshare', '--user', `--map-user=${unprivileged}`, `--map-group=${unprivileged}`, '--', ...command]
-}
-
-/** Where the system has setpriv, the kernel interrupts PostgreSQL (a fast shutdown) as soon as its gateway is gone. */
-function dyingWithParent(command: [string, ...string[]]): [string, ...string[]] {
-  if (process.platform !== 'linux') return command
-  const available = ['/usr/bin/setpriv', '/bin/setpriv'].some(existsSync)
-  return available ? ['setpriv', '--pdeathsig', 'INT', '--', ...command] : command
-}
+const UNFINISHED = 'postgres.unfinished-'
 
 function settings(socketFolder: string, { durable, maxConnections }: EmbeddedOptions): string[] {
   const values: Record<string, string | number> = {
     listen_addresses: '',
-    unix_socket_directories: socketFolder,
+    // A list: a path with a comma in it is one all the same.
+    unix_socket_directories: `"${socketFolder.replaceAll('"', '""')}"`,
     unix_socket_permissions: '0700',
     max_connections: maxConnections,
     shared_buffers: durable ? '256MB' : '64MB',
@@ -196,46 +192,6 @@ function settings(socketFolder: string, { durable, maxConnections }: EmbeddedOpt
   return Object.entries(values).flatMap(([name, value]) => ['-c', `${name}=${value}`])
 }
 
-type Server = { readonly child: ChildProcess; readonly output: () => string }
-
-function spawnServer(native: string, cluster: string, socketFolder: string, options: EmbeddedOptions): Server {
-  mkdirSync(socketFolder, { recursive: true, mode: 0o700 })
-  chmodSync(socketFolder, 0o700)
-  const postgres = join(native, 'bin', 'postgres')
-  const [command, ...args] = confined(dyingWithParent([postgres, '-D', cluster, ...settings(socketFolder, options)]))
-  // A process group of its own: Ctrl-C at the terminal reaches the gateway only, which then stops PostgreSQL in order.
-  const child = spawn(command, args, { stdio: ['ignore', 'ignore', 'pipe'], detached: true })
-  let tail = ''
-  child.stderr?.on('data', (chunk: Buffer) => {
-    tail = (tail + chunk.toString()).slice(-4_000)
-  })
-  return { child, output: () => tail }
-}
-
-async function untilReady(server: Server, connection: Connection): Promise<void> {
-  const failed = new Promise<never>((_, reject) => {
-    server.child.once('error', reject)
-    server.child.once('exit', () => reject(new StartError(`PostgreSQL did not start: ${lastLine(server.output())}`)))
-  })
-  failed.catch(() => undefined)
-  for (;;) {
-    if (await Promise.race([probe(connection), failed])) return
-    await Promise.race([delay(20), failed])
-  }
-}
-
-function lastLine(output: string): string {
-  const fatal = output.split('\n').filter((line) => /FATAL|PANIC|unshare|setpriv/.test(line))
-  return (fatal.at(-1) ?? output.trim().split('\n').at(-1) ?? 'no output').trim()
-}
-
-async function stopServer(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return
-  const gone = new Promise<void>((done) => child.once('exit', () => done()))
-  child.kill('SIGINT')
-  await gone
-}
-
 /**
  * Ends a PostgreSQL whose gateway was killed where the kernel could not do it, and waits for the last of its sessions.
  * The data folder's lock is ours by now. What is left of its lock files then names nobody, though the number may be
@@ -246,7 +202,7 @@ async function stopOrphan(cluster: string, socketFolder: string): Promise<void> 
   const deadline = Date.now() + 30_000
   for (;;) {
     const pid = existsSync(file) ? Number(readFileSync(file, 'utf8').split('\n')[0]) : 0
-    const alive = process.platform === 'linux' ? processesIn(cluster) : [pid].filter(isAlive)
+    const alive = process.platform === 'linux' ? serversIn(cluster) : [pid].filter(isPostgres)
     if (alive.length === 0) {
       const socket = join(socketFolder, '.s.PGSQL.5432')
       for (const left of [file, socket, `${socket}.lock`]) rmSync(left, { force: true })
@@ -259,12 +215,14 @@ async function stopOrphan(cluster: string, socketFolder: string): Promise<void> 
   }
 }
 
-/** The processes that work in a folder: every process of PostgreSQL works in its cluster. */
-function processesIn(folder: string): number[] {
-  const path = realpathSync(folder)
+/** The processes of PostgreSQL on a cluster: each works in its folder. */
+function serversIn(cluster: string): number[] {
+  const path = realpathSync(cluster)
   const worksThere = (pid: string) => {
     try {
-      return readlinkSync(`/proc/${pid}/cwd`) === path
+      return (
+        readlinkSync(`/proc/${pid}/cwd`) === path && basename(readlinkSync(`/proc/${pid}/exe`)).startsWith('postgres')
+      )
     } catch {
       return false // gone, or somebody else's
     }
@@ -274,11 +232,13 @@ function processesIn(folder: string): number[] {
     .map(Number)
 }
 
-function isAlive(pid: number): boolean {
+/** A process id can be used again, by a process that must not be ended. */
+function isPostgres(pid: number): boolean {
   if (!(pid > 1)) return false
   try {
-    process.kill(pid, 0)
-    return true
+    return execFileSync('ps', ['-o', 'comm=', '-p', String(pid)], { encoding: 'utf8', stdio: 'pipe' }).includes(
+      'postgres',
+    )
   } catch {
     return false
   }

@@ -5,6 +5,16 @@ function codeOf(error: unknown): string {
   return typeof code === 'string' ? code : ''
 }
 
+/** A transaction whose commit was sent and never answered: it may have been done, or not. */
+export class UnknownOutcome extends Error {
+  override readonly name = 'UnknownOutcome'
+}
+
+/** Whether this error of a commit leaves open what became of it. One that was never sent to the database did nothing. */
+export function leavesOutcomeUnknown(error: unknown): boolean {
+  return isUnavailable(error) && !/not queryable/i.test((error as Error).message)
+}
+
 /** The transaction lost a race with another one and may simply be tried again. */
 export function isRaceLost(error: unknown): boolean {
   return ['40001', '40P01', '55P03'].includes(codeOf(error))
@@ -15,16 +25,34 @@ export function isRaceLost(error: unknown): boolean {
  * was not done, unless it was the commit itself, whose outcome is then unknown.
  */
 export function isUnavailable(error: unknown): boolean {
+  if (error instanceof UnknownOutcome) return true
   const code = codeOf(error)
-  if (code.startsWith('08') || code.startsWith('57P') || ['53300', '25006', '25P03', '57014'].includes(code))
+  if (code.startsWith('08') || code.startsWith('57P') || ['53100', '53300', '25006', '25P03', '57014'].includes(code))
     return true
-  if (['ECONNREFUSED', 'ECONNRESET', 'ENOENT', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EAI_AGAIN'].includes(code))
-    return true
+  if (LOST_LINE.has(code)) return true
   const message = error instanceof Error ? error.message : ''
-  return /Connection terminated|connection timeout|timeout exceeded when trying to connect|not queryable|Client was closed/i.test(
+  return /Connection terminated|connection timeout|timeout expired|timeout exceeded when trying to connect|not queryable|Client was closed/i.test(
     message,
   )
 }
+
+/** Codes of Node for a line that cannot be had or is cut. */
+const LOST_LINE = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'ECONNABORTED',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENETDOWN',
+  'ENOENT',
+  'EPIPE',
+  'ETIMEDOUT',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EAGAIN', // more callers than a Unix socket lets wait
+  'ERR_STREAM_DESTROYED',
+  'ERR_STREAM_WRITE_AFTER_END',
+])
 
 /** Someone else wrote the same key first. With `constraint`, that one only. */
 export function isUniqueViolation(error: unknown, constraint?: string): boolean {

@@ -1,6 +1,7 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Config } from '../config.ts'
 import { StartError } from '../start_error.ts'
-import type { Connection } from './connection.ts'
+import { type Connection, probe } from './connection.ts'
 import { holderOf, lockDataFolder } from './data_folder.ts'
 import { connectionOf, startEmbedded } from './embedded.ts'
 import { migrate } from './migrate.ts'
@@ -9,6 +10,7 @@ import { migrate } from './migrate.ts'
 export type OpenDatabase = { readonly connection: Connection; readonly close: () => Promise<void> }
 
 const MAX_CONNECTIONS = 100
+const LONGEST_START_MS = 10_000
 
 /**
  * The database of the settings for a server: DATABASE_URL, or the embedded one in the data folder, which no other
@@ -43,9 +45,22 @@ export async function openDatabase(config: Config): Promise<OpenDatabase> {
 export async function joinDatabase(config: Config): Promise<OpenDatabase> {
   const running = !config.database && holderOf(config.dataFolder) !== undefined
   if (!running) return openDatabase(config)
-  try {
-    return { connection: connectionOf(config.dataFolder), close: async () => undefined }
-  } catch (cause) {
-    throw new StartError(`the gateway on ${config.dataFolder} is not ready yet`, { cause })
+  const connection = await untilReady(config.dataFolder)
+  await migrate(connection)
+  return { connection, close: async () => undefined }
+}
+
+/** A gateway that has just been started is given time to make and start its database. */
+async function untilReady(folder: string): Promise<Connection> {
+  const givesUpAt = performance.now() + LONGEST_START_MS
+  for (;;) {
+    try {
+      const connection = connectionOf(folder)
+      if (await probe(connection)) return connection
+    } catch (cause) {
+      if (performance.now() > givesUpAt) throw cause
+    }
+    if (performance.now() > givesUpAt) throw new StartError(`the database of the gateway on ${folder} does not answer`)
+    await delay(50)
   }
 }

@@ -43,6 +43,8 @@ export async function createApp(gateway: Gateway): Promise<App> {
     bodyLimit: LARGEST_BODY,
     requestTimeout: 120_000,
     forceCloseConnections: 'idle',
+    // What still arrives on open connections while the app closes is answered too, and then the connection ended.
+    return503OnClosing: false,
     genReqId: (request) => requestId(request.headers['x-request-id']),
     // Before any hook: what the hooks say in a header is said here.
     frameworkErrors: (error, request, reply) =>
@@ -74,6 +76,7 @@ export async function createApp(gateway: Gateway): Promise<App> {
   app.addHook('onRequest', authenticator(gateway))
   logRequests(app)
   addEtags(app)
+  endConnectionsOnClose(app, gateway)
 
   const metrics = createMetrics(app, gateway)
   await documentApi(app)
@@ -111,6 +114,15 @@ function hangUp(error: Error & { readonly code?: string }, socket: Socket): void
   }
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
   socket.end(`HTTP/1.1 400 Bad Request\r\n${lines.join('')}\r\n${problem}`)
+}
+
+/** Whoever keeps a connection open, or waits for a payment to become final, does not hold up the end. */
+function endConnectionsOnClose(app: App, { watch }: Gateway): void {
+  app.addHook('preClose', async () => {
+    watch.stop()
+    const timer = setInterval(() => app.server.closeIdleConnections(), 50)
+    app.server.once('close', () => clearInterval(timer))
+  })
 }
 
 /** One line a request: never a header, a body or a query, which may hold secrets. */

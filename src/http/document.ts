@@ -19,6 +19,9 @@ ${Object.entries(ERRORS)
   .join('\n')}
 `
 
+/** What every read may be answered, see etag.ts. */
+const NOT_MODIFIED = { type: 'null', description: '`If-None-Match` names the `ETag` that it still has.' }
+
 /** Serves `/openapi.json`, which is made from the schemas of the routes, and `/docs`, a page to read it. */
 export async function documentApi(app: App): Promise<void> {
   await app.register(swagger, {
@@ -33,6 +36,11 @@ export async function documentApi(app: App): Promise<void> {
       servers: [{ url: '/' }],
       tags: ['Identity', 'Accounts', 'Payments', 'Operations', 'Operators', 'Running'].map((name) => ({ name })),
       components: { securitySchemes: { bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'bgw_…' } } },
+    },
+    transform: ({ schema, url, route }) => {
+      if (route.method !== 'GET' || !url.startsWith('/v1/')) return { schema, url }
+      const response = { ...(schema.response as object), 304: NOT_MODIFIED }
+      return { schema: { ...schema, response }, url }
     },
   })
   app.get('/openapi.json', { config: { access: 'public' }, schema: { hide: true } }, async () => app.swagger())

@@ -1,5 +1,5 @@
 import type { FastifyError, FastifyReply, FastifyRequest, FastifySchemaValidationError } from 'fastify'
-import { isRaceLost, isUnavailable } from '../database/faults.ts'
+import { isRaceLost, isUnavailable, UnknownOutcome } from '../database/faults.ts'
 import { QueryError } from '../database/list_fields.ts'
 import { Refused } from '../payments/refusals.ts'
 import { ApiError, ERRORS, type ErrorCode, type FieldError, inputError } from './errors.ts'
@@ -36,6 +36,7 @@ export function toApiError(error: unknown): ApiError {
     return inputError([{ field, code: 'invalid_query', detail }])
   }
   if (error instanceof Refused) return new ApiError(error.reason, undefined, [], { cause: error })
+  if (error instanceof UnknownOutcome) return new ApiError('outcome_unknown', undefined, [], { cause: error })
   if (isUnavailable(error) || isRaceLost(error)) return new ApiError('unavailable', undefined, [], { cause: error })
   const { validation, validationContext, code, statusCode } = error as FastifyError
   if (validation) return validationErrors(validation, validationContext ?? 'body')

@@ -38,6 +38,7 @@ const WITH_BODY = [
   'invalid_type',
   'invalid_value',
   'unsupported_media_type',
+  'outcome_unknown',
 ] as const
 
 /** Where a route says nothing of a query, every parameter is one that it does not know. */

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { type Client, type Pool, together } from '../database/connection.ts'
-import { isRaceLost, isUnavailable, isUniqueViolation } from '../database/faults.ts'
+import { isRaceLost, isUnavailable, isUniqueViolation, leavesOutcomeUnknown } from '../database/faults.ts'
 import type { BookId, Instant, PaymentId } from '../ledger/id.ts'
 import type { BeginWrite, Mint } from './batch.ts'
 import type { PaymentRequest, Submitted } from './payment.ts'
@@ -18,7 +18,17 @@ const PATIENCE_MS = 5_000
 const MOST_RACES = 20
 
 /** What is known of a batch from its earlier attempts: a payment keeps its id, so that it cannot be written twice. */
-type Attempts = { at: Instant | undefined; readonly ids: Map<Waiting, PaymentId>; commitSent: boolean }
+type Attempts = {
+  at: Instant | undefined
+  readonly ids: Map<Waiting, PaymentId>
+  /** A commit was sent and its answer never came: what it would have written may be there, or appear yet. */
+  commitLost: boolean
+  readonly givesUpAt: number
+}
+
+function firstAttempt(): Attempts {
+  return { at: undefined, ids: new Map(), commitLost: false, givesUpAt: performance.now() + PATIENCE_MS }
+}
 
 /**
  * Commits one batch of one book, whole or not at all, and then answers everyone in it. A race lost or a database that
@@ -30,9 +40,8 @@ export async function commitBatch(
   beginWrite: BeginWrite,
   book: BookId,
   batch: readonly Waiting[],
-  attempts: Attempts = { at: undefined, ids: new Map(), commitSent: false },
+  attempts: Attempts = firstAttempt(),
 ): Promise<void> {
-  const givesUpAt = performance.now() + PATIENCE_MS
   for (let races = 0; ; ) {
     try {
       const outcomes = await attempt(pool, beginWrite, book, batch, attempts)
@@ -44,18 +53,18 @@ export async function commitBatch(
         continue
       }
       if (isUnavailable(error)) {
-        if (performance.now() < givesUpAt) {
+        if (performance.now() < attempts.givesUpAt) {
           await delay(50)
           continue
         }
-        const refused = new Refused(attempts.commitSent ? 'outcome_unknown' : 'unavailable', { cause: error })
+        const refused = new Refused(attempts.commitLost ? 'outcome_unknown' : 'unavailable', { cause: error })
         for (const { fail } of batch) fail(refused)
         return
       }
       if (batch.length === 1) return batch[0]?.fail(error)
       const middle = Math.ceil(batch.length / 2)
-      await commitBatch(pool, beginWrite, book, batch.slice(0, middle), attempts)
-      return commitBatch(pool, beginWrite, book, batch.slice(middle), attempts)
+      await commitBatch(pool, beginWrite, book, batch.slice(0, middle), { ...attempts })
+      return commitBatch(pool, beginWrite, book, batch.slice(middle), { ...attempts })
     }
   }
 }
@@ -85,9 +94,11 @@ async function attempt(
     const nothing = { payments: [], done: Promise.resolve() }
     const requests = fresh.map(({ request }) => request)
     const { payments, done } = requests.length > 0 ? writeFresh(requests, mintedFor(fresh, attempts)) : nothing
-    attempts.commitSent = true
     // Where a statement fails, so does the transaction: then this commit is a rollback, and `done` tells the reason.
     const committing = client.query('commit')
+    committing.catch((error: unknown) => {
+      attempts.commitLost ||= leavesOutcomeUnknown(error)
+    })
     await together([done, committing])
     const { command } = await committing
     if (command !== 'COMMIT') throw new Error(`the transaction ended with ${command}`)
@@ -131,7 +142,7 @@ async function findMade(
   attempts: Attempts,
 ): Promise<Map<Waiting, Submitted>> {
   const made = new Map<Waiting, Submitted>()
-  if (attempts.commitSent) {
+  if (attempts.commitLost) {
     const stored = await readPayments(client, book, [...attempts.ids.values()])
     for (const waiting of batch) {
       const payment = stored.get(attempts.ids.get(waiting) ?? ('' as PaymentId))

@@ -10,6 +10,7 @@ export type Watch = {
   readonly untilFinal: (book: BookId, id: PaymentId, milliseconds: number) => Promise<StoredPayment | undefined>
   /** To be called by whoever made payments final on this node: who waits for them hears at once. */
   readonly tell: (ids: Iterable<PaymentId>) => void
+  /** Lets everyone go who waits, and lets nobody wait any more. */
   readonly stop: () => void
 }
 
@@ -53,6 +54,14 @@ export function createWatch(pool: Pool, log: Log): Watch {
   }, LOOK_EVERY_MS)
   timer.unref()
 
+  let stopped = false
+
+  function stop(): void {
+    stopped = true
+    clearInterval(timer)
+    tell([...watchers.keys()])
+  }
+
   async function untilFinal(book: BookId, id: PaymentId, milliseconds: number): Promise<StoredPayment | undefined> {
     const read = async () => (await readPayments(pool, book, [id])).get(id)
     let noticed = () => {}
@@ -66,7 +75,7 @@ export function createWatch(pool: Pool, log: Log): Watch {
     const timeout = setTimeout(noticed, milliseconds)
     try {
       const payment = await read()
-      if (!payment || isFinal(payment.status) || milliseconds <= 0) return payment
+      if (!payment || isFinal(payment.status) || milliseconds <= 0 || stopped) return payment
       await notice
       return await read()
     } finally {
@@ -76,5 +85,5 @@ export function createWatch(pool: Pool, log: Log): Watch {
     }
   }
 
-  return { untilFinal, tell, stop: () => clearInterval(timer) }
+  return { untilFinal, tell, stop }
 }

@@ -16,7 +16,7 @@ import { addToTechnicalAccounts, lockAccounts, type PaymentPosting, writeMovemen
 export type Worker = {
   /** Says that there may be work: without it, work is found by looking every half second. */
   readonly wake: () => void
-  /** Finishes the batch under way. */
+  /** Posts what was accepted until now, if that is done within seconds; the rest is left to the next start or another node. */
   readonly stop: () => Promise<void>
 }
 
@@ -36,23 +36,26 @@ type Claimed = {
 
 const LOOK_EVERY_MS = 500
 const LARGEST_BATCH = 1_000
+const LAST_ROUNDS_MS = 5_000
 /** A payment that cannot be posted by a fault of its own is left alone for this long, so that it holds up no other. */
 const RETRY_AFTER = '10 seconds'
 
 export function createWorker(options: Options): Worker {
-  let running = true
+  let endsAt = Number.POSITIVE_INFINITY
   let woken = () => {}
   let awake = new Promise<void>((resolve) => {
     woken = resolve
   })
 
   async function work(): Promise<void> {
-    while (running) {
+    for (;;) {
+      const isLast = endsAt < Number.POSITIVE_INFINITY
       const posted = await postEverything(options).catch((error: unknown) => {
         if (!isUnavailable(error)) options.log.error({ err: error }, 'the worker could not post a batch')
         return 0
       })
-      if (posted > 0) continue
+      if (posted > 0 && performance.now() < endsAt) continue
+      if (isLast) return
       await Promise.race([awake, delay(LOOK_EVERY_MS, undefined, { ref: false })])
       awake = new Promise((resolve) => {
         woken = resolve
@@ -62,7 +65,7 @@ export function createWorker(options: Options): Worker {
   const finished = work()
 
   async function stop(): Promise<void> {
-    running = false
+    endsAt = performance.now() + LAST_ROUNDS_MS
     woken()
     await finished
   }

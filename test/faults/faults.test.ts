@@ -1,14 +1,20 @@
 import assert from 'node:assert/strict'
 import { after, describe, it } from 'node:test'
 import pg from 'pg'
-import type { Connection } from '../../src/database/connection.ts'
 import { withOwner } from '../../src/database/connection.ts'
 import { connectionOf } from '../../src/database/embedded.ts'
-import { verifyBooks } from '../../src/verify/verify.ts'
 import { aClient, type Client } from '../harness/client.ts'
 import { aDatabase, type TestCluster, urlOf } from '../harness/cluster.ts'
 import { until } from '../harness/gateway.ts'
-import { ask, fundedAccounts, type Load, settle, startLoad } from '../harness/load.ts'
+import {
+  ask,
+  assertEachThereOnce,
+  assertOnlyHonestAnswers,
+  assertRefusedIsNotThere,
+  fundedAccounts,
+  settle,
+  startLoad,
+} from '../harness/load.ts'
 import { aFolder, anOperatorOf, aServer, gone, isAlive, postmasterOf, type TestServer } from '../harness/server.ts'
 
 /** A server on a PostgreSQL of its own, an operator, funded accounts and load on them. */
@@ -22,25 +28,6 @@ async function underLoad(folder: string) {
   return { server, operator, load }
 }
 
-/** Every payment that was asked for is there once, posted, under the id that was acknowledged; and the books are right. */
-async function assertNothingLostOrDoubled(connection: Connection, { asked }: Load): Promise<void> {
-  const stored = await until(async () => {
-    const { rows } = await withOwner(connection, (client) =>
-      client.query(`select id, metadata ->> 'turn' as turn, status from payments where kind = 'transfer' order by id`),
-    )
-    return rows.every(({ status }) => status !== 'initiated') && rows
-  }, 10)
-  assert.equal(stored.length, asked.length)
-  assert.equal(new Set(stored.map(({ turn }) => turn)).size, asked.length)
-  assert.deepEqual((await verifyBooks(connection)).findings, [])
-}
-
-/** Until then the server answered 503 or not at all, and never anything else. */
-function assertOnlyHonestAnswers({ asked }: Load): void {
-  const statuses = new Set(asked.map(({ lastStatus }) => lastStatus))
-  for (const status of statuses) assert.ok([0, 201, 202, 503].includes(status), `answered ${status}`)
-}
-
 describe('under load', () => {
   it('PostgreSQL killed and started again: requests succeed or fail with 503, and work goes on within 5 s', async () => {
     const folder = await aFolder()
@@ -52,12 +39,13 @@ describe('under load', () => {
     }
     await load.stop()
     assertOnlyHonestAnswers(load)
+    await assertRefusedIsNotThere(connectionOf(folder), load)
     assert.ok(
       load.asked.every(({ lastStatus }) => lastStatus !== 0),
       'the server itself stayed',
     )
     await settle(operator, load)
-    await assertNothingLostOrDoubled(connectionOf(folder), load)
+    await assertEachThereOnce(connectionOf(folder), load)
     assert.match(server.output(), /PostgreSQL ended unexpectedly and is started again/)
     assert.equal(await server.end('SIGTERM'), 0)
   })
@@ -76,7 +64,7 @@ describe('under load', () => {
     await load.stop()
     assertOnlyHonestAnswers(load)
     await settle(operator, load)
-    await assertNothingLostOrDoubled(connectionOf(folder), load)
+    await assertEachThereOnce(connectionOf(folder), load)
     await server.end('SIGTERM')
   })
 
@@ -107,7 +95,7 @@ describe('under load', () => {
       assert.equal(one.acknowledged, id)
     }
     await settle(repeated, load)
-    await assertNothingLostOrDoubled(connectionOf(folder), load)
+    await assertEachThereOnce(connectionOf(folder), load)
     await again.end('SIGTERM')
   })
 
@@ -120,7 +108,7 @@ describe('under load', () => {
     await load.stop()
     const again = await aServer({ BGW_DATA_DIR: folder })
     await settle(aClient(again.url, operator.token), load)
-    await assertNothingLostOrDoubled(connectionOf(folder), load)
+    await assertEachThereOnce(connectionOf(folder), load)
     await again.end('SIGTERM')
   })
 })
@@ -150,7 +138,7 @@ describe('two servers on one database', () => {
     await until(async () => load.count() > 800)
     await load.stop()
     await settle(clients[0], load)
-    await assertNothingLostOrDoubled(database, load)
+    await assertEachThereOnce(database, load)
   })
 
   it('with the same key on both at the same moment: one payment, and the same answer', async () => {
@@ -181,6 +169,6 @@ describe('two servers on one database', () => {
     pair[0].process.kill('SIGKILL')
     await load.stop()
     await settle(clients[1], load)
-    await assertNothingLostOrDoubled(database, load)
+    await assertEachThereOnce(database, load)
   })
 })

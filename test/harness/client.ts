@@ -1,3 +1,5 @@
+import { noteAnswer } from './documented.ts'
+
 /** An answer of the API; `body` is what JSON holds, or the text where it is none. */
 export type Reply = { readonly status: number; readonly headers: Headers; readonly body: any }
 
@@ -26,7 +28,9 @@ export function aClient(url: string, token?: string): Client {
       ...(body === undefined ? {} : { body: raw ? (body as string) : JSON.stringify(body) }),
     })
     const text = await response.text()
-    return { status: response.status, headers: response.headers, body: parsed(text) }
+    const reply = { status: response.status, headers: response.headers, body: parsed(text) }
+    noteAnswer(url, method, path, reply)
+    return reply
   }
   return {
     url,

@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import type { AddressInfo } from 'node:net'
@@ -13,6 +14,7 @@ import { makeOperator } from '../../src/identity/operators.ts'
 import { createLog } from '../../src/log.ts'
 import { aClient, type Client } from './client.ts'
 import { aDatabase, type TestCluster, urlOf } from './cluster.ts'
+import { undocumentedAnswers } from './documented.ts'
 
 export const PASSWORD = 'correct horse battery staple'
 
@@ -44,9 +46,11 @@ export async function aGateway(settings: Record<string, string> = {}, database?:
   let stopped: Promise<void> | undefined
   const stop = () => {
     stopped ??= (async () => {
+      const undocumented = undocumentedAnswers(url, app.swagger())
       await app.close()
       await inside.stop()
       await rm(folder, { recursive: true, force: true })
+      assert.deepEqual(undocumented, [])
     })()
     return stopped
   }

@@ -1,5 +1,10 @@
+import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
+import { type Connection, withOwner } from '../../src/database/connection.ts'
+import type { PaymentId } from '../../src/ledger/id.ts'
+import { encodeId } from '../../src/ledger/typeid.ts'
+import { verifyBooks } from '../../src/verify/verify.ts'
 import type { Client } from './client.ts'
 import { until } from './gateway.ts'
 
@@ -10,6 +15,8 @@ export type Asked = {
   readonly asynchronous: boolean
   acknowledged: string | undefined
   lastStatus: number
+  /** The code of the last refusal. */
+  lastCode: string | undefined
 }
 
 export type Load = {
@@ -54,6 +61,7 @@ export function startLoad(clients: readonly Client[], accounts: readonly string[
         asynchronous: turn % 2 === 1,
         acknowledged: undefined,
         lastStatus: 0,
+        lastCode: undefined,
       }
       asked.push(one)
       await ask(clients[turn % clients.length] as Client, one)
@@ -75,10 +83,67 @@ export async function ask(client: Client, one: Asked): Promise<void> {
   try {
     const { status, body } = await client.post('/v1/payments', one.body, { 'idempotency-key': one.key, ...prefer })
     one.lastStatus = status
+    one.lastCode = body.code
     if (status === 201 || status === 202) one.acknowledged = body.id
   } catch {
     one.lastStatus = 0
+    one.lastCode = undefined
   }
+}
+
+/** Until they are repeated: the server answered 503 or not at all where it did not take a payment up. */
+export function assertOnlyHonestAnswers({ asked }: Load): void {
+  const statuses = new Set(asked.map(({ lastStatus }) => lastStatus))
+  for (const status of statuses) assert.ok([0, 201, 202, 503].includes(status), `answered ${status}`)
+}
+
+/** Until they are repeated: of what was refused as not accepted, nothing is there. */
+export async function assertRefusedIsNotThere(connection: Connection, { asked }: Load): Promise<void> {
+  const turns = asked.filter(({ lastCode }) => lastCode === 'unavailable' || lastCode === 'overloaded').map(turnOf)
+  const { rows } = await withOwner(connection, (client) =>
+    client.query(`select metadata ->> 'turn' as turn from payments where metadata ->> 'turn' = any($1)`, [turns]),
+  )
+  assert.deepEqual(rows, [])
+}
+
+/**
+ * Every payment that was asked for is there once, final, under the id that was acknowledged; the accounts hold what these
+ * payments come to, and the books are right.
+ */
+export async function assertEachThereOnce(connection: Connection, { asked }: Load): Promise<void> {
+  const read = `select id, metadata ->> 'turn' as turn, status from payments where kind = 'transfer'`
+  const stored = await until(async () => {
+    const { rows } = await withOwner(connection, (client) => client.query<Stored>(read))
+    return rows.every(({ status }) => status !== 'initiated') && rows
+  }, 10)
+  const expected = asked.map((one) => [turnOf(one), one.acknowledged])
+  const found = stored.map(({ turn, id }) => [turn, encodeId('pay', id)])
+  assert.deepEqual(new Map(found as []), new Map(expected as []))
+  assert.equal(found.length, expected.length)
+  await assertBalances(connection, asked, new Map(stored.map(({ turn, status }) => [turn, status])))
+  assert.deepEqual((await verifyBooks(connection)).findings, [])
+}
+
+type Stored = { readonly id: PaymentId; readonly turn: string; readonly status: string }
+
+function turnOf({ body }: Asked): string {
+  return (body.metadata as { turn: string }).turn
+}
+
+/** Everybody began with 1000.00; each completed payment moved 1.00, of which 0.02 were its fee. */
+async function assertBalances(connection: Connection, asked: Asked[], statuses: Map<string, string>): Promise<void> {
+  const cents = new Map<string, number>()
+  for (const one of asked) {
+    if (statuses.get(turnOf(one)) !== 'completed') continue
+    const { from_account: from, to_account: to } = one.body as Record<string, string>
+    cents.set(from ?? '', (cents.get(from ?? '') ?? 100_000) - 100)
+    cents.set(to ?? '', (cents.get(to ?? '') ?? 100_000) + 98)
+  }
+  const { rows } = await withOwner(connection, (client) =>
+    client.query(`select id, balance from accounts where user_id is not null and currency = 'USD'`),
+  )
+  const balances = new Map(rows.map(({ id, balance }) => [encodeId('acc', id), Number(balance)]))
+  for (const [account, expected] of cents) assert.equal(balances.get(account), expected)
 }
 
 /** Repeats what was not acknowledged until it is: with its key, so that nothing is made twice. */

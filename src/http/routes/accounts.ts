@@ -161,6 +161,7 @@ function readingRoutes(app: App, gateway: Gateway): void {
       description: 'For a confirmed user of that address: id and currency of each active account, and nothing else.',
       tag,
       access: reads,
+      errors: ['missing_field'],
       querystring: Type.Object({ email: Type.String({ maxLength: 254 }) }, { additionalProperties: false }),
       response: { 200: Type.Object({ data: Type.Array(Type.Object({ id: IdOf('acc'), currency: CurrencyCode })) }) },
     }),

@@ -70,6 +70,7 @@ function listRoute<Row extends object, Item>(
       summary,
       tag,
       access,
+      errors: ['not_found'],
       querystring: listQuery(spec.fields),
       response: { 200: PageOf(schema) },
     }),

@@ -63,7 +63,7 @@ export function bulkRoutes(app: App, gateway: Gateway): void {
         '`Idempotency-Key`, a payment that carries no key of its own is known by its position.',
       tag: 'Payments',
       access: writes,
-      errors: ['email_unconfirmed', 'idempotency_key_reused', 'too_many_payments'],
+      errors: ['not_found', 'email_unconfirmed', 'idempotency_key_reused', 'too_many_payments'],
       consumes: ['application/json', NDJSON],
       body: Type.Object({ payments: Type.Array(BulkTransfer) }, { additionalProperties: false }),
       response: { 200: Type.Object({ data: Type.Array(Outcome) }) },

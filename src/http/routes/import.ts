@@ -68,7 +68,7 @@ export function importRoutes(app: App, gateway: Gateway): void {
         'that the book knows is left as it is and answered with its accounts, so the import may be repeated.',
       tag: 'Operators',
       access,
-      errors: ['unknown_currency', 'invalid_amount'],
+      errors: ['not_found', 'unknown_currency', 'invalid_amount'],
       consumes: [NDJSON],
       body: UserLine,
       response: { 200: ImportOutcome },

@@ -99,7 +99,7 @@ export function tokenRoutes(app: App, gateway: Gateway): void {
       summary: 'Revoke a token, at once and on every node',
       tag,
       access: { scope: 'tokens:write' },
-      errors: ['not_found', 'unknown_field', 'unsupported_media_type'],
+      errors: ['not_found', 'unknown_field', 'unsupported_media_type', 'outcome_unknown'],
       params: Type.Object({ id: Type.String({ examples: ['tok_01k3v5f1a2fj9t8s7r6q5p4n3m'] }) }),
       response: { 204: Type.Null() },
     }),

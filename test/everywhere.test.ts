@@ -1,0 +1,243 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import { before, describe, it } from 'node:test'
+import type { Reply } from './harness/client.ts'
+import { exampleOf, readOperations } from './harness/document.ts'
+import { aGateway, anEmail, anOperator, aUser, PASSWORD, type TestGateway, type TestUser } from './harness/gateway.ts'
+import { anAccount, assertBooksAreRight, assertProblem, fund, rowsOf, transfer } from './harness/paying.ts'
+
+let gateway: TestGateway
+let operator: TestUser
+let ada: TestUser
+let bob: TestUser
+before(async () => {
+  gateway = await aGateway()
+  ;[operator, ada, bob] = await Promise.all([anOperator(gateway, { allBooks: true }), aUser(gateway), aUser(gateway)])
+})
+
+describe('a refusal', () => {
+  it('is problem+json with a stable code, a request id and the fields that are wrong', async () => {
+    const answer = await ada.post('/v1/accounts', { currency: 5, colour: 'red' })
+    assertProblem(answer, 'invalid_request')
+    const { errors } = answer.body
+    assert.deepEqual(errors.map(({ field, code }: any) => [field, code]).sort(), [
+      ['colour', 'unknown_field'],
+      ['currency', 'invalid_value'],
+    ])
+    assert.ok(errors.every(({ detail }: any) => typeof detail === 'string' && detail !== ''))
+  })
+
+  it('has the code of its mistakes where they share one', async () => {
+    const answer = await ada.post('/v1/payments', {})
+    assertProblem(answer, 'missing_field')
+    assert.deepEqual(
+      answer.body.errors.map(({ field }: any) => field),
+      ['from_account', 'to_account', 'amount'],
+    )
+  })
+
+  it('meets a path or a method that is not there', async () => {
+    for (const [method, path] of [
+      ['GET', '/'],
+      ['GET', '/v1/nothing'],
+      ['GET', '/v1/accounts/'],
+      ['GET', '/v1//accounts'],
+      ['GET', '/v1/accounts/%zz'],
+      ['PUT', '/v1/me'],
+      ['DELETE', '/v1/accounts'],
+    ] as const) {
+      assertProblem(await ada.send(method, path), 'not_found')
+    }
+  })
+
+  it('meets a field of the query that a call does not know, on every call', async () => {
+    const [from, to] = [await ada.account('USD'), await bob.account('USD')]
+    const known = { from_account: from, to_account: to, account: from, book: 'main' }
+    for (const { id, method, path, body, isAdmin } of await readOperations(gateway)) {
+      const caller = isAdmin ? operator : ada
+      const right = body && JSON.stringify(exampleOf(body.schema, known))
+      const headers: Record<string, string> = body ? { 'content-type': body.type } : {}
+      const url = `${path.replace('{id}', from)}?surprise=1${id === 'findRecipients' ? '&email=x' : ''}`
+      const answer = await caller.send(method, url, right, headers)
+      assertProblem(answer, 'invalid_query')
+      assert.equal(answer.body.errors[0].field, 'surprise', id)
+    }
+  })
+
+  it('meets a body where a call takes none', async () => {
+    const id = await anAccount(ada)
+    assertProblem(await ada.post(`/v1/accounts/${id}/close`, { force: true }), 'unknown_field')
+    assert.equal((await ada.get(`/v1/accounts/${id}`)).body.status, 'active')
+    assert.equal((await ada.post(`/v1/accounts/${id}/close`, {})).body.status, 'closed')
+  })
+})
+
+describe('a request id', () => {
+  it('is the caller’s, in the answer, in the error and in the audit log', async () => {
+    const mine = { 'x-request-id': 'order:1815.a-b_c' }
+    const answer = await ada.get('/v1/accounts/nothing', mine)
+    assert.equal(answer.headers.get('x-request-id'), mine['x-request-id'])
+    assertProblem(answer, 'not_found')
+    const wish = { account: await ada.account('USD'), amount: '1.00', direction: 'debit', reason: 'Cash' }
+    await operator.post('/v1/admin/adjustments', wish, mine)
+    const { body } = await operator.get(`/v1/admin/audit?request_id=${mine['x-request-id']}`)
+    assert.deepEqual(
+      body.data.map(({ action }: any) => action),
+      ['adjustment.create'],
+    )
+  })
+
+  it('is made, a new one each time, where there is none or one that could break a log', async () => {
+    const ids = new Set<string>()
+    for (const header of [{}, {}, { 'x-request-id': 'a b' }, { 'x-request-id': 'x'.repeat(101) }]) {
+      const { headers } = await gateway.anybody.get('/health/live', header as Record<string, string>)
+      assert.match(headers.get('x-request-id') ?? '', /^req_[0-9a-f-]{36}$/)
+      ids.add(headers.get('x-request-id') ?? '')
+    }
+    assert.equal(ids.size, 4)
+  })
+})
+
+describe('an idempotency key', () => {
+  const keyed = (key: string) => ({ 'idempotency-key': key })
+  const at2090 = '2090-01-01T00:00:00Z'
+
+  /** Every POST that moves or creates: what to send first, and what else. */
+  async function creations(): Promise<[string, TestUser, string, object, object][]> {
+    const [usd, eur, bobs] = [await ada.account('USD'), await ada.account('EUR'), await bob.account('USD')]
+    const adjust = (amount: string) => ({ account: usd, amount, direction: 'debit', reason: 'Cash' })
+    const token = (name: string) => ({ name, scopes: ['payments:read'], expires_at: at2090 })
+    return [
+      ['a payment', ada, '/v1/payments', transfer(usd, bobs, '1.00'), transfer(usd, bobs, '1.01')],
+      ['a declined payment', ada, '/v1/payments', transfer(eur, bobs, '1.00'), transfer(eur, bobs, '1.01')],
+      ['an account', ada, '/v1/accounts', { currency: 'USD' }, { currency: 'EUR' }],
+      ['a token', ada, '/v1/tokens', token('a'), token('b')],
+      ['an adjustment', operator, '/v1/admin/adjustments', adjust('1.00'), adjust('1.01')],
+      [
+        'a book',
+        operator,
+        '/v1/admin/books',
+        { name: 'once', currencies: ['USD'] },
+        { name: 'twice', currencies: ['USD'] },
+      ],
+    ]
+  }
+
+  it('makes anything that moves or creates safe to repeat, one after the other or at once', async () => {
+    for (const [what, user, path, body, other] of await creations()) {
+      const key = keyed(`key of ${what}`)
+      const both = await Promise.all([user.post(path, body, key), user.post(path, body, key)])
+      const third = await user.post(path, reversed(body), key)
+      const answers: Reply[] = [...both, third]
+      for (const answer of answers) {
+        assert.deepEqual([answer.status, answer.body], [201, both[0].body], `${what}: ${JSON.stringify(answer.body)}`)
+      }
+      assert.deepEqual(both.map(({ headers }) => headers.get('idempotent-replayed')).sort(), [null, 'true'], what)
+      assert.equal(third.headers.get('idempotent-replayed'), 'true', what)
+      assertProblem(await user.post(path, other, key), 'idempotency_key_reused')
+    }
+  })
+
+  it('is not used up by a request that was refused', async () => {
+    const [usd, bobs] = [await ada.account('USD'), await bob.account('USD')]
+    assertProblem(await ada.post('/v1/payments', transfer(usd, bobs, '1.001'), keyed('refused')), 'invalid_amount')
+    const { headers, body } = await ada.post('/v1/payments', transfer(usd, bobs, '1.00'), keyed('refused'))
+    assert.deepEqual([body.status, headers.get('idempotent-replayed')], ['completed', null])
+    assertProblem(await ada.post('/v1/accounts', { currency: 'ZZZ' }, keyed('none')), 'unknown_currency')
+    assert.equal((await ada.post('/v1/accounts', { currency: 'USD' }, keyed('none'))).status, 201)
+  })
+
+  it('belongs to its user', async () => {
+    const [usd, bobs] = [await ada.account('USD'), await bob.account('USD')]
+    const mine = await ada.post('/v1/payments', transfer(usd, bobs, '1.00'), keyed('shared'))
+    const yours = await bob.post('/v1/payments', transfer(bobs, usd, '2.00'), keyed('shared'))
+    assert.deepEqual([mine.body.amount, yours.body.amount], ['1.00', '2.00'])
+    assert.equal(yours.headers.get('idempotent-replayed'), null)
+  })
+
+  it('may have 255 printable characters and no more', async () => {
+    const [usd, bobs] = [await ada.account('USD'), await bob.account('USD')]
+    const pay = (key: string) => ada.post('/v1/payments', transfer(usd, bobs, '0.50'), keyed(key))
+    assert.equal((await pay(`~ ${'k'.repeat(252)}!`)).status, 201)
+    for (const key of ['', 'k'.repeat(256), 'ключ'.normalize().replace(/./gu, 'é')]) {
+      assertProblem(await pay(key), 'invalid_header')
+    }
+  })
+
+  function reversed(body: object): object {
+    return Object.fromEntries(Object.entries(body).reverse())
+  }
+})
+
+describe('money', () => {
+  it('has the digits of its currency, whatever they are', async () => {
+    for (const [currency, funds, amount, fee, net] of [
+      ['JPY', '1000', '100', '2', '98'],
+      ['JPY', '1000', '25', '0', '25'], // 0.5 is rounded half-even
+      ['JPY', '1000', '75', '2', '73'], // 1.5 is rounded half-even
+      ['KWD', '1.000', '0.100', '0.002', '0.098'],
+      ['ETH', '1.000000000000000000', '0.000000000000000100', '0.000000000000000002', '0.000000000000000098'],
+    ] as const) {
+      const [from, to] = [await anAccount(ada, currency), await anAccount(bob, currency)]
+      await fund(operator, from, funds)
+      const { body } = await ada.post('/v1/payments', transfer(from, to, amount))
+      assert.deepEqual([body.status, body.amount, body.fee, body.net_amount], ['completed', amount, fee, net], currency)
+      assert.equal(await bob.balance(to), net)
+    }
+  })
+
+  it('may be written with fewer digits, and is answered with all of them', async () => {
+    const [usd, bobs] = [await ada.account('USD'), await bob.account('USD')]
+    for (const [written, shown] of [
+      ['1', '1.00'],
+      ['1.5', '1.50'],
+    ] as const) {
+      assert.equal((await ada.post('/v1/payments', transfer(usd, bobs, written))).body.amount, shown)
+    }
+  })
+
+  it('may be as much as 10^30 minor units and no more', async () => {
+    const [from, to] = [await anAccount(ada), await anAccount(ada)]
+    const most = `1${'0'.repeat(28)}.00`
+    await fund(operator, from, most)
+    await fund(operator, from, '0.01')
+    assertProblem(await ada.post('/v1/payments', transfer(from, to, `1${'0'.repeat(28)}.01`)), 'invalid_amount')
+    assert.equal((await ada.post('/v1/payments', transfer(from, to, most))).body.status, 'completed')
+    assert.deepEqual([await ada.balance(from), await ada.balance(to)], ['0.01', most])
+  })
+})
+
+describe('sign-up under load', () => {
+  it('answers everybody, or says that it is overloaded', async () => {
+    const answers = await Promise.all(
+      Array.from({ length: 130 }, () => gateway.anybody.post('/v1/login', { email: anEmail(), password: PASSWORD })),
+    )
+    for (const answer of answers) assertProblem(answer, answer.status === 503 ? 'overloaded' : 'invalid_credentials')
+    for (const { status, headers } of answers) if (status === 503) assert.ok(headers.get('retry-after'))
+    assert.ok(answers.some(({ status }) => status === 401))
+  })
+})
+
+describe('a connection that is cut', () => {
+  it('in the middle of a body leaves nothing half done', async () => {
+    const wish = JSON.stringify(transfer(await ada.account('USD'), await bob.account('USD'), '1.00'))
+    const count = async () => (await rowsOf(gateway, 'select from payments')).length
+    const earlier = await count()
+    for (const length of [1, wish.length - 1]) {
+      const { hostname, port } = new URL(gateway.url)
+      const socket = connect(Number(port), hostname)
+      await once(socket, 'connect')
+      socket.write(
+        `POST /v1/payments HTTP/1.1\r\nhost: gateway\r\nauthorization: Bearer ${ada.token}\r\n` +
+          `content-type: application/json\r\ncontent-length: ${wish.length}\r\n\r\n${wish.slice(0, length)}`,
+        () => socket.destroy(),
+      )
+      await once(socket, 'close')
+    }
+    assert.equal((await gateway.anybody.get('/health/ready')).status, 200)
+    assert.equal(await count(), earlier)
+  })
+})
+
+it('everything here leaves the books right', () => assertBooksAreRight(gateway))

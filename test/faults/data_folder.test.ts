@@ -1,0 +1,153 @@
+import assert from 'node:assert/strict'
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { type AddressInfo, createServer } from 'node:net'
+import { join } from 'node:path'
+import { after, before, describe, it } from 'node:test'
+import { aClient } from '../harness/client.ts'
+import { PASSWORD, until } from '../harness/gateway.ts'
+import { aFolder, aServer, type Ended, ended, environment, gone, isAlive, postmasterOf } from '../harness/server.ts'
+
+const asRoot = process.getuid?.() === 0
+
+function assertOneLine({ code, stdout, stderr }: Ended, expected: RegExp): void {
+  assert.deepEqual([code, stdout], [1, ''])
+  assert.match(stderr, /^billing-gateway: [^\n]+\n$/)
+  assert.match(stderr, expected)
+}
+
+/** PATH with programs of our own before the system's. */
+async function withPrograms(programs: Record<string, string>): Promise<string> {
+  const folder = await aFolder()
+  for (const [name, script] of Object.entries(programs)) {
+    writeFileSync(join(folder, name), `#!/bin/sh\n${script}\n`)
+    chmodSync(join(folder, name), 0o755)
+  }
+  return `${folder}:${environment({}).PATH}`
+}
+
+async function assertStarts(folder: string): Promise<void> {
+  const server = await aServer({ BGW_DATA_DIR: folder })
+  assert.equal((await aClient(server.url).get('/health/ready')).status, 200)
+  assert.equal(await server.end('SIGTERM'), 0)
+}
+
+describe('a data folder', () => {
+  let folder: string
+  before(async () => {
+    folder = await aFolder()
+    // What an installation that was killed had begun.
+    mkdirSync(join(folder, 'postgres.unfinished-1'))
+    writeFileSync(join(folder, 'postgres.unfinished-1', 'PG_VERSION'), '18\n')
+    await assertStarts(folder)
+  })
+
+  it('whose first start was interrupted is made anew', () => {
+    assert.deepEqual(
+      readdirSync(folder).filter((name) => name.startsWith('postgres')),
+      ['postgres', 'postgres.password'],
+    )
+  })
+
+  it('in which everything was killed can be used at once, also where others have the process ids by now', async () => {
+    const server = await aServer({ BGW_DATA_DIR: folder })
+    const file = join(folder, 'postgres/postmaster.pid')
+    const lines = readFileSync(file, 'utf8').split('\n')
+    const postmaster = postmasterOf(folder)
+    server.process.kill('SIGKILL')
+    process.kill(postmaster, 'SIGKILL')
+    await gone(server.process)
+    await until(async () => !isAlive(postmaster))
+    writeFileSync(file, [process.pid, ...lines.slice(1)].join('\n'))
+    writeFileSync(join(folder, 'gateway.lock'), JSON.stringify({ pid: process.pid, started: '1' }))
+    await assertStarts(folder)
+    assert.equal(isAlive(process.pid), true)
+  })
+
+  it('whose PostgreSQL outlived its gateway is taken over', async () => {
+    // A system on which the kernel does not tell PostgreSQL that its gateway is gone.
+    const PATH = await withPrograms({ setpriv: 'while [ "$1" != -- ]; do shift; done; shift; exec "$@"' })
+    const server = await aServer({ BGW_DATA_DIR: folder, PATH })
+    const postmaster = postmasterOf(folder)
+    await server.end('SIGKILL')
+    assert.equal(isAlive(postmaster), true)
+    await assertStarts(folder)
+    assert.equal(isAlive(postmaster), false)
+  })
+
+  it('is joined by a command that comes while its gateway starts', async () => {
+    const settings = { BGW_DATA_DIR: await aFolder() }
+    const starting = aServer(settings)
+    await until(async () => existsSync(join(settings.BGW_DATA_DIR, 'gateway.lock')))
+    const made = await ended('admin.ts', settings, ['create', 'early@example.com'], `${PASSWORD}\n`)
+    assert.deepEqual([made.code, made.stderr], [0, ''])
+    const server = await starting
+    assert.equal((await aClient(server.url, made.stdout.trim()).get('/v1/me')).status, 200)
+    await server.end('SIGTERM')
+  })
+
+  describe('that cannot be used says so in one line, and is as it was', () => {
+    after(() => assertStarts(folder))
+
+    it('where the password of its database is lost', async () => {
+      const file = join(folder, 'postgres.password')
+      const password = readFileSync(file)
+      rmSync(file)
+      assertOneLine(await ended('main.ts', { BGW_DATA_DIR: folder }), /cannot read .*postgres\.password/)
+      writeFileSync(file, 'another\n')
+      assertOneLine(await ended('main.ts', { BGW_DATA_DIR: folder }), /turns its gateway away: password/)
+      assert.equal(existsSync(join(folder, 'postgres/postmaster.pid')), false)
+      writeFileSync(file, password)
+    })
+
+    it('where its PostgreSQL does not start', async () => {
+      const file = join(folder, 'postgres/postgresql.auto.conf')
+      const settings = readFileSync(file)
+      writeFileSync(file, 'no_such_setting = 1\n')
+      assertOneLine(await ended('main.ts', { BGW_DATA_DIR: folder }), /PostgreSQL did not start: FATAL: /)
+      writeFileSync(file, settings)
+    })
+
+    it('where root may use no user namespaces any more', { skip: !asRoot && 'runs as root only' }, async () => {
+      const refused = await withPrograms({
+        unshare: 'echo "unshare: unshare failed: Operation not permitted" >&2; exit 1',
+      })
+      const line = /refuses to run as root .*start the gateway as an ordinary user, or set DATABASE_URL/
+      assertOneLine(await ended('main.ts', { BGW_DATA_DIR: folder, PATH: refused }), line)
+      assertOneLine(await ended('main.ts', { BGW_DATA_DIR: folder, PATH: '/nowhere' }), line)
+    })
+  })
+})
+
+it('a PostgreSQL that is too old is named in one line', async () => {
+  // As much of PostgreSQL's protocol as it takes to say a version.
+  const message = (type: string, ...parts: (string | Buffer)[]) => {
+    const body = Buffer.concat(parts.map((part) => Buffer.from(part)))
+    const length = Buffer.alloc(4)
+    length.writeInt32BE(body.length + 4)
+    return Buffer.concat([Buffer.from(type), length, body])
+  }
+  const ready = message('Z', 'I')
+  const version = '140012'
+  const old = createServer((socket) => {
+    socket.on('error', () => undefined)
+    socket.once('data', () => {
+      socket.write(Buffer.concat([message('R', Buffer.alloc(4)), ready]))
+      socket.on('data', (chunk: Buffer) => {
+        if (chunk[0] !== 'Q'.charCodeAt(0)) return
+        const column = Buffer.concat([Buffer.from('server_version_num\0'), Buffer.alloc(18)])
+        column.writeInt32BE(25, 'server_version_num\0'.length + 6)
+        const row = Buffer.concat([Buffer.from([0, 1, 0, 0, 0, version.length]), Buffer.from(version)])
+        const answer = [message('T', Buffer.from([0, 1]), column), message('D', row), message('C', 'SHOW\0'), ready]
+        socket.write(Buffer.concat(answer))
+      })
+    })
+  })
+  await new Promise<void>((listening) => old.listen(0, '127.0.0.1', listening))
+  after(() => old.close())
+  const { port } = old.address() as AddressInfo
+  const settings = {
+    DATABASE_URL: `postgres://owner@127.0.0.1:${port}/x?sslmode=disable`,
+    BGW_DATA_DIR: await aFolder(),
+  }
+  assertOneLine(await ended('main.ts', settings), /PostgreSQL 15 or newer is needed, the database is 14/)
+})

@@ -1,0 +1,150 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { withOwner } from '../../src/database/connection.ts'
+import { verifyBooks } from '../../src/verify/verify.ts'
+import type { Client, Reply } from '../harness/client.ts'
+import { aGateway, anOperator, type TestGateway, until } from '../harness/gateway.ts'
+import { aLine, type Line, type Lost } from '../harness/line.ts'
+import { fundedAccounts } from '../harness/load.ts'
+import { assertProblem, transfer } from '../harness/paying.ts'
+
+// A commit whose answer never comes is the one thing that a client of a database cannot know. Here the line is cut
+// exactly there, on either side of the commit.
+
+const POSTING = 'billing-gateway posting'
+const ANYTHING_ELSE = 'billing-gateway'
+const LOST: readonly Lost[] = ['commit', 'answer']
+const WAYS: readonly [string, Record<string, string>, number][] = [
+  ['a payment', {}, 201],
+  ['an asynchronous payment', { prefer: 'respond-async' }, 202],
+]
+
+type Scene = {
+  readonly line: Line
+  readonly gateway: TestGateway
+  readonly operator: Client
+  readonly accounts: readonly string[]
+  readonly pay: (key: string, headers?: Record<string, string>) => Promise<Reply>
+}
+
+async function aScene(): Promise<Scene> {
+  const line = await aLine()
+  const gateway = await aGateway({}, line.database)
+  const operator = await anOperator(gateway)
+  const accounts = await fundedAccounts(operator, 2)
+  const pay = (key: string, headers: Record<string, string> = {}) =>
+    operator.post('/v1/payments', transfer(accounts[0] ?? '', accounts[1] ?? '', '1.00', { metadata: { key } }), {
+      'idempotency-key': key,
+      ...headers,
+    })
+  return { line, gateway, operator, accounts, pay }
+}
+
+/** Each key has one payment, completed; and the books are right. */
+async function assertPaidOnce({ line }: Scene, keys: readonly string[]): Promise<void> {
+  const read = `select metadata ->> 'key' as key, status from payments where kind = 'transfer' order by 1`
+  const rows = await until(async () => {
+    const { rows: found } = await withOwner(line.direct, (client) => client.query(read))
+    return found.every(({ status }) => status !== 'initiated') && found
+  }, 10)
+  assert.deepEqual(
+    rows,
+    [...keys].sort().map((key) => ({ key, status: 'completed' })),
+  )
+  assert.deepEqual((await verifyBooks(line.direct)).findings, [])
+}
+
+function assertReplayed(first: Reply, again: Reply): void {
+  assert.deepEqual([again.status, again.headers.get('idempotent-replayed')], [first.status, 'true'])
+  assert.deepEqual(again.body, first.body)
+}
+
+describe('where the line to the database is cut at the commit', () => {
+  for (const [way, headers, status] of WAYS) {
+    for (const lost of LOST) {
+      it(`and the ${lost} is lost, ${way} is made by the next attempt, once`, async () => {
+        const scene = await aScene()
+        const cut = scene.line.cutAtCommit(lost, POSTING)
+        const first = await scene.pay('one', headers)
+        await cut
+        assert.deepEqual([first.status, first.headers.get('idempotent-replayed')], [status, null])
+        assertReplayed(first, await scene.pay('one', headers))
+        await assertPaidOnce(scene, ['one'])
+      })
+    }
+  }
+
+  for (const lost of LOST) {
+    it(`and the ${lost} of a batch is lost, each payment in it is made once`, async () => {
+      const scene = await aScene()
+      const keys = Array.from({ length: 60 }, (_, index) => `key-${index}`)
+      const cut = scene.line.cutAtCommit(lost, POSTING, 1)
+      const answers = await Promise.all(keys.map((key) => scene.pay(key)))
+      await cut
+      assert.deepEqual(new Set(answers.map(({ status }) => status)), new Set([201]))
+      await assertPaidOnce(scene, keys)
+    })
+
+    it(`and the ${lost} of a worker is lost, what it posts is posted once`, async () => {
+      const scene = await aScene()
+      const cut = scene.line.cutAtCommit(lost, POSTING, 1)
+      const { body } = await scene.pay('one', { prefer: 'respond-async' })
+      await cut
+      const final = await scene.operator.get(`/v1/payments/${body.id}?wait=10`)
+      assert.equal(final.body.status, 'completed')
+      await assertPaidOnce(scene, ['one'])
+    })
+
+    it(`and the ${lost} of anything else is lost, the answer is that nobody knows; repeated with its key it is done once`, async () => {
+      const { line, operator } = await aScene()
+      const open = () => operator.post('/v1/accounts', { currency: 'EUR' }, { 'idempotency-key': 'account' })
+      const cut = line.cutAtCommit(lost, ANYTHING_ELSE)
+      assertProblem(await open(), 'outcome_unknown')
+      await cut
+      const [second, third] = [await open(), await open()]
+      assert.equal(second.headers.get('idempotent-replayed'), lost === 'answer' ? 'true' : null)
+      assertReplayed(second, third)
+      const { body } = await operator.get('/v1/accounts')
+      assert.equal(body.data.length, 1)
+    })
+  }
+})
+
+describe('where the database stays away', { concurrency: true }, () => {
+  for (const [way, headers] of WAYS) {
+    for (const lost of LOST) {
+      it(`after the ${lost} was lost, ${way} is answered as unknown, and its key settles it`, async () => {
+        const scene = await aScene()
+        const cut = scene.line.cutAtCommit(lost, POSTING)
+        const answer = scene.pay('one', headers)
+        await cut
+        await scene.line.down()
+        assertProblem(await answer, 'outcome_unknown')
+        await scene.line.up()
+        const again = await until(async () => {
+          const reply = await scene.pay('one', headers)
+          return reply.status !== 503 && reply
+        }, 5)
+        assert.equal(again.headers.get('idempotent-replayed'), lost === 'answer' ? 'true' : null)
+        await assertPaidOnce(scene, ['one'])
+      })
+    }
+
+    it(`before any commit, ${way} is refused, is not there, and its key makes it`, async () => {
+      const scene = await aScene()
+      await scene.pay('the session is known by now')
+      await scene.line.down()
+      const refused = await scene.pay('one', headers)
+      assertProblem(refused, 'unavailable')
+      assert.equal(refused.headers.get('retry-after'), '1')
+      await scene.line.up()
+      await assertPaidOnce(scene, ['the session is known by now'])
+      const made = await until(async () => {
+        const reply = await scene.pay('one', headers)
+        return reply.status !== 503 && reply
+      }, 5)
+      assert.equal(made.headers.get('idempotent-replayed'), null)
+      await assertPaidOnce(scene, ['one', 'the session is known by now'])
+    })
+  }
+})

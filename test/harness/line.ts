@@ -1,0 +1,95 @@
+import { type AddressInfo, createServer, connect as dial, type Socket } from 'node:net'
+import { after } from 'node:test'
+import { aDatabase, type TestCluster } from './cluster.ts'
+
+/** Whether a commit is lost on its way to the database, or its answer on the way back. */
+export type Lost = 'commit' | 'answer'
+
+/** The line between a gateway and its database, to be cut where it hurts most. */
+export type Line = {
+  /** The database as it is reached through the line, and directly. */
+  readonly database: TestCluster
+  readonly direct: TestCluster
+  /**
+   * Cuts the line of whoever commits next in a pool of that name, after so many others, at the commit itself. Resolves
+   * when that is done.
+   */
+  readonly cutAtCommit: (lost: Lost, pool: string, others?: number) => Promise<void>
+  /** Cuts every line, and refuses new ones until it is up again. */
+  readonly down: () => Promise<void>
+  readonly up: () => Promise<void>
+}
+
+type Trap = { readonly lost: Lost; readonly pool: string; others: number; readonly sprung: () => void }
+
+/** `commit` as a simple query of PostgreSQL's protocol, and the answer to it. */
+const COMMIT = Buffer.from('Q\0\0\0\x0bcommit\0')
+const COMMITTED = Buffer.from('C\0\0\0\x0bCOMMIT\0')
+
+const lines = new Set<() => Promise<void>>()
+// At the end of the test file, when the gateways on them have ended.
+after(() => Promise.all([...lines].map((down) => down())))
+
+/** A line to a database of its own. */
+export async function aLine(): Promise<Line> {
+  const direct = await aDatabase()
+  const open = new Set<Socket>()
+  let trap: Trap | undefined
+
+  function join(near: Socket): void {
+    const far = dial(`${direct.host}/.s.PGSQL.${direct.port}`)
+    const cut = () => {
+      near.destroy()
+      far.destroy()
+    }
+    let pool = ''
+    let waitingForAnswer: Trap | undefined
+    near.on('data', (chunk: Buffer) => {
+      pool ||= /application_name\0([^\0]+)\0/.exec(chunk.toString('latin1'))?.[1] ?? ''
+      const at = chunk.indexOf(COMMIT)
+      if (trap?.pool !== pool || at < 0) return void far.write(chunk)
+      if (trap.others > 0) {
+        trap.others -= 1
+        return void far.write(chunk)
+      }
+      const sprung = trap
+      trap = undefined
+      if (sprung.lost === 'answer') {
+        waitingForAnswer = sprung
+        return void far.write(chunk)
+      }
+      cut()
+      sprung.sprung()
+    })
+    far.on('data', (chunk: Buffer) => {
+      const at = waitingForAnswer ? chunk.indexOf(COMMITTED) : -1
+      if (at < 0) return void near.write(chunk)
+      cut()
+      waitingForAnswer?.sprung()
+    })
+    for (const socket of [near, far]) {
+      open.add(socket)
+      socket.on('error', cut)
+      socket.on('close', () => {
+        open.delete(socket)
+        cut()
+      })
+    }
+  }
+
+  const server = createServer(join)
+  const listen = (port: number) => new Promise<void>((done) => server.listen(port, '127.0.0.1', done))
+  await listen(0)
+  const { port } = server.address() as AddressInfo
+  const down = () => {
+    const closed = new Promise<void>((done) => server.close(() => done()))
+    for (const socket of open) socket.destroy()
+    return closed
+  }
+  lines.add(down)
+  const cutAtCommit = (lost: Lost, pool: string, others = 0) =>
+    new Promise<void>((sprung) => {
+      trap = { lost, pool, others, sprung }
+    })
+  return { database: { ...direct, host: '127.0.0.1', port }, direct, cutAtCommit, down, up: () => listen(port) }
+}

@@ -1,0 +1,316 @@
+import assert from 'node:assert/strict'
+import { before, describe, it } from 'node:test'
+import { aClient } from './harness/client.ts'
+import {
+  aGateway,
+  anEmail,
+  anOperator,
+  aUser,
+  loggedIn,
+  mailedToken,
+  mailsTo,
+  PASSWORD,
+  type TestGateway,
+  type TestUser,
+  until,
+} from './harness/gateway.ts'
+import { assertBooksAreRight, assertProblem, rowsOf, transfer } from './harness/paying.ts'
+
+let gateway: TestGateway
+let ada: TestUser
+before(async () => {
+  gateway = await aGateway()
+  ada = await aUser(gateway)
+})
+
+async function signedUp(email = anEmail()): Promise<string> {
+  const { status } = await gateway.anybody.post('/v1/signup', { email, password: PASSWORD })
+  assert.equal(status, 201)
+  return email
+}
+
+describe('signing up', () => {
+  it('makes an unconfirmed user', async () => {
+    const email = anEmail()
+    const { status, body } = await gateway.anybody.post('/v1/signup', { email, password: PASSWORD })
+    assert.equal(status, 201)
+    assert.deepEqual(body, { user: { email, email_confirmed: false } })
+    const me = await (await loggedIn(gateway, email)).get('/v1/me')
+    assert.deepEqual(
+      [me.body.email, me.body.email_confirmed, me.body.role, me.body.book],
+      [email, false, 'user', 'main'],
+    )
+  })
+
+  it('answers the same for an address that it knows, makes no second user and tells only the address', async () => {
+    const email = await signedUp()
+    const fresh = await gateway.anybody.post('/v1/signup', { email: anEmail(), password: PASSWORD })
+    const again = await gateway.anybody.post('/v1/signup', { email, password: 'another password' })
+    assert.equal(again.status, fresh.status)
+    assert.deepEqual(again.body, { user: { email, email_confirmed: false } })
+    const mails = await until(async () => {
+      const mails = await mailsTo(gateway, email)
+      return mails.length === 2 && mails
+    })
+    assert.equal(mails.filter((mail) => /\?token=/.test(mail)).length, 1)
+    assert.equal(mails.filter((mail) => mail.includes('You already have an account')).length, 1)
+    assert.equal((await rowsOf(gateway, 'select from users where email = $1', [email])).length, 1)
+    assertProblem(
+      await gateway.anybody.post('/v1/login', { email, password: 'another password' }),
+      'invalid_credentials',
+    )
+  })
+
+  it('makes one user where the same address signs up several times at once', async () => {
+    const email = anEmail()
+    await Promise.all([1, 2, 3].map(() => signedUp(email)))
+    assert.equal((await rowsOf(gateway, 'select from users where email = $1', [email])).length, 1)
+  })
+
+  it('compares addresses without regard to case', async () => {
+    const email = await signedUp(anEmail('Grace.HOPPER'))
+    await signedUp(email.toUpperCase())
+    assert.equal((await rowsOf(gateway, 'select from users where lower(email) = lower($1)', [email])).length, 1)
+    const login = await gateway.anybody.post('/v1/login', { email: email.toLowerCase(), password: PASSWORD })
+    assert.equal(login.status, 201)
+  })
+
+  for (const [what, body, code] of [
+    ['a password of seven characters', { email: 'a@example.com', password: '1234567' }, 'invalid_value'],
+    ['what is no address', { email: 'a.example.com', password: PASSWORD }, 'invalid_value'],
+    [
+      'an address that would add a line to the mail',
+      { email: 'a@example.com\nBcc: b@b.com', password: PASSWORD },
+      'invalid_value',
+    ],
+    ['a book that is not there', { email: 'a@example.com', password: PASSWORD, book: 'nowhere' }, 'invalid_value'],
+  ] as const) {
+    it(`refuses ${what}`, async () => {
+      assertProblem(await gateway.anybody.post('/v1/signup', body), code)
+    })
+  }
+})
+
+describe('confirming an address', () => {
+  it('takes the token of the mail, once', async () => {
+    const email = await signedUp()
+    const token = await mailedToken(gateway, email)
+    const first = await gateway.anybody.post('/v1/email/confirm', { token })
+    assert.deepEqual([first.status, first.body], [200, { email_confirmed: true }])
+    assertProblem(await gateway.anybody.post('/v1/email/confirm', { token }), 'invalid_token')
+  })
+
+  it('refuses a token that is unknown, of another book or older than a day', async () => {
+    const email = await signedUp()
+    const token = await mailedToken(gateway, email)
+    const secret = token.split('.')[1]
+    for (const wrong of ['', 'main', `main.${'0'.repeat(64)}`, `other.${secret}`, `${token}0`, ` ${token}`]) {
+      assertProblem(await gateway.anybody.post('/v1/email/confirm', { token: wrong }), 'invalid_token')
+    }
+    await rowsOf(gateway, `update mail_tokens set expires_at = now() where used_at is null`)
+    assertProblem(await gateway.anybody.post('/v1/email/confirm', { token }), 'invalid_token')
+  })
+
+  it('lets an unconfirmed user read but not pay, and a confirmed one pay with the same token', async () => {
+    const email = await signedUp()
+    const user = await loggedIn(gateway, email)
+    const [from, to] = [await user.account('USD'), await ada.account('USD')]
+    assert.equal((await user.get('/v1/payments')).status, 200)
+    assertProblem(await user.post('/v1/payments', transfer(from, to, '1.00')), 'email_unconfirmed')
+    assertProblem(await user.post('/v1/payments/preview', transfer(from, to, '1.00')), 'email_unconfirmed')
+    assertProblem(await user.post('/v1/payments/bulk', { payments: [transfer(from, to, '1.00')] }), 'email_unconfirmed')
+    await gateway.anybody.post('/v1/email/confirm', { token: await mailedToken(gateway, email) })
+    assert.equal((await user.get('/v1/me')).body.email_confirmed, true)
+    assert.equal((await user.post('/v1/payments', transfer(from, to, '1.00'))).body.status, 'completed')
+  })
+
+  it('mails another link on request, and answers the same for an address that nobody has or that is confirmed', async () => {
+    const email = await signedUp()
+    await mailedToken(gateway, email)
+    const answers = []
+    for (const address of [email, anEmail(), ada.email]) {
+      const { status, body } = await gateway.anybody.post('/v1/email/resend', { email: address })
+      answers.push({ status, body })
+    }
+    assert.deepEqual(answers, Array(3).fill({ status: 202, body: {} }))
+    const second = await mailedToken(gateway, email, 1)
+    assert.equal((await gateway.anybody.post('/v1/email/confirm', { token: second })).status, 200)
+    assert.equal((await mailsTo(gateway, ada.email)).length, 1)
+  })
+
+  it('works by the link of the mail: a page with a button, and only the button confirms', async () => {
+    const email = await signedUp()
+    const link = await until(async () => /http\S+/.exec((await mailsTo(gateway, email))[0] ?? '')?.[0])
+    assert.ok(link.startsWith(`${gateway.url}/confirm?token=`))
+    const page = await fetch(link)
+    const token = new URL(link).searchParams.get('token') ?? ''
+    assert.equal(page.status, 200)
+    assert.match(page.headers.get('content-type') ?? '', /^text\/html/)
+    assert.ok((await page.text()).includes(`name="token" value="${token}"`))
+    assert.equal((await (await loggedIn(gateway, email)).get('/v1/me')).body.email_confirmed, false)
+
+    const click = () => fetch(`${gateway.url}/confirm`, { method: 'POST', body: new URLSearchParams({ token }) })
+    const clicked = await click()
+    assert.equal(clicked.status, 200)
+    assert.match(await clicked.text(), /Your address is confirmed/)
+    assert.equal((await click()).status, 400)
+  })
+
+  it('shows a made-up link as text, never as markup', async () => {
+    const page = await fetch(`${gateway.url}/confirm?token=${encodeURIComponent('"><script>alert(1)</script>')}`)
+    assert.ok(!(await page.text()).includes('<script>'))
+  })
+})
+
+describe('logging in', () => {
+  it('gives a new token each time, and each of them works', async () => {
+    const logins = [1, 2].map(() =>
+      gateway.anybody.post('/v1/login', { email: ada.email, password: PASSWORD, name: 'laptop' }),
+    )
+    const [first, second] = await Promise.all(logins)
+    assert.ok(first && second)
+    assert.notEqual(first.body.token, second.body.token)
+    for (const { status, body } of [first, second]) {
+      assert.equal(status, 201)
+      assert.match(body.token, /^bgw_/)
+      assert.ok(body.scopes.includes('payments:write') && !body.scopes.includes('admin'))
+      assert.ok(Date.parse(body.expires_at) > Date.now())
+      assert.equal((await aClient(gateway.url, body.token).get('/v1/me')).body.email, ada.email)
+    }
+  })
+
+  it('says the same of a wrong password, an unknown address and an unknown book', async () => {
+    const attempts = [
+      { email: ada.email, password: 'wrong password' },
+      { email: anEmail(), password: PASSWORD },
+      { email: ada.email, password: PASSWORD, book: 'nowhere' },
+      { email: 'no address', password: PASSWORD },
+    ]
+    const answers = await Promise.all(attempts.map((attempt) => gateway.anybody.post('/v1/login', attempt)))
+    for (const answer of answers) assertProblem(answer, 'invalid_credentials')
+    const bodies = answers.map(({ body: { request_id: _, ...body } }) => JSON.stringify(body))
+    assert.equal(new Set(bodies).size, 1)
+  })
+})
+
+describe('tokens', () => {
+  async function aToken(name: string, scopes: string[], more: object = {}) {
+    const { status, body } = await ada.post('/v1/tokens', { name, scopes, ...more })
+    assert.equal(status, 201)
+    return { id: body.id as string, body, client: aClient(gateway.url, body.token) }
+  }
+
+  it('are listed with name, scopes and expiry, and never shown again', async () => {
+    const expires = '2090-01-31T12:00:00+02:00'
+    const { id, body } = await aToken('reporting', ['payments:read', 'accounts:read'], { expires_at: expires })
+    const { body: list } = await ada.get('/v1/tokens?name=reporting')
+    const { token: secret, ...made } = body
+    assert.deepEqual(list.data, [made])
+    assert.deepEqual([made.id, made.expires_at, made.last_used_at], [id, '2090-01-31T10:00:00.000000Z', null])
+    assert.ok(!JSON.stringify((await ada.get('/v1/tokens')).body).includes(secret))
+  })
+
+  it('do what their scopes say and nothing else', async () => {
+    const [from, to] = [await ada.account('USD'), await ada.account('EUR')]
+    const { client: reader } = await aToken('reader', ['payments:read'])
+    assert.equal((await reader.get('/v1/payments')).status, 200)
+    assert.equal((await reader.get('/v1/me')).status, 200)
+    assertProblem(await reader.get('/v1/accounts'), 'forbidden')
+    assertProblem(await reader.post('/v1/payments', transfer(from, to, '1.00')), 'forbidden')
+    assertProblem(await reader.post('/v1/tokens', { name: 'x', scopes: ['payments:read'] }), 'forbidden')
+    assertProblem(await ada.get('/v1/admin/users'), 'forbidden')
+  })
+
+  it('give no more than they have themselves', async () => {
+    const { client: maker } = await aToken('maker', ['tokens:write', 'payments:read'])
+    assertProblem(
+      await maker.post('/v1/tokens', { name: 'wider', scopes: ['payments:read', 'payments:write'] }),
+      'forbidden',
+    )
+    assertProblem(await ada.post('/v1/tokens', { name: 'operator', scopes: ['admin'] }), 'forbidden')
+    assert.equal((await maker.post('/v1/tokens', { name: 'as wide', scopes: ['payments:read'] })).status, 201)
+  })
+
+  it('stop working when they are revoked, and are no longer listed', async () => {
+    const { id, client } = await aToken('lost', ['payments:read'])
+    assert.equal((await client.get('/v1/payments')).status, 200)
+    assert.equal((await ada.delete(`/v1/tokens/${id}`)).status, 204)
+    assertProblem(await client.get('/v1/payments'), 'unauthenticated')
+    assert.deepEqual((await ada.get('/v1/tokens?name=lost')).body.data, [])
+    assertProblem(await ada.delete(`/v1/tokens/${id}`), 'not_found')
+  })
+
+  it('are revoked by nobody but their user', async () => {
+    const stranger = await aUser(gateway)
+    const { id, client } = await aToken('mine', ['payments:read'])
+    assertProblem(await stranger.delete(`/v1/tokens/${id}`), 'not_found')
+    assert.equal((await client.get('/v1/payments')).status, 200)
+  })
+
+  it('stop working within a second on every other node', async () => {
+    const { id, client } = await aToken('everywhere', ['payments:read'])
+    const second = await aGateway({}, gateway.database)
+    const there = aClient(second.url, client.token)
+    assert.equal((await there.get('/v1/payments')).status, 200)
+    await ada.delete(`/v1/tokens/${id}`)
+    await until(async () => (await there.get('/v1/payments')).status === 401, 1)
+    await second.stop()
+  })
+
+  it('stop working when they expire, and cannot be made expired', async () => {
+    const soon = new Date(Date.now() + 1_000).toISOString()
+    const { client } = await aToken('short', ['payments:read'], { expires_at: soon })
+    await until(async () => (await client.get('/v1/payments')).status === 401)
+    const { body } = await ada.get('/v1/tokens?name=short')
+    assert.deepEqual(body.data, [])
+    const past = { name: 'past', scopes: ['payments:read'], expires_at: '2020-01-01T00:00:00Z' }
+    assertProblem(await ada.post('/v1/tokens', past), 'invalid_value')
+  })
+
+  it('know when they were last used', async () => {
+    const { client } = await aToken('used', ['payments:read'])
+    await client.get('/v1/payments')
+    await until(async () => (await ada.get('/v1/tokens?name=used')).body.data[0].last_used_at !== null)
+  })
+
+  for (const [what, authorization] of [
+    ['no header', undefined],
+    ['another scheme', 'Basic YTpi'],
+    ['no token', 'Bearer'],
+    ['a token of nobody', `Bearer bgw_main_${'0'.repeat(64)}`],
+    ['a token of a book that is not there', `Bearer bgw_nowhere_${'0'.repeat(64)}`],
+    ['no token of ours', 'Bearer x'],
+  ] as const) {
+    it(`are needed: ${what} is unauthenticated`, async () => {
+      const answer = await gateway.anybody.get('/v1/me', authorization === undefined ? {} : { authorization })
+      assertProblem(answer, 'unauthenticated')
+      assert.equal(answer.headers.get('www-authenticate'), 'Bearer')
+    })
+  }
+
+  it('and passwords stand in no table as they are', async () => {
+    const operator = await anOperator(gateway)
+    const email = await signedUp()
+    const secrets = [ada.token, operator.token, PASSWORD, await mailedToken(gateway, email)]
+    const tables = await rowsOf(
+      gateway,
+      `select format('%I.%I', schemaname, tablename) as name from pg_tables
+        where schemaname not in ('pg_catalog', 'information_schema')`,
+    )
+    assert.ok(tables.length > 10)
+    for (const { name } of tables) {
+      for (const secret of secrets) {
+        assert.ok(secret)
+        const found = await rowsOf(gateway, `select from ${name} t where position($1 in t::text) > 0`, [secret])
+        assert.equal(found.length, 0, `${name} holds a secret`)
+        const asBytes = Buffer.from(secret).toString('hex')
+        const hidden = await rowsOf(gateway, `select from ${name} t where position($1 in t::text) > 0`, [asBytes])
+        assert.equal(hidden.length, 0, `${name} holds a secret as bytes`)
+      }
+    }
+    const [stored] = await rowsOf(gateway, 'select password_hash from users where email = $1', [email])
+    assert.match(stored.password_hash, /^\$argon2id\$v=19\$/)
+  })
+})
+
+it('identity leaves the books right', () => assertBooksAreRight(gateway))
