@@ -59,8 +59,8 @@ export function createDirectory(pool: Pool) {
       name: 'account-facts',
       text: `
         select ${FACTS}
-          from unnest($2::uuid[]) as wanted (id)
-          join accounts a on a.book = $1 and a.id = wanted.id ${FACTS_JOINS}`,
+          from (select $1::int as book, id from unnest($2::uuid[]) as ids (id) offset 0) as wanted
+          join accounts a on a.book = wanted.book and a.id = wanted.id ${FACTS_JOINS}`,
       values: [book, missing],
     })
     for (const row of rows) {

@@ -51,8 +51,12 @@ const SESSION_OPTIONS = [
 /** How the statements of a pool are to be planned, whatever the statistics say of tables that were small a minute ago. */
 const PLANS = {
   asEver: '',
-  // Batches join every row by its whole key: planned once a session, and by index.
-  byKey: '-c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off',
+  // Batches join every row by its whole key, by index. Their statements carry the book as a column of what they join,
+  // behind `offset 0`: as a constant it would be the better half of a key while a table is small.
+  byKey: [
+    '-c plan_cache_mode=force_generic_plan',
+    ...['seqscan', 'hashjoin', 'mergejoin', 'material', 'memoize'].map((name) => `-c enable_${name}=off`),
+  ].join(' '),
   // Lists read the first rows of an index in its order, rather than all that match to sort them.
   inOrder: '-c enable_sort=off -c enable_bitmapscan=off',
 }
@@ -79,7 +83,23 @@ export function createPool(
   // A connection that breaks while idle is replaced; who uses one that breaks gets the error from its query.
   pool.on('error', () => undefined)
   pool.on('connect', (client) => client.on('error', () => undefined))
+  if (plans === 'byKey') planAfresh(pool)
   return pool
+}
+
+const PLANS_LAST_MS = 1_000
+
+/** Lets no plan grow old: one made for an empty table is soon one for a full table. */
+function planAfresh(pool: Pool): void {
+  const planned = new WeakMap<object, number>()
+  pool.on('acquire', (client) => {
+    const now = performance.now()
+    const since = planned.get(client)
+    if (since !== undefined && now - since < PLANS_LAST_MS) return
+    planned.set(client, now)
+    // Goes out with the statement that the connection was acquired for, which has the same failure if there is one.
+    if (since !== undefined) client.query('discard plans').catch(() => undefined)
+  })
 }
 
 /** One session as the database's owner: for migrations, and nothing else. */

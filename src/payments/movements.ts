@@ -42,8 +42,8 @@ export async function lockAccounts(
     text: `
       with locked as materialized (
         select a.id, a.currency, a.status, a.balance, a.held, a.overdraft_limit, a.updated_at
-          from unnest($2::uuid[]) as wanted (id)
-          join accounts a on a.book = $1 and a.id = wanted.id
+          from (select $1::int as book, id from unnest($2::uuid[]) as ids (id) offset 0) as wanted
+          join accounts a on a.book = wanted.book and a.id = wanted.id
          order by a.id
            for no key update of a
       ), clock as (
@@ -109,8 +109,8 @@ export async function writeMovements(
       text: `
         update accounts a
            set balance = v.balance, updated_at = $2
-          from unnest($3::uuid[], $4::numeric[]) as v (id, balance)
-         where a.book = $1 and a.id = v.id`,
+          from (select $1::int as book, * from unnest($3::uuid[], $4::numeric[]) as ids (id, balance) offset 0) as v
+         where a.book = v.book and a.id = v.id`,
       values: [book, stamp, [...balances.keys()], [...balances.values()]],
     }),
   ])

@@ -74,8 +74,8 @@ export async function readPayments(
     name: 'read-payments',
     text: `
       select ${PAYMENT_COLUMNS}
-        from unnest($2::uuid[]) as wanted (id)
-        join payments p on p.book = $1 and p.id = wanted.id ${PAYMENT_JOINS}`,
+        from (select $1::int as book, id from unnest($2::uuid[]) as ids (id) offset 0) as wanted
+        join payments p on p.book = wanted.book and p.id = wanted.id ${PAYMENT_JOINS}`,
     values: [book, ids],
   })
   return new Map(rows.map((row) => [row.id, toPayment(row)]))
@@ -91,8 +91,8 @@ export async function readPaymentsByKey(
     name: 'read-payments-by-key',
     text: `
       select ${PAYMENT_COLUMNS}
-        from unnest($2::uuid[]) as wanted (key)
-        join payments p on p.book = $1 and p.idempotency_key = wanted.key ${PAYMENT_JOINS}`,
+        from (select $1::int as book, key from unnest($2::uuid[]) as ids (key) offset 0) as wanted
+        join payments p on p.book = wanted.book and p.idempotency_key = wanted.key ${PAYMENT_JOINS}`,
     values: [book, keys],
   })
   return new Map(rows.map((row) => [row.idempotency_key ?? '', toPayment(row)]))

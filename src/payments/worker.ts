@@ -191,8 +191,11 @@ async function settlePayments(
     text: `
       update payments p
          set status = v.status, decline_reason = v.decline_reason, completed_at = v.completed_at, updated_at = $2
-        from unnest($3::uuid[], $4::text[], $5::text[], $6::timestamptz[]) as v (id, status, decline_reason, completed_at)
-       where p.book = $1 and p.id = v.id and p.status = 'initiated'`,
+        from (select $1::int as book, *
+                from unnest($3::uuid[], $4::text[], $5::text[], $6::timestamptz[])
+                  as ids (id, status, decline_reason, completed_at)
+              offset 0) as v
+       where p.book = v.book and p.id = v.id and p.status = 'initiated'`,
     values: [
       book,
       stamp,
@@ -206,7 +209,9 @@ async function settlePayments(
   await client.query({
     name: 'forget-initiated',
     text: `
-      delete from initiated i using unnest($2::uuid[]) as done (id) where i.book = $1 and i.payment_id = done.id`,
+      delete from initiated i 
+       using (select $1::int as book, id from unnest($2::uuid[]) as ids (id) offset 0) as done
+       where i.book = done.book and i.payment_id = done.id`,
     values: [book, ids],
   })
 }

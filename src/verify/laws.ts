@@ -1,31 +1,23 @@
-// What always holds (docs/ledger.md), each law as queries that find what breaks it. `$1` is the book. PostgreSQL does
-// the work and gives back no more than the first few offenders, so memory stays bounded here however large the books.
+import { SERVER_ROLE } from '../database/connection.ts'
 
-/** One offender: what it is about, what should be there and what is. */
-export type Offender = {
-  readonly account: string | null
-  readonly payment: string | null
-  readonly currency: string | null
-  /** Amounts in minor units with their digits, or text. */
-  readonly digits: number | null
-  readonly expected: string
-  readonly found: string
-}
+// What always holds (docs/ledger.md), each law as queries that find what breaks it. PostgreSQL does the work and gives
+// back no more than the first few offenders, so memory stays bounded here however large the books.
 
-export type Check = { readonly law: 1 | 2 | 3 | 4 | 5; readonly rule: string; readonly sql: string }
+export const LAWS = [1, 2, 3, 4, 5] as const
+export type Law = (typeof LAWS)[number]
 
-/** Columns that every query names, so that offenders of all kinds are told in one way. */
-const NOTHING = 'null::uuid as account, null::uuid as payment, null::text as currency, null::smallint as digits'
+/** A rule of a law. Its query gives offenders, of the book `$1`. Law 5 is of the whole database and takes no book. */
+export type Check = { readonly law: Law; readonly rule: string; readonly sql: string }
 
-export const CHECKS: readonly Check[] = [
+const BALANCES: readonly Check[] = [
   {
     law: 1,
     rule: 'the balances of all accounts in a currency sum to zero',
     sql: `
-      select null::uuid as account, null::uuid as payment, a.currency, c.digits,
+      select null::uuid as account, null::uuid as payment, null::uuid as posting, a.currency, c.digits,
              '0' as expected, sum(a.balance)::text as found
         from accounts a
-        join currencies c on c.book = a.book and c.code = a.currency
+        left join currencies c on c.book = a.book and c.code = a.currency
        where a.book = $1
        group by a.currency, c.digits
       having sum(a.balance) <> 0`,
@@ -40,39 +32,48 @@ export const CHECKS: readonly Check[] = [
          where book = $1
          group by account_id
       )
-      select a.id as account, null::uuid as payment, a.currency, c.digits,
+      select a.id as account, null::uuid as payment, null::uuid as posting, a.currency, c.digits,
              coalesce(m.total, 0)::text as expected, a.balance::text as found
         from accounts a
-        join currencies c on c.book = a.book and c.code = a.currency
+        left join currencies c on c.book = a.book and c.code = a.currency
         left join moved m on m.account_id = a.id
        where a.book = $1 and a.balance <> coalesce(m.total, 0)`,
   },
   {
+    // An account's own balance stands at the end of its postings, as a movement of nothing.
     law: 2,
-    rule: 'each running balance follows from the one before',
+    rule: 'each running balance follows from the one before, and the balance is the last of them',
     sql: `
-      with running as (
-        select account_id, payment_id, currency, balance_after,
-               coalesce(lag(balance_after) over earlier, 0)
-                 + case direction when 'debit' then amount else -amount end as expected
+      with steps as (
+        select account_id, posting_id, payment_id, currency,
+               case direction when 'debit' then amount else -amount end as moved, balance_after
           from operations
          where book = $1 and balance_after is not null
-        window earlier as (partition by account_id order by posting_id)
+        union all
+        select id, null, null, currency, 0, balance
+          from accounts
+         where book = $1 and user_id is not null
+      ), running as (
+        select *, coalesce(lag(balance_after) over earlier, 0) + moved as expected
+          from steps
+        window earlier as (partition by account_id order by posting_id nulls last)
       )
-      select r.account_id as account, r.payment_id as payment, r.currency, c.digits,
+      select r.account_id as account, r.payment_id as payment, r.posting_id as posting, r.currency, c.digits,
              r.expected::text as expected, r.balance_after::text as found
         from running r
-        join currencies c on c.book = $1 and c.code = r.currency
+        left join currencies c on c.book = $1 and c.code = r.currency
        where r.balance_after <> r.expected`,
   },
   {
     law: 2,
-    rule: 'every posting on a user’s account has its running balance',
+    rule: 'a posting has a running balance for a user’s account, and none for a technical one',
     sql: `
-      select o.account_id as account, o.payment_id as payment, o.currency, null::smallint as digits,
-             'a running balance' as expected, 'none' as found
+      select o.account_id as account, o.payment_id as payment, o.posting_id as posting, o.currency, c.digits,
+             case when a.code is null then 'a running balance' else 'none' end as expected,
+             coalesce(o.balance_after::text, 'none') as found
         from operations o
         join accounts a on a.book = o.book and a.id = o.account_id
+        left join currencies c on c.book = o.book and c.code = o.currency
        where o.book = $1 and (o.balance_after is null) <> (a.code is not null)`,
   },
   {
@@ -85,88 +86,131 @@ export const CHECKS: readonly Check[] = [
          where book = $1 and status = 'pending'
          group by from_account
       )
-      select a.id as account, null::uuid as payment, a.currency, c.digits,
-             coalesce(p.total, 0)::text as expected, a.held::text as found
+      select coalesce(a.id, p.from_account) as account, null::uuid as payment, null::uuid as posting, a.currency, c.digits,
+             coalesce(p.total, 0)::text as expected, coalesce(a.held::text, 'no account') as found
+        from (select * from accounts where book = $1) a
+        full join pending p on p.from_account = a.id
+        left join currencies c on c.book = a.book and c.code = a.currency
+       where a.held is distinct from coalesce(p.total, 0)`,
+  },
+  {
+    law: 4,
+    rule: 'what a user’s account has available is not below zero',
+    sql: `
+      select a.id as account, null::uuid as payment, null::uuid as posting, a.currency, c.digits,
+             'at least 0' as expected, (a.balance - a.held + a.overdraft_limit)::text as found
         from accounts a
-        join currencies c on c.book = a.book and c.code = a.currency
-        left join pending p on p.from_account = a.id
-       where a.book = $1 and a.held <> coalesce(p.total, 0)`,
+        left join currencies c on c.book = a.book and c.code = a.currency
+       where a.book = $1 and a.user_id is not null and a.balance - a.held + a.overdraft_limit < 0`,
+  },
+]
+
+const PAYMENTS: readonly Check[] = [
+  {
+    law: 3,
+    rule: 'a completed payment’s postings are its net amount, any other payment has none',
+    sql: sumsOfPayments(
+      `kind <> 'fee'`,
+      `case when status <> 'completed' then 0 when fee_payer = 'sender' then amount else amount - fee end`,
+    ),
   },
   {
     law: 3,
-    rule: 'a completed payment’s postings are its net amount and its fee, any other payment has none',
+    rule: 'a completed payment’s fee is posted, any other payment’s is not',
+    sql: sumsOfPayments(`kind = 'fee'`, `case status when 'completed' then fee else 0 end`),
+  },
+  {
+    law: 3,
+    rule: 'a posting is of its payment’s kind, accounts and currency, and a fee goes to internal',
     sql: `
-      with posted as (
-        select payment_id,
-               coalesce(sum(amount) filter (where kind <> 'fee'), 0) as net,
-               coalesce(sum(amount) filter (where kind = 'fee'), 0) as fee
-          from postings
-         where book = $1
-         group by payment_id
-      ), due as (
-        select id, currency,
-               case when status <> 'completed' then 0
-                    when fee_payer = 'sender' then amount
-                    else amount - fee end as net,
-               case status when 'completed' then fee else 0 end as fee
-          from payments
-         where book = $1
+      with examined as (
+        select p.id, p.payment_id, p.currency, p.debit_account, p.credit_account,
+               case when d.id is null                               then array['debit', 'an account of the book', 'none']
+                    when c.id is null                               then array['credit', 'an account of the book', 'none']
+                    when d.currency <> p.currency                   then array['debit', p.currency, d.currency]
+                    when c.currency <> p.currency                   then array['credit', p.currency, c.currency]
+                    when p.currency <> y.currency                   then array['', y.currency, p.currency]
+                    when p.kind not in (y.kind, 'fee')              then array['', y.kind, p.kind]
+                    when p.credit_account <> y.from_account         then array['credit', 'the sender', 'another account']
+                    when p.kind = 'fee' and d.code is distinct from 'internal'
+                                                                    then array['debit', 'internal', 'another account']
+                    when p.kind <> 'fee' and p.debit_account <> y.to_account
+                                                                    then array['debit', 'the receiver', 'another account']
+               end as fault
+          from postings p
+          join payments y on y.book = p.book and y.id = p.payment_id
+          left join accounts d on d.book = p.book and d.id = p.debit_account
+          left join accounts c on c.book = p.book and c.id = p.credit_account
+         where p.book = $1
       )
-      select null::uuid as account, coalesce(d.id, p.payment_id) as payment, d.currency, null::smallint as digits,
-             case when d.id is null then 'a payment' else d.net || ' and a fee of ' || d.fee end as expected,
-             coalesce(p.net, 0) || ' and a fee of ' || coalesce(p.fee, 0) || ' (minor units)' as found
-        from due d
-        full join posted p on p.payment_id = d.id
-       where d.id is null or d.net <> coalesce(p.net, 0) or d.fee <> coalesce(p.fee, 0)`,
-  },
-  {
-    law: 3,
-    rule: 'a posting is of its payment’s kind, accounts and currency, and its fee goes to internal',
-    sql: `
-      select null::uuid as account, p.payment_id as payment, p.currency, null::smallint as digits,
-             'a posting that belongs to its payment' as expected, p.id::text as found
-        from postings p
-        join payments y on y.book = p.book and y.id = p.payment_id
-        left join accounts d on d.book = p.book and d.id = p.debit_account
-        left join accounts c on c.book = p.book and c.id = p.credit_account
-       where p.book = $1
-         and (d.currency is distinct from p.currency or c.currency is distinct from p.currency
-              or p.currency <> y.currency
-              or p.credit_account <> y.from_account
-              or case p.kind when 'fee' then d.code is distinct from 'internal'
-                             else p.kind <> y.kind or p.debit_account <> y.to_account end)`,
+      select case fault[1] when 'debit' then debit_account when 'credit' then credit_account end as account,
+             payment_id as payment, id as posting, currency, null::smallint as digits,
+             fault[2] as expected, fault[3] as found
+        from examined
+       where fault is not null`,
   },
   {
     law: 3,
     rule: 'a payment is initiated exactly while a worker has still to post it',
     sql: `
-      select null::uuid as account, coalesce(p.id, i.payment_id) as payment, p.currency, null::smallint as digits,
-             case when i.payment_id is null then 'a place in the worker’s queue' else 'the status initiated' end as expected,
-             coalesce(p.status, 'no payment') as found
-        from (select id, currency, status from payments where book = $1 and status = 'initiated') p
+      select null::uuid as account, coalesce(p.id, i.payment_id) as payment, null::uuid as posting,
+             coalesce(p.currency, y.currency) as currency, null::smallint as digits,
+             case when p.id is null then 'the status initiated' else 'a place in the queue' end as expected,
+             case when p.id is null then coalesce('the status ' || y.status, 'no payment') else 'none' end as found
+        from (select id, currency from payments where book = $1 and status = 'initiated') p
         full join (select payment_id from initiated where book = $1) i on i.payment_id = p.id
+        left join payments y on y.book = $1 and y.id = i.payment_id
        where p.id is null or i.payment_id is null`,
   },
   {
-    law: 4,
-    rule: 'no user’s account is below its floor, and nothing is held beyond it',
+    // Payments and postings have no foreign key to their book.
+    law: 3,
+    rule: 'payments and postings are of a book that exists',
     sql: `
-      select a.id as account, null::uuid as payment, a.currency, c.digits,
-             '0' as expected, (a.balance - a.held + a.overdraft_limit)::text as found
-        from accounts a
-        join currencies c on c.book = a.book and c.code = a.currency
-       where a.book = $1 and a.user_id is not null
-         and (a.balance - a.held + a.overdraft_limit < 0 or a.held < 0)`,
-  },
-  {
-    law: 5,
-    rule: 'the server’s role can neither change nor remove postings, events or lines of the audit log',
-    sql: `
-      select ${NOTHING}, 'no such privilege' as expected, privilege || ' on ' || name as found
-        from unnest(array['postings', 'events', 'audit_log']) as name,
-             unnest(array['update', 'delete', 'truncate']) as privilege
-       where $1::int is not null
-         and (has_table_privilege('billing_gateway', name, privilege)
-              or privilege = 'update' and has_any_column_privilege('billing_gateway', name, privilege))`,
+      select null::uuid as account, null::uuid as payment, null::uuid as posting, null as currency, null::smallint as digits,
+             'a book' as expected, 'none' as found
+       where not exists (select from books where book = $1)`,
   },
 ]
+
+const PRIVILEGES: Check = {
+  law: 5,
+  rule: 'the server’s role can neither change nor remove postings, events or lines of the audit log',
+  // A role that it can set, without inheriting from it, counts as its own.
+  sql: `
+    select null::uuid as account, null::uuid as payment, null::uuid as posting, null as currency, null::smallint as digits,
+           'no such privilege' as expected, privilege || ' on ' || name as found
+      from unnest(array['postings', 'events', 'audit_log']) as name,
+           unnest(array['update', 'delete', 'truncate']) as privilege
+     where exists (
+             select from pg_roles role
+              where pg_has_role('${SERVER_ROLE}', role.oid, 'member')
+                and (has_table_privilege(role.oid, name, privilege)
+                     or privilege = 'update' and has_any_column_privilege(role.oid, name, privilege)))`,
+}
+
+/** Every rule, in the order of the laws. */
+export const CHECKS: readonly Check[] = [...BALANCES, ...PAYMENTS, PRIVILEGES].sort((one, other) => one.law - other.law)
+
+/** Payments whose postings of a sort do not sum to what is due, and postings of that sort without a payment. */
+function sumsOfPayments(sort: string, due: string): string {
+  return `
+      with posted as (
+        select payment_id, min(currency) as currency, sum(amount) as total
+          from postings
+         where book = $1 and ${sort}
+         group by payment_id
+      ), due as (
+        select id, currency, ${due} as total
+          from payments
+         where book = $1
+      )
+      select null::uuid as account, coalesce(d.id, p.payment_id) as payment, null::uuid as posting,
+             coalesce(d.currency, p.currency) as currency, c.digits,
+             case when d.id is null then 'no posting without a payment' else d.total::text end as expected,
+             coalesce(p.total, 0)::text as found
+        from due d
+        full join posted p on p.payment_id = d.id
+        left join currencies c on c.book = $1 and c.code = coalesce(d.currency, p.currency)
+       where d.id is null or d.total <> coalesce(p.total, 0)`
+}

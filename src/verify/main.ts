@@ -3,50 +3,76 @@ import { readConfig, settingsHelp } from '../config.ts'
 import { joinDatabase } from '../database/open.ts'
 import { run } from '../run.ts'
 import { StartError } from '../start_error.ts'
+import { LAWS, type Law } from './laws.ts'
 import { type OnProgress, type Report, verifyBooks } from './verify.ts'
 
-const LAWS = [
-  'the balances of each book and currency sum to zero',
-  'balances and holds are the sums of postings and pending payments',
-  'postings are those of their payments, and of no others',
-  'no account is below its floor',
-  'the server cannot change what was posted',
-]
+const MEANINGS: Readonly<Record<Law, string>> = {
+  1: 'the balances of each book and currency sum to zero',
+  2: 'balances and holds are the sums of postings and pending payments',
+  3: 'postings are those of their payments, and of no others',
+  4: 'no account is below its floor',
+  5: 'the server cannot change what was posted',
+}
 
-await run(async (_stopped, environment, args) => {
-  if (args.includes('--help')) {
-    return void process.stdout.write(`npm run verify: checks the laws of the ledger on live data\n\n${settingsHelp()}`)
-  }
+const HELP = `npm run verify: checks the laws of the ledger on live data, beside a running server or without one
+
+Exit code 0: they hold. 1: one is broken, and what is wrong is named, or not every law could be checked.
+
+${settingsHelp()}`
+
+await run(async (stopped, environment, args) => {
+  if (args.includes('--help')) return void process.stdout.write(HELP)
   if (args.length > 0) throw new StartError(`'${args[0]}' is no option; there is --help`)
   const database = await joinDatabase(readConfig(environment))
+  const progress = process.stderr.isTTY ? createBar() : createLines()
+  let report: Report | undefined | void
   try {
-    const progress = createProgress()
-    const report = await verifyBooks(database.connection, progress.show).finally(progress.end)
-    process.stdout.write(summary(report))
-    if (report.findings.length > 0) process.exitCode = 1
+    report = await Promise.race([verifyBooks(database.connection, progress.show), stopped]).finally(progress.end)
   } finally {
     await database.close()
   }
+  if (!report) return endNow('stopped before every law was checked')
+  process.stdout.write(summary(report))
+  if (report.findings.length > 0) process.exitCode = 1
 })
 
-/** A bar on a terminal; nothing where the output goes to a file. */
-function createProgress(): { readonly show: OnProgress; readonly end: () => void } {
-  if (!process.stderr.isTTY) return { show: () => undefined, end: () => undefined }
-  const bar = new SingleBar({ format: '{bar} {percentage}% {rule}', stream: process.stderr }, Presets.shades_classic)
-  bar.start(1, 0, { rule: '' })
-  const show: OnProgress = (done, of, rule) => {
+/** A query that runs on in a database that is not ours would keep this process until its end. */
+function endNow(why: string): never {
+  process.stderr.write(`billing-gateway: ${why}\n`)
+  process.exit(1)
+}
+
+type Progress = { readonly show: OnProgress; readonly end: () => void }
+
+function createBar(): Progress {
+  const bar = new SingleBar(
+    { format: '{bar} {percentage}% law {law}, {rule}', stream: process.stderr, clearOnComplete: true },
+    Presets.shades_classic,
+  )
+  bar.start(1, 0, { law: LAWS[0], rule: 'counting' })
+  const show: OnProgress = (done, of, law, rule) => {
     bar.setTotal(of)
-    bar.update(done, { rule })
+    bar.update(done, { law, rule })
   }
   return { show, end: () => bar.stop() }
 }
 
+/** Where nobody watches: a line as each law's turn comes. */
+function createLines(): Progress {
+  let last: Law | undefined
+  const show: OnProgress = (_done, _of, law) => {
+    if (law !== last) process.stderr.write(`checking law ${law}: ${MEANINGS[law]}\n`)
+    last = law
+  }
+  return { show, end: () => undefined }
+}
+
 function summary({ findings, books, accounts, payments, postings }: Report): string {
-  const lines = LAWS.map((law, index) => {
-    const broken = findings.filter((finding) => finding.law === index + 1)
+  const lines = LAWS.map((law) => {
+    const broken = findings.filter((finding) => finding.law === law)
     return [
-      `law ${index + 1}  ${broken.length === 0 ? 'holds ' : 'BROKEN'}  ${law}`,
-      ...broken.map(({ book, text }) => `         book ${book}: ${text}`),
+      `law ${law}  ${broken.length === 0 ? 'holds ' : 'BROKEN'}  ${MEANINGS[law]}`,
+      ...broken.map(({ book, text }) => `         ${book === null ? '' : `book ${book}: `}${text}`),
     ].join('\n')
   })
   const checked = `checked ${books} books, ${accounts} accounts, ${payments} payments, ${postings} postings`

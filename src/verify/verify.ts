@@ -1,11 +1,7 @@
-import { type Connection, createPool } from '../database/connection.ts'
-import type { AccountId, BookId, PaymentId } from '../ledger/id.ts'
-import { encodeId } from '../ledger/typeid.ts'
-import { formatAmount } from '../money/amount.ts'
-import { CHECKS, type Check, type Offender } from './laws.ts'
-
-/** Something that breaks a law, as one sentence. */
-export type Finding = { readonly book: string; readonly law: Check['law']; readonly text: string }
+import { type Client, type Connection, createPool } from '../database/connection.ts'
+import type { BookId } from '../ledger/id.ts'
+import { type Finding, type Offender, toFinding } from './finding.ts'
+import { CHECKS, type Check, type Law } from './laws.ts'
 
 export type Report = {
   readonly findings: readonly Finding[]
@@ -15,11 +11,11 @@ export type Report = {
   readonly postings: bigint
 }
 
-/** Of each rule that is broken, this many offenders are named and the others counted. */
-const MOST_NAMED = 20
+/** Called before each query with how many are done of how many, and which rule of which law comes next. */
+export type OnProgress = (done: number, of: number, law: Law, rule: string) => void
 
-/** Called before each rule of each book, with how much is done of how much. */
-export type OnProgress = (done: number, of: number, rule: string) => void
+/** Of each law so many offenders are named, shared among its rules; the others are counted. */
+const MOST_NAMED = 20
 
 /**
  * Checks laws 1 to 5 on one consistent snapshot of all books, so that it can run beside servers that post. It changes
@@ -27,52 +23,101 @@ export type OnProgress = (done: number, of: number, rule: string) => void
  */
 export async function verifyBooks(connection: Connection, onProgress: OnProgress = () => undefined): Promise<Report> {
   const pool = createPool(connection, 1, 'billing-gateway verify')
-  const client = await pool.connect()
   try {
-    await client.query('set statement_timeout = 0')
-    await client.query('set idle_in_transaction_session_timeout = 0')
-    await client.query('begin isolation level repeatable read read only')
-    const { rows: books } = await client.query<{ book: BookId; name: string }>(
-      'select book, name from books order by book',
-    )
-    const findings: Finding[] = []
-    const counted = { accounts: 0n, payments: 0n, postings: 0n }
-    for (const [index, { book, name }] of books.entries()) {
-      for (const [number, check] of CHECKS.entries()) {
-        onProgress(index * CHECKS.length + number, books.length * CHECKS.length, `${name}: ${check.rule}`)
-        const { rows } = await client.query<Offender & { total: bigint }>(
-          `select *, count(*) over () as total from (${check.sql}) offender limit ${MOST_NAMED}`,
-          [book],
-        )
-        findings.push(...rows.map((row) => ({ book: name, law: check.law, text: describe(check, row) })))
-        const more = (rows[0]?.total ?? 0n) - BigInt(rows.length)
-        if (more > 0n) findings.push({ book: name, law: check.law, text: `${check.rule}: and ${more} more` })
-      }
-      const { rows: counts } = await client.query<typeof counted>(COUNTS, [book])
-      for (const what of ['accounts', 'payments', 'postings'] as const) counted[what] += counts[0]?.[what] ?? 0n
+    const client = await pool.connect()
+    try {
+      await beginSnapshot(client)
+      const books = await countBooks(client)
+      const findings = await findOffenders(client, books, onProgress)
+      await client.query('commit')
+      return { findings, ...totalOf(books) }
+    } finally {
+      client.release(true)
     }
-    await client.query('commit')
-    onProgress(1, 1, 'done')
-    return { findings, books: books.length, ...counted }
   } finally {
-    client.release(true)
     await pool.end()
   }
 }
 
-const COUNTS = `
-  select (select count(*) from accounts where book = $1) as accounts,
-         (select count(*) from payments where book = $1) as payments,
-         (select count(*) from postings where book = $1) as postings`
+async function beginSnapshot(client: Client): Promise<void> {
+  await client.query('set statement_timeout = 0')
+  await client.query('set idle_in_transaction_session_timeout = 0')
+  // A query without end goes with its client. Not every platform of a database can tell: there it runs to its end.
+  await client.query(`set client_connection_check_interval = '1s'`).catch(() => undefined)
+  await client.query('begin isolation level repeatable read read only')
+}
 
-function describe({ rule }: Check, offender: Offender): string {
-  const { account, payment, currency, digits, expected, found } = offender
-  const written = (text: string) =>
-    currency !== null && digits !== null ? formatAmount(BigInt(text), { code: currency, digits }) : text
-  const where = [
-    account === null ? [] : [`account ${encodeId('acc', account as AccountId)}`],
-    payment === null ? [] : [`payment ${encodeId('pay', payment as PaymentId)}`],
-    currency === null ? [] : [currency],
-  ].flat()
-  return `${rule}${where.length === 0 ? '' : ` (${where.join(', ')})`}: expected ${written(expected)}, found ${written(found)}`
+type CountedBook = {
+  readonly book: BookId
+  readonly name: string
+  readonly accounts: bigint
+  readonly payments: bigint
+  readonly postings: bigint
+}
+
+/** Every book that has a row anywhere, also one that `books` does not know. */
+async function countBooks(client: Client): Promise<CountedBook[]> {
+  const { rows } = await client.query<CountedBook>(`
+    select book, coalesce(b.name, 'number ' || book) as name,
+           coalesce(a.total, 0) as accounts, coalesce(y.total, 0) as payments, coalesce(p.total, 0) as postings
+      from (select book, name from books) b
+      full join (select book, count(*) as total from accounts group by book) a using (book)
+      full join (select book, count(*) as total from payments group by book) y using (book)
+      full join (select book, count(*) as total from postings group by book) p using (book)
+      full join (select distinct book from initiated) i using (book)
+     order by book`)
+  return rows
+}
+
+function totalOf(books: readonly CountedBook[]): Omit<Report, 'findings'> {
+  const counted = { books: books.length, accounts: 0n, payments: 0n, postings: 0n }
+  for (const { accounts, payments, postings } of books) {
+    counted.accounts += accounts
+    counted.payments += payments
+    counted.postings += postings
+  }
+  return counted
+}
+
+async function findOffenders(
+  client: Client,
+  books: readonly CountedBook[],
+  onProgress: OnProgress,
+): Promise<readonly Finding[]> {
+  const findings: Finding[] = []
+  const queries = CHECKS.reduce((total, check) => total + placesOf(check, books).length, 0)
+  let done = 0
+  for (const check of CHECKS) {
+    const { law, rule } = check
+    const mostNamed = Math.floor(MOST_NAMED / CHECKS.filter((other) => other.law === law).length)
+    let named = 0
+    let more = 0n
+    for (const place of placesOf(check, books)) {
+      onProgress(done, queries, law, place === DATABASE ? rule : `${place.name}: ${rule}`)
+      const { offenders, total } = await readOffenders(client, check, place, mostNamed - named)
+      findings.push(...offenders.map((offender) => toFinding(check, place.name, offender)))
+      named += offenders.length
+      more += total - BigInt(offenders.length)
+      done += 1
+    }
+    if (more > 0n) findings.push({ book: null, law, text: `${rule}: and ${more} more` })
+  }
+  return findings
+}
+
+const DATABASE = { name: null }
+type Place = CountedBook | typeof DATABASE
+
+/** Where a rule is to be checked: in each book, or once. */
+function placesOf({ law }: Check, books: readonly CountedBook[]): readonly Place[] {
+  return law === 5 ? [DATABASE] : books
+}
+
+/** The first offenders, at most so many, and how many there are. */
+async function readOffenders(client: Client, { sql }: Check, place: Place, most: number) {
+  const { rows } = await client.query<Offender & { total: bigint }>(
+    `select *, count(*) over () as total from (${sql}) offender limit ${Math.max(most, 1)}`,
+    place === DATABASE ? [] : [(place as CountedBook).book],
+  )
+  return { offenders: rows.slice(0, most), total: rows[0]?.total ?? 0n }
 }
