@@ -108,7 +108,7 @@ function bulkRequest(count: number): string {
   for (let index = 0; index < count; index += 1) {
     sequence += 1
     const from = payer?.accounts[Math.floor(Math.random() * payer.accounts.length)]
-    const to = accounts[pick()[1]]
+    const to = other(from, () => accounts[pick()[1]])
     body += `${JSON.stringify({ ...payment(from, to), idempotency_key: `${task.run}-${sequence}` })}\n`
   }
   return `POST /v1/payments/bulk HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer ${payer?.token}\r\nContent-Type: application/x-ndjson\r\nContent-Length: ${body.length}\r\n\r\n${body}`
@@ -119,15 +119,17 @@ function payment(from: number | string | undefined, to: number | string | undefi
   return { from_account: id(from), to_account: id(to), amount: '1.00' }
 }
 
+/** A choice that is not this one: an account cannot pay itself. */
+function other<T>(than: T, choose: () => T): T {
+  for (;;) {
+    const choice = choose()
+    if (choice !== than) return choice
+  }
+}
+
 /** Who pays whom: everybody anybody; some far more often than others; everybody one; or one always the same one. */
 function pickerOf(shape: Shape, count: number): () => [number, number] {
   const any = () => Math.floor(Math.random() * count)
-  const other = (than: number, choose: () => number) => {
-    for (;;) {
-      const choice = choose()
-      if (choice !== than) return choice
-    }
-  }
   switch (shape) {
     case 'uniform':
       return () => {

@@ -43,6 +43,7 @@ export async function startServer(folder: string, environment: Record<string, st
     gatewayMemory: memoryOf(child.pid ?? 0),
   })
   async function stop(): Promise<void> {
+    if (child.exitCode !== null || child.signalCode !== null) return
     const gone = once(child, 'exit')
     child.kill('SIGTERM')
     await gone

@@ -1,75 +1,227 @@
 import assert from 'node:assert/strict'
-import { execFile } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
-import { promisify } from 'node:util'
 import { withOwner } from '../src/database/connection.ts'
 import { verifyBooks } from '../src/verify/verify.ts'
 import { type TestCluster, urlOf } from './harness/cluster.ts'
-import { aGateway, aUser, type TestGateway } from './harness/gateway.ts'
+import { aGateway, anOperator, aUser, type TestGateway, until } from './harness/gateway.ts'
+import { rowsOf, transfer } from './harness/paying.ts'
+import { aFolder, ended, environment, gone } from './harness/server.ts'
 
-const VERIFY = join(import.meta.dirname, '../src/verify/main.ts')
-
-/** A gateway in which one user paid another twice and was declined once. */
+/** A gateway in which one user paid another twice and was declined once: they are left with 70.00 and 129.40. */
 async function aGatewayWithPayments(): Promise<TestGateway> {
   const gateway = await aGateway()
   const [ada, bob] = [await aUser(gateway), await aUser(gateway)]
   const [from, to] = [await ada.account('USD'), await bob.account('USD')]
-  for (const amount of ['10.00', '20.00', '999.00']) {
-    await ada.post('/v1/payments', { from_account: from, to_account: to, amount })
-  }
+  for (const amount of ['10.00', '20.00', '999.00']) await ada.post('/v1/payments', transfer(from, to, amount))
   return gateway
 }
 
-const lawsBroken = async (database: TestCluster) =>
-  [...new Set((await verifyBooks(database)).findings.map(({ law }) => law))].sort()
+/** What somebody with the rights of the database's owner does. */
+async function tamper({ database }: TestGateway, sql: string): Promise<void> {
+  await withOwner(database, (client) => client.query(sql))
+}
 
-/** What somebody with the rights of the database's owner could do, and which laws it breaks. */
-const TAMPERINGS: readonly [string, string, readonly number[]][] = [
-  ['a balance is raised', `update accounts set balance = balance + 1 where name = 'USD' and balance > 100`, [1, 2]],
+const findingsOf = async (database: TestCluster) => (await verifyBooks(database)).findings
+
+const ACCOUNT = String.raw`account acc_\w{26}`
+const PAYMENT = String.raw`payment pay_\w{26}`
+const POSTING = String.raw`posting pst_\w{26}`
+
+/** What is done, which laws it breaks, and how it is told. */
+const TAMPERINGS: readonly [string, string, readonly number[], string][] = [
+  [
+    'a balance is raised',
+    `update accounts set balance = balance + 1 where name = 'USD' and balance > 10000`,
+    [1, 2],
+    String.raw`a balance is the sum of .* \(${ACCOUNT}, USD\): expected 129\.40, found 129\.41`,
+  ],
   [
     'money is moved behind the books’ back',
     `update accounts set balance = balance + case when code is null then 1 else -2 end
       where currency = 'USD' and (code = 'internal' or user_id is not null)`,
     [2],
+    String.raw`\(${ACCOUNT}, USD\): expected -199\.40, found -199\.42`,
   ],
-  ['an amount of a posting is changed', `update postings set amount = amount + 1 where kind = 'transfer'`, [2, 3]],
-  ['a posting is removed', `delete from postings where kind = 'fee'`, [2, 3]],
+  [
+    'a balance is no number',
+    `update accounts set balance = 'NaN' where name = 'USD' and balance > 10000`,
+    [1, 2],
+    String.raw`\(${ACCOUNT}, USD\): expected 129\.40, found NaN`,
+  ],
+  [
+    'an amount of a posting is changed',
+    `update postings set amount = amount + 1 where kind = 'transfer' and amount = 980`,
+    [2, 3],
+    String.raw`postings are its net amount, .* \(${PAYMENT}, USD\): expected 9\.80, found 9\.81`,
+  ],
+  [
+    'a fee is not what the payment says',
+    `update payments set fee = fee + 1, amount = amount + 1 where kind = 'transfer' and amount = 1000`,
+    [3],
+    String.raw`fee is posted, .* \(${PAYMENT}, USD\): expected 0\.21, found 0\.20`,
+  ],
+  [
+    'a posting is removed',
+    `delete from postings where kind = 'fee' and amount = 40`,
+    [2, 3],
+    String.raw`fee is posted, .* \(${PAYMENT}, USD\): expected 0\.40, found 0\.00`,
+  ],
   [
     'a posting is added',
     `insert into postings select book, gen_random_uuid(), payment_id, kind, currency, amount, debit_account,
                                  credit_account, debit_balance, credit_balance, created_at
-       from postings where kind = 'transfer' limit 1`,
+       from postings where kind = 'transfer' and amount = 980`,
     [2, 3],
+    String.raw`\(${PAYMENT}, USD\): expected 9\.80, found 19\.60`,
+  ],
+  [
+    'a posting is added to a payment that was declined',
+    `insert into postings select p.book, gen_random_uuid(), y.id, p.kind, p.currency, p.amount, p.debit_account,
+                                 p.credit_account, p.debit_balance, p.credit_balance, p.created_at
+       from postings p, payments y where y.status = 'declined' and p.amount = 980`,
+    [2, 3],
+    String.raw`\(${PAYMENT}, USD\): expected 0\.00, found 9\.80`,
+  ],
+  [
+    'a posting is of a payment that is not there',
+    `update postings set payment_id = gen_random_uuid() where amount = 980`,
+    [3],
+    String.raw`\(${PAYMENT}, USD\): expected no posting without a payment, found 9\.80`,
+  ],
+  [
+    'a posting is of another kind than its payment',
+    `update postings set kind = 'deposit' where amount = 980`,
+    [3],
+    String.raw`\(${PAYMENT}, ${POSTING}, USD\): expected transfer, found deposit`,
+  ],
+  [
+    'a posting is in another currency than its accounts',
+    `update postings set currency = 'EUR' where amount = 980`,
+    [3],
+    String.raw`\(${ACCOUNT}, ${PAYMENT}, ${POSTING}, EUR\): expected EUR, found USD`,
+  ],
+  [
+    'a fee goes elsewhere than to internal',
+    `update postings set debit_account = (select id from accounts where currency = 'USD' and code = 'wire')
+      where kind = 'fee' and amount = 20`,
+    [2, 3],
+    String.raw`\(${ACCOUNT}, ${PAYMENT}, ${POSTING}, USD\): expected internal, found another account`,
+  ],
+  [
+    'a posting is on an account that is not there',
+    `update postings set credit_account = gen_random_uuid() where amount = 980`,
+    [2, 3],
+    String.raw`\(${ACCOUNT}, ${PAYMENT}, ${POSTING}, USD\): expected an account of the book, found none`,
   ],
   [
     'a running balance is changed',
-    `update postings set debit_balance = debit_balance + 1 where kind = 'transfer'`,
+    `update postings set debit_balance = debit_balance + 1 where kind = 'transfer' and amount = 980`,
     [2],
+    String.raw`each running balance .* \(${ACCOUNT}, ${PAYMENT}, ${POSTING}, USD\): expected 109\.80, found 109\.81`,
   ],
-  ['a running balance is lost', `update postings set credit_balance = null where kind = 'transfer'`, [2]],
-  ['an amount of a payment is changed', `update payments set amount = amount + 1 where kind = 'bonus'`, [3]],
+  [
+    'the last running balance is not the balance',
+    `update postings set debit_balance = debit_balance + 1 where kind = 'transfer' and amount = 1960`,
+    [2],
+    String.raw`each running balance .* \(${ACCOUNT}, USD\): expected 129\.41, found 129\.40`,
+  ],
+  [
+    'a running balance is lost',
+    `update postings set credit_balance = null where kind = 'transfer'`,
+    [2],
+    String.raw`\(${ACCOUNT}, ${PAYMENT}, ${POSTING}, USD\): expected a running balance, found none`,
+  ],
+  [
+    'a running balance is made up for a technical account',
+    `update postings set debit_balance = 7 where kind = 'fee' and amount = 20`,
+    [2],
+    String.raw`\(${ACCOUNT}, ${PAYMENT}, ${POSTING}, USD\): expected none, found 0\.07`,
+  ],
+  [
+    'an amount of a payment is changed',
+    `update payments set amount = amount + 1 where kind = 'bonus'`,
+    [3],
+    String.raw`\(${PAYMENT}, USD\): expected 100\.01, found 100\.00`,
+  ],
   [
     'a declined payment is called completed',
     `update payments set status = 'completed', decline_reason = null, completed_at = now() where status = 'declined'`,
     [3],
+    String.raw`\(${PAYMENT}, USD\): expected 979\.02, found 0\.00`,
   ],
-  ['a payment is removed', `delete from payments where kind = 'bonus'`, [3]],
-  ['a payment is sent elsewhere', `update payments set to_account = from_account where kind = 'transfer'`, [3]],
+  [
+    'a completed payment is called failed',
+    `update payments set status = 'failed', completed_at = null where amount = 1000`,
+    [3],
+    String.raw`\(${PAYMENT}, USD\): expected 0\.00, found 9\.80`,
+  ],
+  [
+    'a payment is removed',
+    `delete from payments where kind = 'bonus'`,
+    [3],
+    String.raw`\(${PAYMENT}, USD\): expected no posting without a payment, found 100\.00`,
+  ],
+  [
+    'a payment is sent elsewhere',
+    `update payments set to_account = from_account where kind = 'transfer'`,
+    [3],
+    String.raw`\(${ACCOUNT}, ${PAYMENT}, ${POSTING}, USD\): expected the receiver, found another account`,
+  ],
   [
     'a payment is called initiated that no worker knows of',
     `update payments set status = 'initiated', decline_reason = null where status = 'declined'`,
     [3],
+    String.raw`\(${PAYMENT}, USD\): expected a place in the queue, found none`,
+  ],
+  [
+    'a worker is to post what is final',
+    `insert into initiated select book, id, 'infinity' from payments where status = 'declined'`,
+    [3],
+    String.raw`\(${PAYMENT}, USD\): expected the status initiated, found the status declined`,
+  ],
+  [
+    'rows are of a book that is not there',
+    `insert into payments
+       select (json_populate_record(p, '{"book": 99, "idempotency_key": null, "request_hash": null}')).* from payments p
+        where status = 'declined'`,
+    [3],
+    'book number 99: payments and postings are of a book that exists: expected a book, found none',
   ],
   [
     'an account is overdrawn',
     `alter table accounts drop constraint account_floor;
      update accounts set balance = -1 where name = 'CNY' and user_id is not null`,
     [1, 2, 4],
+    String.raw`has available .* \(${ACCOUNT}, CNY\): expected at least 0, found -0\.01`,
   ],
-  ['something is held that no payment holds', `update accounts set held = 1 where name = 'USD' and balance > 50`, [2]],
-  ['the server may change postings', 'grant update (amount) on postings to billing_gateway', [5]],
-  ['the server may remove events', 'grant delete on events to billing_gateway', [5]],
+  [
+    'something is held that no payment holds',
+    `update accounts set held = 1 where name = 'USD' and balance > 10000`,
+    [2],
+    String.raw`what is held .* \(${ACCOUNT}, USD\): expected 0\.00, found 0\.01`,
+  ],
+  [
+    'a payment is pending of which nothing is held',
+    `update payments set status = 'pending', decline_reason = null where status = 'declined'`,
+    [2],
+    String.raw`what is held .* \(${ACCOUNT}, USD\): expected 999\.00, found 0\.00`,
+  ],
+  [
+    'the server may change postings',
+    'grant update (amount) on postings to billing_gateway',
+    [5],
+    'found update on postings',
+  ],
+  ['the server may empty the postings', 'grant truncate on postings to public', [5], 'found truncate on postings'],
+  ['the server may remove events', 'grant delete on events to billing_gateway', [5], 'found delete on events'],
+  [
+    'the server may change the audit log',
+    'grant update on audit_log to billing_gateway',
+    [5],
+    'found update on audit_log',
+  ],
 ]
 
 describe('verify', () => {
@@ -80,38 +232,161 @@ describe('verify', () => {
     assert.deepEqual([report.books, report.payments, report.postings], [1, 5n, 6n])
   })
 
-  for (const [what, sql, laws] of TAMPERINGS) {
+  it('finds nothing wrong while a server posts and stores what a worker has still to post', async () => {
+    const gateway = await aGateway()
+    const [ada, bob] = [await aUser(gateway), await aUser(gateway)]
+    const [from, to] = [await ada.account('USD'), await bob.account('USD')]
+    let paying = true
+    const load = Promise.all(
+      [{}, { prefer: 'respond-async' }].map(async (headers: Record<string, string>) => {
+        while (paying) {
+          const { status } = await ada.post('/v1/payments', transfer(from, to, '0.50'), headers)
+          assert.ok(status < 300)
+        }
+      }),
+    )
+    const seen: bigint[] = []
+    try {
+      while (seen.length < 5) {
+        const { findings, payments } = await verifyBooks(gateway.database)
+        assert.deepEqual(findings, [])
+        seen.push(payments)
+      }
+    } finally {
+      paying = false
+      await load
+    }
+    assert.ok((seen.at(-1) ?? 0n) > (seen[0] ?? 0n), 'payments were made meanwhile')
+  })
+
+  for (const [what, sql, laws, told] of TAMPERINGS) {
     it(`finds it where ${what}`, async () => {
-      const { database } = await aGatewayWithPayments()
-      await withOwner(database, (client) => client.query(sql))
-      assert.deepEqual(await lawsBroken(database), laws)
+      const gateway = await aGatewayWithPayments()
+      await tamper(gateway, sql)
+      const findings = await findingsOf(gateway.database)
+      const lines = findings.map(({ book, text }) => `book ${book}: ${text}`)
+      assert.deepEqual([...new Set(findings.map(({ law }) => law))], laws, lines.join('\n'))
+      assert.match(lines.join('\n'), new RegExp(told))
     })
   }
 
-  it('is a command that names what is wrong and exits with 1, beside a running gateway', async () => {
-    const { database } = await aGatewayWithPayments()
-    const command = () =>
-      promisify(execFile)(process.execPath, [VERIFY], { env: { DATABASE_URL: urlOf(database) } }).then(
-        ({ stdout }) => ({ code: 0, stdout }),
-        ({ code, stdout, stderr }: { code: number; stdout: string; stderr: string }) => ({
-          code,
-          stdout: stdout + stderr,
-        }),
-      )
-    const right = await command()
-    assert.equal(right.code, 0, right.stdout)
-    assert.match(right.stdout, /5 payments, 6 postings: the books are right/)
+  it('finds it where the server could take on a role that may change postings', async () => {
+    const gateway = await aGateway()
+    const role = `changes_${gateway.database.database}`
+    await tamper(gateway, `create role ${role}; grant update on postings to ${role}`)
+    try {
+      await tamper(gateway, `grant ${role} to billing_gateway with inherit false`)
+      const findings = await findingsOf(gateway.database)
+      assert.match(findings.map(({ text }) => text).join('\n'), /^the server’s role .* found update on postings$/)
+    } finally {
+      await tamper(gateway, `drop owned by ${role}; drop role ${role}`)
+    }
+  })
 
-    await withOwner(database, (client) =>
-      client.query(
-        `update accounts set balance = balance + 1 where currency = 'USD' and user_id is not null and balance < 10000`,
-      ),
+  it('names the book in which something is wrong, and no other', async () => {
+    const gateway = await aGatewayWithPayments()
+    const root = await anOperator(gateway, { allBooks: true })
+    assert.equal((await root.post('/v1/admin/books', { name: 'other' })).status, 201)
+    await aUser(gateway, 'ada@example.com', 'other')
+    assert.deepEqual(await findingsOf(gateway.database), [])
+
+    await tamper(
+      gateway,
+      `update accounts set balance = balance + 1
+        where currency = 'USD' and user_id is not null and book = (select book from books where name = 'other')`,
     )
-    const wrong = await command()
-    assert.equal(wrong.code, 1)
+    const findings = await findingsOf(gateway.database)
+    assert.deepEqual(
+      findings.map(({ book, law }) => [book, law]),
+      [
+        ['other', 1],
+        ['other', 2],
+        ['other', 2],
+      ],
+    )
+  })
+
+  it('names at most 20 offenders of a law and counts the others, over all books', async () => {
+    const gateway = await aGatewayWithPayments()
+    const root = await anOperator(gateway, { allBooks: true })
+    await root.post('/v1/admin/books', { name: 'other' })
+    const [{ accounts, currencies }] = await rowsOf(
+      gateway,
+      'select count(*) as accounts, count(distinct (book, currency)) as currencies from accounts',
+    )
+    await tamper(gateway, 'update accounts set balance = balance + 1')
+    const findings = await findingsOf(gateway.database)
+    const texts = (law: number) => findings.filter((finding) => finding.law === law).map(({ text }) => text)
+    assert.equal(texts(1).length, 21)
+    assert.match(texts(1).at(-1) ?? '', new RegExp(`sum to zero: and ${currencies - 20n} more$`))
+    assert.ok(texts(2).filter((text) => text.includes('expected')).length <= 20)
+    assert.ok(texts(2).includes(`a balance is the sum of the account’s postings: and ${accounts - 5n} more`))
+  })
+})
+
+describe('npm run verify', () => {
+  const settingsFor = async ({ database }: TestGateway) => ({
+    DATABASE_URL: urlOf(database),
+    BGW_DATA_DIR: await aFolder(),
+  })
+
+  it('says that the laws hold, and on how many rows, beside a running gateway', async () => {
+    const { code, stdout, stderr } = await ended('verify/main.ts', await settingsFor(await aGatewayWithPayments()))
+    assert.equal(code, 0, stderr)
+    assert.equal(stdout.match(/^law [1-5] {2}holds /gm)?.length, 5)
+    assert.match(stdout, /checked 1 books, \d+ accounts, 5 payments, 6 postings: the books are right\n$/)
+  })
+
+  it('writes a line for each law where nobody watches a terminal', async () => {
+    const { stderr } = await ended('verify/main.ts', await settingsFor(await aGatewayWithPayments()))
+    assert.deepEqual(
+      stderr.match(/^checking law \d/gm),
+      [1, 2, 3, 4, 5].map((law) => `checking law ${law}`),
+    )
+  })
+
+  it('names what is wrong and exits with 1', async () => {
+    const gateway = await aGatewayWithPayments()
+    await tamper(
+      gateway,
+      `update accounts set balance = balance + 1 where currency = 'USD' and user_id is not null and balance < 10000`,
+    )
+    const { code, stdout } = await ended('verify/main.ts', await settingsFor(gateway))
+    assert.equal(code, 1)
     assert.match(
-      wrong.stdout,
-      /law 2 {2}BROKEN.*\n.*book main: .*\(account acc_\w{26}, USD\): expected 70\.00, found 70\.01/,
+      stdout,
+      /law 2 {2}BROKEN.*\n {9}book main: .*\(account acc_\w{26}, USD\): expected 70\.00, found 70\.01\n/,
     )
+    assert.match(stdout, /law 3 {2}holds /)
+    assert.match(stdout, /SOMETHING IS WRONG\n$/)
+  })
+
+  it('explains itself, and refuses what is no option', async () => {
+    const settings = { BGW_DATA_DIR: await aFolder() }
+    const help = await ended('verify/main.ts', settings, ['--help'])
+    assert.deepEqual([help.code, help.stderr], [0, ''])
+    assert.match(help.stdout, /Exit code 0.*DATABASE_URL/s)
+    const wrong = await ended('verify/main.ts', settings, ['--fix'])
+    assert.deepEqual([wrong.code, wrong.stdout], [1, ''])
+    assert.match(wrong.stderr, /'--fix' is no option/)
+  })
+
+  it('ends at Ctrl-C in the middle of a query, and its session in the database with it', async () => {
+    const gateway = await aGatewayWithPayments()
+    const verifying = `select from pg_stat_activity where datname = current_database() and application_name like '% verify'`
+    await withOwner(gateway.database, async (client) => {
+      await client.query('begin')
+      await client.query('lock table postings in access exclusive mode')
+      const program = join(import.meta.dirname, '../src/verify/main.ts')
+      const env = environment(await settingsFor(gateway))
+      const child = spawn(process.execPath, [program], { env, stdio: ['ignore', 'pipe', 'pipe'] })
+      const waits = `${verifying} and wait_event_type = 'Lock'`
+      await until(async () => (await rowsOf(gateway, waits)).length === 1)
+      const end = gone(child)
+      child.kill('SIGINT')
+      assert.equal(await end, 1)
+      await until(async () => (await rowsOf(gateway, verifying)).length === 0)
+      await client.query('rollback')
+    })
   })
 })

@@ -25,12 +25,11 @@ await run(async (stopped, environment, args) => {
   if (args.length > 0) throw new StartError(`'${args[0]}' is no option; there is --help`)
   const database = await joinDatabase(readConfig(environment))
   const progress = process.stderr.isTTY ? createBar() : createLines()
-  let report: Report | undefined | void
-  try {
-    report = await Promise.race([verifyBooks(database.connection, progress.show), stopped]).finally(progress.end)
-  } finally {
-    await database.close()
-  }
+  const stoppedEarly = stopped.then(() => undefined)
+  const report = await Promise.race([verifyBooks(database.connection, progress.show), stoppedEarly]).finally(() => {
+    progress.end()
+    return database.close()
+  })
   if (!report) return endNow('stopped before every law was checked')
   process.stdout.write(summary(report))
   if (report.findings.length > 0) process.exitCode = 1

@@ -93,7 +93,7 @@ async function findOffenders(
     let named = 0
     let more = 0n
     for (const place of placesOf(check, books)) {
-      onProgress(done, queries, law, place === DATABASE ? rule : `${place.name}: ${rule}`)
+      onProgress(done, queries, law, place.name === null ? rule : `${place.name}: ${rule}`)
       const { offenders, total } = await readOffenders(client, check, place, mostNamed - named)
       findings.push(...offenders.map((offender) => toFinding(check, place.name, offender)))
       named += offenders.length
@@ -105,19 +105,18 @@ async function findOffenders(
   return findings
 }
 
-const DATABASE = { name: null }
-type Place = CountedBook | typeof DATABASE
+/** Where a rule is to be checked, and what its query is given for it. */
+type Place = { readonly name: string | null; readonly values: readonly BookId[] }
 
-/** Where a rule is to be checked: in each book, or once. */
 function placesOf({ law }: Check, books: readonly CountedBook[]): readonly Place[] {
-  return law === 5 ? [DATABASE] : books
+  return law === 5 ? [{ name: null, values: [] }] : books.map(({ book, name }) => ({ name, values: [book] }))
 }
 
 /** The first offenders, at most so many, and how many there are. */
-async function readOffenders(client: Client, { sql }: Check, place: Place, most: number) {
+async function readOffenders(client: Client, { sql }: Check, { values }: Place, most: number) {
   const { rows } = await client.query<Offender & { total: bigint }>(
     `select *, count(*) over () as total from (${sql}) offender limit ${Math.max(most, 1)}`,
-    place === DATABASE ? [] : [(place as CountedBook).book],
+    [...values],
   )
   return { offenders: rows.slice(0, most), total: rows[0]?.total ?? 0n }
 }
