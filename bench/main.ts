@@ -74,7 +74,7 @@ await run(async (stopped, _environment, args) => {
     const again = await startServer(folder)
     await again.stop()
     const report = {
-      rows: results.map(summarize),
+      rows: results.map((result) => summarize(result, results)),
       half,
       driver,
       payments: Number(payments),

@@ -11,7 +11,7 @@ import { lockDataFolder } from '../src/database/data_folder.ts'
 import { aGateway, anOperator, type TestGateway, type TestUser } from './harness/gateway.ts'
 import { assertBooksAreRight, rowsOf } from './harness/paying.ts'
 
-const DATA = join(import.meta.dirname, '../../shared/data/berka')
+const DATA = join(import.meta.dirname, '../examples/berka/data')
 const MAIN = join(import.meta.dirname, '../examples/berka/main.ts')
 const RESERVE = 100_000n
 const EVERYTHING = 2_122_899_360n
@@ -268,7 +268,7 @@ describe('the replay of a bank that goes wrong', () => {
   it('says in one line what is wrong with its arguments, its token or the address', async () => {
     const copy = await aSmallBank()
     const calls: [string[], Record<string, string>, RegExp][] = [
-      [[], {}, /^billing-gateway: usage: .*\n$/],
+      [[copy, copy], {}, /^billing-gateway: usage: .*\n$/],
       [[copy, '--ulr', 'x'], {}, /^billing-gateway: usage: .*\n$/],
       [[copy, '--url', 'localhost:8080'], {}, /^billing-gateway: 'localhost:8080' is no address .*\n$/],
       [[copy, '--url', 'http://127.0.0.1:1'], {}, /^billing-gateway: BERKA_TOKEN is not set.*\n$/],

@@ -23,6 +23,10 @@ async function tamper({ database }: TestGateway, sql: string): Promise<void> {
   await withOwner(database, (client) => client.query(sql))
 }
 
+/** The sessions of a verification, and those that wait for a lock. */
+const VERIFYING = `select from pg_stat_activity where datname = current_database() and application_name like '% verify'`
+const WAITING = `${VERIFYING} and wait_event_type = 'Lock'`
+
 const findingsOf = async (database: TestCluster) => (await verifyBooks(database)).findings
 
 const ACCOUNT = String.raw`account acc_\w{26}`
@@ -101,6 +105,15 @@ const TAMPERINGS: readonly [string, string, readonly number[], string][] = [
     `update postings set currency = 'EUR' where amount = 980`,
     [3],
     String.raw`\(${ACCOUNT}, ${PAYMENT}, ${POSTING}, EUR\): expected EUR, found USD`,
+  ],
+  [
+    'a payment arrives in an account of another currency',
+    `update payments p set to_account = e.id
+       from accounts u, accounts e
+      where p.amount = 1000 and u.id = p.to_account and e.user_id = u.user_id and e.currency = 'EUR';
+     update postings p set debit_account = y.to_account from payments y where p.payment_id = y.id and p.amount = 980`,
+    [2, 3],
+    String.raw`\(${ACCOUNT}, ${PAYMENT}, ${POSTING}, USD\): expected USD, found EUR`,
   ],
   [
     'a fee goes elsewhere than to internal',
@@ -259,6 +272,21 @@ describe('verify', () => {
     assert.ok((seen.at(-1) ?? 0n) > (seen[0] ?? 0n), 'payments were made meanwhile')
   })
 
+  it('judges the books as they were when it began', async () => {
+    const gateway = await aGatewayWithPayments()
+    await withOwner(gateway.database, async (client) => {
+      await client.query('begin')
+      // The first rule waits for this table, after the snapshot was taken by counting.
+      await client.query('lock table currencies in access exclusive mode')
+      const findings = findingsOf(gateway.database)
+      await until(async () => (await rowsOf(gateway, WAITING)).length === 1)
+      await client.query('update accounts set balance = balance + 1')
+      await client.query('commit')
+      assert.deepEqual(await findings, [])
+    })
+    assert.notDeepEqual(await findingsOf(gateway.database), [])
+  })
+
   for (const [what, sql, laws, told] of TAMPERINGS) {
     it(`finds it where ${what}`, async () => {
       const gateway = await aGatewayWithPayments()
@@ -373,19 +401,17 @@ describe('npm run verify', () => {
 
   it('ends at Ctrl-C in the middle of a query, and its session in the database with it', async () => {
     const gateway = await aGatewayWithPayments()
-    const verifying = `select from pg_stat_activity where datname = current_database() and application_name like '% verify'`
     await withOwner(gateway.database, async (client) => {
       await client.query('begin')
       await client.query('lock table postings in access exclusive mode')
       const program = join(import.meta.dirname, '../src/verify/main.ts')
       const env = environment(await settingsFor(gateway))
       const child = spawn(process.execPath, [program], { env, stdio: ['ignore', 'pipe', 'pipe'] })
-      const waits = `${verifying} and wait_event_type = 'Lock'`
-      await until(async () => (await rowsOf(gateway, waits)).length === 1)
+      await until(async () => (await rowsOf(gateway, WAITING)).length === 1)
       const end = gone(child)
       child.kill('SIGINT')
       assert.equal(await end, 1)
-      await until(async () => (await rowsOf(gateway, verifying)).length === 0)
+      await until(async () => (await rowsOf(gateway, VERIFYING)).length === 0)
       await client.query('rollback')
     })
   })

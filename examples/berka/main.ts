@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { run } from '../../src/run.ts'
 import { StartError } from '../../src/start_error.ts'
@@ -8,7 +9,7 @@ import { replayBank } from './replay.ts'
 import { failuresOf, reportOf } from './report.ts'
 
 const USAGE =
-  'usage: npm run example:berka -- FOLDER [--url URL], with the token of an operator of the gateway there in BERKA_TOKEN'
+  'usage: npm run example:berka -- [FOLDER] [--url URL], with the token of an operator of the gateway there in BERKA_TOKEN'
 
 await run(async (stopped, environment, args) => {
   const { folder, url } = parseArguments(args)
@@ -36,8 +37,8 @@ function parseArguments(args: readonly string[]): { folder: string; url: string 
       options: { url: { type: 'string' } },
       allowPositionals: true,
     })
-    const [folder, ...more] = positionals
-    if (folder === undefined || more.length > 0) throw new StartError(USAGE)
+    const [folder = join(import.meta.dirname, 'data'), ...more] = positionals
+    if (more.length > 0) throw new StartError(USAGE)
     if (values.url !== undefined && !/^https?:$/.test(URL.parse(values.url)?.protocol ?? '')) {
       throw new StartError(`'${values.url}' is no address that begins with http:// or https://`)
     }
