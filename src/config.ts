@@ -12,6 +12,8 @@ export type Config = {
   readonly host: string
   readonly publicUrl: string | undefined
   readonly dataFolder: string
+  /** Keys that seal secrets in the database; undefined: a file in the data folder, made where there is none. */
+  readonly secretKeyFile: string | undefined
   /** An existing PostgreSQL; undefined for the embedded one. */
   readonly database: Connection | undefined
   readonly databaseConnections: number
@@ -34,6 +36,10 @@ export const SETTINGS = {
   HOST: { fallback: '127.0.0.1', help: 'address to listen on' },
   DATABASE_URL: { fallback: '', help: 'an existing PostgreSQL 15 or newer; unset: the embedded one' },
   BGW_DATA_DIR: { fallback: './data', help: 'folder of the embedded PostgreSQL and the mail files' },
+  BGW_SECRET_KEY_FILE: {
+    fallback: '',
+    help: 'keys that seal secrets in the database; unset: secret.key in the data folder',
+  },
   BGW_PUBLIC_URL: { fallback: '', help: 'address of this gateway as users reach it, for links in mails' },
   BGW_DATABASE_CONNECTIONS: { fallback: '10', help: 'connections for everything but posting, which has 6 more' },
   BGW_LOG_LEVEL: { fallback: 'info', help: 'debug, info, warn, error or silent' },
@@ -72,6 +78,7 @@ export function readConfig(environment: Environment): Config {
     host: text(environment, 'HOST'),
     publicUrl: url(environment, 'BGW_PUBLIC_URL', ['http:', 'https:'])?.replace(/\/+$/, ''),
     dataFolder,
+    secretKeyFile: text(environment, 'BGW_SECRET_KEY_FILE') || undefined,
     database: databaseConnection(url(environment, 'DATABASE_URL', ['postgres:', 'postgresql:'])),
     databaseConnections: wholeNumber(environment, 'BGW_DATABASE_CONNECTIONS', 3, 1_000),
     logLevel: oneOf(environment, 'BGW_LOG_LEVEL', ['debug', 'info', 'warn', 'error', 'silent']),

@@ -2,6 +2,7 @@ import { createDirectory } from './accounts/directory.ts'
 import { createBooks, ensureMainBook } from './books/books.ts'
 import type { Config } from './config.ts'
 import { type Connection, createPool } from './database/connection.ts'
+import { openSecretBox } from './database/secret_box.ts'
 import { runJobs } from './identity/jobs.ts'
 import { createMailer } from './identity/mail.ts'
 import { createSessions } from './identity/sessions.ts'
@@ -22,6 +23,7 @@ export async function createGateway(connection: Connection, config: Config, publ
   const posting = createPool(connection, POSTING_CONNECTIONS, 'billing-gateway posting', 'byKey')
   await ensureMainBook(pool, [...config.currencies.values()], NOBODY)
 
+  const secretBox = openSecretBox(config)
   const directory = createDirectory(posting)
   const books = createBooks(pool)
   const intake = createIntake(directory, config.fees)
@@ -46,7 +48,22 @@ export async function createGateway(connection: Connection, config: Config, publ
     await pool.end()
   }
 
-  return { pool, directory, books, intake, poster, initiator, watch, worker, sessions, signUp, config, log, stop }
+  return {
+    pool,
+    directory,
+    books,
+    intake,
+    poster,
+    initiator,
+    watch,
+    worker,
+    sessions,
+    signUp,
+    secretBox,
+    config,
+    log,
+    stop,
+  }
 }
 
 /** Two batches under way, one that is only stored, a worker's, and two for what they look up. */
