@@ -21,3 +21,8 @@ export function parseInstant(text: string): Instant | undefined {
   if (!new Date(`${day}T00:00:00Z`).toISOString().startsWith(day ?? '-')) return undefined
   return (BigInt(milliseconds) * 1000n + BigInt(fraction.slice(0, 6).padEnd(6, '0'))) as Instant
 }
+
+/** Reads a day such as 2026-01-31, which begins at midnight UTC, or a time as parseInstant does. */
+export function parseMoment(text: string): Instant | undefined {
+  return parseInstant(/^\d{4}-\d{2}-\d{2}$/.test(text) ? `${text}T00:00:00Z` : text)
+}

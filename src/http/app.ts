@@ -20,6 +20,7 @@ import { identityRoutes } from './routes/identity.ts'
 import { importRoutes } from './routes/import.ts'
 import { operationRoutes } from './routes/operations.ts'
 import { paymentRoutes } from './routes/payments.ts'
+import { statementRoutes } from './routes/statements.ts'
 import { tokenRoutes } from './routes/tokens.ts'
 import { refuseUnaskedBody, validatorOf } from './validation.ts'
 
@@ -87,6 +88,7 @@ export async function createApp(gateway: Gateway): Promise<App> {
     identityRoutes(routes, gateway)
     tokenRoutes(routes, gateway)
     accountRoutes(routes, gateway)
+    statementRoutes(routes, gateway)
     paymentRoutes(routes, gateway)
     operationRoutes(routes, gateway)
     adminRoutes(routes, gateway)

@@ -24,6 +24,8 @@ type Described = {
   readonly tag: string
   readonly access: Access
   readonly errors?: readonly ErrorCode[]
+  /** Content types of the 200 beside JSON, each of them text or bytes. */
+  readonly otherTypes?: readonly string[]
   readonly response: Readonly<Record<number, TSchema>>
 }
 
@@ -46,7 +48,7 @@ const NO_QUERY = Type.Object({}, { additionalProperties: false })
 
 /** The schema of a route with all that the OpenAPI document says of it: its id, its answers and every error. */
 export function describe<T extends Described>(route: T) {
-  const { operationId, summary, description, tag, access, errors = [], response, ...parts } = route
+  const { operationId, summary, description, tag, access, errors = [], otherTypes = [], response, ...parts } = route
   const codes: ErrorCode[] = [...ALWAYS, ...EVER, ...errors]
   if (access !== 'public') codes.push(...WITH_TOKEN)
   if ('body' in parts) codes.push(...WITH_BODY)
@@ -58,7 +60,16 @@ export function describe<T extends Described>(route: T) {
     ...(description === undefined ? {} : { description }),
     tags: [tag],
     security: access === 'public' ? [] : [{ bearer: [] }],
-    response: { ...response, ...errorResponses(codes) },
+    response: { ...response, ...alsoAs(otherTypes, response[200]), ...errorResponses(codes) },
+  }
+}
+
+/** A 200 that comes in other content types than JSON too. */
+function alsoAs(types: readonly string[], schema: TSchema | undefined): Record<number, object> {
+  if (types.length === 0 || !schema) return {}
+  const others = types.map((type) => [type, { schema: { type: 'string' } }])
+  return {
+    200: { description: 'OK', content: { 'application/json': { schema }, ...Object.fromEntries(others) } },
   }
 }
 

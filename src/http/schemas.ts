@@ -69,7 +69,10 @@ export const Metadata = Type.Record(Type.String({ pattern: '^.{1,40}$' }), Type.
 })
 export const BookName = Type.String({ pattern: '^[a-z][a-z0-9-]{0,31}$', examples: ['main'] })
 
-const Money = Type.String({ description: "A decimal string with exactly the currency's digits.", examples: ['98.00'] })
+export const Money = Type.String({
+  description: "A decimal string with exactly the currency's digits.",
+  examples: ['98.00'],
+})
 
 export const Account = Type.Object(
   {

@@ -178,7 +178,7 @@ function readingRoutes(app: App, gateway: Gateway): void {
 }
 
 /** An account that the caller may see: one's own, or any of the book for an operator. */
-async function visibleAccount({ pool }: Gateway, request: FastifyRequest, text: string): Promise<AccountState> {
+export async function visibleAccount({ pool }: Gateway, request: FastifyRequest, text: string): Promise<AccountState> {
   const session = sessionOf(request)
   const id = decodeId('acc', text)
   const account = id && (await readAccount(pool, session.book, id))
