@@ -153,6 +153,44 @@ create table postings (
   constraint postings_kind_check CHECK ((kind = ANY (ARRAY['transfer'::text, 'deposit'::text, 'withdrawal'::text, 'conversion'::text, 'refund'::text, 'bonus'::text, 'adjustment'::text, 'fee'::text])))
 );
 
+create table quotes (
+  book integer not null,
+  id uuid not null,
+  user_id uuid not null,
+  from_currency text not null,
+  to_currency text not null,
+  from_amount numeric(38,0) not null,
+  to_amount numeric(38,0) not null,
+  rate text not null,
+  mid_rate text not null,
+  source text not null,
+  valid_from timestamp with time zone not null,
+  expires_at timestamp with time zone not null,
+  used_by uuid,
+  created_at timestamp with time zone not null,
+  constraint quotes_pkey PRIMARY KEY (book, id),
+  constraint quotes_check CHECK ((from_currency <> to_currency)),
+  constraint quotes_check1 CHECK (((from_amount > (0)::numeric) AND (to_amount > (0)::numeric)))
+);
+
+create table rates (
+  book integer not null,
+  id uuid not null,
+  from_currency text not null,
+  to_currency text not null,
+  numerator numeric(38,0) not null,
+  denominator numeric(38,0) not null,
+  source text not null,
+  valid_from timestamp with time zone not null,
+  made_by uuid,
+  created_at timestamp with time zone not null,
+  constraint rates_pkey PRIMARY KEY (book, id),
+  constraint rates_check CHECK (((from_currency ~ '^[A-Z][A-Z0-9]{2,7}$'::text) AND (to_currency ~ '^[A-Z][A-Z0-9]{2,7}$'::text))),
+  constraint rates_check1 CHECK ((from_currency <> to_currency)),
+  constraint rates_check2 CHECK (((numerator > (0)::numeric) AND (denominator > (0)::numeric))),
+  constraint rates_source_check CHECK ((source = ANY (ARRAY['ecb'::text, 'operator'::text])))
+);
+
 create table schema_migrations (
   version integer not null,
   name text not null,
@@ -203,6 +241,11 @@ alter table accounts add constraint accounts_book_fkey FOREIGN KEY (book) REFERE
 alter table accounts add constraint accounts_book_user_id_fkey FOREIGN KEY (book, user_id) REFERENCES users(book, id);
 alter table currencies add constraint currencies_book_fkey FOREIGN KEY (book) REFERENCES books(book);
 alter table mail_tokens add constraint mail_tokens_book_user_id_fkey FOREIGN KEY (book, user_id) REFERENCES users(book, id);
+alter table quotes add constraint quotes_book_fkey FOREIGN KEY (book) REFERENCES books(book);
+alter table quotes add constraint quotes_book_from_currency_fkey FOREIGN KEY (book, from_currency) REFERENCES currencies(book, code);
+alter table quotes add constraint quotes_book_to_currency_fkey FOREIGN KEY (book, to_currency) REFERENCES currencies(book, code);
+alter table quotes add constraint quotes_book_user_id_fkey FOREIGN KEY (book, user_id) REFERENCES users(book, id);
+alter table rates add constraint rates_book_fkey FOREIGN KEY (book) REFERENCES books(book);
 alter table tokens add constraint tokens_book_user_id_fkey FOREIGN KEY (book, user_id) REFERENCES users(book, id);
 alter table users add constraint users_book_fkey FOREIGN KEY (book) REFERENCES books(book);
 
@@ -213,6 +256,8 @@ CREATE UNIQUE INDEX payments_idempotency ON public.payments USING btree (book, i
 CREATE INDEX postings_by_credit ON public.postings USING btree (book, credit_account, id);
 CREATE INDEX postings_by_debit ON public.postings USING btree (book, debit_account, id);
 CREATE INDEX postings_by_payment ON public.postings USING btree (book, payment_id);
+CREATE INDEX rates_by_pair ON public.rates USING btree (book, from_currency, to_currency, valid_from, id);
+CREATE UNIQUE INDEX rates_of_files ON public.rates USING btree (book, from_currency, to_currency, valid_from) WHERE (source = 'ecb'::text);
 CREATE INDEX session_changes_by_time ON public.session_changes USING btree (changed_at);
 CREATE INDEX tokens_by_user ON public.tokens USING btree (book, user_id, id);
 
@@ -316,6 +361,8 @@ grant insert, select on mail_tokens to billing_gateway;
 grant select on operations to billing_gateway;
 grant insert, select on payments to billing_gateway;
 grant insert, select on postings to billing_gateway;
+grant insert, select on quotes to billing_gateway;
+grant insert, select on rates to billing_gateway;
 grant select on schema_migrations to billing_gateway;
 grant delete, insert, select on session_changes to billing_gateway;
 grant insert, select on tokens to billing_gateway;
@@ -325,5 +372,6 @@ grant update (name, status, balance, held, overdraft_limit, metadata, updated_at
 grant update (attempt_at) on initiated to billing_gateway;
 grant update (used_at) on mail_tokens to billing_gateway;
 grant update (status, decline_reason, refunded_amount, rail_reference, completed_at, updated_at) on payments to billing_gateway;
+grant update (used_by) on quotes to billing_gateway;
 grant update (last_used_at, revoked_at) on tokens to billing_gateway;
 grant update (email, email_key, password_hash, confirmed_at, role, all_books) on users to billing_gateway;

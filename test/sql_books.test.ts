@@ -7,7 +7,7 @@ import { describe, it } from 'node:test'
 
 const TABLES = [
   ...['accounts', 'payments', 'postings', 'initiated', 'events', 'idempotency_keys', 'audit_log', 'currencies'],
-  ...['users', 'tokens', 'mail_tokens', 'session_changes', 'operations', 'account_payments'],
+  ...['users', 'tokens', 'mail_tokens', 'session_changes', 'operations', 'account_payments', 'rates', 'quotes'],
 ]
 
 /** Statements that name no book, by file and their beginning, each with why it may. */

@@ -14,7 +14,7 @@ export const formats: Record<string, (text: string) => boolean> = {
   'date-time': (text) => parseInstant(text) !== undefined,
   currency: (text) => /^[A-Z][A-Z0-9]{2,7}$/.test(text),
   ...Object.fromEntries(
-    (['acc', 'aud', 'pay', 'pst', 'tok', 'usr'] satisfies Prefix[]).map((prefix) => [
+    (['acc', 'aud', 'pay', 'pst', 'qte', 'rat', 'tok', 'usr'] satisfies Prefix[]).map((prefix) => [
       `${prefix}_id`,
       (text: string) => decodeId(prefix, text) !== undefined,
     ]),
@@ -25,6 +25,8 @@ const EXAMPLE_IDS = {
   acc: 'acc_01k3v5f2q8e8pv0z3m0c6b7d1e',
   pay: 'pay_01k3v5f4t1f6mb2x9k4w5r8h3n',
   pst: 'pst_01k3v5f4t1f6mb2x9k4w5r8h3p',
+  qte: 'qte_01k3v5f3m7h2c9w4x8z5r6t1q0',
+  rat: 'rat_01k3v5f0j5d8n2b6v9y4s7k3e1',
   tok: 'tok_01k3v5f1a2fj9t8s7r6q5p4n3m',
   aud: 'aud_01k3v5ezz9e2qsf8h7g6f5d4c9',
   usr: 'usr_01k3v5ezz9e2qsf8h7g6f5d4c3',

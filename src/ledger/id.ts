@@ -11,6 +11,8 @@ export type EventId = Id<'event'>
 export type UserId = Id<'user'>
 export type TokenId = Id<'token'>
 export type AuditId = Id<'audit'>
+export type QuoteId = Id<'quote'>
+export type RateId = Id<'rate'>
 
 /** A book's number; its name stands in the table `books`. */
 export type BookId = number & { readonly idOf: 'book' }

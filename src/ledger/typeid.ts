@@ -1,4 +1,4 @@
-import type { AccountId, AuditId, EventId, Id, PaymentId, PostingId, TokenId, UserId } from './id.ts'
+import type { AccountId, AuditId, EventId, Id, PaymentId, PostingId, QuoteId, RateId, TokenId, UserId } from './id.ts'
 
 // Ids as they go out: TypeID (https://github.com/jetify-com/typeid), a type prefix and the UUID in Crockford's base32.
 
@@ -8,6 +8,8 @@ type Kinds = {
   evt: EventId
   pay: PaymentId
   pst: PostingId
+  qte: QuoteId
+  rat: RateId
   tok: TokenId
   usr: UserId
 }
