@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { before, describe, it } from 'node:test'
+import { constants, inflateSync } from 'node:zlib'
 import { aGateway, anOperator, aUser, type TestGateway, type TestUser } from './harness/gateway.ts'
 import { anAccount, assertBooksAreRight, assertProblem, everyPage, fund, rowsOf, transfer } from './harness/paying.ts'
 
@@ -228,6 +229,61 @@ describe('a statement as camt.053', () => {
     assertProblem(await ada.get(`/v1/accounts/${bitcoin}/statement?format=camt053`), 'invalid_query')
     assert.equal((await ada.get(`/v1/accounts/${bitcoin}/statement`)).body.closing_balance, '0.00000000')
   })
+})
+
+describe('a statement as PDF', () => {
+  it('has as many pages as its lines need, and letters of every script that it can write', async () => {
+    const many = await anAccount(ada, 'USD', { name: 'Каса Ünï 公司 नमस्ते' })
+    await fund(operator, many, '100.00')
+    const payments = Array.from({ length: 120 }, () => transfer(many, account, '0.25', { description: '房租' }))
+    await ada.post('/v1/payments/bulk', { payments })
+    const { headers, bytes } = await aPdf(many)
+    assert.equal(headers.get('content-type'), 'application/pdf')
+    assert.match(headers.get('content-disposition') ?? '', /\.pdf"$/)
+    const text = bytes.toString('latin1')
+    assert.match(text, /^%PDF-1\.\d/)
+    assert.match(text, /%%EOF\s*$/)
+    assert.equal([...text.matchAll(/\/Type \/Page\b(?!s)/g)].length, 5)
+    const letters = lettersOf(bytes)
+    for (const letter of 'КасаÜnï公司房租Statement0123456789') assert.ok(letters.includes(letter), letter)
+  })
+
+  it('writes a letter that no font has as a question mark, and an account without movements on one page', async () => {
+    const quiet = await anAccount(ada, 'EUR', { name: '\u{1F6F6}\u{10400}' })
+    const { bytes } = await aPdf(quiet)
+    assert.equal([...bytes.toString('latin1').matchAll(/\/Type \/Page\b(?!s)/g)].length, 1)
+    assert.ok(lettersOf(bytes).includes('?'))
+  })
+
+  async function aPdf(id: string) {
+    const response = await fetch(`${ada.url}/v1/accounts/${id}/statement?format=pdf`, {
+      headers: { authorization: `Bearer ${ada.token}` },
+    })
+    return { headers: response.headers, bytes: Buffer.from(await response.arrayBuffer()) }
+  }
+
+  /** What the fonts of a PDF can be read back to: the maps from their glyphs to Unicode (ISO 32000-1 §9.10.3). */
+  function lettersOf(bytes: Buffer): string {
+    const text = bytes.toString('latin1')
+    let letters = ''
+    for (const match of text.matchAll(/\/FlateDecode[\s\S]*?stream\r?\n/g)) {
+      const start = match.index + match[0].length
+      const content = inflated(bytes.subarray(start))
+      if (!content.includes('beginbfrange')) continue
+      for (const [, hex = ''] of content.matchAll(/<([0-9a-f]+)>/gi)) {
+        letters += Buffer.from(hex, 'hex').swap16().toString('utf16le')
+      }
+    }
+    return letters
+  }
+
+  function inflated(bytes: Buffer): string {
+    try {
+      return inflateSync(bytes, { finishFlush: constants.Z_SYNC_FLUSH }).toString('latin1')
+    } catch {
+      return ''
+    }
+  }
 })
 
 it('statements leave the books right', () => assertBooksAreRight(gateway))

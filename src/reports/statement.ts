@@ -36,9 +36,14 @@ export type Statement = {
   readonly madeAt: Instant
   readonly opening: bigint
   readonly closing: bigint
+  /** The balance at `count` moments from the beginning of the period to its end. */
+  readonly curve: (count: number) => Promise<BalanceCurve>
   /** In order of time, from the database in pieces that are never empty. */
   readonly lines: () => AsyncGenerator<StatementLine[]>
 }
+
+/** What was there at a few moments of a period, for a picture of the balance. Minor units. */
+export type BalanceCurve = readonly (readonly [at: Instant, balance: bigint])[]
 
 /** Sums of the lines that went by, for the foot of a statement. */
 export type Movements = { count: number; moneyIn: bigint; moneyOut: bigint }
@@ -76,8 +81,25 @@ export async function readStatement(
     madeAt,
     opening,
     closing,
+    curve: (count) => readCurve(client, book, account, period, closing, count),
     lines: () => readLines(client, book, account, opening, bounds),
   }
+}
+
+async function readCurve(
+  client: Queryable,
+  book: BookId,
+  account: AccountState,
+  { from, to }: Period,
+  closing: bigint,
+  count: number,
+): Promise<BalanceCurve> {
+  const points: [Instant, bigint][] = []
+  for (let index = 0; index < count - 1; index += 1) {
+    const at = (from + ((to - from) * BigInt(index)) / BigInt(count - 1)) as Instant
+    points.push([at, (await balanceAt(client, book, account, (at - 1n) as Instant)).balance])
+  }
+  return [...points, [to, closing]]
 }
 
 type End = { readonly last: string | null; readonly balance: bigint | null }

@@ -10,6 +10,7 @@ import { readStatement, type Statement } from '../../reports/statement.ts'
 import { statementCamt053 } from '../../reports/statement_camt053.ts'
 import { statementCsv } from '../../reports/statement_csv.ts'
 import { statementJson } from '../../reports/statement_json.ts'
+import { statementPdf } from '../../reports/statement_pdf.ts'
 import { sessionOf } from '../authentication.ts'
 import { ApiError } from '../errors.ts'
 import { type App, describe } from '../route.ts'
@@ -21,6 +22,7 @@ const access = { scope: 'accounts:read' } as const
 const FORMATS = {
   json: { type: 'application/json; charset=utf-8', write: statementJson },
   csv: { type: 'text/csv; charset=utf-8; header=present', write: statementCsv },
+  pdf: { type: 'application/pdf', write: statementPdf },
   camt053: {
     type: 'application/xml; charset=utf-8',
     write: (statement: Statement) => statementCamt053(statement, randomUUID().replaceAll('-', '')),
@@ -90,7 +92,7 @@ export function statementRoutes(app: App, gateway: Gateway): void {
         { additionalProperties: false },
       ),
       response: { 200: StatementBody },
-      otherTypes: ['text/csv', 'application/xml'],
+      otherTypes: ['text/csv', 'application/pdf', 'application/xml'],
     }),
     handler: (request, reply) => sendStatement(gateway, request, reply, request.params.id, request.query),
   })
@@ -124,4 +126,4 @@ async function sendStatement(
     .send(Readable.from(write(statement)))
 }
 
-const EXTENSIONS: Record<Format, string> = { json: 'json', csv: 'csv', camt053: 'xml' }
+const EXTENSIONS: Record<Format, string> = { json: 'json', csv: 'csv', pdf: 'pdf', camt053: 'xml' }
