@@ -68,6 +68,13 @@ create table events (
   constraint events_pkey PRIMARY KEY (book, txid, id)
 );
 
+create table holds (
+  book integer not null,
+  payment_id uuid not null,
+  expires_at timestamp with time zone not null,
+  constraint holds_pkey PRIMARY KEY (book, payment_id)
+);
+
 create table idempotency_keys (
   book integer not null,
   key uuid not null,
@@ -94,6 +101,13 @@ create table mail_tokens (
   used_at timestamp with time zone,
   constraint mail_tokens_pkey PRIMARY KEY (book, hash),
   constraint mail_tokens_purpose_check CHECK ((purpose = 'confirm_email'::text))
+);
+
+create table payment_transitions (
+  from_status text not null,
+  event text not null,
+  to_status text not null,
+  constraint payment_transitions_pkey PRIMARY KEY (from_status, event, to_status)
 );
 
 create table payments (
@@ -123,16 +137,28 @@ create table payments (
   created_at timestamp with time zone not null,
   completed_at timestamp with time zone,
   updated_at timestamp with time zone not null,
+  authorized_amount numeric(38,0),
+  authorized_fee numeric(38,0),
+  failure_reason text,
+  quote_id uuid,
+  exchange_currency text,
+  exchange_amount numeric(38,0),
+  exchange_rate text,
   constraint payments_pkey PRIMARY KEY (book, id),
+  constraint authorized_whole CHECK ((((authorized_amount > (0)::numeric) AND (authorized_fee >= (0)::numeric)) OR ((authorized_amount IS NULL) AND (authorized_fee IS NULL)))),
+  constraint exchange_whole CHECK ((((exchange_currency IS NULL) AND (exchange_amount IS NULL) AND (exchange_rate IS NULL)) OR ((exchange_currency IS NOT NULL) AND (exchange_amount >= (0)::numeric) AND (exchange_rate IS NOT NULL)))),
+  constraint failed_has_reason CHECK (((status = 'failed'::text) = (failure_reason IS NOT NULL))),
   constraint payments_capture_check CHECK ((capture = ANY (ARRAY['automatic'::text, 'manual'::text]))),
   constraint payments_check CHECK (((status = 'declined'::text) = (decline_reason IS NOT NULL))),
   constraint payments_check1 CHECK (((status = 'completed'::text) = (completed_at IS NOT NULL))),
-  constraint payments_check2 CHECK (((amount > (0)::numeric) AND (fee >= (0)::numeric) AND ((fee_payer = 'sender'::text) OR (fee < amount)))),
+  constraint payments_check2 CHECK (((amount > (0)::numeric) AND (fee >= (0)::numeric) AND ((fee_payer = 'sender'::text) OR (fee < amount) OR ((kind = 'refund'::text) AND (fee = amount))))),
   constraint payments_check3 CHECK (((refunded_amount >= (0)::numeric) AND (refunded_amount <= amount))),
   constraint payments_check4 CHECK (((idempotency_key IS NULL) = (request_hash IS NULL))),
   constraint payments_fee_payer_check CHECK ((fee_payer = ANY (ARRAY['sender'::text, 'receiver'::text]))),
   constraint payments_kind_check CHECK ((kind = ANY (ARRAY['transfer'::text, 'deposit'::text, 'withdrawal'::text, 'conversion'::text, 'refund'::text, 'bonus'::text, 'adjustment'::text]))),
-  constraint payments_status_check CHECK ((status = ANY (ARRAY['initiated'::text, 'pending'::text, 'completed'::text, 'declined'::text, 'canceled'::text, 'failed'::text, 'expired'::text])))
+  constraint payments_status_check CHECK ((status = ANY (ARRAY['initiated'::text, 'pending'::text, 'completed'::text, 'declined'::text, 'canceled'::text, 'failed'::text, 'expired'::text]))),
+  constraint pending_expires CHECK (((capture = 'automatic'::text) OR (expires_at IS NOT NULL))),
+  constraint refund_of_payment CHECK (((kind = 'refund'::text) = (refund_of IS NOT NULL)))
 );
 
 create table postings (
@@ -250,6 +276,8 @@ alter table tokens add constraint tokens_book_user_id_fkey FOREIGN KEY (book, us
 alter table users add constraint users_book_fkey FOREIGN KEY (book) REFERENCES books(book);
 
 CREATE INDEX accounts_by_user ON public.accounts USING btree (book, user_id, id) WHERE (user_id IS NOT NULL);
+CREATE INDEX holds_by_expiry ON public.holds USING btree (book, expires_at, payment_id);
+CREATE INDEX payments_by_original ON public.payments USING btree (book, refund_of, id) WHERE (refund_of IS NOT NULL);
 CREATE INDEX payments_by_receiver ON public.payments USING btree (book, to_account, id);
 CREATE INDEX payments_by_sender ON public.payments USING btree (book, from_account, id);
 CREATE UNIQUE INDEX payments_idempotency ON public.payments USING btree (book, idempotency_key) WHERE (idempotency_key IS NOT NULL);
@@ -289,7 +317,14 @@ create view account_payments as
     p.request_hash,
     p.created_at,
     p.completed_at,
-    p.updated_at
+    p.updated_at,
+    p.authorized_amount,
+    p.authorized_fee,
+    p.failure_reason,
+    p.quote_id,
+    p.exchange_currency,
+    p.exchange_amount,
+    p.exchange_rate
    FROM payments p
 UNION ALL
  SELECT p.to_account AS account_id,
@@ -319,7 +354,14 @@ UNION ALL
     p.request_hash,
     p.created_at,
     p.completed_at,
-    p.updated_at
+    p.updated_at,
+    p.authorized_amount,
+    p.authorized_fee,
+    p.failure_reason,
+    p.quote_id,
+    p.exchange_currency,
+    p.exchange_amount,
+    p.exchange_rate
    FROM payments p;
 
 create view operations as
@@ -347,6 +389,33 @@ UNION ALL
     postings.created_at
    FROM postings;
 
+CREATE OR REPLACE FUNCTION public.move_payments(book_of integer, at timestamp with time zone, ids uuid[], events text[], statuses text[], reasons text[], amounts numeric[], fees numeric[])
+ RETURNS integer
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$
+  with moved as (
+    update payments p
+       set status         = v.status,
+           decline_reason = case v.status when 'declined' then v.reason end,
+           failure_reason = case v.status when 'failed' then v.reason end,
+           completed_at   = case v.status when 'completed' then at end,
+           amount         = coalesce(v.amount, p.amount),
+           fee            = coalesce(v.fee, p.fee),
+           updated_at     = at
+      from (select book_of as book, * from unnest(ids, events, statuses, reasons, amounts, fees)
+                                        as rows (id, event, status, reason, amount, fee)
+            offset 0) as v
+     where p.book = v.book and p.id = v.id and v.event <> 'refund'
+       and exists (select from payment_transitions t
+                    where t.from_status = p.status and t.event = v.event and t.to_status = v.status)
+    returning 1
+  )
+  select count(*)::int from moved
+$function$
+;
+
 grant usage on schema public to billing_gateway;
 
 grant select on account_payments to billing_gateway;
@@ -355,10 +424,12 @@ grant insert, select on audit_log to billing_gateway;
 grant insert, select on books to billing_gateway;
 grant insert, select on currencies to billing_gateway;
 grant insert, select on events to billing_gateway;
+grant delete, insert, select on holds to billing_gateway;
 grant delete, insert, select on idempotency_keys to billing_gateway;
 grant delete, insert, select on initiated to billing_gateway;
 grant insert, select on mail_tokens to billing_gateway;
 grant select on operations to billing_gateway;
+grant select on payment_transitions to billing_gateway;
 grant insert, select on payments to billing_gateway;
 grant insert, select on postings to billing_gateway;
 grant insert, select on quotes to billing_gateway;
@@ -371,7 +442,9 @@ grant insert, select on users to billing_gateway;
 grant update (name, status, balance, held, overdraft_limit, metadata, updated_at) on accounts to billing_gateway;
 grant update (attempt_at) on initiated to billing_gateway;
 grant update (used_at) on mail_tokens to billing_gateway;
-grant update (status, decline_reason, refunded_amount, rail_reference, completed_at, updated_at) on payments to billing_gateway;
+grant update (refunded_amount, rail_reference, updated_at) on payments to billing_gateway;
 grant update (used_by) on quotes to billing_gateway;
 grant update (last_used_at, revoked_at) on tokens to billing_gateway;
 grant update (email, email_key, password_hash, confirmed_at, role, all_books) on users to billing_gateway;
+
+grant execute on function move_payments(integer,timestamp with time zone,uuid[],text[],text[],text[],numeric[],numeric[]) to billing_gateway;

@@ -41,7 +41,7 @@ export const SETTINGS = {
     help: 'keys that seal secrets in the database; unset: secret.key in the data folder',
   },
   BGW_PUBLIC_URL: { fallback: '', help: 'address of this gateway as users reach it, for links in mails' },
-  BGW_DATABASE_CONNECTIONS: { fallback: '10', help: 'connections for everything but posting, which has 6 more' },
+  BGW_DATABASE_CONNECTIONS: { fallback: '10', help: 'connections for everything but posting, which has 8 more' },
   BGW_LOG_LEVEL: { fallback: 'info', help: 'debug, info, warn, error or silent' },
   BGW_SMTP_URL: { fallback: '', help: 'mail server such as smtps://user:password@host; unset: one file a mail' },
   BGW_MAIL_FROM: { fallback: 'billing-gateway@localhost', help: 'sender of mails' },

@@ -8,7 +8,8 @@ import { createMailer } from './identity/mail.ts'
 import { createSessions } from './identity/sessions.ts'
 import { createSignUp } from './identity/signup.ts'
 import type { Log } from './log.ts'
-import { beginInitiating, beginPosting } from './payments/batch.ts'
+import { beginInitiating, beginPosting, beginPostingAll } from './payments/batch.ts'
+import { createExpiry } from './payments/expiry.ts'
 import { createIntake } from './payments/intake.ts'
 import { createPoster } from './payments/poster.ts'
 import { createWatch } from './payments/watch.ts'
@@ -26,12 +27,15 @@ export async function createGateway(connection: Connection, config: Config, publ
   const secretBox = openSecretBox(config)
   const directory = createDirectory(posting)
   const books = createBooks(pool)
-  const intake = createIntake(directory, config.fees)
+  const intake = createIntake(pool, directory, config.fees)
   const limits = { slots: 2, largestBatch: 1_000, mostWaiting: config.mostWaiting }
   const poster = createPoster(posting, beginPosting, limits)
   const initiator = createPoster(posting, beginInitiating, { ...limits, slots: 1 })
+  // Payments that are posted all or none are a batch of their own.
+  const whole = createPoster(posting, beginPostingAll, { ...limits, slots: 1, whole: true })
   const watch = createWatch(pool, log)
   const worker = createWorker({ pool: posting, directory, log, tell: watch.tell })
+  const expiry = createExpiry({ pool: posting, directory, log, tell: watch.tell })
   const sessions = createSessions(pool, books, log)
   const { signUp } = createSignUp({ pool, directory, intake, welcome: config.welcome })
   const sendMail = createMailer({ smtpUrl: config.smtpUrl, from: config.mailFrom, folder: config.mailFolder })
@@ -39,7 +43,8 @@ export async function createGateway(connection: Connection, config: Config, publ
 
   /** Finishes what was accepted, then lets go of everything, in reverse. */
   async function stop(): Promise<void> {
-    await Promise.all([poster.drain(), initiator.drain()])
+    await Promise.all([poster.drain(), initiator.drain(), whole.drain()])
+    await expiry.stop()
     await worker.stop()
     watch.stop()
     await sessions.stop()
@@ -50,11 +55,13 @@ export async function createGateway(connection: Connection, config: Config, publ
 
   return {
     pool,
+    posting,
     directory,
     books,
     intake,
     poster,
     initiator,
+    whole,
     watch,
     worker,
     sessions,
@@ -66,8 +73,8 @@ export async function createGateway(connection: Connection, config: Config, publ
   }
 }
 
-/** Two batches under way, one that is only stored, a worker's, and two for what they look up. */
-const POSTING_CONNECTIONS = 6
+/** Two batches under way, one that is only stored, one that is all or none, a worker's, and three for what they look up. */
+const POSTING_CONNECTIONS = 8
 
 /** Whoever does what nobody asked for: the gateway itself. */
 export const NOBODY = { userId: null, tokenId: null, address: null, requestId: null }

@@ -76,13 +76,11 @@ describe('bad input', () => {
 
   /** A body that is right: with accounts that are there, so that a mistake that is let through would move money. */
   function rightBody({ body }: Operation): any {
-    return exampleOf(body?.schema, {
-      from_account: adaId,
-      to_account: bobId,
-      account: adaId,
-      book: 'main',
-      expires_at: LATER,
-    })
+    const known = { from_account: adaId, to_account: bobId, account: adaId, book: 'main', expires_at: LATER }
+    const right = exampleOf(body?.schema, { ...known, capture: 'manual' })
+    // Does not go together with manual capture, and the example's is nobody's.
+    for (const payment of [right, ...(right.payments ?? [])]) delete payment.quote_id
+    return right
   }
 
   function pathOf({ path }: Operation, id = adaId): string {
@@ -144,7 +142,7 @@ describe('bad input', () => {
   })
 
   it('without any body is refused by every call that needs one', async () => {
-    for (const operation of withBody()) {
+    for (const operation of withBody().filter(({ raw }) => raw.requestBody.required)) {
       const reply = await callerOf(operation).send(operation.method, pathOf(operation))
       assertProblem(reply)
       assert.ok([400, 415].includes(reply.status), `${operation.id} ${JSON.stringify(reply.body)}`)

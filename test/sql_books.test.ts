@@ -8,6 +8,7 @@ import { describe, it } from 'node:test'
 const TABLES = [
   ...['accounts', 'payments', 'postings', 'initiated', 'events', 'idempotency_keys', 'audit_log', 'currencies'],
   ...['users', 'tokens', 'mail_tokens', 'session_changes', 'operations', 'account_payments', 'rates', 'quotes'],
+  'holds',
 ]
 
 /** Statements that name no book, by file and their beginning, each with why it may. */
@@ -22,6 +23,11 @@ const EXCEPTIONS = [
     file: 'src/database/migrations/0001_books_and_payments.sql',
     begins: 'create view',
     why: 'a view has `book` as a column; who reads it says which',
+  },
+  {
+    file: 'src/database/migrations/0002_holds_refunds_and_conversions.sql',
+    begins: 'create or replace view',
+    why: 'the same view, with the columns that are new',
   },
 ]
 

@@ -166,7 +166,7 @@ const TAMPERINGS: readonly [string, string, readonly number[], string][] = [
   ],
   [
     'a completed payment is called failed',
-    `update payments set status = 'failed', completed_at = null where amount = 1000`,
+    `update payments set status = 'failed', failure_reason = 'none', completed_at = null where amount = 1000`,
     [3],
     String.raw`\(${PAYMENT}, USD\): expected 0\.00, found 9\.80`,
   ],

@@ -91,6 +91,13 @@ const SECTIONS = [
     where c.relnamespace = 'public'::regnamespace and g.grantee not in (0, c.relowner)
     group by c.relname, g.privilege_type, g.grantee
     order by c.relname collate "C", g.privilege_type, g.grantee::regrole::text collate "C"`,
+  // And which functions they may call; a function that is not ours alone says so too.
+  `select format('grant %s on function %s to %s;', lower(g.privilege_type), p.oid::regprocedure,
+                 case g.grantee when 0 then 'public' else g.grantee::regrole::text end) as line
+     from pg_proc p
+     cross join lateral aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) g
+    where p.pronamespace = 'public'::regnamespace and g.grantee <> p.proowner
+    order by p.oid::regprocedure::text collate "C", g.grantee`,
 ]
 
 /** The schema \`public\` of a migrated database, as SQL that would make it again. The same schema gives the same text. */

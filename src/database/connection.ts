@@ -159,7 +159,7 @@ async function commit(client: Client): Promise<void> {
  * Waits for statements that went out together on one connection, in the order in which they did. Where one fails, those
  * behind it fail for that: the error thrown is the first one's.
  */
-export async function together(statements: readonly Promise<unknown>[]): Promise<void> {
+export async function together(statements: readonly (Promise<unknown> | false | undefined)[]): Promise<void> {
   const results = await Promise.allSettled(statements)
   const failures = results.flatMap((result) => (result.status === 'rejected' ? [result.reason] : []))
   const cause = failures.find(({ code }) => code !== IN_FAILED_TRANSACTION) ?? failures[0]

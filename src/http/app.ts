@@ -19,6 +19,7 @@ import { healthRoutes } from './routes/health.ts'
 import { identityRoutes } from './routes/identity.ts'
 import { importRoutes } from './routes/import.ts'
 import { operationRoutes } from './routes/operations.ts'
+import { paymentActionRoutes } from './routes/payment_actions.ts'
 import { paymentRoutes } from './routes/payments.ts'
 import { statementRoutes } from './routes/statements.ts'
 import { tokenRoutes } from './routes/tokens.ts'
@@ -90,6 +91,7 @@ export async function createApp(gateway: Gateway): Promise<App> {
     accountRoutes(routes, gateway)
     statementRoutes(routes, gateway)
     paymentRoutes(routes, gateway)
+    paymentActionRoutes(routes, gateway)
     operationRoutes(routes, gateway)
     adminRoutes(routes, gateway)
   })

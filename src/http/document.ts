@@ -1,7 +1,7 @@
 import swagger from '@fastify/swagger'
 import scalar from '@scalar/fastify-api-reference'
 import { ERRORS } from './errors.ts'
-import type { App } from './route.ts'
+import { type App, OPTIONAL_BODY } from './route.ts'
 
 const DESCRIPTION = `
 Accounts in several currencies, and payments between them, on double-entry books.
@@ -36,6 +36,16 @@ export async function documentApi(app: App): Promise<void> {
       servers: [{ url: '/' }],
       tags: ['Identity', 'Accounts', 'Payments', 'Operations', 'Operators', 'Running'].map((name) => ({ name })),
       components: { securitySchemes: { bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'bgw_…' } } },
+    },
+    transformObject: (document) => {
+      if (!('openapiObject' in document)) return document.swaggerObject
+      const { openapiObject } = document
+      const paths = Object.values(openapiObject.paths ?? {}) as Record<string, Record<string, unknown>>[]
+      for (const operation of paths.flatMap((path) => Object.values(path))) {
+        if (operation[OPTIONAL_BODY]) operation.requestBody = { ...(operation.requestBody as object), required: false }
+        delete operation[OPTIONAL_BODY]
+      }
+      return openapiObject
     },
     transform: ({ schema, url, route }) => {
       if (route.method !== 'GET' || !url.startsWith('/v1/')) return { schema, url }

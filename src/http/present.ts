@@ -6,7 +6,7 @@ import { netAmount } from '../ledger/payment.ts'
 import { encodeId } from '../ledger/typeid.ts'
 import { formatAmount } from '../money/amount.ts'
 import { encodeOperationId, type Operation } from '../payments/operations.ts'
-import type { Payment } from '../payments/payment.ts'
+import type { Payment, PaymentExchange } from '../payments/payment.ts'
 import type { PaymentBody } from './schemas.ts'
 
 // How things of the books are written on the wire.
@@ -26,13 +26,15 @@ export function presentPayment(payment: Payment): PaymentBody {
     fee: money(payment.fee),
     fee_payer: payment.feePayer,
     net_amount: money(netAmount(payment)),
-    exchange: null,
+    exchange: payment.exchange && presentExchange(payment, payment.exchange),
     refunded_amount: money(payment.refundedAmount),
     refund_of: payment.refundOf && encodeId('pay', payment.refundOf),
     capture: payment.capture,
     expires_at: payment.expiresAt,
     rail: payment.rail,
     rail_reference: payment.railReference,
+    failure_reason: payment.failureReason,
+    authorized_amount: payment.authorizedAmount === null ? null : money(payment.authorizedAmount),
     description: payment.description,
     metadata: payment.metadata,
     sender: payment.sender,
@@ -40,6 +42,16 @@ export function presentPayment(payment: Payment): PaymentBody {
     created_at: payment.createdAt,
     completed_at: payment.completedAt,
     updated_at: payment.updatedAt,
+  }
+}
+
+/** Of a refund it reads the same way as of the original, which it undoes. */
+function presentExchange(payment: Payment, { rate, toAmount, toCurrency }: PaymentExchange) {
+  return {
+    rate,
+    from_amount: formatAmount(netAmount(payment), payment.currency),
+    to_amount: formatAmount(toAmount, toCurrency),
+    to_currency: toCurrency.code,
   }
 }
 

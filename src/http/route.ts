@@ -26,8 +26,13 @@ type Described = {
   readonly errors?: readonly ErrorCode[]
   /** Content types of the 200 beside JSON, each of them text or bytes. */
   readonly otherTypes?: readonly string[]
+  /** Whether the body may be left out: it is read as an empty object then. */
+  readonly optionalBody?: boolean
   readonly response: Readonly<Record<number, TSchema>>
 }
+
+/** Marks an operation whose body may be left out, in its schema. */
+export const OPTIONAL_BODY = 'x-optional-body'
 
 /** Any request can fail in these ways, and one with a token in the others. */
 const ALWAYS = ['malformed_request', 'malformed_body', 'invalid_header', 'invalid_query', 'too_large'] as const
@@ -48,7 +53,18 @@ const NO_QUERY = Type.Object({}, { additionalProperties: false })
 
 /** The schema of a route with all that the OpenAPI document says of it: its id, its answers and every error. */
 export function describe<T extends Described>(route: T) {
-  const { operationId, summary, description, tag, access, errors = [], otherTypes = [], response, ...parts } = route
+  const {
+    operationId,
+    summary,
+    description,
+    tag,
+    access,
+    errors = [],
+    otherTypes = [],
+    optionalBody,
+    response,
+    ...parts
+  } = route
   const codes: ErrorCode[] = [...ALWAYS, ...EVER, ...errors]
   if (access !== 'public') codes.push(...WITH_TOKEN)
   if ('body' in parts) codes.push(...WITH_BODY)
@@ -59,6 +75,7 @@ export function describe<T extends Described>(route: T) {
     summary,
     ...(description === undefined ? {} : { description }),
     tags: [tag],
+    ...(optionalBody ? { [OPTIONAL_BODY]: true } : {}),
     security: access === 'public' ? [] : [{ bearer: [] }],
     response: { ...response, ...alsoAs(otherTypes, response[200]), ...errorResponses(codes) },
   }

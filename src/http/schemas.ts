@@ -2,7 +2,7 @@ import { type Static, type TSchema, Type } from 'typebox'
 import { parseInstant } from '../database/instant.ts'
 import { parseEmail } from '../identity/email.ts'
 import { ACCOUNT_STATUSES, TECHNICAL_CODES } from '../ledger/account.ts'
-import { DECLINE_REASONS, FEE_PAYERS, PAYMENT_KINDS, PAYMENT_STATUSES } from '../ledger/payment.ts'
+import { CAPTURES, DECLINE_REASONS, FEE_PAYERS, PAYMENT_KINDS, PAYMENT_STATUSES } from '../ledger/payment.ts'
 import { decodeId, type Prefix } from '../ledger/typeid.ts'
 
 // The parts that requests and answers are made of. Requests refuse fields that they do not know.
@@ -60,6 +60,11 @@ export const Time = Type.String({
   description: 'RFC 3339, UTC, microseconds.',
   examples: ['2026-11-23T12:00:00.000000Z'],
 })
+export const FutureTime = Type.String({
+  format: 'date-time',
+  description: 'RFC 3339, in the future.',
+  examples: ['2099-12-31T12:00:00.000000Z'],
+})
 export const Email = Type.String({ format: 'email', maxLength: 254, examples: ['ada@example.com'] })
 export const Name = Type.String({ minLength: 1, maxLength: 100, examples: ['Savings'] })
 export const Description = Type.String({ maxLength: 500, examples: ['Lunch'] })
@@ -108,13 +113,24 @@ export const Payment = Type.Object(
     fee: Money,
     fee_payer: OneOf(FEE_PAYERS),
     net_amount: Money,
-    exchange: Type.Null(),
+    exchange: Nullable(
+      Type.Object({
+        rate: Type.String({ examples: ['0.92'] }),
+        from_amount: Money,
+        to_amount: Money,
+        to_currency: CurrencyCode,
+      }),
+    ),
     refunded_amount: Money,
     refund_of: Nullable(IdOf('pay')),
-    capture: OneOf(['automatic', 'manual']),
+    capture: OneOf(CAPTURES),
     expires_at: Nullable(Time),
     rail: Nullable(Type.String()),
     rail_reference: Nullable(Type.String()),
+    failure_reason: Nullable(Type.String({ description: 'Why its rail refused it.' })),
+    authorized_amount: Nullable(
+      Type.String({ description: 'What was asked for, where it was held first; `amount` is what it came to.' }),
+    ),
     description: Nullable(Description),
     metadata: Metadata,
     sender: Type.String({ examples: ['ada@example.com'] }),

@@ -1,8 +1,12 @@
 import type { FastifyRequest } from 'fastify'
+import { readClock } from '../database/clock.ts'
+import { parseInstant } from '../database/instant.ts'
 import type { Gateway } from '../gateway.ts'
-import type { AccountId } from '../ledger/id.ts'
+import type { AccountId, BookId, Instant, QuoteId } from '../ledger/id.ts'
 import { decodeId } from '../ledger/typeid.ts'
+import type { Checked } from '../payments/intake.ts'
 import type { IdempotencyKey, PaymentRequest } from '../payments/payment.ts'
+import { readPaymentsByKey } from '../payments/read.ts'
 import { actorOf, isOperator, sessionOf } from './authentication.ts'
 import { ApiError, fieldError } from './errors.ts'
 import type { TransferBody } from './routes/payments.ts'
@@ -24,6 +28,9 @@ export async function checkedTransfer(
     to: accountId(body.to_account, 'to_account'),
     amount: body.amount,
     feePayer: body.fee_payer ?? ('receiver' as const),
+    capture: body.capture ?? ('automatic' as const),
+    expiresAt: await expiryOf(gateway, session.book, body, key),
+    quote: quoteOf(body),
     description: body.description ?? null,
     metadata: body.metadata ?? {},
   }
@@ -31,8 +38,50 @@ export async function checkedTransfer(
   const audit = { actor: actorOf(request), action: 'payment.on_behalf', objectId: null, detail: {} }
   const checked = await gateway.intake.checkTransfer(payer, draft, key, audit)
   if (checked.ok) return checked.request
-  const detail = checked.mistake === 'not_found' ? 'is no account here' : 'is no positive amount of the currency'
-  throw fieldError(checked.field, checked.mistake, detail)
+  throw refusalOf(checked)
+}
+
+const DETAILS = {
+  amount: 'is no positive amount of the currency',
+  from_account: 'is no account here',
+  to_account: 'is no account here',
+  quote_id: 'is no quote of yours',
+} as const
+
+function refusalOf({ mistake, field }: Extract<Checked, { ok: false }>): ApiError {
+  if (mistake !== 'quote_mismatch') return fieldError(field, mistake, DETAILS[field])
+  return fieldError(field, 'invalid_value', 'is a quote for another amount or other currencies')
+}
+
+function quoteOf(body: TransferBody): QuoteId | null {
+  if (body.quote_id == null) return null
+  const id = decodeId('qte', body.quote_id)
+  if (!id) throw fieldError('quote_id', 'invalid_id', 'must be an id such as qte_…')
+  if (body.capture === 'manual')
+    throw fieldError('capture', 'invalid_value', 'cannot be manual: a quote does not hold that long')
+  return id
+}
+
+/** Nobody can be held to a payment for longer. */
+const LONGEST_HOLD = 366n * 24n * 3_600n * 1_000_000n
+
+/** When a manual capture runs out: in the future by the database's clock, unless this is a repeat of an earlier request. */
+async function expiryOf(
+  { pool }: Gateway,
+  book: BookId,
+  { capture, expires_at: written }: TransferBody,
+  key: IdempotencyKey | null,
+): Promise<Instant | null> {
+  if (written == null) return null
+  if (capture !== 'manual') throw fieldError('expires_at', 'invalid_value', 'is for a manual capture')
+  const at = parseInstant(written)
+  if (at === undefined) throw fieldError('expires_at', 'invalid_value', 'is no time')
+  const now = await readClock(pool)
+  const isRepeat = key !== null && (await readPaymentsByKey(pool, book, [key.key])).size > 0
+  if (!isRepeat && (at <= now || at > now + LONGEST_HOLD)) {
+    throw fieldError('expires_at', 'invalid_value', 'must be in the future, and within a year')
+  }
+  return at
 }
 
 /** The schema has checked the form already. */

@@ -1,8 +1,9 @@
 import { Ajv, type ErrorObject } from 'ajv'
-import type { FastifyRequest } from 'fastify'
+import type { FastifyRequest, FastifySchema } from 'fastify'
 import type { Static, TSchema } from 'typebox'
 import { fieldError, inputError } from './errors.ts'
 import { validationErrors } from './problem.ts'
+import { OPTIONAL_BODY } from './route.ts'
 import { formats } from './schemas.ts'
 
 // What a schema refuses is refused: nothing is coerced, dropped or filled in.
@@ -18,8 +19,11 @@ export function validatorExceptBody(part: { readonly schema: unknown; readonly h
   return part.httpPart === 'body' ? () => true : validatorOf(part)
 }
 
-/** A hook that refuses a body with anything in it where a route takes none. */
-export async function refuseUnaskedBody({ body, routeOptions: { schema } }: FastifyRequest): Promise<void> {
+/** A hook that refuses a body with anything in it where a route takes none, and fills in one that may be left out. */
+export async function refuseUnaskedBody(request: FastifyRequest): Promise<void> {
+  const { body, routeOptions } = request
+  const schema = routeOptions.schema as (FastifySchema & { readonly [OPTIONAL_BODY]?: true }) | undefined
+  if (body === undefined && schema?.[OPTIONAL_BODY]) request.body = {}
   if (body === undefined || body === null || schema?.body || schema?.hide) return
   if (typeof body !== 'object' || Array.isArray(body)) throw fieldError('body', 'invalid_type', 'must be an object')
   const names = Object.keys(body)

@@ -7,7 +7,7 @@ import { formatInstant } from '../database/instant.ts'
 import type { AccountId, BookId, Instant, UserId } from '../ledger/id.ts'
 import type { Currency } from '../money/currency.ts'
 import { postRequests } from '../payments/batch.ts'
-import type { PaymentRequest } from '../payments/payment.ts'
+import { type PaymentRequest, PLAIN } from '../payments/payment.ts'
 import { emailKey } from './email.ts'
 
 /** A user to bring over from elsewhere, with accounts and what they hold. Checked; amounts in minor units. */
@@ -115,10 +115,12 @@ function opening(
     kind: 'adjustment',
     from: internal,
     to: { id: owner.id, book, userId: owner.userId, code: null, currency, label: owner.email },
+    currency,
     amount: openingBalance,
     fee: 0n,
     feePayer: 'receiver',
     feeAccount: internal,
+    terms: PLAIN,
     description: 'Opening balance',
     metadata: {},
     madeBy: actor.userId,

@@ -1,4 +1,4 @@
-import type { AccountId } from './id.ts'
+import type { AccountId, PaymentId, QuoteId } from './id.ts'
 
 export const PAYMENT_KINDS = [
   'transfer',
@@ -38,6 +38,9 @@ export type DeclineReason = (typeof DECLINE_REASONS)[number]
 export const FEE_PAYERS = ['sender', 'receiver'] as const
 export type FeePayer = (typeof FEE_PAYERS)[number]
 
+export const CAPTURES = ['automatic', 'manual'] as const
+export type Capture = (typeof CAPTURES)[number]
+
 /** What was asked for, as the posting core sees it. Amount and fee in minor units of `currency`; the fee fits into the amount. */
 export type Order = {
   readonly from: AccountId
@@ -48,14 +51,38 @@ export type Order = {
   readonly feePayer: FeePayer
   /** Where the fee goes: `internal` in the order's currency. */
   readonly feeAccount: AccountId
+  readonly terms: Terms
 }
 
+/** What is particular about an order. */
+export type Terms =
+  | { readonly type: 'plain' }
+  /** Posted later: until then the money is held. */
+  | { readonly type: 'hold' }
+  | ({ readonly type: 'exchange'; readonly quote: QuoteId } & Exchange)
+  /** From who was paid back to who paid; `amount` counts in what was paid, the fee is worked out from the original. */
+  | { readonly type: 'refund'; readonly of: PaymentId }
+
+/** The other currency of a conversion: what its receiver gets there, and the two `exchange` accounts between. */
+export type Exchange = {
+  /** `exchange` in the order's currency. */
+  readonly outOf: AccountId
+  /** `exchange` in the other one. */
+  readonly into: AccountId
+  readonly toCurrency: string
+  readonly toAmount: bigint
+}
+
+export const PLAIN: Terms = { type: 'plain' }
+
+type Priced = Pick<Order, 'amount' | 'fee' | 'feePayer'>
+
 /** What the receiver gets: the fee is inside the amount unless the sender pays it on top (ledger.md, Payments). */
-export function netAmount(order: Pick<Order, 'amount' | 'fee' | 'feePayer'>): bigint {
+export function netAmount(order: Priced): bigint {
   return order.feePayer === 'sender' ? order.amount : order.amount - order.fee
 }
 
-/** Whether nothing can happen to a payment of this status any more (a refund is a payment of its own). */
-export function isFinal(status: PaymentStatus): boolean {
-  return status !== 'initiated' && status !== 'pending'
+/** What the sender loses, and what is held for a pending payment. */
+export function totalAmount(order: Priced): bigint {
+  return order.feePayer === 'sender' ? order.amount + order.fee : order.amount
 }

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { type Account, available, isTechnical, type UserAccount } from './account.ts'
-import type { AccountId } from './id.ts'
-import { type DeclineReason, netAmount, type Order } from './payment.ts'
-import { MAX_BALANCE, type Posted, post } from './post.ts'
+import type { AccountId, Instant } from './id.ts'
+import { type DeclineReason, netAmount, type Order, PLAIN } from './payment.ts'
+import { type Context, MAX_BALANCE, type Posted, post } from './post.ts'
 
 const id = (name: string) => name as AccountId
 
@@ -25,13 +25,22 @@ function anOrder(more: Partial<Order> = {}): Order {
     fee: 20n,
     feePayer: 'receiver',
     feeAccount: id('internal'),
+    terms: PLAIN,
     ...more,
   }
 }
 
-function posted(orders: readonly Order[], accounts: readonly Account[]): Posted {
-  return post(orders, new Map([internal, ...accounts].map((account) => [account.id, account])))
+function against(accounts: readonly Account[]): Context {
+  const at = 1_000_000n as Instant
+  const byId = new Map([internal, ...accounts].map((account) => [account.id, account]))
+  return { accounts: byId, originals: new Map(), quotes: new Map(), at }
 }
+
+function posted(orders: readonly Order[], accounts: readonly Account[]): Posted {
+  return post(orders, against(accounts))
+}
+
+const balancesOf = ({ changed }: Posted) => [...changed.values()].map((account) => [account.id, account.balance])
 
 function reasonOf(order: Order, accounts: readonly Account[]): DeclineReason | undefined {
   const [outcome] = posted([order], accounts).outcomes
@@ -40,10 +49,11 @@ function reasonOf(order: Order, accounts: readonly Account[]): DeclineReason | u
 
 describe('post', () => {
   it('takes the amount from the sender, the fee for internal, and gives the rest to the receiver', () => {
-    const { outcomes, balances, deltas } = posted([anOrder()], [anAccount('ada', 1_000n), anAccount('bob', 0n)])
-    assert.deepEqual(outcomes, [
+    const result = posted([anOrder()], [anAccount('ada', 1_000n), anAccount('bob', 0n)])
+    assert.deepEqual(result.outcomes, [
       {
         status: 'completed',
+        shares: null,
         postings: [
           {
             kind: 'fee',
@@ -66,25 +76,19 @@ describe('post', () => {
         ],
       },
     ])
-    assert.deepEqual(
-      [...balances],
-      [
-        ['ada', 0n],
-        ['bob', 980n],
-      ],
-    )
-    assert.deepEqual([...deltas], [['internal', 20n]])
+    assert.deepEqual(balancesOf(result), [
+      ['ada', 0n],
+      ['bob', 980n],
+    ])
+    assert.deepEqual([...result.deltas], [['internal', 20n]])
   })
 
   it('takes the fee on top where the sender pays it', () => {
-    const { balances } = posted([anOrder({ feePayer: 'sender' })], [anAccount('ada', 1_020n), anAccount('bob', 0n)])
-    assert.deepEqual(
-      [...balances],
-      [
-        ['ada', 0n],
-        ['bob', 1_000n],
-      ],
-    )
+    const result = posted([anOrder({ feePayer: 'sender' })], [anAccount('ada', 1_020n), anAccount('bob', 0n)])
+    assert.deepEqual(balancesOf(result), [
+      ['ada', 0n],
+      ['bob', 1_000n],
+    ])
   })
 
   it('makes no posting of a fee of zero', () => {
@@ -179,7 +183,7 @@ describe('post', () => {
           const batch = orders.slice(0, length)
           const last = batch.at(-1)
           if (last) model.pay(last)
-          const result = post(batch, before)
+          const result = post(batch, against(accounts))
           assertLaws(before, batch, result)
           assert.deepEqual(finalBalances(before, result), model.balances())
           assert.deepEqual(
@@ -230,6 +234,7 @@ const someOrder: fc.Arbitrary<Order> = fc
     ...order,
     fee: order.from === 'internal' ? 0n : (order.amount * share) / 100n,
     feeAccount: id('internal'),
+    terms: PLAIN,
   }))
 
 /** The dumbest bank that could be right: one payment at a time, in a list of who has what. */
@@ -260,11 +265,11 @@ function createModel(accounts: readonly Account[]) {
   return { pay, balances: () => Object.fromEntries(has), statuses: () => statuses }
 }
 
-function finalBalances(before: ReadonlyMap<AccountId, Account>, { balances, deltas }: Posted) {
+function finalBalances(before: ReadonlyMap<AccountId, Account>, { changed, deltas }: Posted) {
   return Object.fromEntries(
     [...before.values()].map((account) => [
       account.id,
-      isTechnical(account) ? (deltas.get(account.id) ?? 0n) : (balances.get(account.id) ?? account.balance),
+      isTechnical(account) ? (deltas.get(account.id) ?? 0n) : (changed.get(account.id) ?? account).balance,
     ]),
   )
 }
@@ -275,7 +280,7 @@ function assertLaws(before: ReadonlyMap<AccountId, Account>, orders: readonly Or
   const total = () => [...running.values()].reduce((sum, balance) => sum + balance, 0n)
   const opening = total()
   for (const [index, outcome] of result.outcomes.entries()) {
-    if (outcome.status === 'declined') continue
+    if (outcome.status !== 'completed') continue
     const order = orders[index] as Order
     const sum = (kind: string) =>
       outcome.postings.filter((posting) => posting.kind === kind).reduce((all, { amount }) => all + amount, 0n)

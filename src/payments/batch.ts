@@ -1,14 +1,17 @@
-import type { AccountFacts } from '../accounts/directory.ts'
 import { type AuditEntry, writeAudit } from '../audit/audit.ts'
 import { idsAt, type NewId, readClock } from '../database/clock.ts'
 import { type Queryable, together } from '../database/connection.ts'
 import { formatInstant } from '../database/instant.ts'
 import { type NewEvent, writeEvents } from '../events/write.ts'
-import type { AccountId, BookId, Instant, PaymentId } from '../ledger/id.ts'
-import type { Order } from '../ledger/payment.ts'
-import { type Outcome, post } from '../ledger/post.ts'
-import { addToTechnicalAccounts, type Locked, lockAccounts, type PaymentPosting, writeMovements } from './movements.ts'
+import type { BookId, Instant, PaymentId, QuoteId } from '../ledger/id.ts'
+import type { DeclineReason } from '../ledger/payment.ts'
+import { type Context, type Outcome, type Posted, post } from '../ledger/post.ts'
+import { lockContext, toOrder } from './context.ts'
+import { writeHolds } from './holds.ts'
+import { insertPayments } from './insert.ts'
+import { addToTechnicalAccounts, type PaymentPosting, writeMovements } from './movements.ts'
 import { type Payment, type PaymentRequest, paymentOf } from './payment.ts'
+import { SomeDeclined } from './refusals.ts'
 
 /**
  * Gives the payments of a batch their ids and the time that these carry; a batch that is tried again keeps both, so that
@@ -45,43 +48,59 @@ export async function postRequests(
 }
 
 /**
- * Posts requests of one book (ledger.md, Posting, steps 1 to 4): afterwards each is completed or declined, with its
- * postings and events.
+ * Posts requests of one book (ledger.md, Posting, steps 1 to 4): afterwards each is completed, pending or declined, with
+ * its postings and events.
  */
 export const beginPosting: BeginWrite = async (client, book, requests) => {
-  const locked = await lockAccounts(client, book, factsOf(requests))
-  return (fresh, mint) => writePosted(client, book, fresh, locked, mint)
+  const context = await lockContext(client, book, requests)
+  return (fresh, mint) => writePosted(client, book, fresh, context, mint)
+}
+
+/** The same, but all or none: throws SomeDeclined, before anything is written, where a rule refuses one of them. */
+export const beginPostingAll: BeginWrite = async (client, book, requests) => {
+  const context = await lockContext(client, book, requests)
+  return (fresh, mint) => {
+    const { outcomes } = post(fresh.map(toOrder), context)
+    const declined = new Map<PaymentRequest, DeclineReason>()
+    for (const [index, request] of fresh.entries()) {
+      const outcome = outcomes[index]
+      if (outcome?.status === 'declined') declined.set(request, outcome.reason)
+    }
+    if (declined.size > 0) throw new SomeDeclined(declined)
+    return writePosted(client, book, fresh, context, mint)
+  }
 }
 
 function writePosted(
   client: Queryable,
   book: BookId,
   requests: readonly PaymentRequest[],
-  locked: Locked,
+  context: Context,
   mint: Mint,
 ): Written {
-  const { at } = locked
+  const { at } = context
   const newId = idsAt(at)
   const minted = mint(at, newId)
-  const { outcomes, balances, deltas } = post(requests.map(toOrder), locked.accounts)
+  const posted = post(requests.map(toOrder), context)
   const createdAt = formatInstant(minted.at)
   const postedAt = formatInstant(at)
-  const payments: Payment[] = []
-  const postings: PaymentPosting[] = []
-  for (const [index, request] of requests.entries()) {
+  const payments = requests.map((request, index) => {
     const id = minted.paymentIds[index]
-    const outcome = outcomes[index]
+    const outcome = posted.outcomes[index]
     if (!id || !outcome) throw new Error('a batch has one id and one outcome for each payment')
-    payments.push(paymentOf(request, { id, createdAt, ...settled(outcome, postedAt) }))
-    if (outcome.status !== 'completed') continue
-    for (const posting of outcome.postings) postings.push({ paymentId: id, paymentKind: request.kind, posting })
-  }
+    const expiresAt = expiryOf(request, minted.at)
+    return paymentOf(request, { id, createdAt, expiresAt, ...stateOf(outcome, postedAt) })
+  })
   const done = together([
     insertPayments(client, book, requests, payments, false),
-    writeMovements(client, book, at, newId, postings, balances),
+    writeHolds(client, book, payments),
+    writeMovements(client, book, at, newId, postingsOf(payments, posted.outcomes), {
+      ...posted,
+      usedQuotes: usedBy(posted, payments),
+    }),
     writeEvents(client, book, at, newId, payments.map(eventOf)),
     writeAudit(client, book, at, newId, auditOf(requests, payments)),
-    addToTechnicalAccounts(client, book, at, deltas),
+    addToTechnicalAccounts(client, book, at, posted.deltas),
   ])
   return { payments, done }
 }
@@ -108,11 +127,12 @@ function writeInitiated(
     createdAt,
     completedAt: null,
     updatedAt: createdAt,
+    shares: null,
   } as const
   const payments = requests.map((request, index) => {
     const id = minted.paymentIds[index]
     if (!id) throw new Error('a batch has one id for each payment')
-    return paymentOf(request, { id, ...state })
+    return paymentOf(request, { id, expiresAt: expiryOf(request, minted.at), ...state })
   })
   const done = together([
     insertPayments(client, book, requests, payments, true),
@@ -127,7 +147,15 @@ function writeInitiated(
   return { payments, done }
 }
 
-function eventOf({ id, status }: Payment): NewEvent {
+/** How long a hold lasts where its request does not say. */
+const HOLD_LASTS = 7n * 24n * 3_600n * 1_000_000n
+
+function expiryOf({ terms }: PaymentRequest, at: Instant): string | null {
+  if (terms.type !== 'hold') return null
+  return formatInstant(terms.expiresAt ?? ((at + HOLD_LASTS) as Instant))
+}
+
+function eventOf({ id, status }: Pick<Payment, 'id' | 'status'>): NewEvent {
   return { type: `payment.${status}`, objectId: id }
 }
 
@@ -137,69 +165,41 @@ function auditOf(requests: readonly PaymentRequest[], payments: readonly Payment
 }
 
 /** What an outcome, known at `postedAt`, makes of a payment. */
-export function settled(outcome: Outcome, postedAt: string) {
+function stateOf(outcome: Outcome, postedAt: string) {
+  const none = { declineReason: null, completedAt: null, updatedAt: postedAt, shares: null }
   switch (outcome.status) {
     case 'completed':
-      return { status: outcome.status, declineReason: null, completedAt: postedAt, updatedAt: postedAt }
+      return { ...none, status: outcome.status, completedAt: postedAt, shares: outcome.shares }
+    case 'pending':
+      return { ...none, status: outcome.status }
     case 'declined':
-      return { status: outcome.status, declineReason: outcome.reason, completedAt: null, updatedAt: postedAt }
+      return { ...none, status: outcome.status, declineReason: outcome.reason }
   }
 }
 
-function factsOf(requests: readonly PaymentRequest[]): Map<AccountId, AccountFacts> {
-  const facts = new Map<AccountId, AccountFacts>()
-  for (const { from, to, feeAccount } of requests) {
-    facts.set(from.id, from)
-    facts.set(to.id, to)
-    facts.set(feeAccount.id, feeAccount)
+/** The postings of payments that were posted together, in order. */
+export function postingsOf(
+  payments: readonly Pick<Payment, 'id' | 'kind'>[],
+  outcomes: readonly Outcome[],
+): PaymentPosting[] {
+  const postings: PaymentPosting[] = []
+  for (const [index, { id, kind }] of payments.entries()) {
+    const outcome = outcomes[index]
+    if (outcome?.status !== 'completed') continue
+    for (const posting of outcome.postings) postings.push({ paymentId: id, paymentKind: kind, posting })
   }
-  return facts
+  return postings
 }
 
-export function toOrder(request: PaymentRequest): Order {
-  const { from, to, amount, fee, feePayer, feeAccount } = request
-  return { from: from.id, to: to.id, currency: from.currency.code, amount, fee, feePayer, feeAccount: feeAccount.id }
-}
-
-async function insertPayments(
-  client: Queryable,
-  book: BookId,
-  requests: readonly PaymentRequest[],
-  payments: readonly Payment[],
-  asynchronous: boolean,
-): Promise<void> {
-  const { createdAt = null, updatedAt = null } = payments[0] ?? {}
-  await client.query({
-    name: 'write-payments',
-    text: `
-      insert into payments (book, created_at, updated_at, asynchronous, id, kind, status, decline_reason, from_account,
-                            to_account, currency, amount, fee, fee_payer, description, metadata, made_by,
-                            idempotency_key, request_hash, completed_at)
-      select $1, $2, $3, $4, v.*
-        from unnest($5::uuid[], $6::text[], $7::text[], $8::text[], $9::uuid[], $10::uuid[], $11::text[],
-                    $12::numeric[], $13::numeric[], $14::text[], $15::text[], $16::jsonb[], $17::uuid[], $18::uuid[],
-                    $19::uuid[], $20::timestamptz[]) as v`,
-    values: [
-      book,
-      createdAt,
-      updatedAt,
-      asynchronous,
-      payments.map(({ id }) => id),
-      payments.map(({ kind }) => kind),
-      payments.map(({ status }) => status),
-      payments.map(({ declineReason }) => declineReason),
-      payments.map(({ from }) => from),
-      payments.map(({ to }) => to),
-      payments.map(({ currency }) => currency.code),
-      payments.map(({ amount }) => amount),
-      payments.map(({ fee }) => fee),
-      payments.map(({ feePayer }) => feePayer),
-      payments.map(({ description }) => description),
-      payments.map(({ metadata }) => JSON.stringify(metadata)),
-      requests.map(({ madeBy }) => madeBy),
-      requests.map(({ key }) => key?.key ?? null),
-      requests.map(({ key }) => key?.requestHash ?? null),
-      payments.map(({ completedAt }) => completedAt),
-    ],
-  })
+/** The quotes that were used up, each with its payment. */
+export function usedBy(
+  { usedQuotes }: Pick<Posted, 'usedQuotes'>,
+  payments: readonly Pick<Payment, 'id'>[],
+): Map<QuoteId, PaymentId> {
+  const used = new Map<QuoteId, PaymentId>()
+  for (const [quote, index] of usedQuotes) {
+    const id = payments[index]?.id
+    if (id) used.set(quote, id)
+  }
+  return used
 }

@@ -11,6 +11,8 @@ export type QueueOptions = {
   readonly largestBatch: number
   /** Beyond this many unanswered requests, the next is refused as overloaded. */
   readonly mostWaiting: number
+  /** Each batch is what was submitted together, and is committed as a whole or not at all. */
+  readonly whole?: boolean
 }
 
 /** Requests on their way into batches: whatever arrives while one is being written forms the next (ledger.md, Posting). */
@@ -45,7 +47,7 @@ export function createBatchQueue(pool: Pool, write: BeginWrite, options: QueueOp
     const batch: Queued[] = []
     let taken = 0
     for (const unit of queue) {
-      if (taken > 0 && batch.length + unit.length > options.largestBatch) break
+      if (taken > 0 && (options.whole || batch.length + unit.length > options.largestBatch)) break
       batch.push(...unit)
       taken += 1
     }
@@ -61,7 +63,7 @@ export function createBatchQueue(pool: Pool, write: BeginWrite, options: QueueOp
       const batch = refuseStale(queued)
       if (batch.length === 0) continue
       free -= 1
-      commitBatch(pool, write, book, batch)
+      commitBatch(pool, write, book, batch, options.whole)
         .catch((fault) => {
           for (const { fail } of batch) fail(fault)
         })

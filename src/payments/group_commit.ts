@@ -33,13 +33,14 @@ function firstAttempt(): Attempts {
 /**
  * Commits one batch of one book, whole or not at all, and then answers everyone in it. A race lost or a database that
  * is away for a moment is tried again; where the batch itself cannot be written it is halved, until only the payment
- * that is at fault fails.
+ * that is at fault fails; unless it is to be `whole`, and then all of it fails.
  */
 export async function commitBatch(
   pool: Pool,
   beginWrite: BeginWrite,
   book: BookId,
   batch: readonly Waiting[],
+  whole = false,
   attempts: Attempts = firstAttempt(),
 ): Promise<void> {
   for (let races = 0; ; ) {
@@ -61,10 +62,13 @@ export async function commitBatch(
         for (const { fail } of batch) fail(refused)
         return
       }
-      if (batch.length === 1) return batch[0]?.fail(error)
+      if (batch.length === 1 || whole) {
+        for (const { fail } of batch) fail(error)
+        return
+      }
       const middle = Math.ceil(batch.length / 2)
-      await commitBatch(pool, beginWrite, book, batch.slice(0, middle), { ...attempts })
-      return commitBatch(pool, beginWrite, book, batch.slice(middle), { ...attempts })
+      await commitBatch(pool, beginWrite, book, batch.slice(0, middle), whole, { ...attempts })
+      return commitBatch(pool, beginWrite, book, batch.slice(middle), whole, { ...attempts })
     }
   }
 }

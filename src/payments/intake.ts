@@ -1,11 +1,16 @@
 import { createHash } from 'node:crypto'
 import type { AccountFacts, Directory } from '../accounts/directory.ts'
 import type { AuditEntry } from '../audit/audit.ts'
-import type { AccountId, BookId, UserId } from '../ledger/id.ts'
-import type { FeePayer, PaymentKind } from '../ledger/payment.ts'
+import type { Queryable } from '../database/connection.ts'
+import type { AccountId, BookId, Instant, QuoteId, UserId } from '../ledger/id.ts'
+import type { Capture, FeePayer, PaymentKind } from '../ledger/payment.ts'
+import { netAmount } from '../ledger/payment.ts'
 import { parseAmount } from '../money/amount.ts'
+import { divideHalfEven } from '../money/rounding.ts'
 import { type FeeSchedule, transferFee } from './fees.ts'
-import type { IdempotencyKey, PaymentRequest } from './payment.ts'
+import { type IdempotencyKey, type PaymentRequest, PLAIN, type RequestTerms } from './payment.ts'
+import { type Quote, readQuote } from './quotes.ts'
+import { exchangeAccounts } from './stored_request.ts'
 
 /** A transfer as a caller wrote it; ids are already ids, nothing else is checked. */
 export type TransferDraft = {
@@ -13,6 +18,10 @@ export type TransferDraft = {
   readonly to: AccountId
   readonly amount: string
   readonly feePayer: FeePayer
+  readonly capture: Capture
+  /** When a manual capture runs out. */
+  readonly expiresAt: Instant | null
+  readonly quote: QuoteId | null
   readonly description: string | null
   readonly metadata: Readonly<Record<string, string>>
 }
@@ -21,18 +30,23 @@ export type TransferDraft = {
 export type Payer = { readonly book: BookId; readonly userId: UserId; readonly operator: boolean }
 
 /** Why a draft is no payment: the caller's mistake, and in which field. */
-export type Mistake = 'invalid_amount' | 'not_found'
+export type Mistake = 'invalid_amount' | 'not_found' | 'quote_mismatch'
 export type Checked =
   | { readonly ok: true; readonly request: PaymentRequest }
-  | { readonly ok: false; readonly mistake: Mistake; readonly field: 'amount' | 'from_account' | 'to_account' }
+  | {
+      readonly ok: false
+      readonly mistake: Mistake
+      readonly field: 'amount' | 'from_account' | 'to_account' | 'quote_id'
+    }
 
 export type Intake = ReturnType<typeof createIntake>
 
 /** Turns what callers write into requests that only the ledger can still refuse. */
-export function createIntake(directory: Directory, schedule: FeeSchedule) {
+export function createIntake(pool: Queryable, directory: Directory, schedule: FeeSchedule) {
   /**
    * Checks a transfer: `from` is the payer's (or the payer is an operator), `to` is somebody's, the amount is positive
-   * and of the currency. Somebody else's account is as unknown as one that does not exist.
+   * and of the currency, a quote is the payer's and for these currencies and this amount. Somebody else's account or
+   * quote is as unknown as one that does not exist.
    */
   async function checkTransfer(
     payer: Payer,
@@ -41,29 +55,53 @@ export function createIntake(directory: Directory, schedule: FeeSchedule) {
     audit: AuditEntry | null,
   ): Promise<Checked> {
     const from = await directory.find(payer.book, draft.from)
-    if (!from?.userId || (from.userId !== payer.userId && !payer.operator)) return unknown('from_account')
+    if (!from?.userId || (from.userId !== payer.userId && !payer.operator)) return refused('not_found', 'from_account')
     const to = await directory.find(payer.book, draft.to)
-    if (!to?.userId) return unknown('to_account')
+    if (!to?.userId) return refused('not_found', 'to_account')
     const amount = parseAmount(draft.amount, from.currency)
-    if (amount === undefined || amount === 0n) return { ok: false, mistake: 'invalid_amount', field: 'amount' }
+    if (amount === undefined || amount === 0n) return refused('invalid_amount', 'amount')
     const { feePayer, description, metadata } = draft
     const fee = transferFee(schedule, from, to, amount)
-    const request = await complete({ kind: 'transfer', from, to, amount, fee, feePayer, description, metadata })
+    const checked = await checkTerms(payer, draft, { from, to, amount, fee })
+    if ('mistake' in checked) return checked
+    const kind = checked.terms.type === 'exchange' && from.userId === to.userId ? 'conversion' : 'transfer'
+    const request = await complete({ kind, from, to, amount, fee, feePayer, description, metadata, ...checked })
     return {
       ok: true,
       request: { ...request, madeBy: payer.userId, key, audit: from.userId === payer.userId ? null : audit },
     }
   }
 
+  type Sides = Pick<PaymentRequest, 'from' | 'to' | 'amount' | 'fee'>
+
+  async function checkTerms(
+    payer: Payer,
+    draft: TransferDraft,
+    sides: Sides,
+  ): Promise<{ readonly terms: RequestTerms } | Extract<Checked, { ok: false }>> {
+    if (draft.capture === 'manual') return { terms: { type: 'hold', expiresAt: draft.expiresAt } }
+    if (draft.quote === null) return { terms: PLAIN }
+    const quote = await readQuote(pool, payer.book, draft.quote)
+    if (!quote || quote.userId !== payer.userId) return refused('not_found', 'quote_id')
+    const { from, to, amount } = sides
+    const fits = quote.from.code === from.currency.code && quote.to.code === to.currency.code
+    if (!fits || quote.fromAmount !== amount) return refused('quote_mismatch', 'quote_id')
+    const toAmount = exchangedAmount(quote, netAmount({ ...sides, feePayer: draft.feePayer }))
+    if (toAmount === 0n) return refused('invalid_amount', 'amount')
+    const accounts = await exchangeAccounts(directory, payer.book, quote.from.code, quote.to.code)
+    return { terms: { type: 'exchange', quote: draft.quote, exchange: { rate: quote.rate, toAmount, ...accounts } } }
+  }
+
   /** A request of the gateway itself: no key, no author. The book must have the currency of `from`. */
   async function complete(
     parts: Pick<PaymentRequest, 'from' | 'to' | 'amount' | 'fee' | 'feePayer' | 'description' | 'metadata'> & {
       readonly kind: PaymentKind
+      readonly terms?: RequestTerms
     },
   ): Promise<PaymentRequest> {
     const { book, currency } = parts.from
     const feeAccount = await internalAccount(book, currency.code)
-    return { ...parts, book, feeAccount, madeBy: null, key: null, audit: null }
+    return { terms: PLAIN, ...parts, book, currency, feeAccount, madeBy: null, key: null, audit: null }
   }
 
   async function internalAccount(book: BookId, currency: string): Promise<AccountFacts> {
@@ -75,8 +113,13 @@ export function createIntake(directory: Directory, schedule: FeeSchedule) {
   return { checkTransfer, complete, internalAccount }
 }
 
-function unknown(field: 'from_account' | 'to_account'): Checked {
-  return { ok: false, mistake: 'not_found', field }
+/** What a part of a quote comes to in its other currency, in proportion and rounded half-even once; the whole of it exactly. */
+function exchangedAmount({ fromAmount, toAmount }: Quote, part: bigint): bigint {
+  return divideHalfEven(toAmount * part, fromAmount)
+}
+
+function refused(mistake: Mistake, field: Extract<Checked, { ok: false }>['field']): Extract<Checked, { ok: false }> {
+  return { ok: false, mistake, field }
 }
 
 /**

@@ -1,7 +1,7 @@
 import type { ListSpec, Scope } from '../database/list.ts'
 import * as fields from '../database/list_fields.ts'
 import type { AccountId, BookId, UserId } from '../ledger/id.ts'
-import { DECLINE_REASONS, FEE_PAYERS, PAYMENT_KINDS, PAYMENT_STATUSES } from '../ledger/payment.ts'
+import { CAPTURES, DECLINE_REASONS, FEE_PAYERS, PAYMENT_KINDS, PAYMENT_STATUSES } from '../ledger/payment.ts'
 import { decodeId } from '../ledger/typeid.ts'
 import {
   PAYMENT_COLUMNS,
@@ -33,7 +33,9 @@ const base: Omit<ListSpec<PaymentRow, StoredPayment>, 'from'> = {
     net_amount: amountOf(`(case p.fee_payer when 'sender' then p.amount else p.amount - p.fee end)`),
     refunded_amount: amountOf('p.refunded_amount'),
     refund_of: { sql: 'p.refund_of', kind: paymentId, nullable: true },
-    capture: { sql: 'p.capture', kind: fields.choice(['automatic', 'manual']) },
+    authorized_amount: { ...amountOf('p.authorized_amount'), nullable: true },
+    failure_reason: { sql: 'p.failure_reason', kind: fields.text, nullable: true },
+    capture: { sql: 'p.capture', kind: fields.choice(CAPTURES) },
     expires_at: { sql: 'p.expires_at', kind: fields.time, nullable: true },
     rail: { sql: 'p.rail', kind: fields.text, nullable: true },
     rail_reference: { sql: 'p.rail_reference', kind: fields.text, nullable: true },

@@ -2,10 +2,12 @@ import type { AccountFacts } from '../accounts/directory.ts'
 import type { NewId } from '../database/clock.ts'
 import { type Queryable, together } from '../database/connection.ts'
 import { formatInstant } from '../database/instant.ts'
-import type { Account, AccountStatus } from '../ledger/account.ts'
-import type { AccountId, BookId, Instant, PaymentId, PostingId } from '../ledger/id.ts'
+import { writeEvents } from '../events/write.ts'
+import type { Account, AccountStatus, UserAccount } from '../ledger/account.ts'
+import type { AccountId, BookId, Instant, PaymentId, PostingId, QuoteId } from '../ledger/id.ts'
 import type { PaymentKind } from '../ledger/payment.ts'
-import type { Posted, Posting } from '../ledger/post.ts'
+import type { Posted } from '../ledger/post.ts'
+import type { Posting } from '../ledger/tally.ts'
 
 // The statements that a batch consists of, whichever way its payments came in (ledger.md, Posting, steps 1, 3 and 4).
 
@@ -69,51 +71,133 @@ export type PaymentPosting = {
   readonly posting: Posting
 }
 
-/** Step 3 without the payments themselves: postings, events and the balances of the users' accounts, one statement each. */
+/** What a batch changes beside its payments, as the posting core gives it. */
+type Changes = Pick<Posted, 'changed' | 'holdsChanged' | 'deltas'> &
+  Partial<Pick<Posted, 'refunded'>> & { readonly usedQuotes?: ReadonlyMap<QuoteId, PaymentId> }
+
+/** Step 3 without the payments themselves: postings and all that they change, one statement each. */
 export async function writeMovements(
   client: Queryable,
   book: BookId,
   at: Instant,
   newId: NewId,
   postings: readonly PaymentPosting[],
-  balances: Posted['balances'],
+  { changed, holdsChanged, refunded, usedQuotes }: Changes,
 ): Promise<void> {
-  if (postings.length === 0) return
   const stamp = formatInstant(at)
-  const ids: PostingId[] = postings.map(() => newId<'posting'>())
   await together([
-    client.query({
-      name: 'write-postings',
-      text: `
+    postings.length > 0 && writePostings(client, book, stamp, newId, postings),
+    changed.size > 0 && writeAccounts(client, book, stamp, [...changed.values()], holdsChanged),
+    refunded && refunded.size > 0 && writeRefunded(client, book, at, newId, refunded),
+    usedQuotes && usedQuotes.size > 0 && writeUsedQuotes(client, book, usedQuotes),
+  ])
+}
+
+async function writePostings(
+  client: Queryable,
+  book: BookId,
+  stamp: string,
+  newId: NewId,
+  postings: readonly PaymentPosting[],
+): Promise<void> {
+  const ids: PostingId[] = postings.map(() => newId<'posting'>())
+  await client.query({
+    name: 'write-postings',
+    text: `
         insert into postings (book, id, payment_id, kind, currency, amount, debit_account, credit_account,
                               debit_balance, credit_balance, created_at)
         select $1, v.*, $2
           from unnest($3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::numeric[], $8::uuid[], $9::uuid[],
                       $10::numeric[], $11::numeric[]) as v`,
-      values: [
-        book,
-        stamp,
-        ids,
-        postings.map(({ paymentId }) => paymentId),
-        postings.map(({ posting, paymentKind }) => (posting.kind === 'fee' ? 'fee' : paymentKind)),
-        postings.map(({ posting }) => posting.currency),
-        postings.map(({ posting }) => posting.amount),
-        postings.map(({ posting }) => posting.debit),
-        postings.map(({ posting }) => posting.credit),
-        postings.map(({ posting }) => posting.debitBalance),
-        postings.map(({ posting }) => posting.creditBalance),
-      ],
-    }),
-    client.query({
+    values: [
+      book,
+      stamp,
+      ids,
+      postings.map(({ paymentId }) => paymentId),
+      postings.map(({ posting, paymentKind }) => (posting.kind === 'fee' ? 'fee' : paymentKind)),
+      postings.map(({ posting }) => posting.currency),
+      postings.map(({ posting }) => posting.amount),
+      postings.map(({ posting }) => posting.debit),
+      postings.map(({ posting }) => posting.credit),
+      postings.map(({ posting }) => posting.debitBalance),
+      postings.map(({ posting }) => posting.creditBalance),
+    ],
+  })
+}
+
+/** Balance and hold change together where both do: law 4 is checked of each row as it is written. */
+async function writeAccounts(
+  client: Queryable,
+  book: BookId,
+  stamp: string,
+  accounts: readonly UserAccount[],
+  holdsChanged: boolean,
+): Promise<void> {
+  const ids = accounts.map(({ id }) => id)
+  const balances = accounts.map(({ balance }) => balance)
+  if (!holdsChanged) {
+    await client.query({
       name: 'write-balances',
       text: `
         update accounts a
            set balance = v.balance, updated_at = $2
           from (select $1::int as book, * from unnest($3::uuid[], $4::numeric[]) as ids (id, balance) offset 0) as v
          where a.book = v.book and a.id = v.id`,
-      values: [book, stamp, [...balances.keys()], [...balances.values()]],
+      values: [book, stamp, ids, balances],
+    })
+    return
+  }
+  await client.query({
+    name: 'write-balances-and-holds',
+    text: `
+        update accounts a
+           set balance = v.balance, held = v.held, updated_at = $2
+          from (select $1::int as book, *
+                  from unnest($3::uuid[], $4::numeric[], $5::numeric[]) as ids (id, balance, held)
+                offset 0) as v
+         where a.book = v.book and a.id = v.id`,
+    values: [book, stamp, ids, balances, accounts.map(({ held }) => held)],
+  })
+}
+
+/** What is refunded now of payments, each with its event. */
+async function writeRefunded(
+  client: Queryable,
+  book: BookId,
+  at: Instant,
+  newId: NewId,
+  refunded: ReadonlyMap<PaymentId, bigint>,
+): Promise<void> {
+  await together([
+    client.query({
+      name: 'write-refunded',
+      text: `
+        update payments p
+           set refunded_amount = v.refunded, updated_at = $2
+          from (select $1::int as book, * from unnest($3::uuid[], $4::numeric[]) as ids (id, refunded) offset 0) as v
+         where p.book = v.book and p.id = v.id`,
+      values: [book, formatInstant(at), [...refunded.keys()], [...refunded.values()]],
     }),
+    writeEvents(
+      client,
+      book,
+      at,
+      newId,
+      [...refunded.keys()].map((objectId) => ({ type: 'payment.refunded', objectId })),
+    ),
   ])
+}
+
+async function writeUsedQuotes(client: Queryable, book: BookId, used: ReadonlyMap<QuoteId, PaymentId>): Promise<void> {
+  await client.query({
+    name: 'write-used-quotes',
+    text: `
+      update quotes q
+         set used_by = v.payment_id
+        from (select $1::int as book, * from unnest($2::uuid[], $3::uuid[]) as ids (id, payment_id) offset 0) as v
+       where q.book = v.book and q.id = v.id`,
+    values: [book, [...used.keys()], [...used.values()]],
+  })
 }
 
 /** Step 4: adds the batch's sums to the technical accounts, in id order and last, so that a busy one is locked briefly. */

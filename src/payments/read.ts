@@ -1,7 +1,7 @@
 import type { Queryable } from '../database/connection.ts'
 import type { AccountId, BookId, PaymentId, UserId } from '../ledger/id.ts'
-import type { DeclineReason, FeePayer, PaymentKind, PaymentStatus } from '../ledger/payment.ts'
-import type { Payment } from './payment.ts'
+import type { Capture, DeclineReason, FeePayer, PaymentKind, PaymentStatus } from '../ledger/payment.ts'
+import type { Payment, PaymentExchange } from './payment.ts'
 
 /** A payment with what decides who may see it and how a repeat of its request is answered. */
 export type StoredPayment = Payment & {
@@ -17,6 +17,7 @@ export type PaymentRow = {
   kind: PaymentKind
   status: PaymentStatus
   decline_reason: DeclineReason | null
+  failure_reason: string | null
   from_account: AccountId
   to_account: AccountId
   currency: string
@@ -24,9 +25,15 @@ export type PaymentRow = {
   amount: bigint
   fee: bigint
   fee_payer: FeePayer
+  authorized_amount: bigint | null
+  authorized_fee: bigint | null
+  exchange_currency: string | null
+  exchange_digits: number | null
+  exchange_amount: bigint | null
+  exchange_rate: string | null
   refunded_amount: bigint
   refund_of: PaymentId | null
-  capture: 'automatic' | 'manual'
+  capture: Capture
   expires_at: string | null
   rail: string | null
   rail_reference: string | null
@@ -51,18 +58,20 @@ export const RECEIVER = 'coalesce(ru.email, r.code)'
 /** The columns of a PaymentRow over PAYMENT_JOINS. */
 export const PAYMENT_COLUMNS = `
   p.id, p.kind, p.status, p.decline_reason, p.from_account, p.to_account, p.currency, c.digits, p.amount, p.fee,
-  p.fee_payer, p.refunded_amount, p.refund_of, p.capture, p.expires_at, p.rail, p.rail_reference, p.description,
+  p.fee_payer, p.authorized_amount, p.authorized_fee, p.exchange_currency, xc.digits as exchange_digits,
+  p.exchange_amount, p.exchange_rate, p.failure_reason, p.refunded_amount, p.refund_of, p.capture, p.expires_at, p.rail, p.rail_reference, p.description,
   p.metadata, p.asynchronous, p.idempotency_key, p.request_hash, p.created_at, p.completed_at, p.updated_at,
   ${SENDER} as sender, s.user_id as sender_user,
   ${RECEIVER} as receiver, r.user_id as receiver_user`
 
-/** What a payment `p` is shown with: both accounts, their owners, its currency. Every key is whole, so one row stays one. */
+/** What a payment `p` is shown with: both accounts, their owners, its currencies. Every key is whole, so one row stays one. */
 export const PAYMENT_JOINS = `
   left join accounts s   on s.book = p.book  and s.id = p.from_account
   left join users su     on su.book = s.book and su.id = s.user_id
   left join accounts r   on r.book = p.book  and r.id = p.to_account
   left join users ru     on ru.book = r.book and ru.id = r.user_id
-  left join currencies c on c.book = p.book  and c.code = p.currency`
+  left join currencies c on c.book = p.book  and c.code = p.currency
+  left join currencies xc on xc.book = p.book and xc.code = p.exchange_currency`
 
 /** Those of the ids that are payments of the book, by id. */
 export async function readPayments(
@@ -104,12 +113,16 @@ export function toPayment(row: PaymentRow): StoredPayment {
     kind: row.kind,
     status: row.status,
     declineReason: row.decline_reason,
+    failureReason: row.failure_reason,
     from: row.from_account,
     to: row.to_account,
     currency: { code: row.currency, digits: row.digits },
     amount: row.amount,
     fee: row.fee,
     feePayer: row.fee_payer,
+    authorizedAmount: row.authorized_amount,
+    authorizedFee: row.authorized_fee,
+    exchange: toExchange(row),
     refundedAmount: row.refunded_amount,
     refundOf: row.refund_of,
     capture: row.capture,
@@ -131,20 +144,31 @@ export function toPayment(row: PaymentRow): StoredPayment {
   }
 }
 
+function toExchange({ exchange_currency: code, exchange_digits: digits, ...row }: PaymentRow): PaymentExchange | null {
+  if (code === null || digits === null || row.exchange_amount === null || row.exchange_rate === null) return null
+  return { rate: row.exchange_rate, toCurrency: { code, digits }, toAmount: row.exchange_amount }
+}
+
 /**
  * The payment as its request was first answered: what a repeat with the same key gets (api.md, Everywhere). An
- * asynchronous one was answered as `initiated`, any other with its outcome; a later refund shows in neither.
+ * asynchronous one was answered as `initiated`, one that was held as `pending` with what was asked for, any other with
+ * its outcome; a later capture or refund shows in none.
  */
 export function asFirstAnswered(stored: StoredPayment): Payment {
-  if (!stored.asynchronous) {
+  const { asynchronous, authorizedAmount, authorizedFee, status, createdAt } = stored
+  const isHeld = authorizedAmount !== null && status !== 'declined'
+  if (!asynchronous && !isHeld) {
     return { ...stored, refundedAmount: 0n, updatedAt: stored.completedAt ?? stored.updatedAt }
   }
-  const { createdAt } = stored
   return {
     ...stored,
-    status: 'initiated',
+    status: asynchronous ? 'initiated' : 'pending',
     declineReason: null,
+    failureReason: null,
+    amount: authorizedAmount ?? stored.amount,
+    fee: authorizedFee ?? stored.fee,
     refundedAmount: 0n,
+    railReference: null,
     completedAt: null,
     updatedAt: createdAt,
   }

@@ -1,3 +1,6 @@
+import type { DeclineReason } from '../ledger/payment.ts'
+import type { PaymentRequest } from './payment.ts'
+
 /** Why a request was not taken up at all. Nothing was accepted, unless the reason is `outcome_unknown`. */
 export type RefusalReason =
   | 'overloaded' // more is waiting than can be posted soon
@@ -12,5 +15,16 @@ export class Refused extends Error {
   constructor(reason: RefusalReason, options?: ErrorOptions) {
     super(reason, options)
     this.reason = reason
+  }
+}
+
+/** Of payments that are to be posted all or none, a rule refused some: nothing was written. */
+export class SomeDeclined extends Error {
+  override readonly name = 'SomeDeclined'
+  readonly declined: ReadonlyMap<PaymentRequest, DeclineReason>
+
+  constructor(declined: ReadonlyMap<PaymentRequest, DeclineReason>) {
+    super('some of the payments were declined')
+    this.declined = declined
   }
 }

@@ -1,14 +1,22 @@
 import type { Pool } from '../database/connection.ts'
 import type { BookId, PaymentId } from '../ledger/id.ts'
-import { isFinal } from '../ledger/payment.ts'
+import type { PaymentStatus } from '../ledger/payment.ts'
 import type { Log } from '../log.ts'
 import { readPayments, type StoredPayment } from './read.ts'
 
-/** Waits for payments to become final, whichever node posts them. */
+/** Waits for payments to come to a status, whichever node brings them there. */
 export type Watch = {
-  /** The payment once it is final, or as it stands after `milliseconds`; undefined where the book has none of that id. */
-  readonly untilFinal: (book: BookId, id: PaymentId, milliseconds: number) => Promise<StoredPayment | undefined>
-  /** To be called by whoever made payments final on this node: who waits for them hears at once. */
+  /**
+   * The payment once it has such a status, or as it stands after `milliseconds`; undefined where the book has none of
+   * that id.
+   */
+  readonly until: (
+    reached: (status: PaymentStatus) => boolean,
+    book: BookId,
+    id: PaymentId,
+    milliseconds: number,
+  ) => Promise<StoredPayment | undefined>
+  /** To be called by whoever changed the status of payments on this node: who waits for them hears at once. */
   readonly tell: (ids: Iterable<PaymentId>) => void
   /** Lets everyone go who waits, and lets nobody wait any more. */
   readonly stop: () => void
@@ -17,7 +25,11 @@ export type Watch = {
 /** How soon a payment that another node posted is noticed. */
 const LOOK_EVERY_MS = 200
 
-type Watcher = { readonly book: BookId; readonly look: () => void }
+type Watcher = {
+  readonly book: BookId
+  readonly reached: (status: PaymentStatus) => boolean
+  readonly look: () => void
+}
 
 export function createWatch(pool: Pool, log: Log): Watch {
   const watchers = new Map<PaymentId, Set<Watcher>>()
@@ -27,18 +39,18 @@ export function createWatch(pool: Pool, log: Log): Watch {
     for (const id of ids) for (const { look } of watchers.get(id) ?? []) look()
   }
 
-  /** One query a round, however many wait. */
+  /** One query a round for each book, however many wait. */
   async function lookForOthers(): Promise<void> {
-    const ids = [...watchers.keys()]
-    if (ids.length === 0) return
     const books = new Set([...watchers.values()].flatMap((set) => [...set].map(({ book }) => book)))
     for (const book of books) {
-      const { rows } = await pool.query<{ id: PaymentId }>({
-        name: 'final-payments',
-        text: `select id from payments where book = $1 and id = any($2) and status not in ('initiated', 'pending')`,
-        values: [book, ids],
+      const { rows } = await pool.query<{ id: PaymentId; status: PaymentStatus }>({
+        name: 'statuses-of-watched',
+        text: 'select id, status from payments where book = $1 and id = any($2)',
+        values: [book, [...watchers.keys()]],
       })
-      tell(rows.map(({ id }) => id))
+      for (const { id, status } of rows) {
+        for (const { reached, look } of watchers.get(id) ?? []) if (reached(status)) look()
+      }
     }
   }
 
@@ -47,7 +59,7 @@ export function createWatch(pool: Pool, log: Log): Watch {
     if (looking) return
     looking = true
     lookForOthers()
-      .catch((error: unknown) => log.debug({ err: error }, 'could not look for final payments'))
+      .catch((error: unknown) => log.debug({ err: error }, 'could not look for watched payments'))
       .finally(() => {
         looking = false
       })
@@ -62,28 +74,36 @@ export function createWatch(pool: Pool, log: Log): Watch {
     tell([...watchers.keys()])
   }
 
-  async function untilFinal(book: BookId, id: PaymentId, milliseconds: number): Promise<StoredPayment | undefined> {
+  async function until(
+    reached: (status: PaymentStatus) => boolean,
+    book: BookId,
+    id: PaymentId,
+    milliseconds: number,
+  ): Promise<StoredPayment | undefined> {
     const read = async () => (await readPayments(pool, book, [id])).get(id)
-    let noticed = () => {}
-    const notice = new Promise<void>((resolve) => {
-      noticed = resolve
-    })
-    // Watch first, then read: what becomes final in between is noticed.
-    const watcher = { book, look: noticed }
-    const set = watchers.get(id) ?? new Set()
-    watchers.set(id, set.add(watcher))
-    const timeout = setTimeout(noticed, milliseconds)
-    try {
-      const payment = await read()
-      if (!payment || isFinal(payment.status) || milliseconds <= 0 || stopped) return payment
-      await notice
-      return await read()
-    } finally {
-      clearTimeout(timeout)
-      set.delete(watcher)
-      if (set.size === 0) watchers.delete(id)
+    const givesUpAt = performance.now() + milliseconds
+    for (;;) {
+      let noticed = () => {}
+      const notice = new Promise<void>((resolve) => {
+        noticed = resolve
+      })
+      // Watch first, then read: what changes in between is noticed.
+      const watcher = { book, reached, look: noticed }
+      const set = watchers.get(id) ?? new Set()
+      watchers.set(id, set.add(watcher))
+      const left = Math.max(0, givesUpAt - performance.now())
+      const timeout = setTimeout(noticed, left)
+      try {
+        const payment = await read()
+        if (!payment || reached(payment.status) || left === 0 || stopped) return payment
+        await notice
+      } finally {
+        clearTimeout(timeout)
+        set.delete(watcher)
+        if (set.size === 0) watchers.delete(id)
+      }
     }
   }
 
-  return { untilFinal, tell, stop }
+  return { until, tell, stop }
 }

@@ -1,16 +1,19 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { AccountFacts, Directory } from '../accounts/directory.ts'
+import type { Directory } from '../accounts/directory.ts'
 import { idsAt } from '../database/clock.ts'
-import { type Client, inTransaction, type Pool } from '../database/connection.ts'
+import { type Client, inTransaction, type Pool, together } from '../database/connection.ts'
 import { isRaceLost, isUnavailable } from '../database/faults.ts'
 import { formatInstant } from '../database/instant.ts'
 import { writeEvents } from '../events/write.ts'
-import type { AccountId, BookId, PaymentId } from '../ledger/id.ts'
-import type { FeePayer, PaymentKind } from '../ledger/payment.ts'
+import type { BookId, PaymentId } from '../ledger/id.ts'
 import { type Outcome, post } from '../ledger/post.ts'
 import type { Log } from '../log.ts'
-import { settled } from './batch.ts'
-import { addToTechnicalAccounts, lockAccounts, type PaymentPosting, writeMovements } from './movements.ts'
+import { postingsOf, usedBy } from './batch.ts'
+import { lockContext, toOrder } from './context.ts'
+import { writeHolds } from './holds.ts'
+import { type Move, movePayments } from './move.ts'
+import { addToTechnicalAccounts, writeMovements } from './movements.ts'
+import { requestsOf, STORED_COLUMNS, type StoredRow } from './stored_request.ts'
 
 /** Posts the payments that are `initiated`, on any number of nodes at once. */
 export type Worker = {
@@ -23,16 +26,7 @@ export type Worker = {
 type Options = { readonly pool: Pool; readonly directory: Directory; readonly log: Log; readonly tell: Tell }
 type Tell = (finals: Iterable<PaymentId>) => void
 
-type Claimed = {
-  payment_id: PaymentId
-  kind: PaymentKind
-  from_account: AccountId
-  to_account: AccountId
-  currency: string
-  amount: bigint
-  fee: bigint
-  fee_payer: FeePayer
-}
+type Claimed = StoredRow & { expires_at: string | null }
 
 const LOOK_EVERY_MS = 500
 const LARGEST_BATCH = 1_000
@@ -98,13 +92,13 @@ async function postClaimed(
     return await inTransaction(pool, async (client) => {
       claimed = await claim(client, book, most)
       if (claimed.length > 0) await postBatch(client, directory, book, claimed)
-      return claimed.map((row) => row.payment_id)
+      return claimed.map(({ id }) => id)
     })
   } catch (error) {
     if (isUnavailable(error) || isRaceLost(error)) throw error
     // One poisonous payment never takes the others down: look for it in ever smaller batches.
     if (claimed.length > 1) return postClaimed(pool, directory, log, book, Math.ceil(claimed.length / 2))
-    const culprit = claimed[0]?.payment_id
+    const culprit = claimed[0]?.id
     if (!culprit) throw error
     log.error({ err: error, payment: culprit }, 'a payment cannot be posted now')
     await pool.query(
@@ -120,7 +114,7 @@ async function claim(client: Client, book: BookId, most: number): Promise<Claime
   const { rows } = await client.query<Claimed>({
     name: 'claim-initiated',
     text: `
-      select i.payment_id, p.kind, p.from_account, p.to_account, p.currency, p.amount, p.fee, p.fee_payer
+      select ${STORED_COLUMNS}, p.expires_at
         from initiated i
         join payments p on p.book = i.book and p.id = i.payment_id
        where i.book = $1 and i.attempt_at <= clock_timestamp()
@@ -138,78 +132,56 @@ async function postBatch(
   book: BookId,
   claimed: readonly Claimed[],
 ): Promise<void> {
-  const named = new Set(claimed.flatMap((row) => [row.from_account, row.to_account]))
-  const facts = await directory.load(book, named, client)
-  const feeAccounts = new Map<string, AccountFacts>()
-  for (const currency of new Set(claimed.map((row) => row.currency))) {
-    const internal = await directory.findTechnical(book, 'internal', currency)
-    if (!internal) throw new Error(`book ${book} has no internal account in ${currency}`)
-    feeAccounts.set(currency, internal)
-    facts.set(internal.id, internal)
-  }
-  const orders = claimed.map((row) => ({
-    from: row.from_account,
-    to: row.to_account,
-    currency: row.currency,
-    amount: row.amount,
-    fee: row.fee,
-    feePayer: row.fee_payer,
-    feeAccount: feeAccounts.get(row.currency)?.id ?? row.from_account,
-  }))
-  const { at, accounts } = await lockAccounts(client, book, facts)
+  const requests = await requestsOf(client, directory, book, claimed)
+  const context = await lockContext(client, book, requests)
+  const { at } = context
   const newId = idsAt(at)
-  const { outcomes, balances, deltas } = post(orders, accounts)
-  const postings: PaymentPosting[] = []
-  for (const [index, row] of claimed.entries()) {
-    const outcome = outcomes[index]
-    if (outcome?.status !== 'completed') continue
-    for (const posting of outcome.postings) postings.push({ paymentId: row.payment_id, paymentKind: row.kind, posting })
-  }
-  const ids = claimed.map((row) => row.payment_id)
-  await settlePayments(client, book, formatInstant(at), ids, outcomes)
-  await writeMovements(client, book, at, newId, postings, balances)
-  await writeEvents(
-    client,
-    book,
-    at,
-    newId,
-    ids.map((objectId, index) => ({ type: `payment.${outcomes[index]?.status}`, objectId })),
-  )
-  await addToTechnicalAccounts(client, book, at, deltas)
+  const posted = post(requests.map(toOrder), context)
+  const payments = claimed.map(({ id, kind, expires_at: expiresAt }, index) => {
+    const outcome = posted.outcomes[index]
+    if (!outcome) throw new Error('a batch has one outcome for each payment')
+    return { id, kind, expiresAt, status: outcome.status }
+  })
+  await together([
+    movePayments(
+      client,
+      book,
+      formatInstant(at),
+      claimed.map((row, index) => moveOf(row, posted.outcomes[index])),
+    ),
+    forgetInitiated(
+      client,
+      book,
+      payments.map(({ id }) => id),
+    ),
+    writeHolds(client, book, payments),
+    writeMovements(client, book, at, newId, postingsOf(payments, posted.outcomes), {
+      ...posted,
+      usedQuotes: usedBy(posted, payments),
+    }),
+    writeEvents(
+      client,
+      book,
+      at,
+      newId,
+      payments.map(({ id, status }) => ({ type: `payment.${status}`, objectId: id })),
+    ),
+    addToTechnicalAccounts(client, book, at, posted.deltas),
+  ])
 }
 
-async function settlePayments(
-  client: Client,
-  book: BookId,
-  stamp: string,
-  ids: readonly PaymentId[],
-  outcomes: readonly Outcome[],
-): Promise<void> {
-  const states = outcomes.map((outcome) => settled(outcome, stamp))
-  const { rowCount } = await client.query({
-    name: 'settle-payments',
-    text: `
-      update payments p
-         set status = v.status, decline_reason = v.decline_reason, completed_at = v.completed_at, updated_at = $2
-        from (select $1::int as book, *
-                from unnest($3::uuid[], $4::text[], $5::text[], $6::timestamptz[])
-                  as ids (id, status, decline_reason, completed_at)
-              offset 0) as v
-       where p.book = v.book and p.id = v.id and p.status = 'initiated'`,
-    values: [
-      book,
-      stamp,
-      ids,
-      states.map(({ status }) => status),
-      states.map(({ declineReason }) => declineReason),
-      states.map(({ completedAt }) => completedAt),
-    ],
-  })
-  if (rowCount !== ids.length) throw new Error('a claimed payment was not initiated any more')
+function moveOf({ id, capture, rail }: Claimed, outcome: Outcome | undefined): Move {
+  if (!outcome) throw new Error('a batch has one outcome for each payment')
+  const event = capture === 'manual' || rail !== null ? 'hold' : 'post'
+  const reason = outcome.status === 'declined' ? outcome.reason : null
+  return { id, event, status: outcome.status, reason, amount: null, fee: null }
+}
+
+async function forgetInitiated(client: Client, book: BookId, ids: readonly PaymentId[]): Promise<void> {
   await client.query({
     name: 'forget-initiated',
     text: `
-      delete from initiated i 
+      delete from initiated i
        using (select $1::int as book, id from unnest($2::uuid[]) as ids (id) offset 0) as done
        where i.book = done.book and i.payment_id = done.id`,
     values: [book, ids],

@@ -78,13 +78,14 @@ const BALANCES: readonly Check[] = [
   },
   {
     law: 2,
-    rule: 'what is held is the sum of the account’s pending payments',
+    rule: 'what is held is the sum of the pending payments out of a user’s account',
     sql: `
       with pending as (
-        select from_account, sum(amount + case fee_payer when 'sender' then fee else 0 end) as total
-          from payments
-         where book = $1 and status = 'pending'
-         group by from_account
+        select p.from_account, sum(p.amount + case p.fee_payer when 'sender' then p.fee else 0 end) as total
+          from payments p
+          left join accounts f on f.book = p.book and f.id = p.from_account
+         where p.book = $1 and p.status = 'pending' and f.code is null
+         group by p.from_account
       )
       select coalesce(a.id, p.from_account) as account, null::uuid as payment, null::uuid as posting, a.currency, c.digits,
              coalesce(p.total, 0)::text as expected, coalesce(a.held::text, 'no account') as found
@@ -110,9 +111,14 @@ const PAYMENTS: readonly Check[] = [
     law: 3,
     rule: 'a completed payment’s postings are its net amount, any other payment has none',
     sql: sumsOfPayments(
-      `kind <> 'fee'`,
+      `kind <> 'fee' and not is_exchanged`,
       `case when status <> 'completed' then 0 when fee_payer = 'sender' then amount else amount - fee end`,
     ),
+  },
+  {
+    law: 3,
+    rule: 'a completed conversion’s postings in its other currency are what was quoted, any other payment has none',
+    sql: sumsOfPayments('is_exchanged', `case status when 'completed' then coalesce(exchange_amount, 0) else 0 end`),
   },
   {
     law: 3,
@@ -121,33 +127,67 @@ const PAYMENTS: readonly Check[] = [
   },
   {
     law: 3,
+    // A refund’s fee goes back to who paid; a conversion passes through exchange, in each of its two currencies.
     rule: 'a posting is of its payment’s kind, accounts and currency, and a fee goes to internal',
     sql: `
-      with examined as (
-        select p.id, p.payment_id, p.currency, p.debit_account, p.credit_account,
-               case when d.id is null                               then array['debit', 'an account of the book', 'none']
-                    when c.id is null                               then array['credit', 'an account of the book', 'none']
-                    when d.currency <> p.currency                   then array['debit', p.currency, d.currency]
-                    when c.currency <> p.currency                   then array['credit', p.currency, c.currency]
-                    when p.currency <> y.currency                   then array['', y.currency, p.currency]
-                    when p.kind not in (y.kind, 'fee')              then array['', y.kind, p.kind]
-                    when p.credit_account <> y.from_account         then array['credit', 'the sender', 'another account']
-                    when p.kind = 'fee' and d.code is distinct from 'internal'
-                                                                    then array['debit', 'internal', 'another account']
-                    when p.kind <> 'fee' and p.debit_account <> y.to_account
-                                                                    then array['debit', 'the receiver', 'another account']
-               end as fault
+      with sides as (
+        select p.id, p.payment_id, p.kind, p.currency, p.debit_account, p.credit_account,
+               d.id is not null as has_debit, d.code as debit_code, d.currency as debit_currency,
+               c.id is not null as has_credit, c.code as credit_code, c.currency as credit_currency,
+               y.kind as payment_kind, y.currency as payment_currency, y.exchange_currency, y.from_account, y.to_account,
+               case when p.kind <> 'fee' then y.from_account when y.kind = 'refund' then i.id else y.from_account end as payer,
+               case when p.kind <> 'fee' then y.to_account when y.kind = 'refund' then y.to_account else i.id end as payee
           from postings p
           join payments y on y.book = p.book and y.id = p.payment_id
           left join accounts d on d.book = p.book and d.id = p.debit_account
           left join accounts c on c.book = p.book and c.id = p.credit_account
+          left join accounts i on i.book = p.book and i.code = 'internal' and i.currency = y.currency
          where p.book = $1
+      ), examined as (
+        select *,
+               case when not has_debit                 then array['debit', 'an account of the book', 'none']
+                    when not has_credit                then array['credit', 'an account of the book', 'none']
+                    when debit_currency <> currency    then array['debit', currency, debit_currency]
+                    when credit_currency <> currency   then array['credit', currency, credit_currency]
+                    when currency <> payment_currency and (kind = 'fee' or currency is distinct from exchange_currency)
+                                                       then array['', payment_currency, currency]
+                    when kind not in (payment_kind, 'fee') then array['', payment_kind, kind]
+                    when credit_account is distinct from payer
+                     and not (kind <> 'fee' and exchange_currency is not null and credit_code = 'exchange')
+                                                       then array['credit', 'the sender', 'another account']
+                    when kind = 'fee' and debit_account is distinct from payee
+                                                       then array['debit', case payment_kind when 'refund' then 'the receiver' else 'internal' end, 'another account']
+                    when kind <> 'fee' and debit_account is distinct from payee
+                     and not (exchange_currency is not null and debit_code = 'exchange')
+                                                       then array['debit', 'the receiver', 'another account']
+                    when kind <> 'fee' and exchange_currency is not null
+                     and (debit_code is distinct from 'exchange') = (credit_code is distinct from 'exchange')
+                                                       then array['', 'a side that is exchange', 'none, or both']
+               end as fault
+          from sides
       )
       select case fault[1] when 'debit' then debit_account when 'credit' then credit_account end as account,
              payment_id as payment, id as posting, currency, null::smallint as digits,
              fault[2] as expected, fault[3] as found
         from examined
        where fault is not null`,
+  },
+  {
+    law: 3,
+    rule: 'what is refunded of a payment is the sum of its completed refunds',
+    sql: `
+      with refunds as (
+        select refund_of, sum(amount) as total
+          from payments
+         where book = $1 and kind = 'refund' and status = 'completed'
+         group by refund_of
+      )
+      select null::uuid as account, coalesce(p.id, r.refund_of) as payment, null::uuid as posting, p.currency, c.digits,
+             coalesce(r.total, 0)::text as expected, coalesce(p.refunded_amount::text, 'no payment') as found
+        from (select id, currency, refunded_amount from payments where book = $1) p
+        full join refunds r on r.refund_of = p.id
+        left join currencies c on c.book = $1 and c.code = p.currency
+       where p.refunded_amount is distinct from coalesce(r.total, 0)`,
   },
   {
     law: 3,
@@ -197,8 +237,12 @@ function sumsOfPayments(sort: string, due: string): string {
   return `
       with posted as (
         select payment_id, min(currency) as currency, sum(amount) as total
-          from postings
-         where book = $1 and ${sort}
+          from (select p.payment_id, p.kind, p.currency, p.amount,
+                       y.exchange_currency is not null and p.currency = y.exchange_currency as is_exchanged
+                  from postings p
+                  left join payments y on y.book = p.book and y.id = p.payment_id
+                 where p.book = $1) each
+         where ${sort}
          group by payment_id
       ), due as (
         select id, currency, ${due} as total

@@ -4,15 +4,16 @@ import { Type } from 'typebox'
 import type { Gateway } from '../../gateway.ts'
 import { idempotencyKey } from '../../payments/intake.ts'
 import type { IdempotencyKey, PaymentRequest, Submitted } from '../../payments/payment.ts'
+import { SomeDeclined } from '../../payments/refusals.ts'
 import { sessionOf } from '../authentication.ts'
-import { ApiError } from '../errors.ts'
+import { ApiError, type FieldError, inputError } from '../errors.ts'
 import { keyHeader } from '../idempotency.ts'
 import { type Prefer, parsePrefer } from '../prefer.ts'
 import { presentPayment } from '../present.ts'
 import { problemOf, toApiError } from '../problem.ts'
 import { inGroups, LARGEST_BODY, NDJSON, type ParsedRecord, readLines, writeRecords } from '../records.ts'
 import { type App, describe } from '../route.ts'
-import { Payment, Problem } from '../schemas.ts'
+import { OneOf, Payment, Problem } from '../schemas.ts'
 import { checkedTransfer } from '../transfer.ts'
 import { parserOf, validatorExceptBody } from '../validation.ts'
 import { madeOf, transferFields } from './payments.ts'
@@ -58,14 +59,35 @@ export function bulkRoutes(app: App, gateway: Gateway): void {
       operationId: 'createPayments',
       summary: 'Pay up to 10 000 times',
       description:
+        'With `atomic: true` in the JSON body, or `?atomic=true` for NDJSON, all are made in one transaction or none: where ' +
+        'one would be declined, or has a mistake, the answer is that error and nothing happened. ' +
         'One JSON body, or NDJSON with one payment a line, which is read and answered as a stream. Each payment has an ' +
         'outcome of its own, in order: a payment (201, or 202 with `Prefer: respond-async`) or an error. With the header ' +
         '`Idempotency-Key`, a payment that carries no key of its own is known by its position.',
       tag: 'Payments',
       access: writes,
-      errors: ['not_found', 'email_unconfirmed', 'idempotency_key_reused', 'too_many_payments'],
+      errors: [
+        'not_found',
+        'email_unconfirmed',
+        'idempotency_key_reused',
+        'too_many_payments',
+        'payments_declined',
+        'invalid_amount',
+        'invalid_id',
+        'overloaded',
+      ],
       consumes: ['application/json', NDJSON],
-      body: Type.Object({ payments: Type.Array(BulkTransfer) }, { additionalProperties: false }),
+      querystring: Type.Object(
+        { atomic: Type.Optional(OneOf(['true', 'false'], { description: 'For NDJSON: all or none.' })) },
+        { additionalProperties: false },
+      ),
+      body: Type.Object(
+        {
+          payments: Type.Array(BulkTransfer),
+          atomic: Type.Optional(Type.Boolean({ description: 'All or none.', examples: [false] })),
+        },
+        { additionalProperties: false },
+      ),
       response: { 200: Type.Object({ data: Type.Array(Outcome) }) },
     }),
     validatorCompiler: validatorExceptBody,
@@ -78,6 +100,7 @@ async function payAll(gateway: Gateway, request: FastifyRequest, reply: FastifyR
   const header = keyHeader(request)
   const prefer = parsePrefer(request.headers.prefer)
   const asLines = request.body instanceof Readable
+  if (isAtomic(request)) return payAtomically(gateway, request, reply, header)
   const groups = request.body instanceof Readable ? readLines(request.body, GROUP) : inGroups(listOf(request), GROUP)
   if (prefer.asynchronous) reply.header('preference-applied', 'respond-async')
   const answers = Readable.from(writeRecords(answerGroups(gateway, request, groups, header, prefer), asLines))
@@ -95,8 +118,71 @@ function listOf(request: FastifyRequest): unknown[] {
   return payments
 }
 
-const parseEnvelope = parserOf(Type.Object({ payments: Type.Array(Type.Unknown()) }, { additionalProperties: false }))
+const parseEnvelope = parserOf(
+  Type.Object(
+    { payments: Type.Array(Type.Unknown()), atomic: Type.Optional(Type.Boolean()) },
+    { additionalProperties: false },
+  ),
+)
 const parseTransfer = parserOf(BulkTransfer)
+
+function isAtomic(request: FastifyRequest): boolean {
+  if ((request.query as { atomic?: string }).atomic === 'true') return true
+  return !(request.body instanceof Readable) && parseEnvelope(request.body).atomic === true
+}
+
+/** All payments in one transaction, or none and the errors of those that stood in the way, by their position. */
+async function payAtomically(
+  gateway: Gateway,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  header: string | undefined,
+): Promise<FastifyReply> {
+  const records: ParsedRecord[] = []
+  const { body } = request
+  const groups = body instanceof Readable ? readLines(body, GROUP) : inGroups(listOf(request), GROUP)
+  for await (const group of groups) {
+    records.push(...group)
+    if (records.length > MOST_PAYMENTS) throw new ApiError('too_many_payments')
+  }
+  const mistakes: FieldError[] = []
+  const requests: PaymentRequest[] = []
+  for (const [index, record] of records.entries()) {
+    try {
+      requests.push(
+        await checkRecord(gateway, request, record, header === undefined ? undefined : `${index} ${header}`),
+      )
+    } catch (error) {
+      const { code, message, errors } = toApiError(error)
+      const [first] = errors
+      mistakes.push({
+        field: `payments[${index}]${first ? `.${first.field}` : ''}`,
+        code,
+        detail: first?.detail ?? message,
+      })
+    }
+  }
+  if (mistakes.length > 0) throw inputError(mistakes.slice(0, MOST_ERRORS))
+  const outcomes = await Promise.all(gateway.whole.submitAll(requests)).catch((error: unknown) => {
+    throw error instanceof SomeDeclined ? declinedProblem(error, requests) : error
+  })
+  const data = outcomes.map(succeeded)
+  if (!(body instanceof Readable)) return reply.send({ data })
+  return reply
+    .type(NDJSON)
+    .serializer(asIs)
+    .send(data.map((outcome) => `${JSON.stringify(outcome)}\n`).join(''))
+}
+
+const MOST_ERRORS = 100
+
+function declinedProblem({ declined }: SomeDeclined, requests: readonly PaymentRequest[]): ApiError {
+  const errors = requests.flatMap((request, index) => {
+    const reason = declined.get(request)
+    return reason ? [{ field: `payments[${index}]`, code: 'payments_declined' as const, detail: reason }] : []
+  })
+  return new ApiError('payments_declined', undefined, errors.slice(0, MOST_ERRORS))
+}
 
 async function* answerGroups(
   gateway: Gateway,

@@ -3,7 +3,9 @@ import { type Static, Type } from 'typebox'
 import { readPage } from '../../database/list.ts'
 import { parseListQuery } from '../../database/list_query.ts'
 import type { Gateway } from '../../gateway.ts'
-import { DECLINE_REASONS, FEE_PAYERS, isFinal, netAmount } from '../../ledger/payment.ts'
+import type { Session } from '../../identity/sessions.ts'
+import { isFinal } from '../../ledger/lifecycle.ts'
+import { CAPTURES, DECLINE_REASONS, FEE_PAYERS, netAmount, type PaymentStatus } from '../../ledger/payment.ts'
 import { decodeId, encodeId } from '../../ledger/typeid.ts'
 import { formatAmount } from '../../money/amount.ts'
 import { idempotencyKey } from '../../payments/intake.ts'
@@ -17,7 +19,18 @@ import { keyHeader } from '../idempotency.ts'
 import { parsePrefer } from '../prefer.ts'
 import { presentPayment } from '../present.ts'
 import { type App, describe, listQuery } from '../route.ts'
-import { Amount, CurrencyCode, Description, IdOf, Metadata, Nullable, OneOf, PageOf, Payment } from '../schemas.ts'
+import {
+  Amount,
+  CurrencyCode,
+  Description,
+  FutureTime,
+  IdOf,
+  Metadata,
+  Nullable,
+  OneOf,
+  PageOf,
+  Payment,
+} from '../schemas.ts'
 import { checkedTransfer } from '../transfer.ts'
 
 const tag = 'Payments'
@@ -30,6 +43,9 @@ export const transferFields = {
   to_account: IdOf('acc'),
   amount: Amount,
   fee_payer: Type.Optional(OneOf(FEE_PAYERS)),
+  quote_id: Type.Optional(Nullable(IdOf('qte'))),
+  capture: Type.Optional(OneOf(CAPTURES, { description: 'manual: the money is held until it is captured.' })),
+  expires_at: Type.Optional(Nullable(FutureTime)),
   description: Type.Optional(Nullable(Description)),
   metadata: Type.Optional(Metadata),
 }
@@ -44,7 +60,9 @@ export function paymentRoutes(app: App, gateway: Gateway): void {
       operationId: 'createPayment',
       summary: 'Pay',
       description:
-        'Answers 201 with the payment in its final status; a declined payment is a 201 too, with its reason. ' +
+        'Answers 201 with the payment in its final status; a declined payment is a 201 too, with its reason. With ' +
+        '`capture: manual` it is `pending`, and the money held, until it is captured, canceled or expired (a week where ' +
+        '`expires_at` does not say). With `quote_id` it is paid out in another currency, at the rate of the quote. ' +
         '`Prefer: respond-async` answers 202 at once, and `Prefer: wait=N` waits at most N seconds before it does.',
       tag,
       access: writes,
@@ -85,7 +103,7 @@ export function paymentRoutes(app: App, gateway: Gateway): void {
           fee: Amount,
           fee_payer: OneOf(FEE_PAYERS),
           net_amount: Amount,
-          rate: Type.Null(),
+          rate: Nullable(Type.String({ examples: ['0.92'] })),
           decline_reason: Nullable(OneOf(DECLINE_REASONS)),
         }),
       },
@@ -99,7 +117,7 @@ export function paymentRoutes(app: App, gateway: Gateway): void {
         fee: money(payment.fee),
         fee_payer: payment.feePayer,
         net_amount: money(netAmount(payment)),
-        rate: null,
+        rate: payment.terms.type === 'exchange' ? payment.terms.exchange.rate : null,
         decline_reason: await previewRequest(gateway.pool, payment),
       }
     },
@@ -150,16 +168,19 @@ function readingRoutes(app: App, { pool, watch }: Gateway): void {
     handler: async (request) => {
       const session = sessionOf(request)
       const id = decodeId('pay', request.params.id)
-      const visible = (payment: StoredPayment | undefined) =>
-        payment && (isOperator(session) || [payment.senderUser, payment.receiverUser].includes(session.userId))
-      const now = id && (await watch.untilFinal(session.book, id, 0))
-      if (!id || !now || !visible(now)) throw new ApiError('not_found')
+      const now = id && (await watch.until(isFinal, session.book, id, 0))
+      if (!id || !now || !maySee(session, now)) throw new ApiError('not_found')
       const seconds = Number(request.query.wait ?? 0)
       if (isFinal(now.status) || seconds === 0) return presentPayment(now)
-      const later = await watch.untilFinal(session.book, id, seconds * 1_000)
+      const later = await watch.until(isFinal, session.book, id, seconds * 1_000)
       return presentPayment(later ?? now)
     },
   })
+}
+
+/** Both sides of a payment may see it, and operators. */
+export function maySee(session: Session, { senderUser, receiverUser }: StoredPayment): boolean {
+  return isOperator(session) || senderUser === session.userId || receiverUser === session.userId
 }
 
 async function createPayment(gateway: Gateway, request: FastifyRequest, reply: FastifyReply, body: TransferBody) {
@@ -173,9 +194,11 @@ async function createPayment(gateway: Gateway, request: FastifyRequest, reply: F
   const made = madeOf(await gateway.initiator.submit(payment))
   gateway.worker.wake()
   if (prefer.waitSeconds === 0) return sendPayment(reply, made)
-  const later = await gateway.watch.untilFinal(payment.book, made.payment.id, prefer.waitSeconds * 1_000)
+  const later = await gateway.watch.until(isPosted, payment.book, made.payment.id, prefer.waitSeconds * 1_000)
   return sendPayment(reply, { payment: later ?? made.payment, replayed: made.replayed })
 }
+
+const isPosted = (status: PaymentStatus) => status !== 'initiated'
 
 type Made = { readonly payment: PaymentState; readonly replayed: boolean }
 

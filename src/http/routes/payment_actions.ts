@@ -1,0 +1,231 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { Type } from 'typebox'
+import type { AuditEntry } from '../../audit/audit.ts'
+import { inTransaction } from '../../database/connection.ts'
+import type { Gateway } from '../../gateway.ts'
+import type { UserId } from '../../ledger/id.ts'
+import type { PaymentStatus } from '../../ledger/payment.ts'
+import { decodeId } from '../../ledger/typeid.ts'
+import { parseAmount } from '../../money/amount.ts'
+import { idempotencyKey } from '../../payments/intake.ts'
+import { type Ending, type EndingRefusal, endPending } from '../../payments/pending.ts'
+import { readPayments, type StoredPayment } from '../../payments/read.ts'
+import { checkRefund } from '../../payments/refund.ts'
+import { actorOf, isOperator, sessionOf } from '../authentication.ts'
+import { ApiError, type ErrorCode, fieldError } from '../errors.ts'
+import { answerOnce, keyHeader } from '../idempotency.ts'
+import { presentPayment } from '../present.ts'
+import { type App, describe } from '../route.ts'
+import { Amount, Payment } from '../schemas.ts'
+import { madeOf, maySee, sendPayment } from './payments.ts'
+
+const tag = 'Payments'
+const writes = { scope: 'payments:write' } as const
+const params = Type.Object({ id: Type.String({ examples: ['pay_01k3v5f4t1f6mb2x9k4w5r8h3n'] }) })
+const Part = Type.Object(
+  {
+    amount: Type.Optional(
+      Type.String({ ...Amount, description: 'A part, in the currency of the payment; without it all.' }),
+    ),
+  },
+  { additionalProperties: false },
+)
+
+/** What can be done to a payment that is there: captured, canceled, refunded (api.md, Payments). */
+export function paymentActionRoutes(app: App, gateway: Gateway): void {
+  app.post('/v1/payments/:id/capture', {
+    config: { access: writes, anyBook: true },
+    schema: describe({
+      operationId: 'capturePayment',
+      summary: 'Take what is held, all or a part',
+      description: 'For who pays, or an operator. What is not captured is released.',
+      tag,
+      access: writes,
+      errors: [
+        ...COMMON,
+        'invalid_amount',
+        'email_unconfirmed',
+        'not_capturable',
+        'amount_exceeds_hold',
+        'account_closed',
+        'account_frozen',
+      ],
+      params,
+      body: Part,
+      optionalBody: true,
+      response: { 200: Payment },
+    }),
+    handler: async (request, reply) => {
+      const payment = await visiblePayment(gateway, request, request.params.id)
+      if (!sessionOf(request).confirmed) throw new ApiError('email_unconfirmed')
+      mayOnly(request, [payment.senderUser])
+      if (payment.capture !== 'manual') throw new ApiError('not_capturable')
+      const amount = amountOf(request.body.amount, payment)
+      return end(gateway, request, reply, payment, { event: 'settle', amount })
+    },
+  })
+
+  app.post('/v1/payments/:id/cancel', {
+    config: { access: writes, anyBook: true },
+    schema: describe({
+      operationId: 'cancelPayment',
+      summary: 'Let go of what is held',
+      description: 'For either side, or an operator.',
+      tag,
+      access: writes,
+      errors: [...COMMON, 'not_capturable', 'unknown_field', 'unsupported_media_type'],
+      params,
+      response: { 200: Payment },
+    }),
+    handler: async (request, reply) => {
+      const payment = await visiblePayment(gateway, request, request.params.id)
+      if (payment.capture !== 'manual') throw new ApiError('not_capturable')
+      return end(gateway, request, reply, payment, { event: 'cancel' })
+    },
+  })
+
+  refundRoute(app, gateway)
+}
+
+const COMMON: readonly ErrorCode[] = ['not_found', 'payment_not_pending', 'idempotency_key_reused']
+
+function refundRoute(app: App, gateway: Gateway): void {
+  app.post('/v1/payments/:id/refund', {
+    config: { access: writes, anyBook: true },
+    schema: describe({
+      operationId: 'refundPayment',
+      summary: 'Give back a payment, all or a part',
+      description:
+        'For who received it, or an operator. Answers with the refund, a payment of its own, which may be declined. The fee ' +
+        'is returned in proportion, so that a whole refund leaves every account as it was. A conversion is an operator’s to refund.',
+      tag,
+      access: writes,
+      errors: [
+        'not_found',
+        'invalid_amount',
+        'email_unconfirmed',
+        'not_refundable',
+        'idempotency_key_reused',
+        'overloaded',
+        'outcome_unknown',
+      ],
+      params,
+      body: Part,
+      optionalBody: true,
+      response: { 201: Payment },
+    }),
+    handler: async (request, reply) => {
+      const session = sessionOf(request)
+      const original = await visiblePayment(gateway, request, request.params.id)
+      if (!session.confirmed) throw new ApiError('email_unconfirmed')
+      // Whoever converted could otherwise take the rate back once it has moved.
+      mayOnly(request, original.kind === 'conversion' ? [] : [original.receiverUser])
+      const checked = await checkRefund(gateway.pool, gateway.directory, session.book, original, request.body.amount)
+      if (!checked.ok) throw refusalOf(checked.mistake)
+      const header = keyHeader(request)
+      const asked = { id: original.id, body: request.body }
+      const submitted = await gateway.poster.submit({
+        ...checked.request,
+        madeBy: session.userId,
+        key: header === undefined ? null : idempotencyKey(session.userId, 'refund', header, asked),
+        audit: auditOf(request, original, 'payment.refund', [original.receiverUser]),
+      })
+      return sendPayment(reply, madeOf(submitted))
+    },
+  })
+}
+
+function refusalOf(mistake: 'not_refundable' | 'invalid_amount'): ApiError {
+  if (mistake === 'not_refundable') return new ApiError(mistake)
+  return fieldError('amount', mistake, 'is no positive amount of the currency')
+}
+
+async function visiblePayment({ pool }: Gateway, request: FastifyRequest, text: string): Promise<StoredPayment> {
+  const session = sessionOf(request)
+  const id = decodeId('pay', text)
+  const payment = id && (await readPayments(pool, session.book, [id])).get(id)
+  if (!payment || !maySee(session, payment)) throw new ApiError('not_found')
+  return payment
+}
+
+/** Refuses whoever may see a payment, but is none of these and no operator. */
+function mayOnly(request: FastifyRequest, users: readonly (UserId | null)[]): void {
+  const session = sessionOf(request)
+  if (!users.includes(session.userId) && !isOperator(session)) throw new ApiError('forbidden')
+}
+
+function amountOf(written: string | undefined, payment: StoredPayment): bigint | null {
+  if (written === undefined) return null
+  const amount = parseAmount(written, payment.currency)
+  if (!amount) throw fieldError('amount', 'invalid_amount', 'is no positive amount of the currency')
+  return amount
+}
+
+/** A line of the audit log where an operator does what is another user's to do. */
+function auditOf(
+  request: FastifyRequest,
+  payment: StoredPayment,
+  action: string,
+  own: readonly (UserId | null)[],
+): AuditEntry | null {
+  if (own.includes(sessionOf(request).userId)) return null
+  return { actor: actorOf(request), action, objectId: payment.id, detail: {} }
+}
+
+const ACTIONS = { settle: 'payment.capture', cancel: 'payment.cancel' } as const
+
+/** Ends a pending payment as asked, once for each idempotency key, and answers with the payment as it is then. */
+async function end(
+  gateway: Gateway,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  payment: StoredPayment,
+  ending: Extract<Ending, { event: keyof typeof ACTIONS }>,
+): Promise<FastifyReply> {
+  const { directory, posting, watch } = gateway
+  const { book } = sessionOf(request)
+  const own = ending.event === 'cancel' ? [payment.senderUser, payment.receiverUser] : [payment.senderUser]
+  const audit = auditOf(request, payment, ACTIONS[ending.event], own)
+  try {
+    return await answerOnce(posting, request, reply, async (client) => {
+      const ended = await endPending(client, directory, book, payment.id, ending, audit)
+      if (!ended?.ok) throw new EndRefused(ended?.refusal ?? 'not_pending', ended?.status ?? payment.status)
+      const now = (await readPayments(client, book, [payment.id])).get(payment.id)
+      if (!now) throw new Error('a payment that ended is there')
+      return { status: 200, body: presentPayment(now) }
+    })
+  } catch (error) {
+    if (!(error instanceof EndRefused)) throw error
+    if (error.refusal !== 'expired') throw problemOfEnd(error.refusal, error.status)
+    await inTransaction(posting, (client) => endPending(client, directory, book, payment.id, { event: 'expire' }))
+    throw problemOfEnd('expired', 'expired')
+  } finally {
+    watch.tell([payment.id])
+  }
+}
+
+/** Rolls the transaction back: a refusal leaves nothing behind, and is no answer to keep for its idempotency key. */
+class EndRefused extends Error {
+  readonly refusal: EndingRefusal
+  readonly status: PaymentStatus
+
+  constructor(refusal: EndingRefusal, status: PaymentStatus) {
+    super(refusal)
+    this.refusal = refusal
+    this.status = status
+  }
+}
+
+/** A refused end, with the state that the payment is in. */
+function problemOfEnd(refusal: EndingRefusal, status: PaymentStatus): ApiError {
+  const codes: Record<EndingRefusal, ErrorCode> = {
+    not_pending: 'payment_not_pending',
+    expired: 'payment_not_pending',
+    not_due: 'payment_not_pending',
+    exceeds_hold: 'amount_exceeds_hold',
+    account_closed: 'account_closed',
+    account_frozen: 'account_frozen',
+  }
+  const code = codes[refusal]
+  return new ApiError(code, undefined, [{ field: 'status', code, detail: status }])
+}

@@ -1,0 +1,70 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Directory } from '../accounts/directory.ts'
+import { inTransaction, type Pool } from '../database/connection.ts'
+import { isRaceLost, isUnavailable } from '../database/faults.ts'
+import type { BookId, PaymentId } from '../ledger/id.ts'
+import type { Log } from '../log.ts'
+import { readExpired } from './holds.ts'
+import { endPending } from './pending.ts'
+
+/** Lets go of holds whose time is up, on any number of nodes at once. */
+export type Expiry = { readonly stop: () => Promise<void> }
+
+type Options = {
+  readonly pool: Pool
+  readonly directory: Directory
+  readonly log: Log
+  readonly tell: (ids: Iterable<PaymentId>) => void
+}
+
+const LOOK_EVERY_MS = 500
+const MOST_AT_ONCE = 100
+
+export function createExpiry(options: Options): Expiry {
+  const stopping = new AbortController()
+
+  async function look(): Promise<void> {
+    while (!stopping.signal.aborted) {
+      const expired = await expireAll(options).catch((error: unknown) => {
+        if (!isUnavailable(error)) options.log.error({ err: error }, 'could not look for holds that have run out')
+        return 0
+      })
+      if (expired > 0) continue
+      await delay(LOOK_EVERY_MS, undefined, { ref: false, signal: stopping.signal }).catch(() => undefined)
+    }
+  }
+  const finished = look()
+
+  async function stop(): Promise<void> {
+    stopping.abort()
+    await finished
+  }
+  return { stop }
+}
+
+/** One round over the books that have holds to let go of. Returns how many payments expired. */
+async function expireAll(options: Options): Promise<number> {
+  const { rows: books } = await options.pool.query<{ book: BookId }>(
+    `select b.book from books b
+      where exists (select from holds h where h.book = b.book and h.expires_at <= clock_timestamp())`,
+  )
+  let total = 0
+  for (const { book } of books) {
+    const ids = await readExpired(options.pool, book, MOST_AT_ONCE)
+    for (const id of ids) if (await expireOne(options, book, id)) total += 1
+  }
+  return total
+}
+
+/** Each in a transaction of its own, so that one that cannot expire holds up no other. */
+async function expireOne({ pool, directory, log, tell }: Options, book: BookId, id: PaymentId): Promise<boolean> {
+  try {
+    const ended = await inTransaction(pool, (client) => endPending(client, directory, book, id, { event: 'expire' }))
+    tell([id])
+    return ended?.ok === true
+  } catch (error) {
+    if (isUnavailable(error)) throw error
+    if (!isRaceLost(error)) log.error({ err: error, payment: id }, 'a hold that has run out cannot be let go of')
+    return false
+  }
+}

@@ -1,0 +1,132 @@
+import type { Directory } from '../accounts/directory.ts'
+import { type AuditEntry, writeAudit } from '../audit/audit.ts'
+import { idsAt } from '../database/clock.ts'
+import { type Client, together } from '../database/connection.ts'
+import { formatInstant } from '../database/instant.ts'
+import { writeEvents } from '../events/write.ts'
+import type { BookId, Instant, PaymentId } from '../ledger/id.ts'
+import { type PaymentEvent, transitionsOf } from '../ledger/lifecycle.ts'
+import type { PaymentStatus } from '../ledger/payment.ts'
+import { release, settle } from '../ledger/post.ts'
+import type { Posting, Tally } from '../ledger/tally.ts'
+import { lockContext, toOrder } from './context.ts'
+import { deleteHold } from './holds.ts'
+import { type Move, movePayments } from './move.ts'
+import { addToTechnicalAccounts, writeMovements } from './movements.ts'
+import { requestsOf, STORED_COLUMNS, type StoredRow } from './stored_request.ts'
+
+// What ends the time of a pending payment. Each end is one transaction that locks the payment first: however many try at
+// the same moment, one wins, and the others find what it left.
+
+/** How a pending payment is to end. An amount is in minor units; without one, a settled payment is what was held. */
+export type Ending =
+  | { readonly event: 'settle'; readonly amount: bigint | null }
+  | { readonly event: 'cancel' }
+  | { readonly event: 'fail'; readonly reason: string }
+  | { readonly event: 'expire' }
+
+/** Why a payment did not end that way, and stayed as it was. `expired`: its time is up, and it can only expire. */
+export type EndingRefusal = 'not_pending' | 'expired' | 'exceeds_hold' | 'account_closed' | 'account_frozen' | 'not_due'
+
+export type Ended =
+  | { readonly ok: true; readonly status: PaymentStatus }
+  | { readonly ok: false; readonly refusal: EndingRefusal; readonly status: PaymentStatus }
+
+type Row = StoredRow & { expires: Instant | null }
+
+/**
+ * Ends a pending payment inside the caller's transaction. Undefined where the book has no payment of that id. `audit` is
+ * written where it ended as asked.
+ */
+export async function endPending(
+  client: Client,
+  directory: Directory,
+  book: BookId,
+  id: PaymentId,
+  ending: Ending,
+  audit: AuditEntry | null = null,
+): Promise<Ended | undefined> {
+  const before = await readRow(client, book, id)
+  if (!before) return undefined
+  const [request] = await requestsOf(client, directory, book, [before])
+  if (!request) throw new Error('a payment that was read has its request')
+  // Accounts before payments, as everybody locks them. The accounts of a payment never change.
+  const { at, accounts } = await lockContext(client, book, [request])
+  const row = await readRow(client, book, id, 'for no key update of p')
+  if (!row) throw new Error(`payment ${id} has gone`)
+  const [transition] = transitionsOf(row.status, ending.event)
+  if (!transition) return refused('not_pending', row.status)
+  const timeIsUp = row.expires !== null && at >= row.expires
+  if (ending.event === 'expire' && !timeIsUp) return refused('not_due', row.status)
+  const finish = (event: PaymentEvent, effect: Effect) => write(client, book, at, row, event, effect)
+  if (ending.event !== 'settle') {
+    const reason = ending.event === 'fail' ? ending.reason : null
+    const status = await finish(ending.event, { ...release(toOrder(request), accounts), postings: [], reason })
+    return ended(client, book, at, id, status, audit)
+  }
+  if (timeIsUp) return refused('expired', row.status)
+  const amount = ending.amount ?? row.amount
+  // Nothing is held for money that comes in, so more of it may come.
+  if (request.from.userId !== null && amount > row.amount) return refused('exceeds_hold', row.status)
+  const settled = settle(toOrder(request), amount, accounts)
+  if (!settled.ok) return refused(settled.reason, row.status)
+  const status = await finish('settle', { ...settled, amount, reason: null })
+  return ended(client, book, at, id, status, audit)
+}
+
+async function ended(
+  client: Client,
+  book: BookId,
+  at: Instant,
+  id: PaymentId,
+  status: PaymentStatus,
+  audit: AuditEntry | null,
+): Promise<Ended> {
+  if (audit) await writeAudit(client, book, at, idsAt(at), [{ ...audit, objectId: id }])
+  return { ok: true, status }
+}
+
+function refused(refusal: EndingRefusal, status: PaymentStatus): Ended {
+  return { ok: false, refusal, status }
+}
+
+type Effect = ReturnType<Tally['changes']> & {
+  readonly postings: readonly Posting[]
+  readonly amount?: bigint
+  readonly fee?: bigint
+  readonly reason: Move['reason']
+}
+
+async function write(
+  client: Client,
+  book: BookId,
+  at: Instant,
+  { id, kind, status }: Row,
+  event: PaymentEvent,
+  effect: Effect,
+): Promise<PaymentStatus> {
+  const [transition] = transitionsOf(status, event)
+  if (!transition) throw new Error(`a payment that is ${status} cannot ${event}`)
+  const { to } = transition
+  const { amount = null, fee = null, reason } = effect
+  const newId = idsAt(at)
+  const postings = effect.postings.map((posting) => ({ paymentId: id, paymentKind: kind, posting }))
+  await together([
+    movePayments(client, book, formatInstant(at), [{ id, event, status: to, reason, amount, fee }]),
+    deleteHold(client, book, id),
+    writeMovements(client, book, at, newId, postings, effect),
+    writeEvents(client, book, at, newId, [{ type: `payment.${to}`, objectId: id }]),
+    addToTechnicalAccounts(client, book, at, effect.deltas),
+  ])
+  return to
+}
+
+async function readRow(client: Client, book: BookId, id: PaymentId, lock = ''): Promise<Row | undefined> {
+  const { rows } = await client.query<Row>(
+    `select ${STORED_COLUMNS}, (extract(epoch from p.expires_at) * 1000000)::bigint as expires
+       from payments p
+      where p.book = $1 and p.id = $2 ${lock}`,
+    [book, id],
+  )
+  return rows[0]
+}
