@@ -262,6 +262,81 @@ create table users (
   constraint users_role_check CHECK ((role = ANY (ARRAY['user'::text, 'admin'::text])))
 );
 
+create table webhook_attempts (
+  book integer not null,
+  delivery_id uuid not null,
+  number integer not null,
+  url text not null,
+  request_headers jsonb not null,
+  address text,
+  answer_status integer,
+  answer_headers jsonb,
+  answer_body text,
+  error text,
+  milliseconds integer not null,
+  created_at timestamp with time zone not null,
+  constraint webhook_attempts_pkey PRIMARY KEY (book, delivery_id, number),
+  constraint webhook_attempts_check CHECK (((answer_status IS NULL) = (error IS NOT NULL))),
+  constraint webhook_attempts_number_check CHECK ((number >= 1))
+);
+
+create table webhook_cursors (
+  book integer not null,
+  txid xid8 not null,
+  event_id uuid not null,
+  constraint webhook_cursors_pkey PRIMARY KEY (book)
+);
+
+create table webhook_deliveries (
+  book integer not null,
+  id uuid not null,
+  webhook_id uuid not null,
+  event_txid xid8 not null default pg_current_xact_id(),
+  event_id uuid not null,
+  event_type text not null,
+  object_id uuid not null,
+  body text not null,
+  status text not null,
+  attempts integer not null default 0,
+  tries integer not null default 0,
+  due_at timestamp with time zone not null,
+  claimed_until timestamp with time zone,
+  completed_at timestamp with time zone,
+  created_at timestamp with time zone not null,
+  constraint webhook_deliveries_pkey PRIMARY KEY (book, id),
+  constraint webhook_deliveries_book_webhook_id_event_id_key UNIQUE (book, webhook_id, event_id),
+  constraint webhook_deliveries_check CHECK (((status = 'pending'::text) = (completed_at IS NULL))),
+  constraint webhook_deliveries_check1 CHECK (((status = 'pending'::text) OR (claimed_until IS NULL))),
+  constraint webhook_deliveries_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'succeeded'::text, 'failed'::text, 'skipped'::text])))
+) with (fillfactor=80);
+
+create table webhooks (
+  book integer not null,
+  id uuid not null,
+  user_id uuid not null,
+  url text not null,
+  description text,
+  events text[] not null,
+  secret bytea not null,
+  previous_secret bytea,
+  previous_until timestamp with time zone,
+  status text not null default 'active'::text,
+  disabled_reason text,
+  disabled_at timestamp with time zone,
+  failing boolean not null default false,
+  since_txid xid8 not null default pg_current_xact_id(),
+  created_at timestamp with time zone not null,
+  updated_at timestamp with time zone not null,
+  constraint webhooks_pkey PRIMARY KEY (book, id),
+  constraint webhooks_check CHECK (((previous_secret IS NULL) = (previous_until IS NULL))),
+  constraint webhooks_check1 CHECK (((status = 'disabled'::text) = (disabled_reason IS NOT NULL))),
+  constraint webhooks_check2 CHECK (((status = 'disabled'::text) = (disabled_at IS NOT NULL))),
+  constraint webhooks_disabled_reason_check CHECK ((disabled_reason = ANY (ARRAY['by_owner'::text, 'failing'::text, 'gone'::text]))),
+  constraint webhooks_events_check CHECK ((cardinality(events) >= 1)),
+  constraint webhooks_status_check CHECK ((status = ANY (ARRAY['active'::text, 'disabled'::text, 'deleted'::text]))),
+  constraint webhooks_url_check CHECK ((length(url) <= 2048))
+);
+
 alter table accounts add constraint accounts_book_currency_fkey FOREIGN KEY (book, currency) REFERENCES currencies(book, code);
 alter table accounts add constraint accounts_book_fkey FOREIGN KEY (book) REFERENCES books(book);
 alter table accounts add constraint accounts_book_user_id_fkey FOREIGN KEY (book, user_id) REFERENCES users(book, id);
@@ -274,6 +349,10 @@ alter table quotes add constraint quotes_book_user_id_fkey FOREIGN KEY (book, us
 alter table rates add constraint rates_book_fkey FOREIGN KEY (book) REFERENCES books(book);
 alter table tokens add constraint tokens_book_user_id_fkey FOREIGN KEY (book, user_id) REFERENCES users(book, id);
 alter table users add constraint users_book_fkey FOREIGN KEY (book) REFERENCES books(book);
+alter table webhook_attempts add constraint webhook_attempts_book_delivery_id_fkey FOREIGN KEY (book, delivery_id) REFERENCES webhook_deliveries(book, id);
+alter table webhook_cursors add constraint webhook_cursors_book_fkey FOREIGN KEY (book) REFERENCES books(book);
+alter table webhook_deliveries add constraint webhook_deliveries_book_webhook_id_fkey FOREIGN KEY (book, webhook_id) REFERENCES webhooks(book, id);
+alter table webhooks add constraint webhooks_book_user_id_fkey FOREIGN KEY (book, user_id) REFERENCES users(book, id);
 
 CREATE INDEX accounts_by_user ON public.accounts USING btree (book, user_id, id) WHERE (user_id IS NOT NULL);
 CREATE INDEX holds_by_expiry ON public.holds USING btree (book, expires_at, payment_id);
@@ -288,6 +367,10 @@ CREATE INDEX rates_by_pair ON public.rates USING btree (book, from_currency, to_
 CREATE UNIQUE INDEX rates_of_files ON public.rates USING btree (book, from_currency, to_currency, valid_from) WHERE (source = 'ecb'::text);
 CREATE INDEX session_changes_by_time ON public.session_changes USING btree (changed_at);
 CREATE INDEX tokens_by_user ON public.tokens USING btree (book, user_id, id);
+CREATE INDEX webhook_deliveries_by_webhook ON public.webhook_deliveries USING btree (book, webhook_id, id);
+CREATE INDEX webhook_deliveries_due ON public.webhook_deliveries USING btree (book, webhook_id, due_at) WHERE (status = 'pending'::text);
+CREATE INDEX webhook_deliveries_in_line ON public.webhook_deliveries USING btree (book, webhook_id, object_id, event_txid, event_id) WHERE (status = 'pending'::text);
+CREATE INDEX webhooks_by_user ON public.webhooks USING btree (book, user_id, id) WHERE (status <> 'deleted'::text);
 
 create view account_payments as
  SELECT p.from_account AS account_id,
@@ -438,6 +521,10 @@ grant select on schema_migrations to billing_gateway;
 grant delete, insert, select on session_changes to billing_gateway;
 grant insert, select on tokens to billing_gateway;
 grant insert, select on users to billing_gateway;
+grant insert, select on webhook_attempts to billing_gateway;
+grant insert, select on webhook_cursors to billing_gateway;
+grant insert, select on webhook_deliveries to billing_gateway;
+grant insert, select on webhooks to billing_gateway;
 
 grant update (name, status, balance, held, overdraft_limit, metadata, updated_at) on accounts to billing_gateway;
 grant update (attempt_at) on initiated to billing_gateway;
@@ -446,5 +533,8 @@ grant update (refunded_amount, rail_reference, updated_at) on payments to billin
 grant update (used_by) on quotes to billing_gateway;
 grant update (last_used_at, revoked_at) on tokens to billing_gateway;
 grant update (email, email_key, password_hash, confirmed_at, role, all_books) on users to billing_gateway;
+grant update (txid, event_id) on webhook_cursors to billing_gateway;
+grant update (status, attempts, tries, due_at, claimed_until, completed_at) on webhook_deliveries to billing_gateway;
+grant update (url, description, events, secret, previous_secret, previous_until, status, disabled_reason, disabled_at, failing, updated_at) on webhooks to billing_gateway;
 
 grant execute on function move_payments(integer,timestamp with time zone,uuid[],text[],text[],text[],numeric[],numeric[]) to billing_gateway;

@@ -26,6 +26,12 @@ export type Config = {
   readonly fees: FeeSchedule
   readonly tokenDays: number
   readonly mostWaiting: number
+  readonly webhooks: {
+    /** Whether http and private addresses are allowed too: for local development. */
+    readonly allowPrivate: boolean
+    readonly timeoutMs: number
+    readonly retriesMs: readonly number[]
+  }
 }
 
 type Setting = { readonly fallback: string; readonly help: string }
@@ -50,6 +56,15 @@ export const SETTINGS = {
   BGW_WELCOME_BONUS: { fallback: '100.00 USD', help: 'given to a new user; 0 for none' },
   BGW_TRANSFER_FEE_PERCENT: { fallback: '2', help: 'fee of a transfer between users, 0 to 50, at most six decimals' },
   BGW_TOKEN_DAYS: { fallback: '30', help: 'how long a token from a log-in is good' },
+  BGW_WEBHOOK_ALLOW_PRIVATE: {
+    fallback: 'false',
+    help: 'true: webhooks may be http and private, for development only',
+  },
+  BGW_WEBHOOK_TIMEOUT: { fallback: '15', help: 'seconds that one request of a webhook may take' },
+  BGW_WEBHOOK_RETRIES: {
+    fallback: '5,300,1800,7200,18000,36000,86400,86400,23095',
+    help: 'seconds from each failed attempt to the next; after the last the webhook is disabled',
+  },
   BGW_MOST_WAITING: { fallback: '20000', help: 'payments that may wait to be posted before more are refused' },
 } as const satisfies Record<string, Setting>
 
@@ -90,6 +105,11 @@ export function readConfig(environment: Environment): Config {
     fees: { transferPercent: percent(environment, 'BGW_TRANSFER_FEE_PERCENT') },
     tokenDays: wholeNumber(environment, 'BGW_TOKEN_DAYS', 1, 3_650),
     mostWaiting: wholeNumber(environment, 'BGW_MOST_WAITING', 1_000, 1_000_000),
+    webhooks: {
+      allowPrivate: oneOf(environment, 'BGW_WEBHOOK_ALLOW_PRIVATE', ['true', 'false']) === 'true',
+      timeoutMs: wholeNumber(environment, 'BGW_WEBHOOK_TIMEOUT', 1, 120) * 1_000,
+      retriesMs: secondsList(environment, 'BGW_WEBHOOK_RETRIES'),
+    },
   }
 }
 
@@ -108,6 +128,15 @@ function wholeNumber(environment: Environment, name: Name, least: number, most: 
     throw wrong(name, `must be a whole number from ${least} to ${most}, not '${value}'`)
   }
   return number
+}
+
+/** Seconds with commas between them, in milliseconds. */
+function secondsList(environment: Environment, name: Name): number[] {
+  const parts = text(environment, name).split(',')
+  if (parts.length > 50 || !parts.every((part) => /^\d{1,7}(\.\d{1,3})?$/.test(part))) {
+    throw wrong(name, 'must be at most 50 numbers of seconds with commas between them, such as 5,300,1800')
+  }
+  return parts.map((part) => Math.round(Number(part) * 1_000))
 }
 
 function oneOf(environment: Environment, name: Name, values: readonly string[]): string {

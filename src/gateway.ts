@@ -3,6 +3,7 @@ import { createBooks, ensureMainBook } from './books/books.ts'
 import type { Config } from './config.ts'
 import { type Connection, createPool } from './database/connection.ts'
 import { openSecretBox } from './database/secret_box.ts'
+import { presentAccount, presentPayment } from './http/present.ts'
 import { runJobs } from './identity/jobs.ts'
 import { createMailer } from './identity/mail.ts'
 import { createSessions } from './identity/sessions.ts'
@@ -14,6 +15,11 @@ import { createIntake } from './payments/intake.ts'
 import { createPoster } from './payments/poster.ts'
 import { createWatch } from './payments/watch.ts'
 import { createWorker } from './payments/worker.ts'
+import { addressRules } from './webhooks/address.ts'
+import { createCourier } from './webhooks/courier.ts'
+import { createDispatch } from './webhooks/dispatch.ts'
+import { createReadEvents } from './webhooks/read_events.ts'
+import { createSender } from './webhooks/send.ts'
 
 /** Everything that the API stands on, wired by hand. `publicUrl` is asked when a mail is written. */
 export type Gateway = Awaited<ReturnType<typeof createGateway>>
@@ -40,11 +46,17 @@ export async function createGateway(connection: Connection, config: Config, publ
   const { signUp } = createSignUp({ pool, directory, intake, welcome: config.welcome })
   const sendMail = createMailer({ smtpUrl: config.smtpUrl, from: config.mailFrom, folder: config.mailFolder })
   const jobs = await runJobs({ pool, sendMail, publicUrl, log })
+  const { allowPrivate, timeoutMs, retriesMs } = config.webhooks
+  const webhookRules = addressRules(allowPrivate)
+  const send = createSender({ rules: webhookRules, timeoutMs })
+  const dispatch = createDispatch(pool, createReadEvents({ presentPayment, presentAccount }))
+  const courier = createCourier({ pool, secretBox, send, retriesMs, timeoutMs, dispatch, log })
 
   /** Finishes what was accepted, then lets go of everything, in reverse. */
   async function stop(): Promise<void> {
     await Promise.all([poster.drain(), initiator.drain(), whole.drain()])
     await expiry.stop()
+    await courier.stop()
     await worker.stop()
     watch.stop()
     await sessions.stop()
@@ -67,6 +79,7 @@ export async function createGateway(connection: Connection, config: Config, publ
     sessions,
     signUp,
     secretBox,
+    webhookRules,
     config,
     log,
     stop,

@@ -32,6 +32,7 @@ const WITH_KEY = new Set([
   'createToken',
   'createAdjustment',
   'createBook',
+  'createWebhook',
 ])
 
 describe('bad input', () => {
@@ -41,6 +42,7 @@ describe('bad input', () => {
   let bob: TestUser
   let adaId: string
   let bobId: string
+  let hookId: string
   let operations: Operation[]
   let before_: string
 
@@ -48,6 +50,8 @@ describe('bad input', () => {
     gateway = await aGateway()
     ;[operator, ada, bob] = await Promise.all([anOperator(gateway, { allBooks: true }), aUser(gateway), aUser(gateway)])
     ;[adaId, bobId] = await Promise.all([ada.account('USD'), bob.account('USD')])
+    const hook = await ada.post('/v1/webhooks', { url: 'https://example.com/', events: ['payment.failed'] })
+    hookId = hook.body.id
     operations = await readOperations(gateway)
     before_ = await everything()
   })
@@ -83,7 +87,7 @@ describe('bad input', () => {
     return right
   }
 
-  function pathOf({ path }: Operation, id = adaId): string {
+  function pathOf({ path }: Operation, id = path.startsWith('/v1/webhooks') ? hookId : adaId): string {
     return path.replace('{id}', id)
   }
 
@@ -203,6 +207,7 @@ describe('bad input', () => {
   it('with a field that no call knows is refused as unknown_field', async () => {
     for (const operation of withBody()) {
       for (const name of ['surprise', '__proto__x', 'constructor', 'user_id', 'status']) {
+        if (Object.hasOwn(operation.body?.schema.properties ?? {}, name)) continue
         const reply = await sendRaw(operation, JSON.stringify({ ...rightBody(operation), [name]: 'x' }))
         const problem = assertRefused(reply, ['unknown_field'], `${operation.id} ${name}`)
         assert.equal(problem.errors[0].field, name)

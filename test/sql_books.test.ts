@@ -9,6 +9,7 @@ const TABLES = [
   ...['accounts', 'payments', 'postings', 'initiated', 'events', 'idempotency_keys', 'audit_log', 'currencies'],
   ...['users', 'tokens', 'mail_tokens', 'session_changes', 'operations', 'account_payments', 'rates', 'quotes'],
   'holds',
+  ...['webhooks', 'webhook_deliveries', 'webhook_attempts', 'webhook_cursors'],
 ]
 
 /** Statements that name no book, by file and their beginning, each with why it may. */

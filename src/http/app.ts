@@ -15,6 +15,7 @@ import type { App } from './route.ts'
 import { accountRoutes } from './routes/accounts.ts'
 import { adminRoutes } from './routes/admin.ts'
 import { bulkRoutes } from './routes/bulk.ts'
+import { deliveryRoutes } from './routes/deliveries.ts'
 import { healthRoutes } from './routes/health.ts'
 import { identityRoutes } from './routes/identity.ts'
 import { importRoutes } from './routes/import.ts'
@@ -23,6 +24,7 @@ import { paymentActionRoutes } from './routes/payment_actions.ts'
 import { paymentRoutes } from './routes/payments.ts'
 import { statementRoutes } from './routes/statements.ts'
 import { tokenRoutes } from './routes/tokens.ts'
+import { webhookRoutes } from './routes/webhooks.ts'
 import { refuseUnaskedBody, validatorOf } from './validation.ts'
 
 /** The largest body of an ordinary request (api.md, Everywhere). */
@@ -93,6 +95,8 @@ export async function createApp(gateway: Gateway): Promise<App> {
     paymentRoutes(routes, gateway)
     paymentActionRoutes(routes, gateway)
     operationRoutes(routes, gateway)
+    webhookRoutes(routes, gateway)
+    deliveryRoutes(routes, gateway)
     adminRoutes(routes, gateway)
   })
   for (const group of [bulkRoutes, importRoutes, confirmPage]) {

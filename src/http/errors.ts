@@ -24,6 +24,8 @@ export const ERRORS = {
   not_capturable: [409, 'The payment was not made with manual capture'],
   not_refundable: [409, 'Only a completed transfer can be refunded'],
   balance_not_zero: [409, 'The account closes only at a balance of zero'],
+  webhook_disabled: [409, 'The webhook is disabled; enable it first'],
+  too_many_webhooks: [409, 'A user has at most 16 webhooks'],
   book_exists: [409, 'There is a book of this name'],
   too_large: [413, 'The body is too large'],
   unsupported_media_type: [415, 'The body has a content type that is not supported here'],

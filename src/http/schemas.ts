@@ -14,7 +14,7 @@ export const formats: Record<string, (text: string) => boolean> = {
   'date-time': (text) => parseInstant(text) !== undefined,
   currency: (text) => /^[A-Z][A-Z0-9]{2,7}$/.test(text),
   ...Object.fromEntries(
-    (['acc', 'aud', 'pay', 'pst', 'qte', 'rat', 'tok', 'usr'] satisfies Prefix[]).map((prefix) => [
+    (['acc', 'aud', 'dlv', 'evt', 'pay', 'pst', 'qte', 'rat', 'tok', 'usr', 'whk'] satisfies Prefix[]).map((prefix) => [
       `${prefix}_id`,
       (text: string) => decodeId(prefix, text) !== undefined,
     ]),
@@ -30,6 +30,9 @@ const EXAMPLE_IDS = {
   tok: 'tok_01k3v5f1a2fj9t8s7r6q5p4n3m',
   aud: 'aud_01k3v5ezz9e2qsf8h7g6f5d4c9',
   usr: 'usr_01k3v5ezz9e2qsf8h7g6f5d4c3',
+  evt: 'evt_01k3v5f4t1f6mb2x9k4w5r8h3q',
+  whk: 'whk_01k3v5f3b7e2n9t6s4r2q0p8m7',
+  dlv: 'dlv_01k3v5f4w2f0k8h6g4d2c0b9a8',
 } as const
 
 /** The same, or null. Written as two types and not as a choice of schemas, which would be slow to serialise. */

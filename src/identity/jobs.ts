@@ -11,8 +11,15 @@ import { findUser } from './users.ts'
 type Jobs = {
   readonly confirmation_mail: UserJob
   readonly known_address_mail: UserJob
+  readonly webhook_disabled_mail: WebhookJob
 }
 type UserJob = { readonly book: BookId; readonly bookName: string; readonly userId: UserId }
+type WebhookJob = {
+  readonly book: BookId
+  readonly userId: UserId
+  readonly url: string
+  readonly reason: 'failing' | 'gone'
+}
 
 /** Asks for a job in the caller's transaction. */
 export async function addJob<Name extends keyof Jobs>(
@@ -36,6 +43,7 @@ export async function runJobs(options: Options): Promise<Runner> {
     taskList: {
       confirmation_mail: (payload) => sendConfirmation(options, payload as UserJob),
       known_address_mail: (payload) => sendKnownAddress(options, payload as UserJob),
+      webhook_disabled_mail: (payload) => sendWebhookDisabled(options, payload as WebhookJob),
     },
   })
   runner.events.on('job:error', ({ job, error }) => {
@@ -79,6 +87,28 @@ async function sendKnownAddress({ pool, sendMail }: Options, job: UserJob): Prom
     text: [
       'Somebody, perhaps you, tried to sign up with this address, which has an account already.',
       'You can log in with it. If it was not you, there is nothing to do.',
+    ].join('\n'),
+  })
+}
+
+const WHY_DISABLED = {
+  failing: 'It has not taken an event for three days.',
+  gone: 'It answered 410 Gone, which says that it wants no more.',
+}
+
+async function sendWebhookDisabled({ pool, sendMail }: Options, job: WebhookJob): Promise<void> {
+  const user = await findUser(pool, job.book, job.userId)
+  if (!user) return
+  await sendMail({
+    to: user.email,
+    subject: 'A webhook of yours is disabled',
+    text: [
+      'Events are no longer sent to',
+      '',
+      job.url,
+      '',
+      WHY_DISABLED[job.reason],
+      'What it missed is kept: enable it again, and ask for everything since that time.',
     ].join('\n'),
   })
 }

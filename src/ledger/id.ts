@@ -13,6 +13,8 @@ export type TokenId = Id<'token'>
 export type AuditId = Id<'audit'>
 export type QuoteId = Id<'quote'>
 export type RateId = Id<'rate'>
+export type WebhookId = Id<'webhook'>
+export type DeliveryId = Id<'delivery'>
 
 /** A book's number; its name stands in the table `books`. */
 export type BookId = number & { readonly idOf: 'book' }

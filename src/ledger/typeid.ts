@@ -1,10 +1,24 @@
-import type { AccountId, AuditId, EventId, Id, PaymentId, PostingId, QuoteId, RateId, TokenId, UserId } from './id.ts'
+import type {
+  AccountId,
+  AuditId,
+  DeliveryId,
+  EventId,
+  Id,
+  PaymentId,
+  PostingId,
+  QuoteId,
+  RateId,
+  TokenId,
+  UserId,
+  WebhookId,
+} from './id.ts'
 
 // Ids as they go out: TypeID (https://github.com/jetify-com/typeid), a type prefix and the UUID in Crockford's base32.
 
 type Kinds = {
   acc: AccountId
   aud: AuditId
+  dlv: DeliveryId
   evt: EventId
   pay: PaymentId
   pst: PostingId
@@ -12,6 +26,7 @@ type Kinds = {
   rat: RateId
   tok: TokenId
   usr: UserId
+  whk: WebhookId
 }
 export type Prefix = keyof Kinds
 

@@ -15,6 +15,8 @@ import { parseAmount } from '../../money/amount.ts'
 import { idempotencyKey } from '../../payments/intake.ts'
 import { bookPayments, inBook as paymentsIn } from '../../payments/list.ts'
 import { operations, inBook as operationsIn } from '../../payments/operations.ts'
+import { webhooks, webhooksIn } from '../../webhooks/list.ts'
+import { presentWebhook } from '../../webhooks/present.ts'
 import { actorOf, sessionOf } from '../authentication.ts'
 import { ApiError, type ErrorCode, fieldError } from '../errors.ts'
 import { answerOnce, keyHeader } from '../idempotency.ts'
@@ -34,6 +36,7 @@ import {
   Payment,
 } from '../schemas.ts'
 import { accountId } from '../transfer.ts'
+import { Webhook } from '../webhook_schemas.ts'
 import { madeOf, sendPayment } from './payments.ts'
 
 const tag = 'Operators'
@@ -47,6 +50,7 @@ export function adminRoutes(app: App, gateway: Gateway): void {
   listRoute(app, gateway, 'payments', 'All payments', bookPayments, paymentsIn, Payment, presentPayment)
   listRoute(app, gateway, 'operations', 'All operations', operations, operationsIn, Operation, presentOperation)
   listRoute(app, gateway, 'audit', 'Who did what, when and from where', auditLog, auditIn, AuditLine, presentAuditLine)
+  listRoute(app, gateway, 'webhooks', 'The webhooks of every user', webhooks, webhooksIn, Webhook, presentWebhook)
   adjustmentRoute(app, gateway)
   bookRoute(app, gateway)
   statusRoute(app, gateway, 'freeze', 'frozen', 'Freeze an account: no money leaves it')

@@ -1,0 +1,17 @@
+/** Every type of event there is (api.md, Events). */
+export const EVENT_TYPES = [
+  'payment.initiated',
+  'payment.pending',
+  'payment.completed',
+  'payment.declined',
+  'payment.canceled',
+  'payment.failed',
+  'payment.expired',
+  'payment.refunded',
+  'account.created',
+  'account.frozen',
+  'account.unfrozen',
+  'account.closed',
+  'webhook.disabled',
+] as const
+export type EventType = (typeof EVENT_TYPES)[number]
