@@ -58,6 +58,13 @@ create table currencies (
   constraint currencies_digits_check CHECK (((digits >= 0) AND (digits <= 18)))
 );
 
+create table event_progress (
+  book integer not null,
+  txid xid8 not null,
+  id uuid not null,
+  constraint event_progress_pkey PRIMARY KEY (book)
+);
+
 create table events (
   book integer not null,
   txid xid8 not null default pg_current_xact_id(),
@@ -65,6 +72,7 @@ create table events (
   type text not null,
   object_id uuid not null,
   created_at timestamp with time zone not null,
+  state jsonb,
   constraint events_pkey PRIMARY KEY (book, txid, id)
 );
 
@@ -246,6 +254,14 @@ create table tokens (
   constraint tokens_book_hash_key UNIQUE (book, hash)
 );
 
+create table user_events (
+  book integer not null,
+  user_id uuid not null,
+  txid xid8 not null,
+  id uuid not null,
+  constraint user_events_pkey PRIMARY KEY (book, user_id, txid, id)
+);
+
 create table users (
   book integer not null,
   id uuid not null,
@@ -341,6 +357,7 @@ alter table accounts add constraint accounts_book_currency_fkey FOREIGN KEY (boo
 alter table accounts add constraint accounts_book_fkey FOREIGN KEY (book) REFERENCES books(book);
 alter table accounts add constraint accounts_book_user_id_fkey FOREIGN KEY (book, user_id) REFERENCES users(book, id);
 alter table currencies add constraint currencies_book_fkey FOREIGN KEY (book) REFERENCES books(book);
+alter table event_progress add constraint event_progress_book_fkey FOREIGN KEY (book) REFERENCES books(book);
 alter table mail_tokens add constraint mail_tokens_book_user_id_fkey FOREIGN KEY (book, user_id) REFERENCES users(book, id);
 alter table quotes add constraint quotes_book_fkey FOREIGN KEY (book) REFERENCES books(book);
 alter table quotes add constraint quotes_book_from_currency_fkey FOREIGN KEY (book, from_currency) REFERENCES currencies(book, code);
@@ -447,6 +464,25 @@ UNION ALL
     p.exchange_rate
    FROM payments p;
 
+create view event_viewers as
+ SELECT DISTINCT e.book,
+    e.txid,
+    e.id,
+    a.user_id
+   FROM events e
+     JOIN payments p ON p.book = e.book AND p.id = e.object_id
+     CROSS JOIN LATERAL ( VALUES (p.from_account), (p.to_account)) side(account_id)
+     JOIN accounts a ON a.book = e.book AND a.id = side.account_id
+  WHERE a.user_id IS NOT NULL
+UNION ALL
+ SELECT e.book,
+    e.txid,
+    e.id,
+    a.user_id
+   FROM events e
+     JOIN accounts a ON a.book = e.book AND a.id = e.object_id
+  WHERE a.user_id IS NOT NULL;
+
 create view operations as
  SELECT postings.book,
     postings.id AS posting_id,
@@ -472,6 +508,27 @@ UNION ALL
     postings.created_at
    FROM postings;
 
+CREATE OR REPLACE FUNCTION public.forget_events(of_book integer, before timestamp with time zone, most integer)
+ RETURNS bigint
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'public'
+AS $function$
+    with oldest as materialized (
+      select e.book, e.txid, e.id, e.created_at from events e where e.book = of_book order by e.txid, e.id limit most
+    ), old as materialized (
+      select o.book, o.txid, o.id from oldest o where o.created_at < least(before, now() - interval '1 day')
+    ), hidden as (
+      delete from user_events u using old o, event_viewers v
+       where v.book = o.book and v.txid = o.txid and v.id = o.id
+         and u.book = v.book and u.user_id = v.user_id and u.txid = v.txid and u.id = v.id
+    ), gone as (
+      delete from events e using old o where e.book = o.book and e.txid = o.txid and e.id = o.id
+      returning e.id
+    )
+    select count(*) from gone
+  $function$
+;
 CREATE OR REPLACE FUNCTION public.move_payments(book_of integer, at timestamp with time zone, ids uuid[], events text[], statuses text[], reasons text[], amounts numeric[], fees numeric[])
  RETURNS integer
  LANGUAGE sql
@@ -506,6 +563,8 @@ grant insert, select on accounts to billing_gateway;
 grant insert, select on audit_log to billing_gateway;
 grant insert, select on books to billing_gateway;
 grant insert, select on currencies to billing_gateway;
+grant insert, select on event_progress to billing_gateway;
+grant select on event_viewers to billing_gateway;
 grant insert, select on events to billing_gateway;
 grant delete, insert, select on holds to billing_gateway;
 grant delete, insert, select on idempotency_keys to billing_gateway;
@@ -520,6 +579,7 @@ grant insert, select on rates to billing_gateway;
 grant select on schema_migrations to billing_gateway;
 grant delete, insert, select on session_changes to billing_gateway;
 grant insert, select on tokens to billing_gateway;
+grant insert, select on user_events to billing_gateway;
 grant insert, select on users to billing_gateway;
 grant insert, select on webhook_attempts to billing_gateway;
 grant insert, select on webhook_cursors to billing_gateway;
@@ -527,6 +587,7 @@ grant insert, select on webhook_deliveries to billing_gateway;
 grant insert, select on webhooks to billing_gateway;
 
 grant update (name, status, balance, held, overdraft_limit, metadata, updated_at) on accounts to billing_gateway;
+grant update (txid, id) on event_progress to billing_gateway;
 grant update (attempt_at) on initiated to billing_gateway;
 grant update (used_at) on mail_tokens to billing_gateway;
 grant update (refunded_amount, rail_reference, updated_at) on payments to billing_gateway;
@@ -537,4 +598,5 @@ grant update (txid, event_id) on webhook_cursors to billing_gateway;
 grant update (status, attempts, tries, due_at, claimed_until, completed_at) on webhook_deliveries to billing_gateway;
 grant update (url, description, events, secret, previous_secret, previous_until, status, disabled_reason, disabled_at, failing, updated_at) on webhooks to billing_gateway;
 
+grant execute on function forget_events(integer,timestamp with time zone,integer) to billing_gateway;
 grant execute on function move_payments(integer,timestamp with time zone,uuid[],text[],text[],text[],numeric[],numeric[]) to billing_gateway;

@@ -3,6 +3,7 @@ import { createBooks, ensureMainBook } from './books/books.ts'
 import type { Config } from './config.ts'
 import { type Connection, createPool } from './database/connection.ts'
 import { openSecretBox } from './database/secret_box.ts'
+import { createFeed } from './events/feed.ts'
 import { presentAccount, presentPayment } from './http/present.ts'
 import { runJobs } from './identity/jobs.ts'
 import { createMailer } from './identity/mail.ts'
@@ -28,20 +29,26 @@ export async function createGateway(connection: Connection, config: Config, publ
   const pool = createPool(connection, config.databaseConnections, 'billing-gateway', 'inOrder')
   // Batches have connections of their own, so that no list keeps them waiting.
   const posting = createPool(connection, POSTING_CONNECTIONS, 'billing-gateway posting', 'byKey')
+  const feedPool = createPool(connection, FEED_CONNECTIONS, 'billing-gateway events', 'byKey')
   await ensureMainBook(pool, [...config.currencies.values()], NOBODY)
 
   const secretBox = openSecretBox(config)
   const directory = createDirectory(posting)
   const books = createBooks(pool)
   const intake = createIntake(pool, directory, config.fees)
-  const limits = { slots: 2, largestBatch: 1_000, mostWaiting: config.mostWaiting }
+  const feed = createFeed({ pool: feedPool, log })
+  const limits = { slots: 2, largestBatch: 1_000, mostWaiting: config.mostWaiting, onBatch: feed.wake }
   const poster = createPoster(posting, beginPosting, limits)
   const initiator = createPoster(posting, beginInitiating, { ...limits, slots: 1 })
   // Payments that are posted all or none are a batch of their own.
   const whole = createPoster(posting, beginPostingAll, { ...limits, slots: 1, whole: true })
   const watch = createWatch(pool, log)
-  const worker = createWorker({ pool: posting, directory, log, tell: watch.tell })
-  const expiry = createExpiry({ pool: posting, directory, log, tell: watch.tell })
+  const tell: typeof watch.tell = (finals) => {
+    watch.tell(finals)
+    feed.wake()
+  }
+  const worker = createWorker({ pool: posting, directory, log, tell })
+  const expiry = createExpiry({ pool: posting, directory, log, tell })
   const sessions = createSessions(pool, books, log)
   const { signUp } = createSignUp({ pool, directory, intake, welcome: config.welcome })
   const sendMail = createMailer({ smtpUrl: config.smtpUrl, from: config.mailFrom, folder: config.mailFolder })
@@ -61,6 +68,8 @@ export async function createGateway(connection: Connection, config: Config, publ
     watch.stop()
     await sessions.stop()
     await jobs.stop()
+    await feed.stop()
+    await feedPool.end()
     await posting.end()
     await pool.end()
   }
@@ -75,6 +84,8 @@ export async function createGateway(connection: Connection, config: Config, publ
     initiator,
     whole,
     watch,
+    feed,
+    feedPool,
     worker,
     sessions,
     signUp,
@@ -88,6 +99,9 @@ export async function createGateway(connection: Connection, config: Config, publ
 
 /** Two batches under way, one that is only stored, one that is all or none, a worker's, and three for what they look up. */
 const POSTING_CONNECTIONS = 8
+
+/** One that follows the events, one that keeps who may see them, and one for whoever goes on from an earlier one. */
+const FEED_CONNECTIONS = 3
 
 /** Whoever does what nobody asked for: the gateway itself. */
 export const NOBODY = { userId: null, tokenId: null, address: null, requestId: null }

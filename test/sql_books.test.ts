@@ -10,6 +10,7 @@ const TABLES = [
   ...['users', 'tokens', 'mail_tokens', 'session_changes', 'operations', 'account_payments', 'rates', 'quotes'],
   'holds',
   ...['webhooks', 'webhook_deliveries', 'webhook_attempts', 'webhook_cursors'],
+  ...['event_viewers', 'user_events', 'event_progress'],
 ]
 
 /** Statements that name no book, by file and their beginning, each with why it may. */

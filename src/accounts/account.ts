@@ -107,7 +107,10 @@ export async function openAccounts(
     book,
     at,
     newId,
-    ids.map((objectId) => ({ type: 'account.created', objectId })),
+    ids.map((objectId, index) => {
+      const { name = '', metadata = {} } = accounts[index] ?? {}
+      return { type: 'account.created', objectId, state: { name, metadata } }
+    }),
   )
   return ids
 }

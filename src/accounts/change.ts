@@ -67,7 +67,9 @@ async function writeChange(
     [book, after.id, after.name, JSON.stringify(after.metadata), after.status, after.updatedAt],
   )
   if (after.status !== before.status) {
-    await writeEvents(client, book, at, newId, [{ type: EVENT[after.status], objectId: after.id }])
+    const { name, metadata, balance, held, overdraftLimit } = after
+    const state = { name, metadata, balance, held, overdraftLimit }
+    await writeEvents(client, book, at, newId, [{ type: EVENT[after.status], objectId: after.id, state }])
   }
   if (audit) {
     const detail = { ...audit.detail, before: before.status, after: after.status }

@@ -3,8 +3,21 @@ import type { Queryable } from '../database/connection.ts'
 import { formatInstant } from '../database/instant.ts'
 import type { BookId, EventId, Id, Instant } from '../ledger/id.ts'
 
+/**
+ * What an event says of its object where the object may change once more behind it; amounts in minor units. Anything
+ * that is left out is told by the type of the event, or never changes.
+ */
+export type EventState = {
+  readonly refundedAmount?: bigint
+  readonly name?: string
+  readonly metadata?: Readonly<Record<string, string>>
+  readonly balance?: bigint
+  readonly held?: bigint
+  readonly overdraftLimit?: bigint
+}
+
 /** Something that happened, for everyone who watches (api.md, Events). */
-export type NewEvent = { readonly type: string; readonly objectId: Id<string> }
+export type NewEvent = { readonly type: string; readonly objectId: Id<string>; readonly state?: EventState }
 
 /** Stores events in the transaction of what they tell. */
 export async function writeEvents(
@@ -15,11 +28,36 @@ export async function writeEvents(
   events: readonly NewEvent[],
 ): Promise<void> {
   const ids: EventId[] = events.map(() => newId<'event'>())
+  const values = [book, formatInstant(at), ids, events.map(({ type }) => type), events.map(({ objectId }) => objectId)]
+  // Almost all events are those of plain payments, which have no state.
+  if (events.every(({ state }) => state === undefined)) {
+    await client.query({
+      name: 'write-events',
+      text: `
+        insert into events (book, id, type, object_id, created_at)
+        select $1, v.*, $2 from unnest($3::uuid[], $4::text[], $5::uuid[]) as v`,
+      values,
+    })
+    return
+  }
   await client.query({
-    name: 'write-events',
+    name: 'write-events-with-state',
     text: `
-      insert into events (book, id, type, object_id, created_at)
-      select $1, v.*, $2 from unnest($3::uuid[], $4::text[], $5::uuid[]) as v`,
-    values: [book, formatInstant(at), ids, events.map(({ type }) => type), events.map(({ objectId }) => objectId)],
+      insert into events (book, id, type, object_id, state, created_at)
+      select $1, v.*, $2 from unnest($3::uuid[], $4::text[], $5::uuid[], $6::jsonb[]) as v`,
+    values: [...values, events.map(({ state }) => (state === undefined ? null : writeState(state)))],
   })
+}
+
+function writeState(state: EventState): string {
+  return JSON.stringify(state, (_, value: unknown) => (typeof value === 'bigint' ? value.toString() : value))
+}
+
+/** A state as the database keeps it. */
+export function readState(stored: Readonly<Record<string, unknown>> | null): EventState {
+  if (stored === null) return {}
+  const amounts = ['refundedAmount', 'balance', 'held', 'overdraftLimit']
+  return Object.fromEntries(
+    Object.entries(stored).map(([name, value]) => [name, amounts.includes(name) ? BigInt(value as string) : value]),
+  )
 }

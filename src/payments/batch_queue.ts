@@ -13,6 +13,8 @@ export type QueueOptions = {
   readonly mostWaiting: number
   /** Each batch is what was submitted together, and is committed as a whole or not at all. */
   readonly whole?: boolean
+  /** Called after each batch, whatever became of it. */
+  readonly onBatch: () => void
 }
 
 /** Requests on their way into batches: whatever arrives while one is being written forms the next (ledger.md, Posting). */
@@ -70,6 +72,7 @@ export function createBatchQueue(pool: Pool, write: BeginWrite, options: QueueOp
         .finally(() => {
           free += 1
           startBatches()
+          options.onBatch()
         })
     }
   }

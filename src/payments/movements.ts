@@ -183,7 +183,11 @@ async function writeRefunded(
       book,
       at,
       newId,
-      [...refunded.keys()].map((objectId) => ({ type: 'payment.refunded', objectId })),
+      [...refunded].map(([objectId, refundedAmount]) => ({
+        type: 'payment.refunded',
+        objectId,
+        state: { refundedAmount },
+      })),
     ),
   ])
 }

@@ -1,0 +1,50 @@
+import type { AccountState } from '../accounts/account.ts'
+import type { Payment } from '../payments/payment.ts'
+import type { EventState } from './write.ts'
+
+// An object as it was at an event. What may have changed since is told by the event's type and time, or by its state.
+
+/** `payment` as it was when the event of that type and time was written. */
+export function paymentAsOf(payment: Payment, type: string, at: string, state: EventState): Payment {
+  const status = STATUS[type] ?? payment.status
+  const isOpen = status === 'initiated' || status === 'pending'
+  const changed = {
+    ...payment,
+    // A capture may come to less than what was held.
+    amount: isOpen ? (payment.authorizedAmount ?? payment.amount) : payment.amount,
+    fee: isOpen ? (payment.authorizedFee ?? payment.fee) : payment.fee,
+    railReference: status === 'initiated' ? null : payment.railReference,
+    status,
+    declineReason: status === 'declined' ? payment.declineReason : null,
+    failureReason: status === 'failed' ? payment.failureReason : null,
+    updatedAt: at,
+  }
+  if (type === 'payment.refunded') return { ...changed, refundedAmount: state.refundedAmount ?? payment.refundedAmount }
+  return { ...changed, refundedAmount: 0n, completedAt: status === 'completed' ? at : null }
+}
+
+const STATUS: Readonly<Record<string, Payment['status']>> = {
+  'payment.initiated': 'initiated',
+  'payment.pending': 'pending',
+  'payment.completed': 'completed',
+  'payment.declined': 'declined',
+  'payment.canceled': 'canceled',
+  'payment.failed': 'failed',
+  'payment.expired': 'expired',
+  'payment.refunded': 'completed',
+}
+
+/** `account` as it was when the event of that type and time was written. */
+export function accountAsOf(account: AccountState, type: string, at: string, state: EventState): AccountState {
+  const empty = type === 'account.created' || type === 'account.closed'
+  return {
+    ...account,
+    name: state.name ?? account.name,
+    metadata: state.metadata ?? account.metadata,
+    balance: state.balance ?? (empty ? 0n : account.balance),
+    held: state.held ?? (empty ? 0n : account.held),
+    overdraftLimit: state.overdraftLimit ?? account.overdraftLimit,
+    status: type === 'account.frozen' ? 'frozen' : type === 'account.closed' ? 'closed' : 'active',
+    updatedAt: at,
+  }
+}

@@ -1,0 +1,38 @@
+import type { BookId, EventId } from '../ledger/id.ts'
+import { fromBase32, toBase32 } from '../ledger/typeid.ts'
+
+/** A place in the events of a book: behind the event of that transaction and id. */
+export type Position = { readonly txid: bigint; readonly id: EventId }
+
+const FIRST_ID = '00000000-0000-0000-0000-000000000000' as EventId
+const LARGEST_TXID = 2n ** 63n - 1n
+
+/** Before every event. */
+export const BEGINNING: Position = { txid: 0n, id: FIRST_ID }
+
+/** Before the first event of a transaction. */
+export function beforeTransaction(txid: bigint): Position {
+  return { txid, id: FIRST_ID }
+}
+
+export function isAfter(position: Position, other: Position): boolean {
+  return position.txid === other.txid ? position.id > other.id : position.txid > other.txid
+}
+
+/** A position as callers keep it. */
+export function encodePosition({ txid, id }: Position): string {
+  return `${txid.toString(36)}-${toBase32(id)}`
+}
+
+/** The position that the text stands for; undefined where it is none. */
+export function decodePosition(text: string): Position | undefined {
+  const match = /^([0-9a-z]{1,13})-([0-9a-z]{26})$/.exec(text)
+  if (!match) return undefined
+  const [, number = '', rest = ''] = match
+  const txid = [...number].reduce((sum, digit) => sum * 36n + BigInt(Number.parseInt(digit, 36)), 0n)
+  const id = fromBase32(rest)
+  return id === undefined || txid > LARGEST_TXID ? undefined : { txid, id: id as unknown as EventId }
+}
+
+/** A position in one of several books. */
+export type Place = { readonly book: BookId; readonly position: Position }

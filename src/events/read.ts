@@ -1,0 +1,130 @@
+import {
+  ACCOUNT_COLUMNS,
+  ACCOUNT_JOINS,
+  type AccountRow,
+  type AccountState,
+  toAccountState,
+} from '../accounts/account.ts'
+import type { Queryable } from '../database/connection.ts'
+import type { AccountId, BookId, EventId, Id, PaymentId, UserId } from '../ledger/id.ts'
+import type { Payment } from '../payments/payment.ts'
+import { readPayments } from '../payments/read.ts'
+import { accountAsOf, paymentAsOf } from './as_of.ts'
+import { beforeTransaction, type Position } from './position.ts'
+import { readState } from './write.ts'
+
+/** An event as it is told: its object as it was then, and the users who may see it. */
+export type BookEvent = {
+  readonly book: BookId
+  readonly position: Position
+  readonly id: EventId
+  readonly type: string
+  readonly createdAt: string
+  readonly subject: Subject
+  readonly viewers: readonly UserId[]
+}
+
+export type Subject =
+  | { readonly kind: 'payment'; readonly payment: Payment }
+  | { readonly kind: 'account'; readonly account: AccountState }
+
+export type EventRow = {
+  txid: string
+  id: EventId
+  type: string
+  object_id: Id<string>
+  created_at: string
+  state: Record<string, unknown> | null
+}
+
+export const EVENT_COLUMNS = 'e.txid::text as txid, e.id, e.type, e.object_id, e.created_at, e.state'
+
+/** Events in their order, where the next ones begin, and whether there are more of them already. */
+export type Events = { readonly events: readonly BookEvent[]; readonly position: Position; readonly more: boolean }
+
+/**
+ * The next events of a book, at most `limit`, in the order of the transactions that wrote them: only those before which
+ * no other can be committed any more, so that who goes on from `position` misses none and gets none twice. A transaction
+ * that is under way anywhere in the database's cluster holds back all that are younger.
+ */
+export async function readEvents(client: Queryable, book: BookId, after: Position, limit: number): Promise<Events> {
+  const { rows } = await client.query<EventRow>({
+    name: 'read-events',
+    text: `
+      select ${EVENT_COLUMNS}
+        from events e
+       where e.book = $1 and (e.txid, e.id) > ($2::text::xid8, $3::uuid)
+         and e.txid < pg_snapshot_xmin(pg_current_snapshot())
+       order by e.book, e.txid, e.id
+       limit $4`,
+    values: [book, after.txid.toString(), after.id, limit],
+  })
+  const last = rows.at(-1)
+  return {
+    events: await withObjects(client, book, rows),
+    position: last ? positionOf(last) : after,
+    more: rows.length === limit,
+  }
+}
+
+/** Where events begin that are still to come. */
+export async function readEnd(client: Queryable): Promise<Position> {
+  const { rows } = await client.query<{ txid: string }>({
+    name: 'end-of-events',
+    text: 'select pg_snapshot_xmin(pg_current_snapshot())::text as txid',
+  })
+  if (!rows[0]) throw new Error('the database has no snapshot')
+  return beforeTransaction(BigInt(rows[0].txid))
+}
+
+export function positionOf({ txid, id }: Pick<EventRow, 'txid' | 'id'>): Position {
+  return { txid: BigInt(txid), id }
+}
+
+/** The events of these rows, with their objects; rows of types that are not told are left out. */
+export async function withObjects(client: Queryable, book: BookId, rows: readonly EventRow[]): Promise<BookEvent[]> {
+  const idsOf = (prefix: string) => [
+    ...new Set(rows.filter(({ type }) => type.startsWith(prefix)).map(({ object_id }) => object_id)),
+  ]
+  const paymentIds = idsOf('payment.') as unknown as PaymentId[]
+  const accountIds = idsOf('account.') as unknown as AccountId[]
+  const payments = paymentIds.length > 0 ? await readPayments(client, book, paymentIds) : new Map()
+  const accounts = accountIds.length > 0 ? await readAccounts(client, book, accountIds) : new Map()
+  return rows.flatMap((row): BookEvent[] => {
+    const { id, type, created_at: createdAt, object_id: objectId } = row
+    const event = { book, position: positionOf(row), id, type, createdAt }
+    const state = readState(row.state)
+    const payment = payments.get(objectId as unknown as PaymentId)
+    if (payment) {
+      const { senderUser, receiverUser } = payment
+      const viewers = [...new Set([senderUser, receiverUser])].filter((user) => user !== null)
+      return [
+        { ...event, subject: { kind: 'payment', payment: paymentAsOf(payment, type, createdAt, state) }, viewers },
+      ]
+    }
+    const account = accounts.get(objectId as unknown as AccountId)
+    if (account) {
+      const viewers = account.userId === null ? [] : [account.userId]
+      return [
+        { ...event, subject: { kind: 'account', account: accountAsOf(account, type, createdAt, state) }, viewers },
+      ]
+    }
+    return []
+  })
+}
+
+async function readAccounts(
+  client: Queryable,
+  book: BookId,
+  ids: readonly AccountId[],
+): Promise<Map<AccountId, AccountState>> {
+  const { rows } = await client.query<AccountRow>({
+    name: 'read-accounts',
+    text: `
+      select ${ACCOUNT_COLUMNS}
+        from (select $1::int as book, id from unnest($2::uuid[]) as ids (id) offset 0) as wanted
+        join accounts a on a.book = wanted.book and a.id = wanted.id ${ACCOUNT_JOINS}`,
+    values: [book, ids],
+  })
+  return new Map(rows.map((row) => [row.id, toAccountState(row)]))
+}
