@@ -19,6 +19,7 @@ export type Claimed = {
   readonly body: string
   readonly url: string
   readonly attempts: number
+  /** How many attempts have failed since it was last asked for. */
   readonly tries: number
   /** In RFC 3339; tells this claim from a later one. */
   readonly claimed_until: string
@@ -70,7 +71,7 @@ export async function claim(pool: Pool, book: BookId, wanted: readonly Wanted[],
                for update of d skip locked) first)
       update webhook_deliveries d
          set claimed_until = now() + make_interval(secs => $4::float8 / 1000),
-             attempts = d.attempts + 1, tries = d.tries + 1
+             attempts = d.attempts + 1
         from chosen
        where d.book = $1 and d.id = chosen.id
       returning d.id, d.webhook_id, d.event_id, d.event_type, d.object_id, d.body, chosen.url, d.attempts, d.tries,
@@ -154,7 +155,7 @@ export function nextStep(
   // Our own end is not the receiver's failure.
   if ('error' in answer && answer.error === 'stopped') return { step: 'again', inMs: 0, counts: false }
   if (event_type === PING) return { step: 'failed' }
-  const inMs = retriesMs[tries - 1]
+  const inMs = retriesMs[tries]
   return inMs === undefined ? { step: 'give up', reason: 'failing' } : { step: 'again', inMs, counts: true }
 }
 
@@ -184,8 +185,8 @@ async function finish(
 async function tryAgain(client: Client, book: BookId, claimed: Claimed, due: Instant, counts: boolean): Promise<void> {
   const { id, claimed_until, webhook_id, object_id } = claimed
   await client.query(
-    `update webhook_deliveries set due_at = $4, claimed_until = null, tries = tries - $5::integer where book = $1 and ${STILL_OURS}`,
-    [book, id, claimed_until, formatInstant(due), counts ? 0 : 1],
+    `update webhook_deliveries set due_at = $4, claimed_until = null, tries = tries + $5::integer where book = $1 and ${STILL_OURS}`,
+    [book, id, claimed_until, formatInstant(due), counts ? 1 : 0],
   )
   // Those behind it wait as long, and need not be looked at before.
   await client.query(

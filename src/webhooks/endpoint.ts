@@ -159,16 +159,34 @@ export async function deleteWebhook(client: Client, book: BookId, id: WebhookId)
   await skipPending(client, book, id)
 }
 
-/** Gives an endpoint that the caller has locked a new secret; the one it had signs too for 24 h more. */
+/**
+ * Gives an endpoint that the caller has locked a new secret; the one it had signs too for 24 h more, unless the key that
+ * sealed it is lost.
+ */
 export async function rotateSecret(client: Client, box: SecretBox, book: BookId, id: WebhookId): Promise<void> {
   const at = await readClock(client)
+  const { rows } = await client.query<{ secret: Buffer }>('select secret from webhooks where book = $1 and id = $2', [
+    book,
+    id,
+  ])
+  const before = rows[0] && opens(box, rows[0].secret, placeOf(book, id)) ? rows[0].secret : null
   await client.query(
     `update webhooks
-        set previous_secret = secret, previous_until = $4::timestamptz + make_interval(hours => $5), secret = $3,
-            updated_at = $4
+        set previous_secret = $6,
+            previous_until = case when $6::bytea is not null then $4::timestamptz + make_interval(hours => $5) end,
+            secret = $3, updated_at = $4
       where book = $1 and id = $2`,
-    [book, id, box.seal(newSigningSecret(), placeOf(book, id)), formatInstant(at), OVERLAP_HOURS],
+    [book, id, box.seal(newSigningSecret(), placeOf(book, id)), formatInstant(at), OVERLAP_HOURS, before],
   )
+}
+
+function opens(box: SecretBox, sealed: Buffer, place: string): boolean {
+  try {
+    box.open(sealed, place)
+    return true
+  } catch {
+    return false
+  }
 }
 
 /** The secrets that sign now, the newest first. */

@@ -42,7 +42,7 @@ create table webhook_deliveries (
   body          text        not null,
   status        text        not null check (status in ('pending', 'succeeded', 'failed', 'skipped')),
   attempts      integer     not null default 0, -- all that were made
-  tries         integer     not null default 0, -- of these, since it was last asked for: its place in the schedule
+  tries         integer     not null default 0, -- those that failed since it was last asked for: its place in the schedule
   due_at        timestamptz not null,
   claimed_until timestamptz,
   completed_at  timestamptz,
