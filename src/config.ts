@@ -5,6 +5,7 @@ import { parseAmount } from './money/amount.ts'
 import { type Currency, isoCurrenciesByCode, parseDigitalCurrencies } from './money/currency.ts'
 import { type Percent, parsePercent } from './money/percent.ts'
 import type { FeeSchedule } from './payments/fees.ts'
+import type { QuoteTerms } from './payments/quotes.ts'
 import { StartError } from './start_error.ts'
 
 export type Config = {
@@ -24,6 +25,7 @@ export type Config = {
   readonly currencies: ReadonlyMap<string, Currency>
   readonly welcome: Welcome
   readonly fees: FeeSchedule
+  readonly quotes: QuoteTerms
   readonly tokenDays: number
   readonly mostWaiting: number
   readonly webhooks: {
@@ -55,6 +57,9 @@ export const SETTINGS = {
   BGW_DIGITAL_CURRENCIES: { fallback: 'BTC:8,USDC:6,ETH:18', help: 'currencies beside ISO 4217, with their digits' },
   BGW_WELCOME_BONUS: { fallback: '100.00 USD', help: 'given to a new user; 0 for none' },
   BGW_TRANSFER_FEE_PERCENT: { fallback: '2', help: 'fee of a transfer between users, 0 to 50, at most six decimals' },
+  BGW_QUOTE_SPREAD_PERCENT: { fallback: '0.5', help: 'what the house keeps of a quoted rate, 0 to 50' },
+  BGW_QUOTE_SECONDS: { fallback: '30', help: 'how long a quote holds' },
+  BGW_RATE_MAX_AGE_DAYS: { fallback: '0', help: 'rates that are valid since longer are not quoted; 0: no limit' },
   BGW_TOKEN_DAYS: { fallback: '30', help: 'how long a token from a log-in is good' },
   BGW_WEBHOOK_ALLOW_PRIVATE: {
     fallback: 'false',
@@ -103,6 +108,11 @@ export function readConfig(environment: Environment): Config {
     currencies,
     welcome: { currencies: defaultCurrencies(environment, currencies), bonus: bonus(environment, currencies) },
     fees: { transferPercent: percent(environment, 'BGW_TRANSFER_FEE_PERCENT') },
+    quotes: {
+      spread: percent(environment, 'BGW_QUOTE_SPREAD_PERCENT'),
+      seconds: wholeNumber(environment, 'BGW_QUOTE_SECONDS', 1, 3_600),
+      maxRateAgeDays: wholeNumber(environment, 'BGW_RATE_MAX_AGE_DAYS', 0, 3_650),
+    },
     tokenDays: wholeNumber(environment, 'BGW_TOKEN_DAYS', 1, 3_650),
     mostWaiting: wholeNumber(environment, 'BGW_MOST_WAITING', 1_000, 1_000_000),
     webhooks: {

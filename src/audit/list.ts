@@ -47,7 +47,7 @@ export const auditLog: ListSpec<AuditLine, AuditLine> = {
 
 /** What an action was done to. */
 function objectId(text: string): Id<string> | undefined {
-  return decodeId('acc', text) ?? decodeId('pay', text) ?? decodeId('usr', text)
+  return decodeId('acc', text) ?? decodeId('pay', text) ?? decodeId('rat', text) ?? decodeId('usr', text)
 }
 
 export function auditIn(book: BookId): Scope {

@@ -14,6 +14,7 @@ import { problemOf, sendProblem } from './problem.ts'
 import type { App } from './route.ts'
 import { accountRoutes } from './routes/accounts.ts'
 import { adminRoutes } from './routes/admin.ts'
+import { adminRateRoutes, rateImportRoutes } from './routes/admin_rates.ts'
 import { bulkRoutes } from './routes/bulk.ts'
 import { deliveryRoutes } from './routes/deliveries.ts'
 import { healthRoutes } from './routes/health.ts'
@@ -22,6 +23,7 @@ import { importRoutes } from './routes/import.ts'
 import { operationRoutes } from './routes/operations.ts'
 import { paymentActionRoutes } from './routes/payment_actions.ts'
 import { paymentRoutes } from './routes/payments.ts'
+import { rateRoutes } from './routes/rates.ts'
 import { statementRoutes } from './routes/statements.ts'
 import { tokenRoutes } from './routes/tokens.ts'
 import { webhookRoutes } from './routes/webhooks.ts'
@@ -98,8 +100,10 @@ export async function createApp(gateway: Gateway): Promise<App> {
     webhookRoutes(routes, gateway)
     deliveryRoutes(routes, gateway)
     adminRoutes(routes, gateway)
+    rateRoutes(routes, gateway)
+    adminRateRoutes(routes, gateway)
   })
-  for (const group of [bulkRoutes, importRoutes, confirmPage]) {
+  for (const group of [bulkRoutes, importRoutes, rateImportRoutes, confirmPage]) {
     await app.register(async (scope) => group(scope as App, gateway))
   }
   return app

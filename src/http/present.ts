@@ -1,7 +1,7 @@
 import type { AccountState } from '../accounts/account.ts'
 import type { AuditLine } from '../audit/list.ts'
 import type { ListedUser } from '../identity/list.ts'
-import type { AccountId, Id, PaymentId, UserId } from '../ledger/id.ts'
+import type { AccountId, Id, PaymentId, RateId, UserId } from '../ledger/id.ts'
 import { netAmount } from '../ledger/payment.ts'
 import { encodeId } from '../ledger/typeid.ts'
 import { formatAmount } from '../money/amount.ts'
@@ -125,6 +125,7 @@ export function presentAuditLine(line: AuditLine) {
 /** What an action was done to is told by its first word. */
 function presentObject(action: string, id: Id<string>): string {
   if (action.startsWith('account.')) return encodeId('acc', id as AccountId)
+  if (action.startsWith('rate.')) return encodeId('rat', id as RateId)
   if (action.startsWith('user.')) return encodeId('usr', id as UserId)
   return encodeId('pay', id as PaymentId)
 }

@@ -13,6 +13,9 @@ const DECIMAL = /^(0|[1-9]\d{0,17})(?:\.(\d{1,18}))?$/
 /** Digits of a rate as it is shown; it is never shown with fewer than its whole part has. */
 export const SHOWN_DIGITS = 12
 
+/** Digits that show a rate that parseRate has read exactly. */
+export const WRITTEN_DIGITS = 36
+
 const WHOLE_PERCENT = 100_000_000n
 
 /** The rate of two whole numbers. Throws RangeError where one is not positive. */
@@ -31,11 +34,11 @@ export function parseRate(text: string): Rate | undefined {
   return numerator === 0n ? undefined : rateOf(numerator, 10n ** BigInt(fraction.length))
 }
 
-/** The rate as a decimal of 12 significant digits, or as many as its whole part has, rounded half-even; no zeros at its end. */
-export function formatRate({ numerator, denominator }: Rate): string {
-  // The number of decimals that leaves `SHOWN_DIGITS` digits: more where the rate is below one.
-  let decimals = SHOWN_DIGITS - (numerator / denominator).toString().length
-  if (numerator < denominator) decimals = SHOWN_DIGITS + (denominator / numerator).toString().length - 1
+/** The rate as a decimal of so many significant digits, or as its whole part has, rounded half-even; no zeros at its end. */
+export function formatRate({ numerator, denominator }: Rate, most = SHOWN_DIGITS): string {
+  // The number of decimals that leaves so many digits: more where the rate is below one.
+  let decimals = most - (numerator / denominator).toString().length
+  if (numerator < denominator) decimals = most + (denominator / numerator).toString().length - 1
   decimals = Math.max(decimals, 0)
   const digits = divideHalfEven(numerator * 10n ** BigInt(decimals), denominator)
     .toString()

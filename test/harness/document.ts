@@ -37,13 +37,18 @@ export async function readOperations(gateway: TestGateway): Promise<Operation[]>
         path,
         isPublic: raw.security.length === 0,
         isAdmin: path.startsWith('/v1/admin'),
-        body: content && { type: content[0], schema: content[1].schema },
+        body: content && { type: content[0], schema: withExample(content[1]) },
         query: parameters('query'),
         inPath: parameters('path'),
         raw,
       }
     }),
   )
+}
+
+/** The document shows the example of a whole body beside its schema. */
+function withExample({ schema, example }: any): any {
+  return example === undefined ? schema : { ...schema, examples: [example] }
 }
 
 /** A value that a schema allows, of its examples where it has some. `known` has values by the name of the field. */
