@@ -481,7 +481,14 @@ UNION ALL
     a.user_id
    FROM events e
      JOIN accounts a ON a.book = e.book AND a.id = e.object_id
-  WHERE a.user_id IS NOT NULL;
+  WHERE a.user_id IS NOT NULL
+UNION ALL
+ SELECT e.book,
+    e.txid,
+    e.id,
+    w.user_id
+   FROM events e
+     JOIN webhooks w ON w.book = e.book AND w.id = e.object_id;
 
 create view operations as
  SELECT postings.book,

@@ -4,7 +4,7 @@ import type { Config } from './config.ts'
 import { type Connection, createPool } from './database/connection.ts'
 import { openSecretBox } from './database/secret_box.ts'
 import { createFeed } from './events/feed.ts'
-import { presentAccount, presentPayment } from './http/present.ts'
+import { presentEvent } from './http/present.ts'
 import { runJobs } from './identity/jobs.ts'
 import { createMailer } from './identity/mail.ts'
 import { createSessions } from './identity/sessions.ts'
@@ -19,7 +19,6 @@ import { createWorker } from './payments/worker.ts'
 import { addressRules } from './webhooks/address.ts'
 import { createCourier } from './webhooks/courier.ts'
 import { createDispatch } from './webhooks/dispatch.ts'
-import { createReadEvents } from './webhooks/read_events.ts'
 import { createSender } from './webhooks/send.ts'
 
 /** Everything that the API stands on, wired by hand. `publicUrl` is asked when a mail is written. */
@@ -56,7 +55,7 @@ export async function createGateway(connection: Connection, config: Config, publ
   const { allowPrivate, timeoutMs, retriesMs } = config.webhooks
   const webhookRules = addressRules(allowPrivate)
   const send = createSender({ rules: webhookRules, timeoutMs })
-  const dispatch = createDispatch(pool, createReadEvents({ presentPayment, presentAccount }))
+  const dispatch = createDispatch(feedPool, presentEvent)
   const courier = createCourier({ pool, secretBox, send, retriesMs, timeoutMs, dispatch, log })
 
   /** Finishes what was accepted, then lets go of everything, in reverse. */
@@ -100,8 +99,8 @@ export async function createGateway(connection: Connection, config: Config, publ
 /** Two batches under way, one that is only stored, one that is all or none, a worker's, and three for what they look up. */
 const POSTING_CONNECTIONS = 8
 
-/** One that follows the events, one that keeps who may see them, and one for whoever goes on from an earlier one. */
-const FEED_CONNECTIONS = 3
+/** One that follows the events, one that keeps who may see them, one for webhooks and one for whoever goes on from an earlier one. */
+const FEED_CONNECTIONS = 4
 
 /** Whoever does what nobody asked for: the gateway itself. */
 export const NOBODY = { userId: null, tokenId: null, address: null, requestId: null }

@@ -6,9 +6,10 @@ import {
   toAccountState,
 } from '../accounts/account.ts'
 import type { Queryable } from '../database/connection.ts'
-import type { AccountId, BookId, EventId, Id, PaymentId, UserId } from '../ledger/id.ts'
+import type { AccountId, BookId, EventId, Id, PaymentId, UserId, WebhookId } from '../ledger/id.ts'
 import type { Payment } from '../payments/payment.ts'
 import { readPayments } from '../payments/read.ts'
+import { readWebhooks, type Webhook } from '../webhooks/endpoint.ts'
 import { accountAsOf, paymentAsOf } from './as_of.ts'
 import { beforeTransaction, type Position } from './position.ts'
 import { readState } from './write.ts'
@@ -27,6 +28,7 @@ export type BookEvent = {
 export type Subject =
   | { readonly kind: 'payment'; readonly payment: Payment }
   | { readonly kind: 'account'; readonly account: AccountState }
+  | { readonly kind: 'webhook'; readonly webhook: Webhook }
 
 export type EventRow = {
   txid: string
@@ -88,8 +90,10 @@ export async function withObjects(client: Queryable, book: BookId, rows: readonl
   ]
   const paymentIds = idsOf('payment.') as unknown as PaymentId[]
   const accountIds = idsOf('account.') as unknown as AccountId[]
+  const webhookIds = idsOf('webhook.') as unknown as WebhookId[]
   const payments = paymentIds.length > 0 ? await readPayments(client, book, paymentIds) : new Map()
   const accounts = accountIds.length > 0 ? await readAccounts(client, book, accountIds) : new Map()
+  const webhooks = webhookIds.length > 0 ? await readWebhooks(client, book, webhookIds) : new Map()
   return rows.flatMap((row): BookEvent[] => {
     const { id, type, created_at: createdAt, object_id: objectId } = row
     const event = { book, position: positionOf(row), id, type, createdAt }
@@ -109,6 +113,8 @@ export async function withObjects(client: Queryable, book: BookId, rows: readonl
         { ...event, subject: { kind: 'account', account: accountAsOf(account, type, createdAt, state) }, viewers },
       ]
     }
+    const webhook = webhooks.get(objectId as unknown as WebhookId)
+    if (webhook) return [{ ...event, subject: { kind: 'webhook', webhook }, viewers: [webhook.userId] }]
     return []
   })
 }

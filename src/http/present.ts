@@ -1,5 +1,6 @@
 import type { AccountState } from '../accounts/account.ts'
 import type { AuditLine } from '../audit/list.ts'
+import type { BookEvent, Subject } from '../events/read.ts'
 import type { ListedUser } from '../identity/list.ts'
 import type { AccountId, Id, PaymentId, RateId, UserId } from '../ledger/id.ts'
 import { netAmount } from '../ledger/payment.ts'
@@ -7,6 +8,7 @@ import { encodeId } from '../ledger/typeid.ts'
 import { formatAmount } from '../money/amount.ts'
 import { encodeOperationId, type Operation } from '../payments/operations.ts'
 import type { Payment, PaymentExchange } from '../payments/payment.ts'
+import { presentWebhook } from '../webhooks/present.ts'
 import type { PaymentBody } from './schemas.ts'
 
 // How things of the books are written on the wire.
@@ -128,4 +130,20 @@ function presentObject(action: string, id: Id<string>): string {
   if (action.startsWith('rate.')) return encodeId('rat', id as RateId)
   if (action.startsWith('user.')) return encodeId('usr', id as UserId)
   return encodeId('pay', id as PaymentId)
+}
+
+/** An event as it goes out, in lists, streams and webhooks alike. */
+export function presentEvent({ id, type, createdAt, subject }: BookEvent) {
+  return { id: encodeId('evt', id), type, created_at: createdAt, data: { object: presentSubject(subject) } }
+}
+
+function presentSubject(subject: Subject) {
+  switch (subject.kind) {
+    case 'payment':
+      return presentPayment(subject.payment)
+    case 'account':
+      return presentAccount(subject.account)
+    case 'webhook':
+      return presentWebhook(subject.webhook)
+  }
 }

@@ -1,23 +1,11 @@
 import { type Client, inTransaction, type Pool } from '../database/connection.ts'
+import type { Position } from '../events/position.ts'
+import { type BookEvent, readEnd, readEvents, type Subject } from '../events/read.ts'
 import type { BookId, EventId, Id, UserId, WebhookId } from '../ledger/id.ts'
 import { insertDeliveries, type NewDelivery } from './delivery.ts'
 
-/** A place in the feed of a book: events are in the order of (txid, id). */
-export type Position = { readonly txid: string; readonly id: EventId }
-
-/** An event of the feed as it goes out, and the users who may see it. */
-export type FeedEvent = Position & {
-  readonly type: string
-  readonly objectId: Id<string>
-  readonly users: readonly UserId[]
-  readonly body: object
-}
-
-/**
- * The next events of a book behind a place, in order, at most `limit`, and only such as none can come before any more:
- * of transactions older than every one that is under way.
- */
-export type ReadFeed = (client: Client, book: BookId, after: Position, limit: number) => Promise<readonly FeedEvent[]>
+/** An event as callers see it: what is sent. */
+export type PresentEvent = (event: BookEvent) => object
 
 const MOST_AT_ONCE = 200
 
@@ -33,7 +21,7 @@ type Endpoint = {
  * Makes a delivery of each new event of a book for each endpoint that wants it: exactly one, as the place that was
  * reached moves on in the same transaction. False where there may be more. One node at a time: others leave it to it.
  */
-export function createDispatch(pool: Pool, readFeed: ReadFeed) {
+export function createDispatch(pool: Pool, present: PresentEvent) {
   return (book: BookId): Promise<boolean> =>
     inTransaction(pool, async (client) => {
       const after = await lockCursor(client, book)
@@ -42,35 +30,49 @@ export function createDispatch(pool: Pool, readFeed: ReadFeed) {
         await skipAll(client, book, after)
         return true
       }
-      const events = await readFeed(client, book, after, MOST_AT_ONCE)
-      const last = events.at(-1)
-      if (!last) return true
-      const endpoints = await endpointsOf(client, book, new Set(events.flatMap(({ users }) => users)))
-      await insertDeliveries(client, book, deliveriesOf(events, endpoints))
-      await moveCursor(client, book, last)
-      return events.length < MOST_AT_ONCE
+      const { events, position, more } = await readEvents(client, book, after, MOST_AT_ONCE)
+      if (position === after) return true
+      const endpoints = await endpointsOf(client, book, new Set(events.flatMap(({ viewers }) => viewers)))
+      await insertDeliveries(client, book, deliveriesOf(events, endpoints, present))
+      await moveCursor(client, book, position)
+      return !more
     })
 }
 
 /** In the order of the events. An endpoint gets those of transactions that began after it was there. */
-export function deliveriesOf(events: readonly FeedEvent[], endpoints: readonly Endpoint[]): NewDelivery[] {
+function deliveriesOf(
+  events: readonly BookEvent[],
+  endpoints: readonly Endpoint[],
+  present: PresentEvent,
+): NewDelivery[] {
   return events.flatMap((event) =>
     endpoints
       .filter((endpoint) => wants(endpoint, event))
       .map(({ id, status }) => ({
         webhookId: id,
         active: status === 'active',
-        txid: event.txid,
+        txid: event.position.txid.toString(),
         eventId: event.id,
         eventType: event.type,
-        objectId: event.objectId,
-        body: JSON.stringify(event.body),
+        objectId: objectOf(event.subject),
+        body: JSON.stringify(present(event)),
       })),
   )
 }
 
-function wants({ user_id, events, since }: Endpoint, { txid, type, users }: FeedEvent): boolean {
-  return users.includes(user_id) && BigInt(txid) > since && (events.includes('*') || events.includes(type))
+function objectOf(subject: Subject): Id<string> {
+  switch (subject.kind) {
+    case 'payment':
+      return subject.payment.id
+    case 'account':
+      return subject.account.id
+    case 'webhook':
+      return subject.webhook.id
+  }
+}
+
+function wants({ user_id, events, since }: Endpoint, { position, type, viewers }: BookEvent): boolean {
+  return viewers.includes(user_id) && position.txid > since && (events.includes('*') || events.includes(type))
 }
 
 async function lockCursor(client: Client, book: BookId): Promise<Position | undefined> {
@@ -79,11 +81,15 @@ async function lockCursor(client: Client, book: BookId): Promise<Position | unde
     text: 'select txid::text, event_id from webhook_cursors where book = $1 for update skip locked',
     values: [book],
   })
-  return rows[0] && { txid: rows[0].txid, id: rows[0].event_id }
+  return rows[0] && { txid: BigInt(rows[0].txid), id: rows[0].event_id }
 }
 
 async function moveCursor(client: Client, book: BookId, { txid, id }: Position): Promise<void> {
-  await client.query('update webhook_cursors set txid = $2::xid8, event_id = $3 where book = $1', [book, txid, id])
+  await client.query('update webhook_cursors set txid = $2::xid8, event_id = $3 where book = $1', [
+    book,
+    txid.toString(),
+    id,
+  ])
 }
 
 async function anyEndpoint(client: Client, book: BookId): Promise<boolean> {
@@ -99,13 +105,9 @@ async function anyEndpoint(client: Client, book: BookId): Promise<boolean> {
  * Where nobody wants events the place is that of the oldest transaction under way: an endpoint that is made later, even
  * if it is being made now, is of no older one.
  */
-async function skipAll(client: Client, book: BookId, { txid }: Position): Promise<void> {
-  await client.query(
-    `update webhook_cursors
-        set txid = pg_snapshot_xmin(pg_current_snapshot()), event_id = '00000000-0000-0000-0000-000000000000'
-      where book = $1 and txid = $2::xid8 and txid < pg_snapshot_xmin(pg_current_snapshot())`,
-    [book, txid],
-  )
+async function skipAll(client: Client, book: BookId, after: Position): Promise<void> {
+  const end = await readEnd(client)
+  if (end.txid > after.txid) await moveCursor(client, book, end)
 }
 
 /** Shared, so that none is disabled or deleted before what it is sent is written. */

@@ -102,11 +102,20 @@ export async function createWebhook(
 
 /** The endpoint of that id; undefined where there is none, or it was deleted. */
 export async function readWebhook(client: Queryable, book: BookId, id: WebhookId): Promise<Webhook | undefined> {
+  return (await readWebhooks(client, book, [id])).get(id)
+}
+
+/** Those of the ids that are endpoints of the book and not deleted, by id. */
+export async function readWebhooks(
+  client: Queryable,
+  book: BookId,
+  ids: readonly WebhookId[],
+): Promise<Map<WebhookId, Webhook>> {
   const { rows } = await client.query<WebhookRow>(
-    `select ${WEBHOOK_COLUMNS} from webhooks w where w.book = $1 and w.id = $2 and w.status <> 'deleted'`,
-    [book, id],
+    `select ${WEBHOOK_COLUMNS} from webhooks w where w.book = $1 and w.id = any($2) and w.status <> 'deleted'`,
+    [book, ids],
   )
-  return rows[0] && toWebhook(rows[0])
+  return new Map(rows.map((row) => [row.id, toWebhook(row)]))
 }
 
 /** The same, and nobody else changes it before the transaction ends. */
