@@ -169,6 +169,19 @@ create table payments (
   constraint refund_of_payment CHECK (((kind = 'refund'::text) = (refund_of IS NOT NULL)))
 );
 
+create table posting_totals (
+  book integer not null,
+  before uuid not null,
+  currency text not null,
+  kind text not null,
+  debit text not null,
+  credit text not null,
+  postings bigint not null,
+  amount numeric(60,0) not null,
+  constraint posting_totals_pkey PRIMARY KEY (book, before, currency, kind, debit, credit),
+  constraint posting_totals_check CHECK (((postings > 0) AND (amount > (0)::numeric)))
+);
+
 create table postings (
   book integer not null,
   id uuid not null,
@@ -580,6 +593,7 @@ grant insert, select on mail_tokens to billing_gateway;
 grant select on operations to billing_gateway;
 grant select on payment_transitions to billing_gateway;
 grant insert, select on payments to billing_gateway;
+grant insert, select on posting_totals to billing_gateway;
 grant insert, select on postings to billing_gateway;
 grant insert, select on quotes to billing_gateway;
 grant insert, select on rates to billing_gateway;

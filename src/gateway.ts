@@ -16,6 +16,7 @@ import { createIntake } from './payments/intake.ts'
 import { createPoster } from './payments/poster.ts'
 import { createWatch } from './payments/watch.ts'
 import { createWorker } from './payments/worker.ts'
+import { createTotalsKeeper } from './reports/keep_totals.ts'
 import { addressRules } from './webhooks/address.ts'
 import { createCourier } from './webhooks/courier.ts'
 import { createDispatch } from './webhooks/dispatch.ts'
@@ -58,6 +59,8 @@ export async function createGateway(connection: Connection, config: Config, publ
   const dispatch = createDispatch(feedPool, presentEvent)
   const courier = createCourier({ pool, secretBox, send, retriesMs, timeoutMs, dispatch, log })
 
+  const totals = createTotalsKeeper({ pool, log })
+
   /** Finishes what was accepted, then lets go of everything, in reverse. */
   async function stop(): Promise<void> {
     await Promise.all([poster.drain(), initiator.drain(), whole.drain()])
@@ -66,6 +69,7 @@ export async function createGateway(connection: Connection, config: Config, publ
     await worker.stop()
     watch.stop()
     await sessions.stop()
+    await totals.stop()
     await jobs.stop()
     await feed.stop()
     await feedPool.end()
@@ -89,6 +93,7 @@ export async function createGateway(connection: Connection, config: Config, publ
     sessions,
     signUp,
     secretBox,
+    totals,
     webhookRules,
     config,
     log,

@@ -11,6 +11,7 @@ const TABLES = [
   'holds',
   ...['webhooks', 'webhook_deliveries', 'webhook_attempts', 'webhook_cursors'],
   ...['event_viewers', 'user_events', 'event_progress'],
+  'posting_totals',
 ]
 
 /** Statements that name no book, by file and their beginning, each with why it may. */

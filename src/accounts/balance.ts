@@ -5,8 +5,8 @@ import type { AccountState } from './account.ts'
 
 /**
  * The balance of an account as it was at an instant, in minor units: behind its last posting on either side, found by
- * one step into each index (postings_by_debit, postings_by_credit). A technical account has no running balance, so all
- * that came later is taken off the present one.
+ * one step into each index (postings_by_debit, postings_by_credit). A technical account has no running balance: what came
+ * since the last totals kept before the instant is added to them, by the same indexes.
  */
 export async function balanceAt(
   client: Queryable,
@@ -33,8 +33,17 @@ const BALANCE = `
    limit 1`
 
 const TECHNICAL_BALANCE = `
-  select a.balance
-         - coalesce((select sum(amount) from postings where book = $1 and debit_account = $2 and id >= $3), 0)
-         + coalesce((select sum(amount) from postings where book = $1 and credit_account = $2 and id >= $3), 0) as balance
+  with kept as (
+    select coalesce((select before from posting_totals where book = $1 and before <= $3 order by before desc limit 1),
+                    '00000000-0000-0000-0000-000000000000') as before
+  )
+  select coalesce((select sum(case a.code when t.debit then t.amount else 0 end - case a.code when t.credit then t.amount else 0 end)
+                     from posting_totals t
+                    where t.book = $1 and t.before = kept.before and t.currency = a.currency), 0)
+         + coalesce((select sum(amount) from postings
+                      where book = $1 and debit_account = $2 and id >= kept.before and id < $3), 0)
+         - coalesce((select sum(amount) from postings
+                      where book = $1 and credit_account = $2 and id >= kept.before and id < $3), 0) as balance
     from accounts a
+   cross join kept
    where a.book = $1 and a.id = $2`

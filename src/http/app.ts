@@ -24,6 +24,7 @@ import { operationRoutes } from './routes/operations.ts'
 import { paymentActionRoutes } from './routes/payment_actions.ts'
 import { paymentRoutes } from './routes/payments.ts'
 import { rateRoutes } from './routes/rates.ts'
+import { reportRoutes } from './routes/reports.ts'
 import { statementRoutes } from './routes/statements.ts'
 import { tokenRoutes } from './routes/tokens.ts'
 import { webhookRoutes } from './routes/webhooks.ts'
@@ -102,6 +103,7 @@ export async function createApp(gateway: Gateway): Promise<App> {
     adminRoutes(routes, gateway)
     rateRoutes(routes, gateway)
     adminRateRoutes(routes, gateway)
+    reportRoutes(routes, gateway)
   })
   for (const group of [bulkRoutes, importRoutes, rateImportRoutes, confirmPage]) {
     await app.register(async (scope) => group(scope as App, gateway))

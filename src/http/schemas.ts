@@ -68,6 +68,14 @@ export const FutureTime = Type.String({
   description: 'RFC 3339, in the future.',
   examples: ['2099-12-31T12:00:00.000000Z'],
 })
+/** A day or time of a query; read by momentOf. */
+export const Moment = Type.Optional(
+  Type.String({
+    maxLength: 40,
+    description: 'A day or a time, UTC.',
+    examples: ['2026-11-01', '2026-11-01T12:00:00Z'],
+  }),
+)
 export const Email = Type.String({ format: 'email', maxLength: 254, examples: ['ada@example.com'] })
 export const Name = Type.String({ minLength: 1, maxLength: 100, examples: ['Savings'] })
 export const Description = Type.String({ maxLength: 500, examples: ['Lunch'] })

@@ -32,3 +32,28 @@ export function momentOf(parameter: string, text: string): Instant {
 export function monthOf(at: Instant): Instant {
   return parseMoment(`${formatInstant(at).slice(0, 7)}-01`) as Instant
 }
+
+export const GROUPS = ['day', 'month'] as const
+/** What a report is divided by. */
+export type Group = (typeof GROUPS)[number]
+
+/** The ends of the days or months that a period touches: its own, and those between, in order. */
+export function splitPeriod({ from, to }: Period, group: Group): Instant[] {
+  const ends = [from]
+  for (let end = nextOf(from, group); end < to; end = nextOf(end, group)) ends.push(end)
+  return [...ends, to]
+}
+
+/** `2026-11-24` or `2026-11`: the day or month of an instant. */
+export function labelOf(at: Instant, group: Group): string {
+  return formatInstant(at).slice(0, group === 'day' ? 10 : 7)
+}
+
+const DAY = 86_400_000_000n
+
+/** When the day or month behind that of an instant begins. */
+function nextOf(at: Instant, group: Group): Instant {
+  if (group === 'day') return ((at / DAY + 1n) * DAY) as Instant
+  // 31 days behind the beginning of a month is always the next one.
+  return monthOf((monthOf(at) + 31n * DAY) as Instant)
+}

@@ -78,6 +78,34 @@ const BALANCES: readonly Check[] = [
   },
   {
     law: 2,
+    rule: 'the totals kept for reports are the sums of the postings before them',
+    sql: `
+      with last as (
+        select before from posting_totals where book = $1 order by before desc limit 1
+      ), kept as (
+        select t.currency, t.kind, t.debit, t.credit, t.amount
+          from posting_totals t
+          join last on last.before = t.before
+         where t.book = $1
+      ), posted as (
+        select p.currency, p.kind, coalesce(d.code, 'user') as debit, coalesce(r.code, 'user') as credit,
+               sum(p.amount) as amount
+          from postings p
+          join last on p.id < last.before
+          left join accounts d on d.book = p.book and d.id = p.debit_account
+          left join accounts r on r.book = p.book and r.id = p.credit_account
+         where p.book = $1
+         group by 1, 2, 3, 4
+      )
+      select null::uuid as account, null::uuid as payment, null::uuid as posting, currency, c.digits,
+             coalesce(posted.amount, 0)::text as expected, coalesce(kept.amount, 0)::text as found
+        from kept
+        full join posted using (currency, kind, debit, credit)
+        left join currencies c on c.book = $1 and c.code = currency
+       where kept.amount is distinct from posted.amount`,
+  },
+  {
+    law: 2,
     rule: 'what is held is the sum of the pending payments out of a user’s account',
     sql: `
       with pending as (

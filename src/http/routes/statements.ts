@@ -14,7 +14,7 @@ import { statementPdf } from '../../reports/statement_pdf.ts'
 import { sessionOf } from '../authentication.ts'
 import { ApiError } from '../errors.ts'
 import { type App, describe } from '../route.ts'
-import { CurrencyCode, IdOf, Money, Nullable, OneOf, Operation, Time } from '../schemas.ts'
+import { CurrencyCode, IdOf, Moment, Money, Nullable, OneOf, Operation, Time } from '../schemas.ts'
 import { visibleAccount } from './accounts.ts'
 
 const access = { scope: 'accounts:read' } as const
@@ -61,15 +61,6 @@ const StatementBody = Type.Object(
     money_out: Money,
   },
   { title: 'Statement' },
-)
-
-/** The day or time of a query; read by momentOf. */
-const Moment = Type.Optional(
-  Type.String({
-    maxLength: 40,
-    description: 'A day or a time, UTC.',
-    examples: ['2026-11-01', '2026-11-01T12:00:00Z'],
-  }),
 )
 
 /** Statements: an account over a period, for people, spreadsheets and banks' software (api.md, Accounts). */

@@ -1,0 +1,106 @@
+import type { Pool } from '../database/connection.ts'
+import { isSettled, type Mark, markNow } from '../database/settled.ts'
+import { TECHNICAL_CODES } from '../ledger/account.ts'
+import { type BookId, firstIdAt, type Id, type Instant, instantOf } from '../ledger/id.ts'
+import type { Log } from '../log.ts'
+import { sumsOf, TECHNICAL } from './totals.ts'
+
+/** At most so many postings lie between two kept totals: what is added up for any moment that is asked for. */
+const STEP = 10_000
+
+const DAY = 86_400_000_000n
+
+/**
+ * Keeps the next totals of a book where there is a whole step, or a whole day, of postings before `settled`; false where
+ * there is not. Where they are kept depends on the postings alone, so two nodes do the same and one of them for nothing.
+ */
+export async function keepNextTotals(pool: Pool, book: BookId, settled: Instant, step = STEP): Promise<boolean> {
+  const { rows } = await pool.query<{ kept: string | null; first: Id<string> | null; last: Id<string> | null }>(NEXT, [
+    book,
+    firstIdAt(settled),
+    step - 1,
+  ])
+  const { kept, first, last } = rows[0] ?? {}
+  if (!first) return false
+  const endOfDay = ((instantOf(first) / DAY + 1n) * DAY) as Instant
+  const endOfStep = last && ((instantOf(last) + 1n) as Instant)
+  const end = endOfStep && endOfStep < endOfDay ? endOfStep : endOfDay
+  if (end > settled) return false
+  await pool.query(KEEP, [book, kept ?? NIL, firstIdAt(end), TECHNICAL_CODES])
+  return true
+}
+
+const NIL = '00000000-0000-0000-0000-000000000000'
+
+/** The last totals, the first posting behind them, and the one that fills a step. Indexes: the primary keys. */
+const NEXT = `
+  with kept as (
+    select coalesce((select before from posting_totals where book = $1 order by before desc limit 1), '${NIL}') as before
+  )
+  select before as kept,
+         (select id from postings where book = $1 and id >= before and id < $2 order by id limit 1) as first,
+         (select id from postings where book = $1 and id >= before and id < $2 order by id offset $3 limit 1) as last
+    from kept`
+
+const KEEP = `
+  with ${TECHNICAL}
+  insert into posting_totals (book, before, currency, kind, debit, credit, postings, amount)
+  select $1, $3, part.currency, part.kind, part.debit, part.credit, sum(part.postings), sum(part.amount)
+    from (select t.currency, t.kind, t.debit, t.credit, t.postings, t.amount
+            from posting_totals t
+           where t.book = $1 and t.before = $2
+           union all
+          ${sumsOf('$2', '$3')}) part
+   group by part.currency, part.kind, part.debit, part.credit
+     -- Not where somebody removed meanwhile what they stand on.
+  having $2 = '${NIL}' or exists (select from posting_totals t where t.book = $1 and t.before = $2)
+      on conflict do nothing`
+
+type Options = { readonly pool: Pool; readonly log: Log }
+
+const EVERY_MS = 2_000
+
+/** How far the database's clock may be set back without a posting being missed. */
+const CLOCK_MARGIN = 5_000_000n
+
+/** Keeps totals of every book while it runs, behind what is settled. */
+export function createTotalsKeeper({ pool, log }: Options) {
+  let mark: Mark | undefined
+  let newest: Mark | undefined
+  let done = 0n
+  let stopped = false
+  let round = Promise.resolve()
+
+  async function keep(): Promise<void> {
+    if (mark && (await isSettled(pool, mark))) {
+      const settled = (mark.at - CLOCK_MARGIN) as Instant
+      await keepAll(settled)
+      done = settled
+      mark = undefined
+    }
+    if (mark) return
+    const now = await markNow(pool)
+    if (now.next !== newest?.next) newest = now
+    // Where nothing was written since all was kept, there is nothing to look for.
+    if (done < newest.at) mark = now
+  }
+
+  async function keepAll(settled: Instant): Promise<void> {
+    const { rows } = await pool.query<{ book: BookId }>('select book from books')
+    for (const { book } of rows) while (!stopped && (await keepNextTotals(pool, book, settled)));
+  }
+
+  const timer = setInterval(() => {
+    round = round
+      .then(() => (stopped ? undefined : keep()))
+      .catch((error: unknown) => log.warn({ err: error }, 'totals for reports were not kept; tried again'))
+  }, EVERY_MS).unref()
+
+  async function stop(): Promise<void> {
+    stopped = true
+    clearInterval(timer)
+    await round
+  }
+
+  return { stop }
+}
