@@ -37,7 +37,29 @@ create table audit_log (
   address text,
   request_id text,
   created_at timestamp with time zone not null,
+  txid xid8 not null default pg_current_xact_id(),
   constraint audit_log_pkey PRIMARY KEY (book, id)
+);
+
+create table blocks (
+  book integer not null,
+  number bigint not null,
+  format smallint not null,
+  previous bytea,
+  up_to_txid xid8 not null,
+  payments uuid[] not null,
+  leaves integer not null,
+  root bytea not null,
+  first_at timestamp with time zone not null,
+  last_at timestamp with time zone not null,
+  key_id text not null,
+  sealed_at timestamp with time zone not null,
+  salt bytea not null,
+  hash bytea not null,
+  signature bytea not null,
+  constraint blocks_pkey PRIMARY KEY (book, number),
+  constraint blocks_check CHECK (((number > 0) AND ((number = 1) = (previous IS NULL)))),
+  constraint blocks_check1 CHECK (((leaves > 0) AND (first_at <= last_at)))
 );
 
 create table books (
@@ -245,6 +267,15 @@ create table schema_migrations (
   constraint schema_migrations_pkey PRIMARY KEY (version)
 );
 
+create table seal_keys (
+  book integer not null,
+  id text not null,
+  public_key text not null,
+  first_block bigint not null,
+  created_at timestamp with time zone not null,
+  constraint seal_keys_pkey PRIMARY KEY (book, id)
+);
+
 create table session_changes (
   book integer not null,
   user_id uuid not null,
@@ -369,6 +400,7 @@ create table webhooks (
 alter table accounts add constraint accounts_book_currency_fkey FOREIGN KEY (book, currency) REFERENCES currencies(book, code);
 alter table accounts add constraint accounts_book_fkey FOREIGN KEY (book) REFERENCES books(book);
 alter table accounts add constraint accounts_book_user_id_fkey FOREIGN KEY (book, user_id) REFERENCES users(book, id);
+alter table blocks add constraint blocks_book_key_id_fkey FOREIGN KEY (book, key_id) REFERENCES seal_keys(book, id);
 alter table currencies add constraint currencies_book_fkey FOREIGN KEY (book) REFERENCES books(book);
 alter table event_progress add constraint event_progress_book_fkey FOREIGN KEY (book) REFERENCES books(book);
 alter table mail_tokens add constraint mail_tokens_book_user_id_fkey FOREIGN KEY (book, user_id) REFERENCES users(book, id);
@@ -377,6 +409,7 @@ alter table quotes add constraint quotes_book_from_currency_fkey FOREIGN KEY (bo
 alter table quotes add constraint quotes_book_to_currency_fkey FOREIGN KEY (book, to_currency) REFERENCES currencies(book, code);
 alter table quotes add constraint quotes_book_user_id_fkey FOREIGN KEY (book, user_id) REFERENCES users(book, id);
 alter table rates add constraint rates_book_fkey FOREIGN KEY (book) REFERENCES books(book);
+alter table seal_keys add constraint seal_keys_book_fkey FOREIGN KEY (book) REFERENCES books(book);
 alter table tokens add constraint tokens_book_user_id_fkey FOREIGN KEY (book, user_id) REFERENCES users(book, id);
 alter table users add constraint users_book_fkey FOREIGN KEY (book) REFERENCES books(book);
 alter table webhook_attempts add constraint webhook_attempts_book_delivery_id_fkey FOREIGN KEY (book, delivery_id) REFERENCES webhook_deliveries(book, id);
@@ -385,6 +418,8 @@ alter table webhook_deliveries add constraint webhook_deliveries_book_webhook_id
 alter table webhooks add constraint webhooks_book_user_id_fkey FOREIGN KEY (book, user_id) REFERENCES users(book, id);
 
 CREATE INDEX accounts_by_user ON public.accounts USING btree (book, user_id, id) WHERE (user_id IS NOT NULL);
+CREATE INDEX audit_log_by_transaction ON public.audit_log USING btree (book, txid, id);
+CREATE INDEX blocks_by_time ON public.blocks USING btree (book, last_at, number);
 CREATE INDEX holds_by_expiry ON public.holds USING btree (book, expires_at, payment_id);
 CREATE INDEX payments_by_original ON public.payments USING btree (book, refund_of, id) WHERE (refund_of IS NOT NULL);
 CREATE INDEX payments_by_receiver ON public.payments USING btree (book, to_account, id);
@@ -535,9 +570,12 @@ CREATE OR REPLACE FUNCTION public.forget_events(of_book integer, before timestam
  SET search_path TO 'pg_catalog', 'public'
 AS $function$
     with oldest as materialized (
-      select e.book, e.txid, e.id, e.created_at from events e where e.book = of_book order by e.txid, e.id limit most
+      select e.book, e.txid, e.id, e.type, e.created_at from events e where e.book = of_book order by e.txid, e.id limit most
     ), old as materialized (
       select o.book, o.txid, o.id from oldest o where o.created_at < least(before, now() - interval '1 day')
+         and (o.txid <= (select b.up_to_txid from blocks b where b.book = of_book order by b.number desc limit 1)
+              or o.type not in ('payment.completed', 'payment.declined', 'payment.canceled', 'payment.failed',
+                                'payment.expired'))
     ), hidden as (
       delete from user_events u using old o, event_viewers v
        where v.book = o.book and v.txid = o.txid and v.id = o.id
@@ -581,6 +619,7 @@ grant usage on schema public to billing_gateway;
 grant select on account_payments to billing_gateway;
 grant insert, select on accounts to billing_gateway;
 grant insert, select on audit_log to billing_gateway;
+grant insert, select on blocks to billing_gateway;
 grant insert, select on books to billing_gateway;
 grant insert, select on currencies to billing_gateway;
 grant insert, select on event_progress to billing_gateway;
@@ -598,6 +637,7 @@ grant insert, select on postings to billing_gateway;
 grant insert, select on quotes to billing_gateway;
 grant insert, select on rates to billing_gateway;
 grant select on schema_migrations to billing_gateway;
+grant insert, select on seal_keys to billing_gateway;
 grant delete, insert, select on session_changes to billing_gateway;
 grant insert, select on tokens to billing_gateway;
 grant insert, select on user_events to billing_gateway;

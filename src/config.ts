@@ -15,6 +15,8 @@ export type Config = {
   readonly dataFolder: string
   /** Keys that seal secrets in the database; undefined: a file in the data folder, made where there is none. */
   readonly secretKeyFile: string | undefined
+  /** The key that signs sealed blocks; undefined: a file in the data folder, made where there is none. */
+  readonly sealKeyFile: string | undefined
   /** An existing PostgreSQL; undefined for the embedded one. */
   readonly database: Connection | undefined
   readonly databaseConnections: number
@@ -48,8 +50,15 @@ export const SETTINGS = {
     fallback: '',
     help: 'keys that seal secrets in the database; unset: secret.key in the data folder',
   },
+  BGW_SEAL_KEY_FILE: {
+    fallback: '',
+    help: 'Ed25519 key (PEM) that signs sealed blocks; unset: seal.key in the data folder',
+  },
   BGW_PUBLIC_URL: { fallback: '', help: 'address of this gateway as users reach it, for links in mails' },
-  BGW_DATABASE_CONNECTIONS: { fallback: '10', help: 'connections for everything but posting, which has 8 more' },
+  BGW_DATABASE_CONNECTIONS: {
+    fallback: '10',
+    help: 'connections for everything but posting and sealing, which have 9 more',
+  },
   BGW_LOG_LEVEL: { fallback: 'info', help: 'debug, info, warn, error or silent' },
   BGW_SMTP_URL: { fallback: '', help: 'mail server such as smtps://user:password@host; unset: one file a mail' },
   BGW_MAIL_FROM: { fallback: 'billing-gateway@localhost', help: 'sender of mails' },
@@ -99,6 +108,7 @@ export function readConfig(environment: Environment): Config {
     publicUrl: url(environment, 'BGW_PUBLIC_URL', ['http:', 'https:'])?.replace(/\/+$/, ''),
     dataFolder,
     secretKeyFile: text(environment, 'BGW_SECRET_KEY_FILE') || undefined,
+    sealKeyFile: text(environment, 'BGW_SEAL_KEY_FILE') || undefined,
     database: databaseConnection(url(environment, 'DATABASE_URL', ['postgres:', 'postgresql:'])),
     databaseConnections: wholeNumber(environment, 'BGW_DATABASE_CONNECTIONS', 3, 1_000),
     logLevel: oneOf(environment, 'BGW_LOG_LEVEL', ['debug', 'info', 'warn', 'error', 'silent']),

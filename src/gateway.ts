@@ -17,6 +17,8 @@ import { createPoster } from './payments/poster.ts'
 import { createWatch } from './payments/watch.ts'
 import { createWorker } from './payments/worker.ts'
 import { createTotalsKeeper } from './reports/keep_totals.ts'
+import { openSealKey } from './seal/keys.ts'
+import { createSealer } from './seal/sealer.ts'
 import { addressRules } from './webhooks/address.ts'
 import { createCourier } from './webhooks/courier.ts'
 import { createDispatch } from './webhooks/dispatch.ts'
@@ -29,10 +31,12 @@ export async function createGateway(connection: Connection, config: Config, publ
   const pool = createPool(connection, config.databaseConnections, 'billing-gateway', 'inOrder')
   // Batches have connections of their own, so that no list keeps them waiting.
   const posting = createPool(connection, POSTING_CONNECTIONS, 'billing-gateway posting', 'byKey')
+  const sealing = createPool(connection, 1, 'billing-gateway sealing', 'byKey')
   const feedPool = createPool(connection, FEED_CONNECTIONS, 'billing-gateway events', 'byKey')
   await ensureMainBook(pool, [...config.currencies.values()], NOBODY)
 
   const secretBox = openSecretBox(config)
+  const sealKey = openSealKey(config)
   const directory = createDirectory(posting)
   const books = createBooks(pool)
   const intake = createIntake(pool, directory, config.fees)
@@ -52,6 +56,7 @@ export async function createGateway(connection: Connection, config: Config, publ
   const sessions = createSessions(pool, books, log)
   const { signUp } = createSignUp({ pool, directory, intake, welcome: config.welcome })
   const sendMail = createMailer({ smtpUrl: config.smtpUrl, from: config.mailFrom, folder: config.mailFolder })
+  const sealer = createSealer({ pool: sealing, key: sealKey, log })
   const jobs = await runJobs({ pool, sendMail, publicUrl, log })
   const { allowPrivate, timeoutMs, retriesMs } = config.webhooks
   const webhookRules = addressRules(allowPrivate)
@@ -71,6 +76,8 @@ export async function createGateway(connection: Connection, config: Config, publ
     await sessions.stop()
     await totals.stop()
     await jobs.stop()
+    await sealer.stop()
+    await sealing.end()
     await feed.stop()
     await feedPool.end()
     await posting.end()

@@ -12,6 +12,7 @@ const TABLES = [
   ...['webhooks', 'webhook_deliveries', 'webhook_attempts', 'webhook_cursors'],
   ...['event_viewers', 'user_events', 'event_progress'],
   'posting_totals',
+  ...['blocks', 'seal_keys'],
 ]
 
 /** Statements that name no book, by file and their beginning, each with why it may. */

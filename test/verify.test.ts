@@ -6,7 +6,7 @@ import { withOwner } from '../src/database/connection.ts'
 import { verifyBooks } from '../src/verify/verify.ts'
 import { type TestCluster, urlOf } from './harness/cluster.ts'
 import { aGateway, anOperator, aUser, type TestGateway, until } from './harness/gateway.ts'
-import { rowsOf, transfer } from './harness/paying.ts'
+import { rowsOf, transfer, untilSealed } from './harness/paying.ts'
 import { aFolder, ended, environment, gone } from './harness/server.ts'
 
 /** A gateway in which one user paid another twice and was declined once: they are left with 70.00 and 129.40. */
@@ -57,19 +57,19 @@ const TAMPERINGS: readonly [string, string, readonly number[], string][] = [
   [
     'an amount of a posting is changed',
     `update postings set amount = amount + 1 where kind = 'transfer' and amount = 980`,
-    [2, 3],
+    [2, 3, 6],
     String.raw`postings are its net amount, .* \(${PAYMENT}, USD\): expected 9\.80, found 9\.81`,
   ],
   [
     'a fee is not what the payment says',
     `update payments set fee = fee + 1, amount = amount + 1 where kind = 'transfer' and amount = 1000`,
-    [3],
+    [3, 6],
     String.raw`fee is posted, .* \(${PAYMENT}, USD\): expected 0\.21, found 0\.20`,
   ],
   [
     'a posting is removed',
     `delete from postings where kind = 'fee' and amount = 40`,
-    [2, 3],
+    [2, 3, 6],
     String.raw`fee is posted, .* \(${PAYMENT}, USD\): expected 0\.40, found 0\.00`,
   ],
   [
@@ -77,7 +77,7 @@ const TAMPERINGS: readonly [string, string, readonly number[], string][] = [
     `insert into postings select book, gen_random_uuid(), payment_id, kind, currency, amount, debit_account,
                                  credit_account, debit_balance, credit_balance, created_at
        from postings where kind = 'transfer' and amount = 980`,
-    [2, 3],
+    [2, 3, 6],
     String.raw`\(${PAYMENT}, USD\): expected 9\.80, found 19\.60`,
   ],
   [
@@ -85,25 +85,25 @@ const TAMPERINGS: readonly [string, string, readonly number[], string][] = [
     `insert into postings select p.book, gen_random_uuid(), y.id, p.kind, p.currency, p.amount, p.debit_account,
                                  p.credit_account, p.debit_balance, p.credit_balance, p.created_at
        from postings p, payments y where y.status = 'declined' and p.amount = 980`,
-    [2, 3],
+    [2, 3, 6],
     String.raw`\(${PAYMENT}, USD\): expected 0\.00, found 9\.80`,
   ],
   [
     'a posting is of a payment that is not there',
     `update postings set payment_id = gen_random_uuid() where amount = 980`,
-    [3],
+    [3, 6],
     String.raw`\(${PAYMENT}, USD\): expected no posting without a payment, found 9\.80`,
   ],
   [
     'a posting is of another kind than its payment',
     `update postings set kind = 'deposit' where amount = 980`,
-    [3],
+    [3, 6],
     String.raw`\(${PAYMENT}, ${POSTING}, USD\): expected transfer, found deposit`,
   ],
   [
     'a posting is in another currency than its accounts',
     `update postings set currency = 'EUR' where amount = 980`,
-    [3],
+    [3, 6],
     String.raw`\(${ACCOUNT}, ${PAYMENT}, ${POSTING}, EUR\): expected EUR, found USD`,
   ],
   [
@@ -112,80 +112,80 @@ const TAMPERINGS: readonly [string, string, readonly number[], string][] = [
        from accounts u, accounts e
       where p.amount = 1000 and u.id = p.to_account and e.user_id = u.user_id and e.currency = 'EUR';
      update postings p set debit_account = y.to_account from payments y where p.payment_id = y.id and p.amount = 980`,
-    [2, 3],
+    [2, 3, 6],
     String.raw`\(${ACCOUNT}, ${PAYMENT}, ${POSTING}, USD\): expected USD, found EUR`,
   ],
   [
     'a fee goes elsewhere than to internal',
     `update postings set debit_account = (select id from accounts where currency = 'USD' and code = 'wire')
       where kind = 'fee' and amount = 20`,
-    [2, 3],
+    [2, 3, 6],
     String.raw`\(${ACCOUNT}, ${PAYMENT}, ${POSTING}, USD\): expected internal, found another account`,
   ],
   [
     'a posting is on an account that is not there',
     `update postings set credit_account = gen_random_uuid() where amount = 980`,
-    [2, 3],
+    [2, 3, 6],
     String.raw`\(${ACCOUNT}, ${PAYMENT}, ${POSTING}, USD\): expected an account of the book, found none`,
   ],
   [
     'a running balance is changed',
     `update postings set debit_balance = debit_balance + 1 where kind = 'transfer' and amount = 980`,
-    [2],
+    [2, 6],
     String.raw`each running balance .* \(${ACCOUNT}, ${PAYMENT}, ${POSTING}, USD\): expected 109\.80, found 109\.81`,
   ],
   [
     'the last running balance is not the balance',
     `update postings set debit_balance = debit_balance + 1 where kind = 'transfer' and amount = 1960`,
-    [2],
+    [2, 6],
     String.raw`each running balance .* \(${ACCOUNT}, USD\): expected 129\.41, found 129\.40`,
   ],
   [
     'a running balance is lost',
     `update postings set credit_balance = null where kind = 'transfer'`,
-    [2],
+    [2, 6],
     String.raw`\(${ACCOUNT}, ${PAYMENT}, ${POSTING}, USD\): expected a running balance, found none`,
   ],
   [
     'a running balance is made up for a technical account',
     `update postings set debit_balance = 7 where kind = 'fee' and amount = 20`,
-    [2],
+    [2, 6],
     String.raw`\(${ACCOUNT}, ${PAYMENT}, ${POSTING}, USD\): expected none, found 0\.07`,
   ],
   [
     'an amount of a payment is changed',
     `update payments set amount = amount + 1 where kind = 'bonus'`,
-    [3],
+    [3, 6],
     String.raw`\(${PAYMENT}, USD\): expected 100\.01, found 100\.00`,
   ],
   [
     'a declined payment is called completed',
     `update payments set status = 'completed', decline_reason = null, completed_at = now() where status = 'declined'`,
-    [3],
+    [3, 6],
     String.raw`\(${PAYMENT}, USD\): expected 979\.02, found 0\.00`,
   ],
   [
     'a completed payment is called failed',
     `update payments set status = 'failed', failure_reason = 'none', completed_at = null where amount = 1000`,
-    [3],
+    [3, 6],
     String.raw`\(${PAYMENT}, USD\): expected 0\.00, found 9\.80`,
   ],
   [
     'a payment is removed',
     `delete from payments where kind = 'bonus'`,
-    [3],
+    [3, 6],
     String.raw`\(${PAYMENT}, USD\): expected no posting without a payment, found 100\.00`,
   ],
   [
     'a payment is sent elsewhere',
     `update payments set to_account = from_account where kind = 'transfer'`,
-    [3],
+    [3, 6],
     String.raw`\(${ACCOUNT}, ${PAYMENT}, ${POSTING}, USD\): expected the receiver, found another account`,
   ],
   [
     'a payment is called initiated that no worker knows of',
     `update payments set status = 'initiated', decline_reason = null where status = 'declined'`,
-    [3],
+    [3, 6],
     String.raw`\(${PAYMENT}, USD\): expected a place in the queue, found none`,
   ],
   [
@@ -199,7 +199,7 @@ const TAMPERINGS: readonly [string, string, readonly number[], string][] = [
     `insert into payments
        select (json_populate_record(p, '{"book": 99, "idempotency_key": null, "request_hash": null}')).* from payments p
         where status = 'declined'`,
-    [3],
+    [3, 6],
     'book number 99: payments and postings are of a book that exists: expected a book, found none',
   ],
   [
@@ -218,7 +218,7 @@ const TAMPERINGS: readonly [string, string, readonly number[], string][] = [
   [
     'a payment is pending of which nothing is held',
     `update payments set status = 'pending', decline_reason = null where status = 'declined'`,
-    [2],
+    [2, 6],
     String.raw`what is held .* \(${ACCOUNT}, USD\): expected 999\.00, found 0\.00`,
   ],
   [
@@ -290,6 +290,7 @@ describe('verify', () => {
   for (const [what, sql, laws, told] of TAMPERINGS) {
     it(`finds it where ${what}`, async () => {
       const gateway = await aGatewayWithPayments()
+      await untilSealed(gateway)
       await tamper(gateway, sql)
       const findings = await findingsOf(gateway.database)
       const lines = findings.map(({ book, text }) => `book ${book}: ${text}`)
@@ -361,7 +362,7 @@ describe('npm run verify', () => {
   it('says that the laws hold, and on how many rows, beside a running gateway', async () => {
     const { code, stdout, stderr } = await ended('verify/main.ts', await settingsFor(await aGatewayWithPayments()))
     assert.equal(code, 0, stderr)
-    assert.equal(stdout.match(/^law [1-5] {2}holds /gm)?.length, 5)
+    assert.equal(stdout.match(/^law [1-6] {2}holds /gm)?.length, 6)
     assert.match(stdout, /checked 1 books, \d+ accounts, 5 payments, 6 postings: the books are right\n$/)
   })
 
@@ -369,7 +370,7 @@ describe('npm run verify', () => {
     const { stderr } = await ended('verify/main.ts', await settingsFor(await aGatewayWithPayments()))
     assert.deepEqual(
       stderr.match(/^checking law \d/gm),
-      [1, 2, 3, 4, 5].map((law) => `checking law ${law}`),
+      [1, 2, 3, 4, 5, 6].map((law) => `checking law ${law}`),
     )
   })
 

@@ -1,9 +1,9 @@
 import { SERVER_ROLE } from '../database/connection.ts'
 
-// What always holds (docs/ledger.md), each law as queries that find what breaks it. PostgreSQL does the work and gives
+// What always holds (docs/ledger.md), laws 1 to 5 as queries that find what breaks it. PostgreSQL does the work and gives
 // back no more than the first few offenders, so memory stays bounded here however large the books.
 
-export const LAWS = [1, 2, 3, 4, 5] as const
+export const LAWS = [1, 2, 3, 4, 5, 6] as const
 export type Law = (typeof LAWS)[number]
 
 /** A rule of a law. Its query gives offenders, of the book `$1`. Law 5 is of the whole database and takes no book. */
@@ -243,12 +243,12 @@ const PAYMENTS: readonly Check[] = [
 
 const PRIVILEGES: Check = {
   law: 5,
-  rule: 'the server’s role can neither change nor remove postings, events or lines of the audit log',
+  rule: 'the server’s role can neither change nor remove postings, events, lines of the audit log or blocks',
   // A role that it can set, without inheriting from it, counts as its own.
   sql: `
     select null::uuid as account, null::uuid as payment, null::uuid as posting, null as currency, null::smallint as digits,
            'no such privilege' as expected, privilege || ' on ' || name as found
-      from unnest(array['postings', 'events', 'audit_log']) as name,
+      from unnest(array['postings', 'events', 'audit_log', 'blocks', 'seal_keys']) as name,
            unnest(array['update', 'delete', 'truncate']) as privilege
      where exists (
              select from pg_roles role

@@ -12,6 +12,7 @@ const MEANINGS: Readonly<Record<Law, string>> = {
   3: 'postings are those of their payments, and of no others',
   4: 'no account is below its floor',
   5: 'the server cannot change what was posted',
+  6: 'what was sealed is as it was, in an unbroken chain of blocks',
 }
 
 const HELP = `npm run verify: checks the laws of the ledger on live data, beside a running server or without one

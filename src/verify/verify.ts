@@ -2,6 +2,7 @@ import { type Client, type Connection, createPool } from '../database/connection
 import type { BookId } from '../ledger/id.ts'
 import { type Finding, type Offender, toFinding } from './finding.ts'
 import { CHECKS, type Check, type Law } from './laws.ts'
+import { verifySeals } from './seals.ts'
 
 export type Report = {
   readonly findings: readonly Finding[]
@@ -9,6 +10,7 @@ export type Report = {
   readonly accounts: bigint
   readonly payments: bigint
   readonly postings: bigint
+  readonly blocks: bigint
 }
 
 /** Called before each query with how many are done of how many, and which rule of which law comes next. */
@@ -18,7 +20,7 @@ export type OnProgress = (done: number, of: number, law: Law, rule: string) => v
 const MOST_NAMED = 20
 
 /**
- * Checks laws 1 to 5 on one consistent snapshot of all books, so that it can run beside servers that post. It changes
+ * Checks all laws on one consistent snapshot of all books, so that it can run beside servers that post. It changes
  * nothing and holds up nobody.
  */
 export async function verifyBooks(connection: Connection, onProgress: OnProgress = () => undefined): Promise<Report> {
@@ -28,9 +30,10 @@ export async function verifyBooks(connection: Connection, onProgress: OnProgress
     try {
       await beginSnapshot(client)
       const books = await countBooks(client)
-      const findings = await findOffenders(client, books, onProgress)
+      const offenders = await findOffenders(client, books, onProgress)
+      const seals = await checkSeals(client, books, onProgress)
       await client.query('commit')
-      return { findings, ...totalOf(books) }
+      return { findings: [...offenders, ...seals.findings], blocks: seals.blocks, ...totalOf(books) }
     } finally {
       client.release(true)
     }
@@ -69,7 +72,7 @@ async function countBooks(client: Client): Promise<CountedBook[]> {
   return rows
 }
 
-function totalOf(books: readonly CountedBook[]): Omit<Report, 'findings'> {
+function totalOf(books: readonly CountedBook[]): Omit<Report, 'findings' | 'blocks'> {
   const counted = { books: books.length, accounts: 0n, payments: 0n, postings: 0n }
   for (const { accounts, payments, postings } of books) {
     counted.accounts += accounts
@@ -85,7 +88,7 @@ async function findOffenders(
   onProgress: OnProgress,
 ): Promise<readonly Finding[]> {
   const findings: Finding[] = []
-  const queries = CHECKS.reduce((total, check) => total + placesOf(check, books).length, 0)
+  const queries = stepsOf(books)
   let done = 0
   for (const check of CHECKS) {
     const { law, rule } = check
@@ -103,6 +106,28 @@ async function findOffenders(
     if (more > 0n) findings.push({ book: null, law, text: `${rule}: and ${more} more` })
   }
   return findings
+}
+
+/** Law 6: the first findings, and how many more there are. */
+async function checkSeals(client: Client, books: readonly CountedBook[], onProgress: OnProgress) {
+  const findings: Finding[] = []
+  let more = 0
+  let blocks = 0n
+  for (const [index, { book, name }] of books.entries()) {
+    const steps = stepsOf(books)
+    onProgress(steps - books.length + index, steps, 6, `${name}: every block holds what was sealed`)
+    blocks += await verifySeals(client, book, (text) => {
+      if (findings.length < MOST_NAMED) findings.push({ book: name, law: 6, text })
+      else more += 1
+    })
+  }
+  if (more > 0) findings.push({ book: null, law: 6, text: `every block holds what was sealed: and ${more} more` })
+  return { findings, blocks }
+}
+
+/** Each rule at each of its places, and the blocks of each book. */
+function stepsOf(books: readonly CountedBook[]): number {
+  return CHECKS.reduce((total, check) => total + placesOf(check, books).length, books.length)
 }
 
 /** Where a rule is to be checked, and what its query is given for it. */

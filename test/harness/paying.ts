@@ -3,7 +3,7 @@ import { withOwner } from '../../src/database/connection.ts'
 import { ERRORS, type ErrorCode } from '../../src/http/errors.ts'
 import { verifyBooks } from '../../src/verify/verify.ts'
 import type { Client, Reply } from './client.ts'
-import type { TestGateway } from './gateway.ts'
+import { type TestGateway, until } from './gateway.ts'
 
 /** The body of a payment. */
 export function transfer(from: string, to: string, amount: string, more: object = {}) {
@@ -64,4 +64,19 @@ export async function assertBooksAreRight({ database }: TestGateway): Promise<vo
   const { findings, postings } = await verifyBooks(database)
   assert.deepEqual(findings, [])
   assert.ok(postings > 0n)
+}
+
+/** Waits until everything that is final is in a block. */
+export async function untilSealed(gateway: TestGateway): Promise<void> {
+  await until(async () => {
+    const waiting = await rowsOf(
+      gateway,
+      `select from (select book, txid, type from events union all select book, txid, 'audit' from audit_log) e
+        where (type = 'audit' or type in ('payment.completed', 'payment.declined', 'payment.canceled', 'payment.failed',
+                                          'payment.expired'))
+          and txid > coalesce((select max(b.up_to_txid::text::bigint)::text::xid8 from blocks b where b.book = e.book),
+                              '0'::xid8)`,
+    )
+    return waiting.length === 0
+  })
 }

@@ -1,0 +1,158 @@
+import { randomBytes } from 'node:crypto'
+import { readClock } from '../database/clock.ts'
+import { type Client, inTransaction, type Pool, type Queryable } from '../database/connection.ts'
+import { isUnavailable, isUniqueViolation } from '../database/faults.ts'
+import { formatInstant } from '../database/instant.ts'
+import type { BookId } from '../ledger/id.ts'
+import type { Log } from '../log.ts'
+import { type BlockContent, hashOf, headerOf, insertBlock, readHead } from './block.ts'
+import { FINAL_EVENTS, leavesOf, type Range, readEntries, readFinals } from './entries.ts'
+import type { SealKey } from './keys.ts'
+import { FORMAT } from './leaves.ts'
+import { rootOf } from './merkle.ts'
+
+/** Seals what was committed, on any number of nodes at once: whichever comes first. */
+export type Sealer = { readonly stop: () => Promise<void> }
+
+type Options = { readonly pool: Pool; readonly key: SealKey; readonly log: Log }
+
+const LOOK_EVERY_MS = 500
+/** Of a block, unless one transaction alone has more: small enough that nobody waits while they are hashed. */
+const MOST_ENTRIES = 1_000
+/** The first half of the advisory locks that keep nodes from doing the same work; the book is the other. */
+const LOCK = 0x5ea1
+
+/** Looks twice a second for what is committed and in no block. A round that fails is logged and tried again. */
+export function createSealer({ pool, key, log }: Options): Sealer {
+  let stopped = false
+  let timer: NodeJS.Timeout | undefined
+  let round = Promise.resolve()
+
+  async function sealAll(): Promise<void> {
+    for (const book of await booksWithWork(pool)) {
+      while (!stopped && (await sealOne(pool, book, key, log))) {}
+    }
+  }
+
+  function schedule(): void {
+    if (stopped) return
+    timer = setTimeout(() => {
+      round = sealAll()
+        .catch((error: unknown) => {
+          if (!isUnavailable(error)) log.error({ err: error }, 'blocks could not be sealed')
+        })
+        .finally(schedule)
+    }, LOOK_EVERY_MS).unref()
+  }
+  schedule()
+
+  return {
+    stop: async () => {
+      stopped = true
+      clearTimeout(timer)
+      await round
+    },
+  }
+}
+
+async function booksWithWork(pool: Pool): Promise<BookId[]> {
+  const { rows } = await pool.query<{ book: BookId }>({
+    name: 'books-to-seal',
+    text: `
+      select k.book
+        from books k
+       cross join lateral (select coalesce((select b.up_to_txid from blocks b where b.book = k.book
+                                             order by b.number desc limit 1), '0'::xid8) as txid) sealed
+       where exists (select from events e where e.book = k.book and e.txid > sealed.txid and e.type = any($1))
+          or exists (select from audit_log a where a.book = k.book and a.txid > sealed.txid)
+       order by k.book`,
+    values: [FINAL_EVENTS],
+  })
+  return rows.map(({ book }) => book)
+}
+
+/** Seals one block of the book, if there is something for it; whether there may be more. */
+async function sealOne(pool: Pool, book: BookId, key: SealKey, log: Log): Promise<boolean> {
+  try {
+    return await inTransaction(pool, (client) => seal(client, book, key, log))
+  } catch (error) {
+    // The number of the block is what decides between nodes; the lock only saves work.
+    if (isUniqueViolation(error)) return false
+    throw error
+  }
+}
+
+async function seal(client: Client, book: BookId, key: SealKey, log: Log): Promise<boolean> {
+  const { rows } = await client.query<{ mine: boolean; barrier: string }>({
+    name: 'begin-seal',
+    text: `select pg_try_advisory_xact_lock($1, $2) as mine, pg_snapshot_xmin(pg_current_snapshot())::text as barrier`,
+    values: [LOCK, book],
+  })
+  const [{ mine, barrier } = { mine: false, barrier: '0' }] = rows
+  if (!mine) return false
+  const head = await readHead(client, book)
+  const after = head?.upTo ?? 0n
+  // Every transaction below the barrier has ended, and none can come back: nothing slips in behind a block.
+  const ended = BigInt(barrier) - 1n
+  if (ended < after) {
+    log.error({ book, after: String(after), ended: String(ended) }, 'the database counts transactions anew')
+    return false
+  }
+  const upTo = await endOf(client, book, { after, upTo: ended })
+  const payments = await readFinals(client, book, { after, upTo })
+  const entries = await readEntries(client, book, payments, { after, upTo })
+  if (entries.length === 0) return false
+  const times = entries.map(({ at }) => at).sort()
+  const salt = randomBytes(32)
+  const leaves = leavesOf(entries, salt)
+  const sealedAt = formatInstant(await readClock(client))
+  const content = {
+    book,
+    number: (head?.number ?? 0n) + 1n,
+    format: FORMAT,
+    previous: head?.hash ?? null,
+    upTo,
+    payments,
+    leaves: leaves.length,
+    root: rootOf(leaves),
+    firstAt: times[0] ?? sealedAt,
+    lastAt: times.at(-1) ?? sealedAt,
+    keyId: key.id,
+    sealedAt,
+  }
+  await insertSigned(client, content, salt, key)
+  return upTo < ended
+}
+
+async function insertSigned(client: Queryable, content: BlockContent, salt: Buffer, key: SealKey): Promise<void> {
+  await client.query({
+    name: 'tell-seal-key',
+    text: `
+      insert into seal_keys (book, id, public_key, first_block, created_at) values ($1, $2, $3, $4, $5)
+          on conflict (book, id) do nothing`,
+    values: [content.book, key.id, key.publicKey, content.number, content.sealedAt],
+  })
+  const header = headerOf(content)
+  await insertBlock(client, { ...content, salt, hash: hashOf(header), signature: key.sign(header) })
+}
+
+/** Where a block of bounded size ends: behind the last transaction that it holds whole. */
+async function endOf(client: Queryable, book: BookId, { after, upTo }: Range): Promise<bigint> {
+  const { rows } = await client.query<{ first: string | null; beyond: string | null }>({
+    name: 'end-of-block',
+    text: `
+      select (array_agg(txid order by txid))[1]::text as first, (array_agg(txid order by txid))[$5 + 1]::text as beyond
+        from ((select e.txid from events e
+                where e.book = $1 and e.txid > $2::xid8 and e.txid <= $3::xid8 and e.type = any($4)
+                order by e.txid, e.id limit $5 + 1)
+              union all
+              (select a.txid from audit_log a
+                where a.book = $1 and a.txid > $2::xid8 and a.txid <= $3::xid8
+                order by a.txid, a.id limit $5 + 1)) next`,
+    values: [book, String(after), String(upTo), FINAL_EVENTS, MOST_ENTRIES],
+  })
+  const [{ first, beyond } = { first: null, beyond: null }] = rows
+  if (first === null || beyond === null) return upTo
+  const last = BigInt(beyond) - 1n
+  return last >= BigInt(first) ? last : BigInt(first)
+}
