@@ -23,6 +23,7 @@ import { importRoutes } from './routes/import.ts'
 import { operationRoutes } from './routes/operations.ts'
 import { paymentActionRoutes } from './routes/payment_actions.ts'
 import { paymentRoutes } from './routes/payments.ts'
+import { positionRoutes } from './routes/position.ts'
 import { rateRoutes } from './routes/rates.ts'
 import { reportRoutes } from './routes/reports.ts'
 import { statementRoutes } from './routes/statements.ts'
@@ -104,6 +105,7 @@ export async function createApp(gateway: Gateway): Promise<App> {
     rateRoutes(routes, gateway)
     adminRateRoutes(routes, gateway)
     reportRoutes(routes, gateway)
+    positionRoutes(routes, gateway)
   })
   for (const group of [bulkRoutes, importRoutes, rateImportRoutes, confirmPage]) {
     await app.register(async (scope) => group(scope as App, gateway))
