@@ -1,9 +1,22 @@
 import assert from 'node:assert/strict'
+import { copyFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { before, describe, it } from 'node:test'
+import { readConfig } from '../src/config.ts'
 import { parseInstant } from '../src/database/instant.ts'
-import { aGateway, anOperator, aUser, mailsTo, type TestGateway, type TestUser, until } from './harness/gateway.ts'
+import {
+  aGateway,
+  anOperator,
+  aUser,
+  loggedIn,
+  mailsTo,
+  type TestGateway,
+  type TestUser,
+  until,
+} from './harness/gateway.ts'
 import { anAccount, assertBooksAreRight, assertProblem, everyPage, rowsOf, transfer } from './harness/paying.ts'
 import { aReceiver, type Behaviour, type Received, verified } from './harness/receiver.ts'
+import { aFolder } from './harness/server.ts'
 
 const SETTINGS = { BGW_WEBHOOK_ALLOW_PRIVATE: 'true', BGW_WEBHOOK_TIMEOUT: '1', BGW_WEBHOOK_RETRIES: '0.05,0.1,0.2' }
 
@@ -127,6 +140,29 @@ describe('a webhook', () => {
       const once = types.filter((type, index) => type !== types[index - 1])
       assert.deepEqual(once, ['payment.initiated', 'payment.completed'])
     }
+  })
+
+  it('has an event that comes while the one before waits for its next attempt right behind it', async () => {
+    const slow = await aGateway({ ...SETTINGS, BGW_WEBHOOK_RETRIES: '2,2' })
+    const { user, receiver, path } = await aSubscriber(500, ['*'], slow)
+    const account = await anAccount(user)
+    const [first] = await until(async () => {
+      const found = await deliveriesOf(user, path, '&attempts=1')
+      return found.length === 1 && found[0].last_attempt !== null && found
+    })
+    receiver.behave(200)
+    await user.post(`/v1/accounts/${account}/close`)
+    const [waiting] = await until(async () => {
+      const found = await deliveriesOf(user, path, '&event_type=account.closed')
+      return found.length === 1 && found
+    })
+    assert.deepEqual([waiting.status, waiting.next_attempt_at], ['pending', first.next_attempt_at])
+    // Asked for at once, the first makes way for the second too.
+    await user.post(`${path}/deliveries/${first.id}/redeliver`)
+    const received = await untilReceived(receiver, 3)
+    assert.deepEqual(typesOf(received), ['account.created', 'account.created', 'account.closed'])
+    assert.ok((received[2]?.at ?? 0) - (received[1]?.at ?? 0) < 1_900)
+    await slow.stop()
   })
 
   it('sees its own changes only: many subscribers at once, each its own', async () => {
@@ -547,6 +583,66 @@ describe('webhooks', () => {
     assert.deepEqual(one.body.data, [all[0]])
     assert.deepEqual((await user.get(`${path}/deliveries?next_attempt_at[gt]=2020-01-01T00:00:00Z`)).body.data, [])
   })
+})
+
+describe('where webhooks go', () => {
+  it('is to https and public addresses only, unless configured', async () => {
+    const strict = await aGateway()
+    const user = await aUser(strict)
+    const wish = (url: string) => ({ url, events: ['*'] })
+    const good = await user.post('/v1/webhooks', wish('https://example.com/hook'))
+    assert.equal(good.status, 201)
+    for (const url of [
+      ...['http://example.com/', 'https://localhost/', 'https://127.0.0.1/', 'https://2130706433/', 'https://0x7f.1/'],
+      ...[
+        'https://10.0.0.1/',
+        'https://169.254.169.254/latest/meta-data',
+        'https://[::1]/',
+        'https://[::ffff:10.0.0.1]/',
+      ],
+      ...['https://[fd00::1]/', 'https://100.64.0.1/', 'https://192.0.2.1/', 'https://user:pass@example.com/'],
+    ]) {
+      const made = await user.post('/v1/webhooks', wish(url))
+      assertProblem(made, 'invalid_value')
+      assert.equal(made.body.errors[0].field, 'url')
+      assertProblem(await user.patch(`/v1/webhooks/${good.body.id}`, { url }), 'invalid_value')
+    }
+    assert.equal((await user.get(`/v1/webhooks/${good.body.id}`)).body.url, 'https://example.com/hook')
+    await strict.stop()
+  })
+
+  it('is checked again when it is sent, as the settings may have changed', async () => {
+    const receiver = await aReceiver()
+    const open = await aGateway(SETTINGS)
+    const user = await aUser(open)
+    const { body } = await user.post('/v1/webhooks', { url: receiver.url, events: ['*'] })
+    const secretKeyFile = join(await aFolder(), 'keys')
+    await copyFile(join(open.mailFolder, '../secret.key'), secretKeyFile)
+    await open.stop()
+    const strict = await aGateway({ BGW_SECRET_KEY_FILE: secretKeyFile }, open.database)
+    const same = await loggedIn(strict, user.email)
+    const ping = await same.post(`/v1/webhooks/${body.id}/ping`)
+    const failed = await until(async () => {
+      const found = await same.get(`/v1/webhooks/${body.id}/deliveries/${ping.body.id}`)
+      return found.body.status === 'failed' && found.body
+    })
+    assert.equal(failed.attempt_log[0].error, 'url_refused')
+    assert.equal(receiver.received.length, 0)
+    await strict.stop()
+  })
+})
+
+it('a webhook that fails is tried for exactly three days', () => {
+  const { retriesMs, timeoutMs, allowPrivate } = readConfig({}).webhooks
+  assert.deepEqual(retriesMs.slice(0, 6), [5_000, 300_000, 1_800_000, 7_200_000, 18_000_000, 36_000_000])
+  assert.equal(
+    retriesMs.reduce((sum, pause) => sum + pause, 0),
+    3 * 24 * 3_600 * 1_000,
+  )
+  assert.deepEqual([timeoutMs, allowPrivate], [15_000, false])
+  for (const wrong of ['soon', '5,', '-1', '1e3']) {
+    assert.throws(() => readConfig({ BGW_WEBHOOK_RETRIES: wrong }), /BGW_WEBHOOK_RETRIES must be/)
+  }
 })
 
 it('webhooks leave the books right', () => assertBooksAreRight(gateway))

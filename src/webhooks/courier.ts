@@ -1,8 +1,8 @@
 import type { Pool } from '../database/connection.ts'
 import type { SecretBox } from '../database/secret_box.ts'
-import type { BookId, WebhookId } from '../ledger/id.ts'
+import type { BookId } from '../ledger/id.ts'
 import type { Log } from '../log.ts'
-import { type Claimed, claim, deliver, readDue, type Wanted } from './deliver.ts'
+import { type Claimed, claim, type Due, deliver, readDue, type Wanted } from './deliver.ts'
 import type { Send } from './send.ts'
 
 /** Sends what is due to endpoints, on this node, until it is stopped. */
@@ -23,10 +23,11 @@ type Options = {
 const LOOK_EVERY_MS = 500
 
 /**
- * Requests under way on a node: in all, to one endpoint, and to those that failed the last time, one of them and all
- * together. So one that takes 15 s to fail keeps nobody waiting: it has few places, and all such have half of them.
+ * Requests under way on a node: in all, to one endpoint, to those of one user, and to those that failed the last time,
+ * one of them and all together. So whoever takes 15 s to fail keeps nobody else waiting: one user has a quarter of the
+ * places at most, and all that fail have half of them.
  */
-export const PLACES = { all: 96, each: 8, failing: 48, eachFailing: 2 }
+export const PLACES = { all: 96, each: 8, user: 24, failing: 48, eachFailing: 2 }
 
 /** What a request that was under way may still take when the gateway stops, before it is cut off. */
 const GRACE_MS = 2_000
@@ -34,7 +35,7 @@ const GRACE_MS = 2_000
 export function createCourier(options: Options): Courier {
   const { pool, dispatch, log, timeoutMs } = options
   const stopping = new AbortController()
-  const underWay = new Map<Promise<void>, { readonly webhookId: WebhookId; readonly failing: boolean }>()
+  const underWay = new Map<Promise<void>, Due>()
   let round: Promise<void> | undefined
   let again = false
 
@@ -65,16 +66,17 @@ export function createCourier(options: Options): Courier {
   async function sendDue(book: BookId): Promise<void> {
     if (underWay.size >= PLACES.all) return
     const due = await readDue(pool, book)
-    const failing = new Map(due.map((endpoint) => [endpoint.id, endpoint.failing]))
+    const endpoints = new Map(due.map((endpoint) => [endpoint.id, endpoint]))
     const wanted = placesFor(due, [...underWay.values()])
     if (wanted.length === 0) return
     // A claim outlives the request by as long again, so that nobody sends it twice while we live.
     for (const claimed of await claim(pool, book, wanted, Math.max(2 * timeoutMs, 10_000))) {
-      begin(book, claimed, failing.get(claimed.webhook_id) ?? false)
+      const endpoint = endpoints.get(claimed.webhook_id)
+      if (endpoint) begin(book, claimed, endpoint)
     }
   }
 
-  function begin(book: BookId, claimed: Claimed, failing: boolean): void {
+  function begin(book: BookId, claimed: Claimed, endpoint: Due): void {
     const sending: Promise<void> = deliver(options, book, claimed, stopping.signal)
       // The claim runs out, and it is sent again.
       .catch((error: unknown) => log.error({ err: error, delivery: claimed.id }, 'a webhook could not be handled'))
@@ -82,7 +84,7 @@ export function createCourier(options: Options): Courier {
         underWay.delete(sending)
         look()
       })
-    underWay.set(sending, { webhookId: claimed.webhook_id, failing })
+    underWay.set(sending, endpoint)
   }
 
   let ended = false
@@ -102,20 +104,21 @@ export function createCourier(options: Options): Courier {
 }
 
 /** How many requests each endpoint may begin now, beside those under way. The order is random, so that none is always last. */
-export function placesFor(
-  due: readonly { readonly id: WebhookId; readonly failing: boolean }[],
-  underWay: readonly { readonly webhookId: WebhookId; readonly failing: boolean }[],
-): Wanted[] {
-  let free = PLACES.all - underWay.length
-  let freeForFailing = PLACES.failing - underWay.filter(({ failing }) => failing).length
+export function placesFor(due: readonly Due[], underWay: readonly Due[]): Wanted[] {
+  const taken = [...underWay]
   const wanted: Wanted[] = []
-  for (const { id, failing } of shuffled(due)) {
-    const own = underWay.filter(({ webhookId }) => webhookId === id).length
-    const most = failing ? Math.min(PLACES.eachFailing - own, freeForFailing, free) : Math.min(PLACES.each - own, free)
+  const free = (most: number, counts: (endpoint: Due) => boolean) => most - taken.filter(counts).length
+  for (const endpoint of shuffled(due)) {
+    const { id, userId, failing } = endpoint
+    const most = Math.min(
+      free(PLACES.all, () => true),
+      free(PLACES.user, (other) => other.userId === userId),
+      free(failing ? PLACES.eachFailing : PLACES.each, (other) => other.id === id),
+      failing ? free(PLACES.failing, (other) => other.failing) : PLACES.each,
+    )
     if (most <= 0) continue
     wanted.push({ webhookId: id, most })
-    free -= most
-    if (failing) freeForFailing -= most
+    taken.push(...Array.from({ length: most }, () => endpoint))
   }
   return wanted
 }

@@ -2,7 +2,7 @@ import { readClock } from '../database/clock.ts'
 import { type Client, inTransaction, type Pool } from '../database/connection.ts'
 import { formatInstant } from '../database/instant.ts'
 import type { SecretBox } from '../database/secret_box.ts'
-import type { BookId, DeliveryId, EventId, Id, Instant, WebhookId } from '../ledger/id.ts'
+import type { BookId, DeliveryId, EventId, Id, Instant, UserId, WebhookId } from '../ledger/id.ts'
 import { encodeId } from '../ledger/typeid.ts'
 import { PING } from './delivery.ts'
 import { giveUpOn, lockWebhook, readSecrets } from './endpoint.ts'
@@ -25,15 +25,14 @@ export type Claimed = {
   readonly claimed_until: string
 }
 
-/** Endpoints with something to send now, and whether they failed the last time. */
-export async function readDue(
-  pool: Pool,
-  book: BookId,
-): Promise<{ readonly id: WebhookId; readonly failing: boolean }[]> {
-  const { rows } = await pool.query<{ id: WebhookId; failing: boolean }>({
+/** An endpoint with something to send now, and whether it failed the last time. */
+export type Due = { readonly id: WebhookId; readonly userId: UserId; readonly failing: boolean }
+
+export async function readDue(pool: Pool, book: BookId): Promise<Due[]> {
+  const { rows } = await pool.query<Due>({
     name: 'webhooks-due',
     text: `
-      select w.id, w.failing from webhooks w
+      select w.id, w.user_id as "userId", w.failing from webhooks w
        where w.book = $1 and w.status = 'active'
          and exists (select from webhook_deliveries d
                       where d.book = w.book and d.webhook_id = w.id and d.status = 'pending' and d.due_at <= now()

@@ -168,6 +168,7 @@ export async function insertDeliveries(
   if (deliveries.length === 0) return
   const at = await readClock(client)
   const newId = idsAt(at)
+  const ids = deliveries.map(() => newId<'delivery'>())
   const column = <T>(of: (delivery: NewDelivery) => T) => deliveries.map(of)
   await client.query(
     `insert into webhook_deliveries (book, id, webhook_id, event_txid, event_id, event_type, object_id, body, status,
@@ -178,7 +179,7 @@ export async function insertDeliveries(
          as v (id, webhook_id, txid, event_id, event_type, object_id, body, status)`,
     [
       book,
-      column(() => newId<'delivery'>()),
+      ids,
       column(({ webhookId }) => webhookId),
       column(({ txid }) => txid),
       column(({ eventId }) => eventId),
@@ -188,5 +189,30 @@ export async function insertDeliveries(
       column(({ active }) => (active ? 'pending' : 'skipped')),
       formatInstant(at),
     ],
+  )
+  await waitInLine(client, book, ids, at)
+}
+
+/**
+ * What stands behind an event that is tried again later waits as long, and need not be looked at before. That event is
+ * locked: who delivers it meanwhile does so before, and it is not there, or after, and finds these.
+ */
+async function waitInLine(client: Client, book: BookId, ids: readonly DeliveryId[], at: Instant): Promise<void> {
+  await client.query(
+    `with behind as materialized (
+       select d.id, first.due_at
+         from webhook_deliveries d
+         cross join lateral (
+           select h.due_at from webhook_deliveries h
+            where h.book = $1 and h.webhook_id = d.webhook_id and h.object_id = d.object_id and h.status = 'pending'
+              and (h.event_txid, h.event_id) < (d.event_txid, d.event_id)
+            order by h.event_txid, h.event_id
+            limit 1
+              for share) first
+        where d.book = $1 and d.id = any($2) and d.status = 'pending')
+     update webhook_deliveries d set due_at = behind.due_at
+       from behind
+      where d.book = $1 and d.id = behind.id and behind.due_at > $3`,
+    [book, ids, formatInstant(at)],
   )
 }
