@@ -1,18 +1,231 @@
 import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { readFile, stat, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { describe, it } from 'node:test'
+import { promisify } from 'node:util'
+import { withOwner } from '../src/database/connection.ts'
+import {
+  CHANGES_OF_PAYMENT,
+  SEALED_OF_AUDIT,
+  SEALED_OF_PAYMENT,
+  SEALED_OF_POSTING,
+  WITHHELD_OF_PAYMENT,
+  WITHHELD_OF_POSTING,
+} from '../src/seal/leaves.ts'
 import { verifyBooks } from '../src/verify/verify.ts'
-import { aGateway, aUser } from './harness/gateway.ts'
-import { transfer, untilSealed } from './harness/paying.ts'
+import { aGateway, anOperator, aUser, type TestGateway, until } from './harness/gateway.ts'
+import { assertProblem, fund, rowsOf, transfer, untilSealed } from './harness/paying.ts'
+import { aFolder } from './harness/server.ts'
+
+/** Three blocks or more: payments and, made by an operator, lines of the audit log. */
+async function aSealedGateway() {
+  const gateway = await aGateway()
+  const [ada, bob, root] = [await aUser(gateway), await aUser(gateway), await anOperator(gateway)]
+  const [from, to] = [await ada.account('USD'), await bob.account('USD')]
+  const payments: string[] = []
+  for (const amount of ['10.00', '11.00', '999.00']) {
+    payments.push((await ada.post('/v1/payments', transfer(from, to, amount))).body.id)
+    await fund(root, from, '5.00')
+    await untilSealed(gateway)
+  }
+  return { gateway, ada, bob, root, payments }
+}
+
+async function lawSix({ database }: TestGateway): Promise<string[]> {
+  const { findings } = await verifyBooks(database)
+  return findings.filter(({ law }) => law === 6).map(({ text }) => text)
+}
+
+async function tamper({ database }: TestGateway, sql: string): Promise<void> {
+  await withOwner(database, (client) => client.query(sql))
+}
+
+/** Runs the script of docs/proofs.md; what it prints, or throws where it ends with another code than 0. */
+async function check(proof: unknown, keys: unknown): Promise<string> {
+  const page = await readFile(join(import.meta.dirname, '../docs/proofs.md'), 'utf8')
+  const script = /^```js\n(.*?)^```$/ms.exec(page)?.[1] ?? ''
+  const folder = await aFolder()
+  const files = ['check.mjs', 'proof.json', 'seal-keys.json'].map((name) => join(folder, name))
+  const texts = [script, JSON.stringify(proof), JSON.stringify(keys)]
+  await Promise.all(files.map((file, index) => writeFile(file, texts[index] ?? '')))
+  const { stdout } = await promisify(execFile)(process.execPath, files)
+  return stdout
+}
+
+/** The block that holds the payment of 10.00, and another one. */
+const BLOCK = `(select number from blocks, payments p where p.amount = 1000 and p.id = any(payments))`
+
+const TAMPERINGS: readonly [string, string, RegExp][] = [
+  ['a posting is changed', `update postings set amount = amount + 1 where amount = 980`, /^block N .*does not hold/],
+  ['a posting is removed', `delete from postings where amount = 980`, /^block N .*does not hold/],
+  [
+    'a posting is added',
+    `insert into postings select (json_populate_record(p, json_build_object('id', gen_random_uuid()))).* from postings p
+      where amount = 980`,
+    /^block N .*does not hold/,
+  ],
+  [
+    'a running balance is changed',
+    `update postings set debit_balance = 1 where amount = 980`,
+    /^block N .*does not hold/,
+  ],
+  ['a description is changed', `update payments set description = 'x' where amount = 1000`, /^block N .*does not hold/],
+  [
+    'who asked is changed',
+    `update payments set made_by = gen_random_uuid() where amount = 1000`,
+    /^block N .*not hold/,
+  ],
+  ['a payment is removed', `delete from payments where amount = 1000`, /^block N .*does not hold/],
+  [
+    'a payment is added',
+    `insert into payments
+       select (json_populate_record(p, json_build_object('id', gen_random_uuid(), 'idempotency_key', null,
+                                                         'request_hash', null))).*
+         from payments p where amount = 99900`,
+    /^pay_\w{26} was not sealed when it became final \(in block \d+ by its time\)/,
+  ],
+  ['a line of the audit log is changed', `update audit_log set detail = '{}' where AUDIT`, /^block A .*does not hold/],
+  ['a line of the audit log is removed', `delete from audit_log where AUDIT`, /^block A .*does not hold/],
+  [
+    'a line of the audit log is added to a block',
+    `insert into audit_log select (json_populate_record(a, json_build_object('id', gen_random_uuid()))).* from audit_log a
+      where AUDIT`,
+    /^block A .*does not hold/,
+  ],
+  ['a block is removed', `delete from blocks where number = ${BLOCK}`, /^block \d+ comes where block N should be/],
+  [
+    'the root of a block is changed',
+    `update blocks set root = sha256(root) where number = ${BLOCK}`,
+    /^block N is not what/,
+  ],
+  [
+    'the salt of a block is changed',
+    `update blocks set salt = sha256(salt) where number = ${BLOCK}`,
+    /^block N .*not hold/,
+  ],
+  [
+    'a signature is changed',
+    `update blocks set signature = set_byte(signature, 9, 255 - get_byte(signature, 9)) where number = ${BLOCK}`,
+    /^block N is not signed with the key/,
+  ],
+  [
+    'blocks change places',
+    `alter table blocks drop constraint blocks_check;
+     update blocks set number = -number;
+     update blocks set number = 1 + (select max(-number) from blocks) + number`,
+    /^block 1 is not what was sealed/,
+  ],
+]
 
 describe('sealed blocks', () => {
-  it('hold what was committed within seconds, and verify finds them right', async () => {
-    const gateway = await aGateway()
-    const [ada, bob] = [await aUser(gateway), await aUser(gateway)]
-    const [from, to] = [await ada.account('USD'), await bob.account('USD')]
-    await ada.post('/v1/payments', transfer(from, to, '10.00'))
-    await untilSealed(gateway)
+  it('hold what was committed within seconds, in a chain, and verify finds them right', async () => {
+    const { gateway } = await aSealedGateway()
     const report = await verifyBooks(gateway.database)
     assert.deepEqual(report.findings, [])
-    assert.ok(report.blocks > 0n)
+    assert.ok(report.blocks >= 3n)
+    const [{ payments, finals }] = await rowsOf(
+      gateway,
+      'select (select sum(cardinality(b.payments)) from blocks b) as payments, (select count(*) from payments) as finals',
+    )
+    assert.equal(payments, finals)
+  })
+
+  it('are made once where two gateways seal the same books, each with a key of its own', async () => {
+    const one = await aGateway()
+    const [ada, bob] = [await aUser(one), await aUser(one)]
+    await aGateway({}, one.database)
+    const [from, to] = [await ada.account('USD'), await bob.account('USD')]
+    for (let round = 0; round < 4; round += 1) {
+      await ada.post('/v1/payments', transfer(from, to, '1.00'))
+      await untilSealed(one)
+    }
+    assert.deepEqual(await lawSix(one), [])
+  })
+
+  it('are signed with a key that only its owner can read', async () => {
+    const gateway = await aGateway()
+    const { mode } = await stat(join(gateway.inside.config.dataFolder, 'seal.key'))
+    assert.equal(mode & 0o777, 0o600)
+  })
+
+  it('leave out nothing: every column is sealed, withheld, or known to change', async () => {
+    const gateway = await aGateway()
+    const columnsOf = async (table: string) =>
+      (
+        await rowsOf(gateway, `select attname from pg_attribute where attrelid = $1::regclass and attnum > 0`, [table])
+      ).map(({ attname }) => attname)
+    const known = {
+      payments: [...SEALED_OF_PAYMENT, ...WITHHELD_OF_PAYMENT, ...CHANGES_OF_PAYMENT],
+      postings: [...SEALED_OF_POSTING, ...WITHHELD_OF_POSTING, 'payment_id'],
+      audit_log: [...SEALED_OF_AUDIT, 'txid'],
+    }
+    for (const [table, columns] of Object.entries(known)) {
+      assert.deepEqual((await columnsOf(table)).sort(), ['book', ...columns].sort(), table)
+    }
+  })
+
+  for (const [what, sql, told] of TAMPERINGS) {
+    it(`show it where ${what}`, async () => {
+      const { gateway } = await aSealedGateway()
+      const [{ number }] = await rowsOf(gateway, `select ${BLOCK} as number`)
+      const [line] = await rowsOf(
+        gateway,
+        `select a.id, (select min(b.number) from blocks b where b.up_to_txid >= a.txid) as number from audit_log a
+          where a.action = 'payment.adjust' or a.object_id is not null order by a.id limit 1`,
+      )
+      await tamper(gateway, sql.replaceAll('AUDIT', `id = '${line.id}'`))
+      const pattern = told.source.replace('block N', `block ${number}`).replace('block A', `block ${line.number}`)
+      const texts = await lawSix(gateway)
+      assert.ok(
+        texts.some((text) => new RegExp(pattern).test(text)),
+        `${pattern}: ${texts.join('\n')}`,
+      )
+    })
+  }
+})
+
+describe('a proof of a payment', () => {
+  it('is checked by the script of the docs, for both sides, and by nothing that was changed', async () => {
+    const { gateway, ada, bob, root, payments } = await aSealedGateway()
+    const { body: keys } = await gateway.anybody.get('/v1/seal-keys')
+    for (const id of payments) {
+      for (const somebody of [ada, bob, root]) {
+        const { status, body: proof } = await somebody.get(`/v1/payments/${id}/proof`)
+        assert.equal(status, 200)
+        assert.match(await check(proof, keys), new RegExp(`^in block \\d+, sealed .*: {"payment":{"id":"${id}"`))
+        assert.doesNotMatch(proof.leaf, /balance|made_by/)
+      }
+    }
+    const { body: proof } = await ada.get(`/v1/payments/${payments[0]}/proof`)
+    const { payment, postings } = JSON.parse(proof.leaf)
+    assert.deepEqual([payment.status, payment.amount, postings.length], ['completed', '1000', 2])
+    const header = proof.block.header.replace(/"sealed_at":"2/, '"sealed_at":"3')
+    for (const wrong of [
+      { ...proof, leaf: proof.leaf.replace('"1000"', '"1001"') },
+      { ...proof, path: proof.path.slice(1) },
+      { ...proof, block: { ...proof.block, header } },
+    ]) {
+      await assert.rejects(check(wrong, keys), /Command failed/)
+    }
+    await assert.rejects(check(proof, { data: [] }), /Command failed/)
+  })
+
+  it('is there only once the payment is sealed, and for nobody else', async () => {
+    const gateway = await aGateway()
+    const [ada, bob, eve] = [await aUser(gateway), await aUser(gateway), await aUser(gateway)]
+    const held = transfer(await ada.account('USD'), await bob.account('USD'), '1.00', { capture: 'manual' })
+    const { body: payment } = await ada.post('/v1/payments', held)
+    assertProblem(await ada.get(`/v1/payments/${payment.id}/proof`), 'not_sealed_yet')
+    assertProblem(await eve.get(`/v1/payments/${payment.id}/proof`), 'not_found')
+    assertProblem(await gateway.anybody.get(`/v1/payments/${payment.id}/proof`), 'unauthenticated')
+    assertProblem(await ada.get('/v1/payments/pay_1/proof'), 'not_found')
+    assertProblem(await ada.get(`/v1/payments/${payment.id}/proof?full=1`), 'invalid_query')
+    await ada.post(`/v1/payments/${payment.id}/cancel`)
+    const proof = await until(async () => {
+      const { status, body } = await bob.get(`/v1/payments/${payment.id}/proof`)
+      return status === 200 && body
+    })
+    assert.equal(JSON.parse(proof.leaf).payment.status, 'canceled')
   })
 })

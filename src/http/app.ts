@@ -24,6 +24,7 @@ import { operationRoutes } from './routes/operations.ts'
 import { paymentActionRoutes } from './routes/payment_actions.ts'
 import { paymentRoutes } from './routes/payments.ts'
 import { positionRoutes } from './routes/position.ts'
+import { proofRoutes } from './routes/proofs.ts'
 import { rateRoutes } from './routes/rates.ts'
 import { reportRoutes } from './routes/reports.ts'
 import { statementRoutes } from './routes/statements.ts'
@@ -98,6 +99,7 @@ export async function createApp(gateway: Gateway): Promise<App> {
     statementRoutes(routes, gateway)
     paymentRoutes(routes, gateway)
     paymentActionRoutes(routes, gateway)
+    proofRoutes(routes, gateway)
     operationRoutes(routes, gateway)
     webhookRoutes(routes, gateway)
     deliveryRoutes(routes, gateway)

@@ -24,6 +24,7 @@ export const ERRORS = {
   payment_not_pending: [409, 'The payment is not pending (any more); errors name its status'],
   not_capturable: [409, 'The payment was not made with manual capture'],
   not_refundable: [409, 'Only a completed transfer can be refunded'],
+  not_sealed_yet: [409, 'The payment is in no block yet'],
   balance_not_zero: [409, 'The account closes only at a balance of zero'],
   webhook_disabled: [409, 'The webhook is disabled; enable it first'],
   too_many_webhooks: [409, 'A user has at most 16 webhooks'],

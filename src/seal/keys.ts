@@ -86,3 +86,13 @@ export async function readSealKeys(client: Queryable, book: BookId): Promise<Map
   )
   return new Map(rows.map(({ id, public_key: publicKey }) => [id, publicKey]))
 }
+
+type SealKeyRow = { id: string; book: BookId; first_block: bigint; public_key: string; created_at: string }
+
+/** The public keys of all books. */
+export async function listSealKeys(client: Queryable) {
+  const { rows } = await client.query<SealKeyRow>(
+    'select k.id, k.book, k.first_block, k.public_key, k.created_at from seal_keys k order by k.book, k.first_block, k.id',
+  )
+  return rows.map((row) => ({ ...row, first_block: Number(row.first_block) }))
+}

@@ -140,7 +140,8 @@ function refusalOf(mistake: 'not_refundable' | 'invalid_amount'): ApiError {
   return fieldError('amount', mistake, 'is no positive amount of the currency')
 }
 
-async function visiblePayment({ pool }: Gateway, request: FastifyRequest, text: string): Promise<StoredPayment> {
+/** A payment of the caller’s book that they may see. Throws `not_found` otherwise. */
+export async function visiblePayment({ pool }: Gateway, request: FastifyRequest, text: string): Promise<StoredPayment> {
   const session = sessionOf(request)
   const id = decodeId('pay', text)
   const payment = id && (await readPayments(pool, session.book, [id])).get(id)
