@@ -131,7 +131,7 @@ describe('sealed blocks', () => {
     assert.equal(payments, finals)
   })
 
-  it('are made once where two gateways seal the same books, each with a key of its own', async () => {
+  it('are made once where two gateways, each with a key of its own, seal the same books', async () => {
     const one = await aGateway()
     const [ada, bob] = [await aUser(one), await aUser(one)]
     await aGateway({}, one.database)
