@@ -80,6 +80,21 @@ create table currencies (
   constraint currencies_digits_check CHECK (((digits >= 0) AND (digits <= 18)))
 );
 
+create table email_changes (
+  book integer not null,
+  id uuid not null,
+  user_id uuid not null,
+  email text not null,
+  old_confirmed_at timestamp with time zone,
+  new_confirmed_at timestamp with time zone,
+  done_at timestamp with time zone,
+  dropped_at timestamp with time zone,
+  expires_at timestamp with time zone not null,
+  created_at timestamp with time zone not null,
+  constraint email_changes_pkey PRIMARY KEY (book, id),
+  constraint email_changes_check CHECK (((done_at IS NULL) OR ((old_confirmed_at IS NOT NULL) AND (new_confirmed_at IS NOT NULL) AND (dropped_at IS NULL))))
+);
+
 create table event_progress (
   book integer not null,
   txid xid8 not null,
@@ -129,8 +144,10 @@ create table mail_tokens (
   purpose text not null,
   expires_at timestamp with time zone not null,
   used_at timestamp with time zone,
+  created_at timestamp with time zone not null default clock_timestamp(),
+  email_change_id uuid,
   constraint mail_tokens_pkey PRIMARY KEY (book, hash),
-  constraint mail_tokens_purpose_check CHECK ((purpose = 'confirm_email'::text))
+  constraint mail_tokens_purpose CHECK (((purpose = ANY (ARRAY['confirm_email'::text, 'reset_password'::text])) OR ((purpose = ANY (ARRAY['change_email_old'::text, 'change_email_new'::text])) AND (email_change_id IS NOT NULL))))
 );
 
 create table payment_transitions (
@@ -260,6 +277,14 @@ create table rates (
   constraint rates_source_check CHECK ((source = ANY (ARRAY['ecb'::text, 'operator'::text])))
 );
 
+create table recovery_codes (
+  book integer not null,
+  user_id uuid not null,
+  hash bytea not null,
+  used_at timestamp with time zone,
+  constraint recovery_codes_pkey PRIMARY KEY (book, user_id, hash)
+);
+
 create table schema_migrations (
   version integer not null,
   name text not null,
@@ -274,6 +299,18 @@ create table seal_keys (
   first_block bigint not null,
   created_at timestamp with time zone not null,
   constraint seal_keys_pkey PRIMARY KEY (book, id)
+);
+
+create table second_factors (
+  book integer not null,
+  user_id uuid not null,
+  secret bytea not null,
+  enrolled_at timestamp with time zone,
+  last_step bigint not null default 0,
+  attempts integer not null default 0,
+  window_from timestamp with time zone not null,
+  created_at timestamp with time zone not null,
+  constraint second_factors_pkey PRIMARY KEY (book, user_id)
 );
 
 create table session_changes (
@@ -294,8 +331,12 @@ create table tokens (
   last_used_at timestamp with time zone,
   revoked_at timestamp with time zone,
   created_at timestamp with time zone not null,
+  kind text not null default 'token'::text,
+  address text,
+  proven_until timestamp with time zone,
   constraint tokens_pkey PRIMARY KEY (book, id),
-  constraint tokens_book_hash_key UNIQUE (book, hash)
+  constraint tokens_book_hash_key UNIQUE (book, hash),
+  constraint tokens_kind CHECK ((kind = ANY (ARRAY['session'::text, 'token'::text])))
 );
 
 create table user_events (
@@ -316,6 +357,7 @@ create table users (
   role text not null default 'user'::text,
   all_books boolean not null default false,
   created_at timestamp with time zone not null,
+  closed_at timestamp with time zone,
   constraint users_pkey PRIMARY KEY (book, id),
   constraint users_book_email_key_key UNIQUE (book, email_key),
   constraint users_check CHECK (((NOT all_books) OR (role = 'admin'::text))),
@@ -402,14 +444,18 @@ alter table accounts add constraint accounts_book_fkey FOREIGN KEY (book) REFERE
 alter table accounts add constraint accounts_book_user_id_fkey FOREIGN KEY (book, user_id) REFERENCES users(book, id);
 alter table blocks add constraint blocks_book_key_id_fkey FOREIGN KEY (book, key_id) REFERENCES seal_keys(book, id);
 alter table currencies add constraint currencies_book_fkey FOREIGN KEY (book) REFERENCES books(book);
+alter table email_changes add constraint email_changes_book_user_id_fkey FOREIGN KEY (book, user_id) REFERENCES users(book, id);
 alter table event_progress add constraint event_progress_book_fkey FOREIGN KEY (book) REFERENCES books(book);
 alter table mail_tokens add constraint mail_tokens_book_user_id_fkey FOREIGN KEY (book, user_id) REFERENCES users(book, id);
+alter table mail_tokens add constraint mail_tokens_email_change FOREIGN KEY (book, email_change_id) REFERENCES email_changes(book, id);
 alter table quotes add constraint quotes_book_fkey FOREIGN KEY (book) REFERENCES books(book);
 alter table quotes add constraint quotes_book_from_currency_fkey FOREIGN KEY (book, from_currency) REFERENCES currencies(book, code);
 alter table quotes add constraint quotes_book_to_currency_fkey FOREIGN KEY (book, to_currency) REFERENCES currencies(book, code);
 alter table quotes add constraint quotes_book_user_id_fkey FOREIGN KEY (book, user_id) REFERENCES users(book, id);
 alter table rates add constraint rates_book_fkey FOREIGN KEY (book) REFERENCES books(book);
+alter table recovery_codes add constraint recovery_codes_book_user_id_fkey FOREIGN KEY (book, user_id) REFERENCES users(book, id);
 alter table seal_keys add constraint seal_keys_book_fkey FOREIGN KEY (book) REFERENCES books(book);
+alter table second_factors add constraint second_factors_book_user_id_fkey FOREIGN KEY (book, user_id) REFERENCES users(book, id);
 alter table tokens add constraint tokens_book_user_id_fkey FOREIGN KEY (book, user_id) REFERENCES users(book, id);
 alter table users add constraint users_book_fkey FOREIGN KEY (book) REFERENCES books(book);
 alter table webhook_attempts add constraint webhook_attempts_book_delivery_id_fkey FOREIGN KEY (book, delivery_id) REFERENCES webhook_deliveries(book, id);
@@ -420,7 +466,9 @@ alter table webhooks add constraint webhooks_book_user_id_fkey FOREIGN KEY (book
 CREATE INDEX accounts_by_user ON public.accounts USING btree (book, user_id, id) WHERE (user_id IS NOT NULL);
 CREATE INDEX audit_log_by_transaction ON public.audit_log USING btree (book, txid, id);
 CREATE INDEX blocks_by_time ON public.blocks USING btree (book, last_at, number);
+CREATE UNIQUE INDEX email_changes_open ON public.email_changes USING btree (book, user_id) WHERE ((done_at IS NULL) AND (dropped_at IS NULL));
 CREATE INDEX holds_by_expiry ON public.holds USING btree (book, expires_at, payment_id);
+CREATE INDEX mail_tokens_by_user ON public.mail_tokens USING btree (book, user_id, purpose, created_at);
 CREATE INDEX payments_by_original ON public.payments USING btree (book, refund_of, id) WHERE (refund_of IS NOT NULL);
 CREATE INDEX payments_by_receiver ON public.payments USING btree (book, to_account, id);
 CREATE INDEX payments_by_sender ON public.payments USING btree (book, from_account, id);
@@ -622,6 +670,7 @@ grant insert, select on audit_log to billing_gateway;
 grant insert, select on blocks to billing_gateway;
 grant insert, select on books to billing_gateway;
 grant insert, select on currencies to billing_gateway;
+grant insert, select on email_changes to billing_gateway;
 grant insert, select on event_progress to billing_gateway;
 grant select on event_viewers to billing_gateway;
 grant insert, select on events to billing_gateway;
@@ -636,8 +685,10 @@ grant insert, select on posting_totals to billing_gateway;
 grant insert, select on postings to billing_gateway;
 grant insert, select on quotes to billing_gateway;
 grant insert, select on rates to billing_gateway;
+grant delete, insert, select on recovery_codes to billing_gateway;
 grant select on schema_migrations to billing_gateway;
 grant insert, select on seal_keys to billing_gateway;
+grant delete, insert, select on second_factors to billing_gateway;
 grant delete, insert, select on session_changes to billing_gateway;
 grant insert, select on tokens to billing_gateway;
 grant insert, select on user_events to billing_gateway;
@@ -648,13 +699,16 @@ grant insert, select on webhook_deliveries to billing_gateway;
 grant insert, select on webhooks to billing_gateway;
 
 grant update (name, status, balance, held, overdraft_limit, metadata, updated_at) on accounts to billing_gateway;
+grant update (old_confirmed_at, new_confirmed_at, done_at, dropped_at) on email_changes to billing_gateway;
 grant update (txid, id) on event_progress to billing_gateway;
 grant update (attempt_at) on initiated to billing_gateway;
 grant update (used_at) on mail_tokens to billing_gateway;
 grant update (refunded_amount, rail_reference, updated_at) on payments to billing_gateway;
 grant update (used_by) on quotes to billing_gateway;
-grant update (last_used_at, revoked_at) on tokens to billing_gateway;
-grant update (email, email_key, password_hash, confirmed_at, role, all_books) on users to billing_gateway;
+grant update (used_at) on recovery_codes to billing_gateway;
+grant update (secret, enrolled_at, last_step, attempts, window_from, created_at) on second_factors to billing_gateway;
+grant update (last_used_at, revoked_at, proven_until) on tokens to billing_gateway;
+grant update (email, email_key, password_hash, confirmed_at, role, all_books, closed_at) on users to billing_gateway;
 grant update (txid, event_id) on webhook_cursors to billing_gateway;
 grant update (status, attempts, tries, due_at, claimed_until, completed_at) on webhook_deliveries to billing_gateway;
 grant update (url, description, events, secret, previous_secret, previous_until, status, disabled_reason, disabled_at, failing, updated_at) on webhooks to billing_gateway;

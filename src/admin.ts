@@ -5,7 +5,7 @@ import { joinDatabase } from './database/open.ts'
 import { NOBODY } from './gateway.ts'
 import { parseEmail } from './identity/email.ts'
 import { makeOperator } from './identity/operators.ts'
-import { LONGEST_PASSWORD, SHORTEST_PASSWORD } from './identity/passwords.ts'
+import { LONGEST_PASSWORD, passwordProblem } from './identity/password_rules.ts'
 import { run } from './run.ts'
 import { StartError } from './start_error.ts'
 
@@ -17,6 +17,7 @@ await run(async (stopped, environment, args) => {
   const password = await Promise.race([readPassword(), stopped])
   process.stdin.destroy()
   if (!password) throw new StartError('ended before there was a password')
+  refusePassword(password, { least: config.passwordMinLength, email: wanted.email })
   const database = await joinDatabase(config)
   const pool = createPool(database.connection, 2, 'billing-gateway admin')
   try {
@@ -57,11 +58,13 @@ async function readPassword(): Promise<string> {
     text += chunk
     if (text.includes('\n')) break
   }
-  const password = text.split('\n', 1)[0]?.replace(/\r$/, '') ?? ''
-  if (password.length < SHORTEST_PASSWORD || password.length > LONGEST_PASSWORD) {
-    throw new StartError(
-      `the password on standard input must have ${SHORTEST_PASSWORD} to ${LONGEST_PASSWORD} characters`,
-    )
+  return text.split('\n', 1)[0]?.replace(/\r$/, '') ?? ''
+}
+
+function refusePassword(password: string, context: { readonly least: number; readonly email: string }): void {
+  const problem = passwordProblem(password, context)
+  if (problem === 'too_short' || problem === 'too_long') {
+    throw new StartError(`the password on standard input must have ${context.least} to ${LONGEST_PASSWORD} characters`)
   }
-  return password
+  if (problem) throw new StartError('the password on standard input is one that is easily guessed')
 }

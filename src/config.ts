@@ -1,5 +1,7 @@
 import { join, resolve } from 'node:path'
 import type { Connection } from './database/connection.ts'
+import { LOGIN_NOTICES, type LoginNotice } from './identity/notices.ts'
+import { SHORTEST_PASSWORD } from './identity/password_rules.ts'
 import type { Welcome } from './identity/signup.ts'
 import { parseAmount } from './money/amount.ts'
 import { type Currency, isoCurrenciesByCode, parseDigitalCurrencies } from './money/currency.ts'
@@ -29,6 +31,10 @@ export type Config = {
   readonly fees: FeeSchedule
   readonly quotes: QuoteTerms
   readonly tokenDays: number
+  /** Of a password without a second factor, in code points. */
+  readonly passwordMinLength: number
+  readonly stepUpMinutes: number
+  readonly loginNotice: LoginNotice
   readonly mostWaiting: number
   readonly webhooks: {
     /** Whether http and private addresses are allowed too: for local development. */
@@ -79,6 +85,9 @@ export const SETTINGS = {
     fallback: '5,300,1800,7200,18000,36000,86400,86400,23095',
     help: 'seconds from each failed attempt to the next; after the last the webhook is disabled',
   },
+  BGW_PASSWORD_MIN_LENGTH: { fallback: '15', help: 'least length of a password without a second factor, 8 to 64' },
+  BGW_STEP_UP_MINUTES: { fallback: '10', help: 'how long a log-in or step-up counts as a fresh proof' },
+  BGW_LOGIN_NOTICE: { fallback: 'always', help: 'log-ins told by mail: always, new_address or never' },
   BGW_MOST_WAITING: { fallback: '20000', help: 'payments that may wait to be posted before more are refused' },
 } as const satisfies Record<string, Setting>
 
@@ -124,6 +133,9 @@ export function readConfig(environment: Environment): Config {
       maxRateAgeDays: wholeNumber(environment, 'BGW_RATE_MAX_AGE_DAYS', 0, 3_650),
     },
     tokenDays: wholeNumber(environment, 'BGW_TOKEN_DAYS', 1, 3_650),
+    passwordMinLength: wholeNumber(environment, 'BGW_PASSWORD_MIN_LENGTH', SHORTEST_PASSWORD, 64),
+    stepUpMinutes: wholeNumber(environment, 'BGW_STEP_UP_MINUTES', 1, 1_440),
+    loginNotice: oneOf(environment, 'BGW_LOGIN_NOTICE', LOGIN_NOTICES),
     mostWaiting: wholeNumber(environment, 'BGW_MOST_WAITING', 1_000, 1_000_000),
     webhooks: {
       allowPrivate: oneOf(environment, 'BGW_WEBHOOK_ALLOW_PRIVATE', ['true', 'false']) === 'true',
@@ -159,10 +171,11 @@ function secondsList(environment: Environment, name: Name): number[] {
   return parts.map((part) => Math.round(Number(part) * 1_000))
 }
 
-function oneOf(environment: Environment, name: Name, values: readonly string[]): string {
+function oneOf<const T extends string>(environment: Environment, name: Name, values: readonly T[]): T {
   const value = text(environment, name)
-  if (!values.includes(value)) throw wrong(name, `must be one of ${values.join(', ')}, not '${value}'`)
-  return value
+  const known = values.find((word) => word === value)
+  if (known === undefined) throw wrong(name, `must be one of ${values.join(', ')}, not '${value}'`)
+  return known
 }
 
 /** The value is not repeated in the message: it may hold a password. */

@@ -53,7 +53,7 @@ export async function createGateway(connection: Connection, config: Config, publ
   }
   const worker = createWorker({ pool: posting, directory, log, tell })
   const expiry = createExpiry({ pool: posting, directory, log, tell })
-  const sessions = createSessions(pool, books, log)
+  const sessions = createSessions(pool, books, log, directory.forgetUser)
   const { signUp } = createSignUp({ pool, directory, intake, welcome: config.welcome })
   const sendMail = createMailer({ smtpUrl: config.smtpUrl, from: config.mailFrom, folder: config.mailFolder })
   const sealer = createSealer({ pool: sealing, key: sealKey, log })

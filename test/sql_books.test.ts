@@ -6,6 +6,7 @@ import { describe, it } from 'node:test'
 // A book is a world of its own: no statement reads or writes a table of the books without saying in which one.
 
 const TABLES = [
+  ...['second_factors', 'recovery_codes', 'email_changes'],
   ...['accounts', 'payments', 'postings', 'initiated', 'events', 'idempotency_keys', 'audit_log', 'currencies'],
   ...['users', 'tokens', 'mail_tokens', 'session_changes', 'operations', 'account_payments', 'rates', 'quotes'],
   'holds',

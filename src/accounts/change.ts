@@ -53,7 +53,8 @@ export async function changeAccount(
   })
 }
 
-async function writeChange(
+/** Writes the change with its event and audit line. The caller has locked the account and found nothing against it. */
+export async function writeChange(
   client: Client,
   book: BookId,
   at: Instant,

@@ -3,7 +3,7 @@ import type { TechnicalCode } from '../ledger/account.ts'
 import type { AccountId, BookId, UserId } from '../ledger/id.ts'
 import type { Currency } from '../money/currency.ts'
 
-/** What never changes about an account, and what the other side of a payment may know of its holder. */
+/** What never changes about an account, and what the other side of a payment may know of its holder now. */
 export type AccountFacts = {
   readonly id: AccountId
   readonly book: BookId
@@ -15,7 +15,7 @@ export type AccountFacts = {
   readonly label: string
 }
 
-/** Looks accounts up by id without asking the database twice: facts never change, so they are kept. */
+/** Looks accounts up by id without asking the database twice: facts are kept until their user changes. */
 export type Directory = ReturnType<typeof createDirectory>
 
 type Row = {
@@ -35,26 +35,19 @@ const FACTS_JOINS = `
 const MOST_KEPT = 100_000
 
 export function createDirectory(pool: Pool) {
-  // A Map keeps the order of insertion: the first entries are the ones that were not asked for in the longest time.
-  const kept = new Map<string, AccountFacts>()
-  const keyOf = (book: BookId, id: AccountId) => `${book}/${id}`
-
-  function keep(key: string, facts: AccountFacts): void {
-    kept.delete(key)
-    kept.set(key, facts)
-    if (kept.size > MOST_KEPT) for (const oldest of kept.keys()) return void kept.delete(oldest)
-  }
+  const kept = createKept()
 
   /** The facts of those of the ids that are accounts of the book. */
   async function load(book: BookId, ids: Iterable<AccountId>, client: Queryable = pool) {
     const found = new Map<AccountId, AccountFacts>()
     const missing: AccountId[] = []
     for (const id of ids) {
-      const facts = kept.get(keyOf(book, id))
+      const facts = kept.get(book, id)
       if (facts) found.set(id, facts)
       else missing.push(id)
     }
     if (missing.length === 0) return found
+    const before = kept.forgotten()
     const { rows } = await client.query<Row>({
       name: 'account-facts',
       text: `
@@ -65,7 +58,8 @@ export function createDirectory(pool: Pool) {
     })
     for (const row of rows) {
       const facts = toFacts(book, row)
-      keep(keyOf(book, row.id), facts)
+      // What was read while a user was forgotten may be older than the reason: use it once.
+      if (kept.forgotten() === before) kept.keep(facts)
       found.set(row.id, facts)
     }
     return found
@@ -94,7 +88,7 @@ export function createDirectory(pool: Pool) {
 
   /** One account of the book, at once where it is known. */
   function find(book: BookId, id: AccountId): AccountFacts | Promise<AccountFacts | undefined> {
-    return kept.get(keyOf(book, id)) ?? loadTogether(book, id).then((found) => found.get(id))
+    return kept.get(book, id) ?? loadTogether(book, id).then((found) => found.get(id))
   }
 
   const technical = new Map<string, AccountFacts>()
@@ -117,7 +111,45 @@ export function createDirectory(pool: Pool) {
     return facts
   }
 
-  return { load, find, findTechnical }
+  return { load, find, findTechnical, forgetUser: kept.forgetUser }
+}
+
+/** Facts by account, at most so many; and which accounts a user has among them. */
+function createKept() {
+  // A Map keeps the order of insertion: the first entries are the ones that were not asked for in the longest time.
+  const kept = new Map<string, AccountFacts>()
+  const keyOf = (book: BookId, id: AccountId) => `${book}/${id}`
+  const userOf = ({ book, userId }: AccountFacts) => `${book}/${userId}`
+
+  // The keys of those of a user.
+  const ofUser = new Map<string, Set<string>>()
+  let forgotten = 0
+
+  function keep(facts: AccountFacts): void {
+    const key = keyOf(facts.book, facts.id)
+    kept.delete(key)
+    kept.set(key, facts)
+    if (facts.userId) ofUser.set(userOf(facts), (ofUser.get(userOf(facts)) ?? new Set()).add(key))
+    if (kept.size > MOST_KEPT) for (const [oldest, of] of kept) return void drop(oldest, userOf(of))
+  }
+
+  function drop(key: string, user: string): void {
+    kept.delete(key)
+    const keys = ofUser.get(user)
+    keys?.delete(key)
+    if (keys?.size === 0) ofUser.delete(user)
+  }
+
+  /** Lets go of what is kept of a user’s accounts, as the address may be another. */
+  function forgetUser(book: BookId, userId: UserId): void {
+    forgotten += 1
+    const user = `${book}/${userId}`
+    for (const key of ofUser.get(user) ?? []) kept.delete(key)
+    ofUser.delete(user)
+  }
+
+  const get = (book: BookId, id: AccountId) => kept.get(keyOf(book, id))
+  return { get, keep, forgetUser, forgotten: () => forgotten }
 }
 
 function toFacts(book: BookId, row: Row): AccountFacts {

@@ -5,10 +5,11 @@ import fastify, { type FastifyBaseLogger, LogController } from 'fastify'
 import type { Gateway } from '../gateway.ts'
 import { authenticator } from './authentication.ts'
 import { parseStrictJson } from './body.ts'
-import { confirmPage } from './confirm_page.ts'
+
 import { documentApi } from './document.ts'
 import { ApiError } from './errors.ts'
 import { addEtags } from './etag.ts'
+import { mailPages } from './mail_pages.ts'
 import { createMetrics } from './metrics.ts'
 import { problemOf, sendProblem } from './problem.ts'
 import type { App } from './route.ts'
@@ -21,12 +22,15 @@ import { healthRoutes } from './routes/health.ts'
 import { identityRoutes } from './routes/identity.ts'
 import { importRoutes } from './routes/import.ts'
 import { operationRoutes } from './routes/operations.ts'
+import { ownUserRoutes } from './routes/own_user.ts'
+import { passwordRoutes } from './routes/passwords.ts'
 import { paymentActionRoutes } from './routes/payment_actions.ts'
 import { paymentRoutes } from './routes/payments.ts'
 import { positionRoutes } from './routes/position.ts'
 import { proofRoutes } from './routes/proofs.ts'
 import { rateRoutes } from './routes/rates.ts'
 import { reportRoutes } from './routes/reports.ts'
+import { secondFactorRoutes } from './routes/second_factor.ts'
 import { statementRoutes } from './routes/statements.ts'
 import { tokenRoutes } from './routes/tokens.ts'
 import { webhookRoutes } from './routes/webhooks.ts'
@@ -94,6 +98,9 @@ export async function createApp(gateway: Gateway): Promise<App> {
     const routes = scope as App
     healthRoutes(routes, gateway, metrics)
     identityRoutes(routes, gateway)
+    passwordRoutes(routes, gateway)
+    secondFactorRoutes(routes, gateway)
+    ownUserRoutes(routes, gateway)
     tokenRoutes(routes, gateway)
     accountRoutes(routes, gateway)
     statementRoutes(routes, gateway)
@@ -109,7 +116,7 @@ export async function createApp(gateway: Gateway): Promise<App> {
     reportRoutes(routes, gateway)
     positionRoutes(routes, gateway)
   })
-  for (const group of [bulkRoutes, importRoutes, rateImportRoutes, confirmPage]) {
+  for (const group of [bulkRoutes, importRoutes, rateImportRoutes, mailPages]) {
     await app.register(async (scope) => group(scope as App, gateway))
   }
   return app

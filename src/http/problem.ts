@@ -56,6 +56,7 @@ export function sendProblem(error: unknown, request: FastifyRequest, reply: Fast
   const problem = problemOf(toApiError(error), request.id)
   if (problem.status >= 500) request.log[problem.status === 500 ? 'error' : 'warn']({ err: error }, problem.code)
   if (problem.status === 503) reply.header('retry-after', '1')
+  if (problem.code === 'too_many_attempts') reply.header('retry-after', '900')
   if (problem.status === 401) reply.header('www-authenticate', 'Bearer')
   // Serialised here: the schemas of the route's answers are for its answers.
   return reply.code(problem.status).type('application/problem+json').send(JSON.stringify(problem))

@@ -1,34 +1,14 @@
-import { type Runner, run } from 'graphile-worker'
-import type { Pool, Queryable } from '../database/connection.ts'
+import { type JobHelpers, type Runner, run } from 'graphile-worker'
+import type { Pool } from '../database/connection.ts'
 import { silent } from '../database/jobs_log.ts'
-import type { BookId, UserId } from '../ledger/id.ts'
 import type { Log } from '../log.ts'
-import type { SendMail } from './mail.ts'
-import { hashSecret, newMailToken } from './secrets.ts'
-import { findUser } from './users.ts'
 
-/** What is done in the background, at least once, after the transaction that asked for it has committed. */
-type Jobs = {
-  readonly confirmation_mail: UserJob
-  readonly known_address_mail: UserJob
-  readonly webhook_disabled_mail: WebhookJob
-}
-type UserJob = { readonly book: BookId; readonly bookName: string; readonly userId: UserId }
-type WebhookJob = {
-  readonly book: BookId
-  readonly userId: UserId
-  readonly url: string
-  readonly reason: 'failing' | 'gone'
-}
-
-/** Asks for a job in the caller's transaction. */
-export async function addJob<Name extends keyof Jobs>(
-  client: Queryable,
-  name: Name,
-  payload: Jobs[Name],
-): Promise<void> {
-  await client.query('select graphile_worker.add_job($1, $2::json)', [name, JSON.stringify(payload)])
-}
+import { findOpenChange } from './email_change.ts'
+import type { AddressJob, ChangeJob, InBook, UserJob, WebhookJob } from './job_queue.ts'
+import type { Mail, SendMail } from './mail.ts'
+import { HOURS, hadEnoughMails, makeMailToken } from './mail_tokens.ts'
+import { type Notice, noticeMail } from './notices.ts'
+import { findUser, findUserByEmail, type User } from './users.ts'
 
 type Options = { readonly pool: Pool; readonly sendMail: SendMail; readonly publicUrl: () => string; readonly log: Log }
 
@@ -41,9 +21,13 @@ export async function runJobs(options: Options): Promise<Runner> {
     noHandleSignals: true,
     logger: silent,
     taskList: {
-      confirmation_mail: (payload) => sendConfirmation(options, payload as UserJob),
+      confirmation_mail: (payload) => confirmUser(options, payload as UserJob),
       known_address_mail: (payload) => sendKnownAddress(options, payload as UserJob),
       webhook_disabled_mail: (payload) => sendWebhookDisabled(options, payload as WebhookJob),
+      resend_mail: (payload, helpers) => resend(options, payload as AddressJob, helpers),
+      reset_mail: (payload, helpers) => sendReset(options, payload as AddressJob, helpers),
+      email_change_mail: (payload) => sendEmailChange(options, payload as ChangeJob),
+      notice_mail: (payload) => options.sendMail(noticeMail(payload as Notice)),
     },
   })
   runner.events.on('job:error', ({ job, error }) => {
@@ -52,19 +36,21 @@ export async function runJobs(options: Options): Promise<Runner> {
   return runner
 }
 
-/** How long the link in a confirmation mail works. */
-const CONFIRMATION_HOURS = 24
+async function confirmUser(options: Options, job: UserJob): Promise<void> {
+  const user = await findUser(options.pool, job.book, job.userId)
+  if (user && user.confirmedAt === null) await sendConfirmation(options, job, user)
+}
 
-/** The token is made here and not when the mail was asked for, so that no table ever holds it. */
-async function sendConfirmation({ pool, sendMail, publicUrl }: Options, job: UserJob): Promise<void> {
-  const user = await findUser(pool, job.book, job.userId)
-  if (!user || user.confirmedAt !== null) return
-  const token = newMailToken(job.bookName)
-  await pool.query(
-    `insert into mail_tokens (book, hash, user_id, purpose, expires_at)
-     values ($1, $2, $3, 'confirm_email', clock_timestamp() + make_interval(hours => $4))`,
-    [job.book, hashSecret(token), job.userId, CONFIRMATION_HOURS],
-  )
+async function resend(options: Options, job: AddressJob, { job: { attempts } }: JobHelpers): Promise<void> {
+  const user = await findUserByEmail(options.pool, job.book, job.email)
+  if (!user || user.confirmedAt !== null || user.closedAt !== null) return
+  // A mail that is tried again is no further one.
+  if (attempts === 1 && (await hadEnoughMails(options.pool, job.book, user.id, 'confirm_email'))) return
+  await sendConfirmation(options, job, user)
+}
+
+async function sendConfirmation({ pool, sendMail, publicUrl }: Options, job: InBook, user: User): Promise<void> {
+  const token = await makeMailToken(pool, { ...job, userId: user.id, purpose: 'confirm_email' })
   await sendMail({
     to: user.email,
     subject: 'Confirm your e-mail address',
@@ -73,22 +59,74 @@ async function sendConfirmation({ pool, sendMail, publicUrl }: Options, job: Use
       '',
       `${publicUrl()}/confirm?token=${token}`,
       '',
-      `The link works once, within ${CONFIRMATION_HOURS} hours. If you did not sign up, ignore this mail.`,
+      `The link works once, within ${HOURS.confirm_email} hours. If you did not sign up, ignore this mail.`,
+    ].join('\n'),
+  })
+}
+
+async function sendReset(options: Options, job: AddressJob, { job: { attempts } }: JobHelpers): Promise<void> {
+  const { pool, sendMail, publicUrl } = options
+  const user = await findUserByEmail(pool, job.book, job.email)
+  if (!user || user.closedAt !== null) return
+  if (attempts === 1 && (await hadEnoughMails(pool, job.book, user.id, 'reset_password'))) return
+  const token = await makeMailToken(pool, { ...job, userId: user.id, purpose: 'reset_password' })
+  await sendMail({
+    to: user.email,
+    subject: 'Set a new password',
+    text: [
+      'Somebody, perhaps you, asked for a new password. Set it by opening',
+      '',
+      `${publicUrl()}/reset-password?token=${token}`,
+      '',
+      'The link works once, within an hour. A new password ends every session and token.',
+      'If you did not ask, ignore this mail: nothing has changed.',
+    ].join('\n'),
+  })
+}
+
+async function sendEmailChange({ pool, sendMail, publicUrl }: Options, job: ChangeJob): Promise<void> {
+  const user = await findUser(pool, job.book, job.userId)
+  const change = await findOpenChange(pool, job.book, job.changeId)
+  if (!user || !change) return
+  if (job.side === 'new') {
+    const other = await findUserByEmail(pool, job.book, change.email)
+    if (other && other.id !== user.id) return sendMail(knownAddress(other))
+  }
+  const purpose = `change_email_${job.side}` as const
+  const token = await makeMailToken(pool, { ...job, purpose, emailChangeId: job.changeId })
+  const [to, why, unwanted] =
+    job.side === 'old'
+      ? [user.email, `asked to move this account to the address ${change.email}`, 'set a new password at once']
+      : [change.email, `asked to use this address for an account`, 'ignore this mail']
+  await sendMail({
+    to,
+    subject: 'Confirm the change of your e-mail address',
+    text: [
+      `Somebody, perhaps you, ${why}. Allow it by opening`,
+      '',
+      `${publicUrl()}/confirm?token=${token}`,
+      '',
+      `The change takes effect when both addresses have confirmed it, within ${HOURS[purpose]} hours.`,
+      `If it was not you, ${unwanted}.`,
     ].join('\n'),
   })
 }
 
 async function sendKnownAddress({ pool, sendMail }: Options, job: UserJob): Promise<void> {
   const user = await findUser(pool, job.book, job.userId)
-  if (!user) return
-  await sendMail({
-    to: user.email,
-    subject: 'You already have an account',
-    text: [
-      'Somebody, perhaps you, tried to sign up with this address, which has an account already.',
-      'You can log in with it. If it was not you, there is nothing to do.',
-    ].join('\n'),
-  })
+  if (user) await sendMail(knownAddress(user))
+}
+
+function knownAddress({ email, closedAt }: User): Mail {
+  const has =
+    closedAt === null
+      ? 'which has an account already.\nYou can log in with it, or set a new password.'
+      : 'whose account was closed.\nAn address has one account only; ask whoever runs this gateway.'
+  return {
+    to: email,
+    subject: closedAt === null ? 'You already have an account' : 'Your account was closed',
+    text: `Somebody, perhaps you, tried to use this address, ${has}\nIf it was not you, there is nothing to do.`,
+  }
 }
 
 const WHY_DISABLED = {

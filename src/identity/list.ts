@@ -2,13 +2,15 @@ import type { ListSpec, Scope } from '../database/list.ts'
 import * as fields from '../database/list_fields.ts'
 import type { BookId, TokenId, UserId } from '../ledger/id.ts'
 import { decodeId } from '../ledger/typeid.ts'
-import type { Token, Scope as TokenScope } from './tokens.ts'
+import { TOKEN_KINDS, type Token, type TokenKind, type Scope as TokenScope } from './tokens.ts'
 import type { Role } from './users.ts'
 
 type TokenRow = {
   id: TokenId
+  kind: TokenKind
   name: string
   scopes: TokenScope[]
+  address: string | null
   expires_at: string | null
   last_used_at: string | null
   created_at: string
@@ -18,8 +20,10 @@ type TokenRow = {
 export const tokens: ListSpec<TokenRow, Token> = {
   fields: {
     id: { sql: 't.id', kind: fields.id((text) => decodeId('tok', text), 'an id such as tok_…'), carried: 'id' },
+    kind: { sql: 't.kind', kind: fields.choice(TOKEN_KINDS) },
     name: { sql: 't.name', kind: fields.text },
     scopes: { sql: `array_to_string(t.scopes, ' ')`, kind: fields.text },
+    address: { sql: 't.address', kind: fields.text, nullable: true },
     expires_at: { sql: 't.expires_at', kind: fields.time, nullable: true },
     last_used_at: { sql: 't.last_used_at', kind: fields.time, nullable: true },
     created_at: { sql: 't.created_at', kind: fields.time, carried: 'created_at' },
@@ -27,11 +31,13 @@ export const tokens: ListSpec<TokenRow, Token> = {
   from: 'tokens t',
   key: [{ sql: 't.id', cast: 'uuid' }],
   show: 'join tokens t on t.book = $1 and t.id = page.key0',
-  columns: 't.id, t.name, t.scopes, t.expires_at, t.last_used_at, t.created_at',
+  columns: 't.id, t.kind, t.name, t.scopes, t.address, t.expires_at, t.last_used_at, t.created_at',
   toItem: (row) => ({
     id: row.id,
+    kind: row.kind,
     name: row.name,
     scopes: row.scopes,
+    address: row.address,
     expiresAt: row.expires_at,
     lastUsedAt: row.last_used_at,
     createdAt: row.created_at,

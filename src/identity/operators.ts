@@ -35,7 +35,8 @@ export async function makeOperator(
     const user = await findUserByEmail(client, book.id, email)
     if (!user) throw new Error('an operator is there')
     await client.query(
-      `update users set role = 'admin', all_books = $3, password_hash = $4, confirmed_at = coalesce(confirmed_at, $5)
+      `update users set role = 'admin', all_books = $3, password_hash = $4, confirmed_at = coalesce(confirmed_at, $5),
+                        closed_at = null
         where book = $1 and id = $2`,
       [book.id, user.id, allBooks, passwordHash, stamp],
     )

@@ -7,9 +7,6 @@ const derive = promisify(argon2)
 // OWASP Password Storage Cheat Sheet: argon2id with 19 MiB, two passes, one lane.
 const COST = { memory: 19_456, passes: 2, parallelism: 1, tagLength: 32 }
 
-export const SHORTEST_PASSWORD = 8
-export const LONGEST_PASSWORD = 1_024
-
 /** An argon2id hash in PHC string form, with a salt of its own. The password is compared whole, in Unicode form NFKC. */
 export async function hashPassword(password: string): Promise<string> {
   const nonce = randomBytes(16)

@@ -22,6 +22,8 @@ export type Session = {
   readonly scopes: ReadonlySet<Scope>
 }
 
+type ForgetUser = (book: BookId, userId: UserId) => void
+
 type Kept = { readonly session: Session; readonly expiresAt: number }
 
 const LOOK_EVERY_MS = 300
@@ -33,13 +35,19 @@ const MOST_KEPT = 50_000
 
 /**
  * Checks tokens. A known one costs no query: sessions are kept, and a few times a second each node drops those whose
- * user changed on any node. Where the database cannot be asked, nothing kept is trusted.
+ * user changed on any node, and calls `forgetElsewhere`. Where the database cannot be asked, nothing kept is trusted.
  */
-export function createSessions(pool: Pool, books: Books, log: Log) {
+export function createSessions(pool: Pool, books: Books, log: Log, forgetElsewhere: ForgetUser) {
   const kept = createKept()
   const lastUsed = createLastUsed(pool)
   const applied = new Set<string>()
   let freshUntil = 0
+
+  /** Drops what this node keeps of a user. */
+  function forget(book: BookId, userId: UserId): void {
+    kept.forget(book, userId)
+    forgetElsewhere(book, userId)
+  }
 
   async function look(): Promise<void> {
     const started = performance.now()
@@ -53,7 +61,7 @@ export function createSessions(pool: Pool, books: Books, log: Log) {
     for (const { book, user_id: userId, changed_at: changedAt } of rows) {
       const change = `${book}/${userId}/${changedAt}`
       current.add(change)
-      if (!applied.has(change)) kept.forget(book, userId)
+      if (!applied.has(change)) forget(book, userId)
     }
     applied.clear()
     for (const change of current) applied.add(change)
@@ -97,7 +105,7 @@ export function createSessions(pool: Pool, books: Books, log: Log) {
     await lastUsed.stop()
   }
 
-  return { find, forget: kept.forget, stop }
+  return { find, forget, stop }
 }
 export type Sessions = ReturnType<typeof createSessions>
 
@@ -141,7 +149,7 @@ async function load(pool: Pool, token: string, book: BookId, bookName: string): 
       select t.id, t.scopes, t.expires_at, u.id as user_id, u.role, u.all_books, u.confirmed_at
         from tokens t
         join users u on u.book = t.book and u.id = t.user_id
-       where t.book = $1 and t.hash = $2 and t.revoked_at is null
+       where t.book = $1 and t.hash = $2 and t.revoked_at is null and u.closed_at is null
          and (t.expires_at is null or t.expires_at > clock_timestamp())`,
     values: [book, hashSecret(token)],
   })

@@ -10,7 +10,7 @@ import { parseAmount } from '../money/amount.ts'
 import { postRequests } from '../payments/batch.ts'
 import type { Intake } from '../payments/intake.ts'
 import type { PaymentRequest } from '../payments/payment.ts'
-import { addJob } from './jobs.ts'
+import { addJob } from './job_queue.ts'
 import { hashPassword } from './passwords.ts'
 import { findUserByEmail, insertUser } from './users.ts'
 

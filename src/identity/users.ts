@@ -1,5 +1,6 @@
-import type { Queryable } from '../database/connection.ts'
-import type { BookId, UserId } from '../ledger/id.ts'
+import type { Client, Queryable } from '../database/connection.ts'
+import { formatInstant } from '../database/instant.ts'
+import type { BookId, Instant, UserId } from '../ledger/id.ts'
 import { emailKey } from './email.ts'
 
 export type Role = 'user' | 'admin'
@@ -14,6 +15,8 @@ export type User = {
   readonly createdAt: string
   /** Null for an imported user who has set no password yet. */
   readonly passwordHash: string | null
+  /** Null for a user who is there. A closed one is kept for the books, and does nothing any more. */
+  readonly closedAt: string | null
 }
 
 type Row = {
@@ -24,9 +27,10 @@ type Row = {
   confirmed_at: string | null
   created_at: string
   password_hash: string | null
+  closed_at: string | null
 }
 
-const COLUMNS = 'id, email, role, all_books, confirmed_at, created_at, password_hash'
+const COLUMNS = 'id, email, role, all_books, confirmed_at, created_at, password_hash, closed_at'
 
 export async function findUserByEmail(client: Queryable, book: BookId, email: string): Promise<User | undefined> {
   const { rows } = await client.query<Row>(`select ${COLUMNS} from users where book = $1 and email_key = $2`, [
@@ -42,6 +46,36 @@ export async function findUser(client: Queryable, book: BookId, id: UserId): Pro
 }
 
 export type NewUser = Pick<User, 'id' | 'email' | 'confirmedAt' | 'createdAt' | 'passwordHash'>
+
+/**
+ * Keeps the user as they are until the end of the caller's transaction, against a new password and against closing;
+ * false where they are closed. What is read behind it is no older.
+ */
+export async function holdUser(client: Client, book: BookId, id: UserId): Promise<boolean> {
+  const { rowCount } = await client.query(
+    'select from users where book = $1 and id = $2 and closed_at is null for share',
+    [book, id],
+  )
+  return rowCount === 1
+}
+
+/** Locks the user for a change of what they log in with; undefined where they are closed. */
+export async function lockUser(client: Client, book: BookId, id: UserId): Promise<User | undefined> {
+  const { rows } = await client.query<Row>(
+    `select ${COLUMNS} from users where book = $1 and id = $2 and closed_at is null for update`,
+    [book, id],
+  )
+  return rows[0] && toUser(rows[0])
+}
+
+/** Notes that the user reads mail at the address. */
+export async function confirmAddress(client: Client, book: BookId, id: UserId, at: Instant): Promise<void> {
+  await client.query('update users set confirmed_at = $3 where book = $1 and id = $2 and confirmed_at is null', [
+    book,
+    id,
+    formatInstant(at),
+  ])
+}
 
 /** False where the book has a user of that address already; then nothing was written. */
 export async function insertUser(client: Queryable, book: BookId, user: NewUser): Promise<boolean> {
@@ -64,5 +98,6 @@ function toUser(row: Row): User {
     confirmedAt: row.confirmed_at,
     createdAt: row.created_at,
     passwordHash: row.password_hash,
+    closedAt: row.closed_at,
   }
 }

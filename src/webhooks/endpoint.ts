@@ -3,7 +3,7 @@ import type { Client, Queryable } from '../database/connection.ts'
 import { formatInstant } from '../database/instant.ts'
 import type { SecretBox } from '../database/secret_box.ts'
 import { writeEvents } from '../events/write.ts'
-import { addJob } from '../identity/jobs.ts'
+import { addJob } from '../identity/job_queue.ts'
 import type { BookId, UserId, WebhookId } from '../ledger/id.ts'
 import { newSigningSecret } from './signature.ts'
 

@@ -99,13 +99,12 @@ export function anEmail(name = 'user'): string {
   return `${name}-${randomBytes(6).toString('hex')}@example.com`
 }
 
-/** The token in the newest mail to that address, once it is there. */
+/** The token in the newest mail to that address that has one, once there are more such mails than `earlier`. */
 export async function mailedToken(gateway: TestGateway, email: string, earlier = 0): Promise<string> {
-  const mails = await until(async () => {
-    const found = await mailsTo(gateway, email)
-    return found.length > earlier ? found : undefined
+  return until(async () => {
+    const tokens = (await mailsTo(gateway, email)).flatMap((mail) => /\?token=(\S+)/.exec(mail)?.[1] ?? [])
+    return tokens.length > earlier && tokens.at(-1)
   })
-  return /\?token=(\S+)/.exec(mails.at(-1) ?? '')?.[1] ?? ''
 }
 
 /** All mails to that address, oldest first. */

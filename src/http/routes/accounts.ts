@@ -11,7 +11,7 @@ import { readPage } from '../../database/list.ts'
 import { parseListQuery } from '../../database/list_query.ts'
 import type { Gateway } from '../../gateway.ts'
 import { parseEmail } from '../../identity/email.ts'
-import { findUserByEmail } from '../../identity/users.ts'
+import { findUserByEmail, holdUser } from '../../identity/users.ts'
 import { decodeId, encodeId } from '../../ledger/typeid.ts'
 import { formatAmount } from '../../money/amount.ts'
 import { isOperator, sessionOf } from '../authentication.ts'
@@ -65,6 +65,8 @@ export function accountRoutes(app: App, gateway: Gateway): void {
       answerOnce(pool, request, reply, async (client) => {
         const { home, userId } = sessionOf(request)
         const { currency, name = currency, metadata = {} } = request.body
+        // Whoever closes their user at this moment gets no account any more.
+        if (!(await holdUser(client, home, userId))) throw new ApiError('unauthenticated')
         const known = await readCurrencies(client, home)
         if (!known.has(currency)) throw fieldError('currency', 'unknown_currency', 'is no currency of this book')
         const at = await readClock(client)

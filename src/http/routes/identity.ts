@@ -1,25 +1,22 @@
 import { Type } from 'typebox'
-import { type Book, MAIN_BOOK } from '../../books/books.ts'
+import { MAIN_BOOK } from '../../books/books.ts'
 import type { Gateway } from '../../gateway.ts'
 import { confirmEmail, resendConfirmation } from '../../identity/confirmation.ts'
 import { parseEmail } from '../../identity/email.ts'
-import { LONGEST_PASSWORD, SHORTEST_PASSWORD, verifyPassword } from '../../identity/passwords.ts'
-import { newToken } from '../../identity/secrets.ts'
-import { insertToken, SCOPES, scopesOf } from '../../identity/tokens.ts'
-import { findUser, findUserByEmail } from '../../identity/users.ts'
+import { logIn } from '../../identity/log_in.ts'
+import { passwordProblem } from '../../identity/password_rules.ts'
+import { hasSecondFactor } from '../../identity/second_factor.ts'
+import { SCOPES } from '../../identity/tokens.ts'
+import { findUser } from '../../identity/users.ts'
 import { encodeId } from '../../ledger/typeid.ts'
 import { sessionOf } from '../authentication.ts'
-import { ApiError, fieldError } from '../errors.ts'
+import { emailOf, namedBook } from '../book.ts'
+import { ApiError } from '../errors.ts'
+import { NewPassword, Otp, PasswordGiven, PROOF_ERRORS, passwordError } from '../proof.ts'
 import { type App, describe } from '../route.ts'
 import { BookName, Email, IdOf, Name, Nullable, OneOf, Time } from '../schemas.ts'
 
 const tag = 'Identity'
-const Password = Type.String({
-  minLength: SHORTEST_PASSWORD,
-  maxLength: LONGEST_PASSWORD,
-  examples: ['correct horse battery staple'],
-})
-const PasswordGiven = Type.String({ maxLength: LONGEST_PASSWORD, examples: ['correct horse battery staple'] })
 const InBook = Type.Optional(BookName)
 
 /** Sign-up, confirmation and log-in (api.md, Identity). */
@@ -32,13 +29,16 @@ export function identityRoutes(app: App, gateway: Gateway): void {
       description: 'Mails a confirmation link. The answer is the same for an address that has signed up before.',
       tag,
       access: 'public',
-      errors: ['overloaded'],
-      body: Type.Object({ email: Email, password: Password, book: InBook }, { additionalProperties: false }),
+      errors: ['overloaded', 'weak_password'],
+      body: Type.Object({ email: Email, password: NewPassword, book: InBook }, { additionalProperties: false }),
       response: { 201: Type.Object({ user: Type.Object({ email: Email, email_confirmed: Type.Boolean() }) }) },
     }),
     handler: async (request, reply) => {
       const book = await namedBook(gateway, request.body.book)
       const email = emailOf(request.body.email)
+      const least = gateway.config.passwordMinLength
+      const problem = passwordProblem(request.body.password, { least, email })
+      if (problem) throw passwordError('password', { problem, least })
       await gateway.signUp(book, email, request.body.password)
       return reply.code(201).send({ user: { email, email_confirmed: false } })
     },
@@ -91,7 +91,7 @@ function confirmationRoutes(app: App, gateway: Gateway): void {
   })
 }
 
-function logInRoute(app: App, { pool, books, config }: Gateway): void {
+function logInRoute(app: App, gateway: Gateway): void {
   app.post('/v1/login', {
     config: { access: 'public' },
     schema: describe({
@@ -99,11 +99,13 @@ function logInRoute(app: App, { pool, books, config }: Gateway): void {
       summary: 'Log in: a new token each time',
       tag,
       access: 'public',
-      errors: ['invalid_credentials', 'overloaded'],
+      description: 'With a second factor: first without `otp`, and where the answer is `otp_required`, with it.',
+      errors: [...PROOF_ERRORS],
       body: Type.Object(
         {
           email: Type.String({ maxLength: 254, examples: ['ada@example.com'] }),
           password: PasswordGiven,
+          otp: Type.Optional(Otp),
           name: Type.Optional(Name),
           book: InBook,
         },
@@ -119,15 +121,12 @@ function logInRoute(app: App, { pool, books, config }: Gateway): void {
       },
     }),
     handler: async (request, reply) => {
-      const { password, name = 'log-in' } = request.body
-      const book = await books.find(request.body.book ?? MAIN_BOOK)
-      const email = parseEmail(request.body.email)
-      const user = book && email ? await findUserByEmail(pool, book.id, email) : undefined
-      const verified = await verifyPassword(password, user?.passwordHash ?? null)
-      if (!book || !user || !verified) throw new ApiError('invalid_credentials')
-      const secret = newToken(book.name)
-      const expiresAt = new Date(Date.now() + config.tokenDays * 86_400_000).toISOString().replace('Z', '000Z')
-      const token = await insertToken(pool, book.id, user.id, { secret, name, scopes: scopesOf(user.role), expiresAt })
+      const { name = 'log-in', book: bookName = MAIN_BOOK, ...given } = request.body
+      const book = await gateway.books.find(bookName)
+      const attempt = { ...given, email: parseEmail(given.email), name, address: request.ip }
+      const made = await logIn(gateway, book, attempt)
+      if (typeof made === 'string') throw new ApiError(made)
+      const { secret, token, expiresAt } = made
       return reply
         .code(201)
         .send({ token: secret, id: encodeId('tok', token.id), expires_at: expiresAt, scopes: [...token.scopes] })
@@ -149,6 +148,7 @@ function meRoute(app: App, { pool }: Gateway): void {
           email: Email,
           email_confirmed: Type.Boolean(),
           confirmed_at: Nullable(Time),
+          otp_enrolled: Type.Boolean({ description: 'Whether there is a second factor.' }),
           role: OneOf(['user', 'admin']),
           book: BookName,
           created_at: Time,
@@ -164,23 +164,11 @@ function meRoute(app: App, { pool }: Gateway): void {
         email: user.email,
         email_confirmed: user.confirmedAt !== null,
         confirmed_at: user.confirmedAt,
+        otp_enrolled: await hasSecondFactor(pool, { book: home, userId }),
         role: user.role,
         book: homeName,
         created_at: user.createdAt,
       }
     },
   })
-}
-
-async function namedBook(gateway: Gateway, name: string = MAIN_BOOK): Promise<Book> {
-  const book = await gateway.books.find(name)
-  if (!book) throw fieldError('book', 'invalid_value', 'is no book here')
-  return book
-}
-
-/** The address as it is kept; the schema has checked it. */
-function emailOf(text: string): string {
-  const email = parseEmail(text)
-  if (email === undefined) throw fieldError('email', 'invalid_value', 'must be an e-mail address')
-  return email
 }

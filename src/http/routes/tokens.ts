@@ -1,12 +1,17 @@
 import { createHmac } from 'node:crypto'
 import { Type } from 'typebox'
+import { readClock } from '../../database/clock.ts'
+import type { Client } from '../../database/connection.ts'
 import { formatInstant, parseInstant } from '../../database/instant.ts'
 import { readPage } from '../../database/list.ts'
 import { parseListQuery } from '../../database/list_query.ts'
 import type { Gateway } from '../../gateway.ts'
+import { notify } from '../../identity/job_queue.ts'
 import { tokens, tokensOf } from '../../identity/list.ts'
 import { hashSecret, newToken } from '../../identity/secrets.ts'
-import { insertToken, revokeToken, SCOPES, type Token } from '../../identity/tokens.ts'
+import type { Session } from '../../identity/sessions.ts'
+import { insertToken, isGood, revokeToken, SCOPES, TOKEN_KINDS, type Token } from '../../identity/tokens.ts'
+import { findUser, holdUser, type User } from '../../identity/users.ts'
 import { decodeId, encodeId } from '../../ledger/typeid.ts'
 import { sessionOf } from '../authentication.ts'
 import { ApiError, fieldError } from '../errors.ts'
@@ -18,8 +23,10 @@ const tag = 'Identity'
 const TokenBody = Type.Object(
   {
     id: IdOf('tok'),
+    kind: OneOf(TOKEN_KINDS, { description: 'session: made by a log-in; token: made by POST /v1/tokens.' }),
     name: Name,
     scopes: Type.Array(OneOf(SCOPES)),
+    address: Nullable(Type.String({ description: 'Where a session was made from.' })),
     expires_at: Nullable(Time),
     last_used_at: Nullable(Time),
     created_at: Time,
@@ -84,7 +91,9 @@ export function tokenRoutes(app: App, gateway: Gateway): void {
         request,
         reply,
         async (client) => {
+          const user = await holdGoodToken(client, session)
           const made = await insertToken(client, session.home, session.userId, { secret, name, scopes, expiresAt })
+          await notify(client, await readClock(client), user.email, 'new_token', `'${name}', for ${scopes.join(', ')}`)
           return { status: 201, body: presentToken(made) }
         },
         (answer) => revealSecret(gateway, session.home, answer, secret),
@@ -114,6 +123,17 @@ export function tokenRoutes(app: App, gateway: Gateway): void {
 }
 
 /**
+ * The user, held as they are: a node may keep a session a moment longer than it is good, and a token that is made in it
+ * would outlive the reset that ended the session.
+ */
+async function holdGoodToken(client: Client, { home, userId, tokenId }: Session): Promise<User> {
+  const held = await holdUser(client, home, userId)
+  const user = held && (await isGood(client, home, tokenId)) ? await findUser(client, home, userId) : undefined
+  if (!user) throw new ApiError('unauthenticated')
+  return user
+}
+
+/**
  * A new token; with an idempotency key, one that the same caller's repeat of the request makes again, as the answer of
  * the first is not stored with the secret in it.
  */
@@ -136,8 +156,10 @@ async function revealSecret({ pool }: Gateway, book: number, answer: Answer, sec
 function presentToken(token: Token) {
   return {
     id: encodeId('tok', token.id),
+    kind: token.kind,
     name: token.name,
     scopes: [...token.scopes],
+    address: token.address,
     expires_at: token.expiresAt,
     last_used_at: token.lastUsedAt,
     created_at: token.createdAt,

@@ -1,0 +1,120 @@
+import { Type } from 'typebox'
+import { readClock } from '../../database/clock.ts'
+import { inTransaction } from '../../database/connection.ts'
+import type { Gateway } from '../../gateway.ts'
+import { closeUser } from '../../identity/closing.ts'
+import { beginEmailChange, confirmEmailChange } from '../../identity/email_change.ts'
+import { endTokens } from '../../identity/tokens.ts'
+import { lockUser } from '../../identity/users.ts'
+import { actorOf, sessionOf } from '../authentication.ts'
+import { emailOf } from '../book.ts'
+import { ApiError } from '../errors.ts'
+import { Otp, PasswordGiven, PROOF_ERRORS, proven } from '../proof.ts'
+import { type App, describe } from '../route.ts'
+import { Email } from '../schemas.ts'
+
+const tag = 'Identity'
+const anyToken = { scope: 'any' } as const
+const proof = { password: PasswordGiven, otp: Type.Optional(Otp) }
+
+/** What users do with themselves: another address, the end of sessions, the end (api.md, Identity). */
+export function ownUserRoutes(app: App, gateway: Gateway): void {
+  emailChangeRoutes(app, gateway)
+  const { pool, sessions } = gateway
+
+  app.delete('/v1/sessions', {
+    config: { access: { scope: 'tokens:write' } },
+    schema: describe({
+      operationId: 'endSessions',
+      summary: 'End all your sessions but the present one',
+      description: 'Sessions are tokens that log-ins made. Those that you made for programs stay.',
+      tag,
+      access: { scope: 'tokens:write' },
+      errors: ['unknown_field', 'unsupported_media_type', 'outcome_unknown'],
+      response: { 200: Type.Object({ ended: Type.Integer({ examples: [2] }) }) },
+    }),
+    handler: async (request) => {
+      const { home, userId, tokenId } = sessionOf(request)
+      const ended = await inTransaction(pool, async (client) => {
+        if (!(await lockUser(client, home, userId))) throw new ApiError('unauthenticated')
+        return endTokens(client, home, userId, await readClock(client), { sessionsBut: tokenId })
+      })
+      sessions.forget(home, userId)
+      return { ended }
+    },
+  })
+
+  app.post('/v1/me/close', {
+    config: { access: anyToken },
+    schema: describe({
+      operationId: 'closeMe',
+      summary: 'Close your user for good, with every account at zero',
+      description: 'Closes the accounts and ends every token. The address cannot sign up again.',
+      tag,
+      access: anyToken,
+      errors: [...PROOF_ERRORS, 'balance_not_zero'],
+      body: Type.Object(proof, { additionalProperties: false }),
+      response: { 204: Type.Null() },
+    }),
+    handler: async (request, reply) => {
+      const { home } = sessionOf(request)
+      const user = await proven(gateway, request, request.body)
+      if (!(await closeUser(gateway, home, user.id, actorOf(request)))) throw new ApiError('balance_not_zero')
+      return reply.code(204).send(null)
+    },
+  })
+}
+
+function emailChangeRoutes(app: App, gateway: Gateway): void {
+  const { pool, sessions, books } = gateway
+
+  app.post('/v1/email/change', {
+    config: { access: anyToken },
+    schema: describe({
+      operationId: 'changeEmail',
+      summary: 'Change your e-mail address',
+      description:
+        'Mails a link to the old and to the new address; the change takes effect when both are confirmed, within 24 h. ' +
+        'The answer is the same for an address that is somebody’s.',
+      tag,
+      access: anyToken,
+      errors: [...PROOF_ERRORS],
+      body: Type.Object({ email: Email, ...proof }, { additionalProperties: false }),
+      response: { 202: Type.Object({}) },
+    }),
+    handler: async (request, reply) => {
+      const { homeName } = sessionOf(request)
+      const { email, ...given } = request.body
+      const address = emailOf(email)
+      const user = await proven(gateway, request, given)
+      const book = await books.find(homeName)
+      if (!book) throw new Error('a book with a user is there')
+      const begun = await beginEmailChange(pool, book, user.id, address, actorOf(request))
+      if (!begun) throw new ApiError('too_many_attempts')
+      return reply.code(202).send({})
+    },
+  })
+
+  app.post('/v1/email/change/confirm', {
+    config: { access: 'public' },
+    schema: describe({
+      operationId: 'confirmEmailChange',
+      summary: 'Confirm a change of address, by the old or by the new one',
+      tag,
+      access: 'public',
+      errors: ['invalid_token'],
+      body: Type.Object(
+        { token: Type.String({ maxLength: 200, examples: ['main.5f0c…'] }) },
+        { additionalProperties: false },
+      ),
+      response: {
+        200: Type.Object({ email_changed: Type.Boolean({ description: 'Whether this was the second of the two.' }) }),
+      },
+    }),
+    handler: async (request) => {
+      const outcome = await confirmEmailChange(pool, sessions, request.body.token)
+      if (!outcome) throw new ApiError('invalid_token')
+      return { email_changed: outcome === 'done' }
+    },
+  })
+}

@@ -1,0 +1,65 @@
+import { readAccount } from '../accounts/account.ts'
+import { writeChange } from '../accounts/change.ts'
+import { type Actor, writeAudit } from '../audit/audit.ts'
+import { idsAt, readClock } from '../database/clock.ts'
+import { type Client, inTransaction, type Pool } from '../database/connection.ts'
+import { formatInstant } from '../database/instant.ts'
+import type { AccountId, BookId, Instant, UserId } from '../ledger/id.ts'
+import { dropEmailChanges } from './email_change.ts'
+import { notify } from './job_queue.ts'
+import { dropMailTokens } from './mail_tokens.ts'
+import { deleteSecondFactor } from './second_factor.ts'
+import type { Sessions } from './sessions.ts'
+import { endTokens } from './tokens.ts'
+import { lockUser } from './users.ts'
+
+/**
+ * Closes a user for good, with all their accounts, where every one of them is at zero and holds nothing; ends all their
+ * tokens. The books keep them and their address, which cannot sign up again: nobody else becomes `sender` of their
+ * payments, and a welcome bonus is given once. False where an account is not at zero.
+ */
+export async function closeUser(
+  { pool, sessions }: { readonly pool: Pool; readonly sessions: Sessions },
+  book: BookId,
+  userId: UserId,
+  actor: Actor,
+): Promise<boolean> {
+  const closed = await inTransaction(pool, async (client) => {
+    // Against opening an account at the same time (holdUser).
+    const user = await lockUser(client, book, userId)
+    if (!user) return true
+    const ids = await lockOpenAccounts(client, book, userId)
+    if (ids === undefined) return false
+    const at = await readClock(client)
+    for (const id of ids) await closeAccount(client, book, id, at)
+    await client.query('update users set closed_at = $3 where book = $1 and id = $2', [book, userId, formatInstant(at)])
+    await endTokens(client, book, userId, at, 'all')
+    await dropMailTokens(client, book, userId, at)
+    await dropEmailChanges(client, book, userId, at)
+    await deleteSecondFactor(client, { book, userId })
+    await notify(client, at, user.email, 'closed', null)
+    const detail = { accounts: ids.length }
+    await writeAudit(client, book, at, idsAt(at), [{ actor, action: 'user.close', objectId: userId, detail }])
+    return true
+  })
+  if (closed) sessions.forget(book, userId)
+  return closed
+}
+
+/** Locks the user's accounts that are not closed, in the order of ids; undefined where one is not at zero. */
+async function lockOpenAccounts(client: Client, book: BookId, userId: UserId): Promise<AccountId[] | undefined> {
+  const { rows } = await client.query<{ id: AccountId; empty: boolean }>(
+    `select id, balance = 0 and held = 0 as empty from accounts
+      where book = $1 and user_id = $2 and status <> 'closed'
+      order by id
+        for no key update`,
+    [book, userId],
+  )
+  return rows.every(({ empty }) => empty) ? rows.map(({ id }) => id) : undefined
+}
+
+async function closeAccount(client: Client, book: BookId, id: AccountId, at: Instant): Promise<void> {
+  const account = await readAccount(client, book, id)
+  if (!account) throw new Error('a locked account is there')
+  await writeChange(client, book, at, account, { ...account, status: 'closed', updatedAt: formatInstant(at) }, null)
+}

@@ -1,0 +1,48 @@
+import type { Queryable } from '../database/connection.ts'
+import { formatInstant } from '../database/instant.ts'
+import type { BookId, Instant, UserId } from '../ledger/id.ts'
+import type { EmailChangeId } from './mail_tokens.ts'
+import type { Notice } from './notices.ts'
+
+/** What is done in the background, at least once, after the transaction that asked for it has committed. */
+type Jobs = {
+  readonly confirmation_mail: UserJob
+  readonly known_address_mail: UserJob
+  /** For an address that may be nobody's: it is looked up here, so that the time of the answer tells nothing. */
+  readonly resend_mail: AddressJob
+  readonly reset_mail: AddressJob
+  readonly email_change_mail: ChangeJob
+  readonly notice_mail: Notice
+  readonly webhook_disabled_mail: WebhookJob
+}
+export type InBook = { readonly book: BookId; readonly bookName: string }
+export type UserJob = InBook & { readonly userId: UserId }
+export type AddressJob = InBook & { readonly email: string }
+export type ChangeJob = UserJob & { readonly changeId: EmailChangeId; readonly side: 'old' | 'new' }
+
+export type WebhookJob = {
+  readonly book: BookId
+  readonly userId: UserId
+  readonly url: string
+  readonly reason: 'failing' | 'gone'
+}
+
+/** Asks for a job in the caller's transaction. */
+export async function addJob<Name extends keyof Jobs>(
+  client: Queryable,
+  name: Name,
+  payload: Jobs[Name],
+): Promise<void> {
+  await client.query('select graphile_worker.add_job($1, $2::json)', [name, JSON.stringify(payload)])
+}
+
+/** Asks for a mail that tells the user of something, in the transaction of what it tells. */
+export async function notify(
+  client: Queryable,
+  at: Instant,
+  to: string,
+  kind: Notice['kind'],
+  detail: string | null,
+): Promise<void> {
+  await addJob(client, 'notice_mail', { to, kind, at: formatInstant(at), detail })
+}

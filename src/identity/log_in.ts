@@ -1,0 +1,74 @@
+import type { Book } from '../books/books.ts'
+import { readClock } from '../database/clock.ts'
+import { type Client, inTransaction, type Pool } from '../database/connection.ts'
+import { formatInstant } from '../database/instant.ts'
+import type { SecretBox } from '../database/secret_box.ts'
+import type { BookId, Instant, UserId } from '../ledger/id.ts'
+import { notify } from './job_queue.ts'
+import type { LoginNotice } from './notices.ts'
+import { verifyPassword } from './passwords.ts'
+import { type Proof, type ProofRefusal, provenUntil, refuseProof } from './proof.ts'
+import { newToken } from './secrets.ts'
+import { insertToken, scopesOf, type Token } from './tokens.ts'
+import { findUser, findUserByEmail, holdUser } from './users.ts'
+
+export type LogInRules = {
+  readonly tokenDays: number
+  readonly stepUpMinutes: number
+  readonly loginNotice: LoginNotice
+}
+
+const MICROSECONDS_A_DAY = 86_400_000_000n
+
+type Means = { readonly pool: Pool; readonly secretBox: SecretBox; readonly config: LogInRules }
+type Attempt = Proof & { readonly email: string | undefined; readonly name: string; readonly address: string }
+export type LoggedIn = { readonly secret: string; readonly token: Token; readonly expiresAt: string }
+
+/** A new session of whoever proves to be the user of that address; where they do not, why. */
+export async function logIn(means: Means, book: Book | undefined, attempt: Attempt): Promise<LoggedIn | ProofRefusal> {
+  const { pool, config } = means
+  const { email, name, address } = attempt
+  if (!book) {
+    // As much work as for a user that is there.
+    await verifyPassword(attempt.password, null)
+    return 'invalid_credentials'
+  }
+  const user = email === undefined ? undefined : await findUserByEmail(pool, book.id, email)
+  const refusal = await refuseProof(means, book.id, user, attempt)
+  if (refusal || !user) return refusal ?? 'invalid_credentials'
+  return inTransaction(pool, async (client) => {
+    // A new password that was set meanwhile ended every session: this one would be one more of the old password.
+    const held = (await holdUser(client, book.id, user.id)) && (await findUser(client, book.id, user.id))
+    if (!held || held.passwordHash !== user.passwordHash) return 'invalid_credentials'
+    const at = await readClock(client)
+    if (await isTold(means.config.loginNotice, () => earlierSessions(client, book.id, user.id, address))) {
+      await notify(client, at, held.email, 'log_in', `from ${address}, as '${name}'`)
+    }
+    const secret = newToken(book.name)
+    const expiresAt = formatInstant((at + BigInt(config.tokenDays) * MICROSECONDS_A_DAY) as Instant)
+    const session = { address, provenUntil: provenUntil(at, config.stepUpMinutes) }
+    const scopes = scopesOf(held.role)
+    const token = await insertToken(client, book.id, user.id, { secret, name, scopes, expiresAt, session })
+    return { secret, token, expiresAt }
+  })
+}
+
+async function isTold(
+  rule: LoginNotice,
+  earlier: () => Promise<{ readonly any: boolean; readonly fromThere: boolean }>,
+): Promise<boolean> {
+  if (rule === 'never') return false
+  const { any, fromThere } = await earlier()
+  // The first one follows a mail to the address anyway.
+  return any && (rule === 'always' || !fromThere)
+}
+
+/** Whether the user had sessions before. Index: tokens_by_user. */
+async function earlierSessions(client: Client, book: BookId, userId: UserId, address: string) {
+  const { rows } = await client.query<{ any: boolean; from_there: boolean }>(
+    `select count(*) > 0 as any, coalesce(bool_or(address = $3), false) as from_there
+       from tokens where book = $1 and user_id = $2 and kind = 'session'`,
+    [book, userId, address],
+  )
+  return { any: rows[0]?.any ?? false, fromThere: rows[0]?.from_there ?? false }
+}

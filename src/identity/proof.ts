@@ -1,0 +1,58 @@
+import { readClock } from '../database/clock.ts'
+import type { Pool, Queryable } from '../database/connection.ts'
+import { formatInstant } from '../database/instant.ts'
+import type { SecretBox } from '../database/secret_box.ts'
+import type { BookId, Instant, TokenId } from '../ledger/id.ts'
+import { verifyPassword } from './passwords.ts'
+import { checkSecondFactor } from './second_factor.ts'
+import { markProven } from './tokens.ts'
+import type { User } from './users.ts'
+
+export type Proof = { readonly password: string; readonly otp?: string }
+
+/** Why somebody is not believed to be the user. */
+export type ProofRefusal = 'invalid_credentials' | 'otp_required' | 'otp_invalid' | 'too_many_attempts'
+
+const MICROSECONDS_A_MINUTE = 60_000_000n
+
+type Means = { readonly pool: Pool; readonly secretBox: SecretBox }
+
+/**
+ * Checks the password and, where there is a second factor, a code, which is used up. Undefined where both are right. The
+ * code is looked at only behind a right password. An unknown or closed user takes as long as a wrong password.
+ */
+export async function refuseProof(
+  means: Means,
+  book: BookId,
+  user: User | undefined,
+  { password, otp }: Proof,
+): Promise<ProofRefusal | undefined> {
+  const known = user && user.closedAt === null ? user : undefined
+  const verified = await verifyPassword(password, known?.passwordHash ?? null)
+  if (!known || !verified) return 'invalid_credentials'
+  return refuseCode(means, book, known, otp)
+}
+
+/** Checks the code alone, where there is a second factor. */
+export async function refuseCode(
+  means: Means,
+  book: BookId,
+  user: User,
+  otp: string | undefined,
+): Promise<Exclude<ProofRefusal, 'invalid_credentials'> | undefined> {
+  const checked = await checkSecondFactor(means, { book, userId: user.id }, otp)
+  if (checked === 'right') return undefined
+  return ({ missing: 'otp_required', wrong: 'otp_invalid', too_many: 'too_many_attempts' } as const)[checked]
+}
+
+/** Until when a proof that is given now is fresh, RFC 3339 UTC. */
+export function provenUntil(at: Instant, minutes: number): string {
+  return formatInstant((at + BigInt(minutes) * MICROSECONDS_A_MINUTE) as Instant)
+}
+
+/** Notes that the token's holder has just proven who they are. */
+export async function noteProof(client: Queryable, book: BookId, tokenId: TokenId, minutes: number): Promise<string> {
+  const until = provenUntil(await readClock(client), minutes)
+  await markProven(client, book, tokenId, until)
+  return until
+}

@@ -1,0 +1,212 @@
+import assert from 'node:assert/strict'
+import { before, describe, it } from 'node:test'
+import { Secret, TOTP } from 'otpauth'
+import { aClient } from './harness/client.ts'
+import {
+  aGateway,
+  aUser,
+  loggedIn,
+  mailedToken,
+  mailsTo,
+  PASSWORD,
+  type TestGateway,
+  type TestUser,
+  until,
+} from './harness/gateway.ts'
+import { assertProblem, rowsOf } from './harness/paying.ts'
+
+const NEW = 'another horse, another staple'
+let gateway: TestGateway
+before(async () => {
+  gateway = await aGateway()
+})
+
+type Enrolled = TestUser & { readonly secret: string; readonly codes: readonly string[] }
+
+/** The code of the secret, now or some steps of 30 s away. */
+function codeOf(secret: string, steps = 0): string {
+  return new TOTP({ secret: Secret.fromBase32(secret) }).generate({ timestamp: Date.now() + steps * 30_000 })
+}
+
+async function begun(user: TestUser): Promise<string> {
+  const { status, body } = await user.post('/v1/otp/enroll')
+  assert.equal(status, 201)
+  assert.match(body.uri, /^otpauth:\/\/totp\/billing-gateway:/)
+  assert.ok(body.uri.includes(body.secret))
+  return body.secret
+}
+
+/** A user with a second factor, whose enrolment is so long ago that the present code works. */
+async function anEnrolled(): Promise<Enrolled> {
+  const user = await aUser(gateway)
+  const secret = await begun(user)
+  const { status, body } = await user.post('/v1/otp/verify', { otp: codeOf(secret) })
+  assert.equal(status, 200)
+  await rowsOf(gateway, 'update second_factors set last_step = 0')
+  return { ...user, secret, codes: body.recovery_codes }
+}
+
+const logIn = (email: string, otp?: string, at = gateway) =>
+  at.anybody.post('/v1/login', { email, password: PASSWORD, ...(otp === undefined ? {} : { otp }) })
+const proofIsOld = () => rowsOf(gateway, 'update tokens set proven_until = now()')
+
+describe('a second factor', () => {
+  it('is there from the first code on, and not before', async () => {
+    const user = await aUser(gateway)
+    const first = await begun(user)
+    const secret = await begun(user)
+    assert.equal((await logIn(user.email)).status, 201)
+    assertProblem(await user.post('/v1/otp/verify', { otp: codeOf(first) }), 'otp_invalid')
+    assert.equal((await user.get('/v1/me')).body.otp_enrolled, false)
+    const { body } = await user.post('/v1/otp/verify', { otp: codeOf(secret) })
+    assert.equal(new Set(body.recovery_codes).size, 10)
+    assert.equal((await user.get('/v1/me')).body.otp_enrolled, true)
+    assertProblem(await user.post('/v1/otp/enroll'), 'otp_enrolled')
+    assertProblem(await user.post('/v1/otp/verify', { otp: codeOf(secret, 1) }), 'otp_not_enrolled')
+    await until(async () => (await mailsTo(gateway, user.email)).some((mail) => mail.includes('Second factor added')))
+  })
+
+  it('is asked for at log-in, behind the right password only', async () => {
+    const user = await anEnrolled()
+    assertProblem(await logIn(user.email), 'otp_required')
+    assertProblem(await logIn(user.email, '000000'), 'otp_invalid')
+    const wrong = { email: user.email, password: 'not my password', otp: codeOf(user.secret) }
+    assertProblem(await gateway.anybody.post('/v1/login', wrong), 'invalid_credentials')
+    assert.equal((await logIn(user.email, codeOf(user.secret))).status, 201)
+  })
+
+  it('takes a code once, on whichever of two nodes, also at the same time', async () => {
+    const user = await anEnrolled()
+    const second = await aGateway(
+      { BGW_SECRET_KEY_FILE: `${gateway.inside.config.dataFolder}/secret.key` },
+      gateway.database,
+    )
+    const otp = codeOf(user.secret)
+    const answers = await Promise.all([gateway, second, gateway, second].map((at) => logIn(user.email, otp, at)))
+    assert.deepEqual(answers.map(({ status }) => status).sort(), [201, 401, 401, 401])
+    assertProblem(await logIn(user.email, otp), 'otp_invalid')
+    await second.stop()
+  })
+
+  it('takes the codes of one step before and after, never one older than the last', async () => {
+    const user = await anEnrolled()
+    for (const steps of [-3, 3]) assertProblem(await logIn(user.email, codeOf(user.secret, steps)), 'otp_invalid')
+    assert.equal((await logIn(user.email, codeOf(user.secret, 1))).status, 201)
+    assertProblem(await logIn(user.email, codeOf(user.secret, 0)), 'otp_invalid')
+  })
+
+  it('lets five codes be tried, then none for 15 minutes, not even the right one', async () => {
+    const user = await anEnrolled()
+    const answers = await Promise.all(Array.from({ length: 8 }, () => logIn(user.email, '000000')))
+    assert.deepEqual(answers.map(({ status }) => status).sort(), [...Array(5).fill(401), ...Array(3).fill(429)])
+    const refused = await logIn(user.email, codeOf(user.secret))
+    assertProblem(refused, 'too_many_attempts')
+    assert.match(refused.headers.get('retry-after') ?? '', /^\d+$/)
+    assertProblem(await logIn(user.email, user.codes[0]), 'too_many_attempts')
+    await rowsOf(gateway, `update second_factors set window_from = now() - interval '16 minutes'`)
+    assert.equal((await logIn(user.email, codeOf(user.secret))).status, 201)
+  })
+
+  it('has recovery codes that work once each, also at the same time, in any case', async () => {
+    const user = await anEnrolled()
+    const [first = '', second = ''] = user.codes
+    const answers = await Promise.all([1, 2, 3].map(() => logIn(user.email, first)))
+    assert.deepEqual(answers.map(({ status }) => status).sort(), [201, 401, 401])
+    assertProblem(await logIn(user.email, first), 'otp_invalid')
+    assert.equal((await logIn(user.email, second.toUpperCase().replaceAll('-', ' '))).status, 201)
+    const other = await anEnrolled()
+    assertProblem(await logIn(other.email, user.codes[2]), 'otp_invalid')
+  })
+
+  it('gets new recovery codes in the place of the old ones', async () => {
+    const user = await anEnrolled()
+    const { status, body } = await user.post('/v1/otp/recovery-codes')
+    assert.equal(status, 201)
+    assertProblem(await logIn(user.email, user.codes[0]), 'otp_invalid')
+    assert.equal((await logIn(user.email, body.recovery_codes[0])).status, 201)
+    const plain = await aUser(gateway)
+    assertProblem(await plain.post('/v1/otp/recovery-codes'), 'otp_not_enrolled')
+  })
+
+  it('survives a reset of the password, which asks for it', async () => {
+    const user = await anEnrolled()
+    await gateway.anybody.post('/v1/password/forgot', { email: user.email })
+    const token = await mailedToken(gateway, user.email, 1)
+    const reset = (more: object) => gateway.anybody.post('/v1/password/reset', { token, password: NEW, ...more })
+    assertProblem(await reset({}), 'otp_required')
+    assertProblem(await reset({ otp: '000000' }), 'otp_invalid')
+    assert.equal((await reset({ otp: codeOf(user.secret) })).status, 204)
+    const again = { email: user.email, password: NEW }
+    assertProblem(await gateway.anybody.post('/v1/login', again), 'otp_required')
+    assert.equal((await gateway.anybody.post('/v1/login', { ...again, otp: user.codes[0] })).status, 201)
+  })
+
+  it('makes a password of eight characters long enough', async () => {
+    const user = await anEnrolled()
+    const change = (next: string) =>
+      user.post('/v1/password/change', { current_password: PASSWORD, new_password: next })
+    assertProblem(await change('seven77'), 'invalid_value')
+    assertProblem(await change('superman1'.slice(0, 8)), 'weak_password')
+    assert.equal((await change('8 of, us')).status, 204)
+  })
+
+  it('is removed with a fresh proof, and then not asked for', async () => {
+    const user = await anEnrolled()
+    await proofIsOld()
+    assertProblem(await user.delete('/v1/otp'), 'fresh_proof_required')
+    assertProblem(await user.post('/v1/step-up', { password: PASSWORD }), 'otp_required')
+    assert.equal((await user.post('/v1/step-up', { password: PASSWORD, otp: codeOf(user.secret) })).status, 200)
+    assert.equal((await user.delete('/v1/otp')).status, 204)
+    assertProblem(await user.delete('/v1/otp'), 'otp_not_enrolled')
+    assert.equal((await logIn(user.email)).status, 201)
+    await until(async () => (await mailsTo(gateway, user.email)).some((mail) => mail.includes('Second factor removed')))
+  })
+
+  it('is in the database only sealed and hashed', async () => {
+    const user = await anEnrolled()
+    const rows = [
+      ...(await rowsOf(gateway, `select encode(secret, 'escape') as text from second_factors`)),
+      ...(await rowsOf(gateway, `select encode(hash, 'escape') as text from recovery_codes`)),
+    ]
+    for (const secret of [user.secret, ...user.codes]) {
+      assert.ok(rows.every(({ text }) => !text.toLowerCase().includes(secret.toLowerCase())))
+    }
+  })
+})
+
+describe('a fresh proof', () => {
+  it('is a log-in of the last minutes, and what needs one is refused without', async () => {
+    const user = await aUser(gateway)
+    const { body: made } = await user.post('/v1/tokens', { name: 'program', scopes: ['payments:read'] })
+    const program = aClient(gateway.url, made.token)
+    assertProblem(await program.post('/v1/otp/enroll'), 'fresh_proof_required')
+    await begun(user)
+    await proofIsOld()
+    for (const path of ['/v1/otp/enroll', '/v1/otp/recovery-codes']) {
+      assertProblem(await user.post(path), 'fresh_proof_required')
+    }
+    assertProblem(await user.post('/v1/otp/verify', { otp: '123456' }), 'fresh_proof_required')
+    assertProblem(await user.delete('/v1/otp'), 'fresh_proof_required')
+  })
+
+  it('is given again by step-up, for that token and no other', async () => {
+    const user = await aUser(gateway)
+    const other = await loggedIn(gateway, user.email)
+    await proofIsOld()
+    assertProblem(await user.post('/v1/step-up', { password: 'not my password' }), 'invalid_credentials')
+    assertProblem(await user.post('/v1/otp/enroll'), 'fresh_proof_required')
+    const { status, body } = await user.post('/v1/step-up', { password: PASSWORD })
+    assert.equal(status, 200)
+    assert.ok(Date.parse(body.proven_until) > Date.now() + 9 * 60_000)
+    await begun(user)
+    assertProblem(await other.post('/v1/otp/enroll'), 'fresh_proof_required')
+  })
+
+  it('that was given without a code counts no more when there is a second factor', async () => {
+    const user = await aUser(gateway)
+    const other = await loggedIn(gateway, user.email)
+    await user.post('/v1/otp/verify', { otp: codeOf(await begun(user)) })
+    assertProblem(await other.delete('/v1/otp'), 'fresh_proof_required')
+    assert.equal((await user.get('/v1/me')).body.otp_enrolled, true)
+  })
+})
