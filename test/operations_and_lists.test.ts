@@ -52,7 +52,7 @@ const lists: readonly [string, () => Client][] = [
 async function fieldsOf(path: string): Promise<string[]> {
   const operations = await readOperations(gateway)
   const list = operations.find((operation) => operation.path === path && operation.method === 'GET')
-  return (list?.query ?? []).filter((name) => !['limit', 'cursor', 'sort'].includes(name))
+  return (list?.query ?? []).filter((name) => !['limit', 'cursor', 'sort', 'format', 'fields', 'expand'].includes(name))
 }
 
 /** Written by the gateway in the background, so that it may differ between two readings. */

@@ -200,7 +200,8 @@ describe('reports', () => {
     await keepAll((START + 400n * DAY) as Instant)
     const [{ steps }] = await rowsOf(gateway, 'select count(distinct before)::int as steps from posting_totals')
     assert.ok(kept > 20)
-    assert.equal(steps, kept)
+    // Two that are not quite at once do two steps.
+    assert.ok(steps >= kept, `${steps} of ${kept}`)
     await assertReportsAreExact(12)
     await assertBalancesAreExact(25)
   })

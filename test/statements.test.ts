@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { before, describe, it } from 'node:test'
 import { constants, inflateSync } from 'node:zlib'
+import { parseCsv } from './harness/csv.ts'
 import { aGateway, anOperator, aUser, type TestGateway, type TestUser } from './harness/gateway.ts'
 import { anAccount, assertBooksAreRight, assertProblem, everyPage, fund, rowsOf, transfer } from './harness/paying.ts'
 
@@ -290,20 +291,6 @@ it('statements leave the books right', () => assertBooksAreRight(gateway))
 
 function plusMicrosecond(time: string): string {
   return time.replace(/(\d{6})Z$/, (_, micros: string) => `${String(Number(micros) + 1).padStart(6, '0')}Z`)
-}
-
-/** The records of RFC 4180. */
-function parseCsv(text: string): string[][] {
-  const records: string[][] = []
-  let record: string[] = []
-  for (const [, quoted, plain = '', end] of text.matchAll(/(?:"((?:[^"]|"")*)"|([^",\r\n]*))(,|\r\n|$)/g)) {
-    if (end === '' && plain === '' && quoted === undefined) break
-    record.push(quoted?.replaceAll('""', '"') ?? plain)
-    if (end === ',') continue
-    records.push(record)
-    record = []
-  }
-  return records
 }
 
 type Node = { name: string; text: string; children: Node[] }

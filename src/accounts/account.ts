@@ -71,6 +71,23 @@ export async function readAccount(client: Queryable, book: BookId, id: AccountId
   return rows[0] && toAccountState(rows[0])
 }
 
+/** Those of the ids that are accounts of the book, by id. */
+export async function readAccounts(
+  client: Queryable,
+  book: BookId,
+  ids: readonly AccountId[],
+): Promise<Map<AccountId, AccountState>> {
+  const { rows } = await client.query<AccountRow>({
+    name: 'read-accounts',
+    text: `
+      select ${ACCOUNT_COLUMNS}
+        from (select $1::int as book, id from unnest($2::uuid[]) as ids (id) offset 0) as wanted
+        join accounts a on a.book = wanted.book and a.id = wanted.id ${ACCOUNT_JOINS}`,
+    values: [book, [...new Set(ids)]],
+  })
+  return new Map(rows.map((row) => [row.id, toAccountState(row)]))
+}
+
 export type NewAccount = {
   readonly userId: UserId
   readonly currency: string

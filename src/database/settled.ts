@@ -21,14 +21,21 @@ export async function isSettled(client: Queryable, { next }: Mark): Promise<bool
   return (await readSnapshot(client)).oldest >= next
 }
 
-/** Waits until all that is under way now is done: the answer is a time before which nothing will be added any more. */
-export async function settledTime(client: Queryable): Promise<Instant> {
+/**
+ * Waits until all that is under way now is done: the answer is a time before which nothing will be added any more.
+ * Undefined where that takes too long, as with somebody's long transaction on the same server.
+ */
+export async function settledTime(client: Queryable): Promise<Instant | undefined> {
   const mark = await markNow(client)
-  for (let wait = 1; !(await isSettled(client, mark)); wait = Math.min(wait * 2, LONGEST_WAIT_MS)) await delay(wait)
-  return mark.at
+  for (let wait = 1; wait < LONGEST_WAIT_MS; wait *= 2) {
+    if (await isSettled(client, mark)) return mark.at
+    await delay(wait)
+  }
+  return undefined
 }
 
-const LONGEST_WAIT_MS = 250
+/** The waits before it, together, are as long again. */
+const LONGEST_WAIT_MS = 8_000
 
 async function readSnapshot(client: Queryable): Promise<{ oldest: bigint; next: bigint }> {
   const { rows } = await client.query<{ oldest: bigint; next: bigint }>(

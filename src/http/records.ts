@@ -10,6 +10,8 @@ export type ParsedRecord =
   | { readonly ok: false; readonly error: ApiError }
 
 export const NDJSON = 'application/x-ndjson'
+/** Content types that a list comes in beside JSON. */
+export const EXPORT_TYPES = ['text/csv', NDJSON]
 /** The largest body of many records (api.md, Everywhere). */
 export const LARGEST_BODY = 32 * 1024 * 1024
 const LONGEST_LINE = 64 * 1024

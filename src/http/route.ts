@@ -7,6 +7,7 @@ import { OPERATORS } from '../database/list_query.ts'
 import type { Access } from './authentication.ts'
 import { ApiError, ERRORS, type ErrorCode } from './errors.ts'
 import { problemOf } from './problem.ts'
+import { EXPORT_TYPES } from './records.ts'
 import { Problem } from './schemas.ts'
 
 export type App = FastifyInstance<
@@ -65,6 +66,7 @@ export function describe<T extends Described>(route: T) {
     response,
     ...parts
   } = route
+  const types = isPage(response[200]) ? [...otherTypes, ...EXPORT_TYPES] : otherTypes
   const codes: ErrorCode[] = [...ALWAYS, ...EVER, ...errors]
   if (access !== 'public') codes.push(...WITH_TOKEN)
   if ('body' in parts) codes.push(...WITH_BODY)
@@ -77,8 +79,13 @@ export function describe<T extends Described>(route: T) {
     tags: [tag],
     ...(optionalBody ? { [OPTIONAL_BODY]: true } : {}),
     security: access === 'public' ? [] : [{ bearer: [] }],
-    response: { ...response, ...alsoAs(otherTypes, response[200]), ...errorResponses(codes) },
+    response: { ...response, ...alsoAs(types, response[200]), ...errorResponses(codes) },
   }
+}
+
+/** Whether a schema is that of a page of a list. */
+function isPage(schema: TSchema | undefined): boolean {
+  return Object.hasOwn((schema as { properties?: object } | undefined)?.properties ?? {}, 'next_cursor')
 }
 
 /** A 200 that comes in other content types than JSON too. */
@@ -106,7 +113,7 @@ function errorResponses(codes: readonly ErrorCode[]): Record<number, object> {
 }
 
 /** The query of a list, for the OpenAPI document. It is read by parseListQuery, which knows the operators too. */
-export function listQuery(fields: Readonly<Record<string, Field>>) {
+export function listQuery(fields: Readonly<Record<string, Field>>, expand: readonly string[] = []) {
   const filters = Object.entries(fields)
     .filter(([name]) => name !== 'metadata')
     .map(([name, { kind }]) => [
@@ -129,8 +136,21 @@ export function listQuery(fields: Readonly<Record<string, Field>>) {
           examples: ['-created_at'],
         }),
       ),
+      format: Type.Optional(
+        Type.String({ description: 'json (default): a page; csv or ndjson: the whole list, as a stream.' }),
+      ),
+      fields: Type.Optional(Type.String({ description: 'The fields to show, with commas; all if not given.' })),
+      ...(expand.length === 0 ? {} : { expand: expansionsParameter(expand) }),
       ...Object.fromEntries(filters),
     },
     { additionalProperties: true },
+  )
+}
+
+function expansionsParameter(names: readonly string[]) {
+  return Type.Optional(
+    Type.String({
+      description: `Shows under \`expanded\` what this points to: any of ${names.join(', ')}, with commas.`,
+    }),
   )
 }

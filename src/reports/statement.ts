@@ -57,7 +57,10 @@ export function addMovements(sums: Movements, lines: readonly StatementLine[]): 
   }
 }
 
-/** The statement of an account of the book over a period; its end moves back to what is settled. */
+/**
+ * The statement of an account of the book over a period; its end moves back to what is settled. Undefined where that is
+ * not known for now, which happens to technical accounts only.
+ */
 export async function readStatement(
   client: Queryable,
   book: BookId,
@@ -65,9 +68,10 @@ export async function readStatement(
   holder: string,
   asked: Period,
   madeAt: Instant,
-): Promise<Statement> {
+): Promise<Statement | undefined> {
   // Postings of a technical account are not committed in the order of their ids.
   const settled = account.userId === null ? await settledTime(client) : asked.to
+  if (settled === undefined) return undefined
   const to = settled < asked.to ? settled : asked.to
   const period = { from: asked.from < to ? asked.from : to, to }
   const { balance: opening } = await balanceAt(client, book, account, (period.from - 1n) as Instant)

@@ -17,6 +17,7 @@ import { formatAmount } from '../../money/amount.ts'
 import { isOperator, sessionOf } from '../authentication.ts'
 import { ApiError, fieldError } from '../errors.ts'
 import { answerOnce } from '../idempotency.ts'
+import { sendList } from '../list.ts'
 import { presentAccount } from '../present.ts'
 import { type App, describe, listQuery } from '../route.ts'
 import { Account, CurrencyCode, IdOf, Metadata, Name, PageOf, Time } from '../schemas.ts'
@@ -40,10 +41,9 @@ export function accountRoutes(app: App, gateway: Gateway): void {
       querystring: listQuery(accounts.fields),
       response: { 200: PageOf(Account) },
     }),
-    handler: async (request) => {
+    handler: (request, reply) => {
       const { home, userId } = sessionOf(request)
-      const page = await readPage(pool, accounts, ofUser(home, userId), parseListQuery(accounts.fields, request.query))
-      return { ...page, data: page.data.map(presentAccount) }
+      return sendList(pool, request, reply, { spec: accounts, scope: ofUser(home, userId), present: presentAccount })
     },
   })
 

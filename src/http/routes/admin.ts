@@ -4,8 +4,7 @@ import { changeAccount } from '../../accounts/change.ts'
 import { accounts, inBook as accountsIn } from '../../accounts/list.ts'
 import { auditIn, auditLog } from '../../audit/list.ts'
 import { makeBook } from '../../books/books.ts'
-import { type ListSpec, readPage, type Scope } from '../../database/list.ts'
-import { parseListQuery } from '../../database/list_query.ts'
+import type { ListSpec, Scope } from '../../database/list.ts'
 import type { Gateway } from '../../gateway.ts'
 import { users, usersIn } from '../../identity/list.ts'
 import type { AccountStatus } from '../../ledger/account.ts'
@@ -19,7 +18,9 @@ import { webhooks, webhooksIn } from '../../webhooks/list.ts'
 import { presentWebhook } from '../../webhooks/present.ts'
 import { actorOf, sessionOf } from '../authentication.ts'
 import { ApiError, type ErrorCode, fieldError } from '../errors.ts'
+import { OPERATION_EXPANSIONS, operationExpansions, PAYMENT_EXPANSIONS, paymentExpansions } from '../expand.ts'
 import { answerOnce, keyHeader } from '../idempotency.ts'
+import { type Expansion, sendList } from '../list.ts'
 import { presentAccount, presentAuditLine, presentOperation, presentPayment, presentUser } from '../present.ts'
 import { type App, describe, listQuery } from '../route.ts'
 import {
@@ -47,14 +48,26 @@ const Reason = Type.String({ minLength: 1, maxLength: 500, examples: ['Cash depo
 export function adminRoutes(app: App, gateway: Gateway): void {
   listRoute(app, gateway, 'users', 'Users', users, usersIn, ListedUser, presentUser)
   listRoute(app, gateway, 'accounts', 'Accounts, technical ones too', accounts, accountsIn, Account, presentAccount)
-  listRoute(app, gateway, 'payments', 'All payments', bookPayments, paymentsIn, Payment, presentPayment)
-  listRoute(app, gateway, 'operations', 'All operations', operations, operationsIn, Operation, presentOperation)
+  listRoute(app, gateway, 'payments', 'All payments', bookPayments, paymentsIn, Payment, presentPayment, {
+    names: PAYMENT_EXPANSIONS,
+    of: (book) => paymentExpansions(gateway.pool, book, null),
+  })
+  listRoute(app, gateway, 'operations', 'All operations', operations, operationsIn, Operation, presentOperation, {
+    names: OPERATION_EXPANSIONS,
+    of: (book) => operationExpansions(gateway.pool, book),
+  })
   listRoute(app, gateway, 'audit', 'Who did what, when and from where', auditLog, auditIn, AuditLine, presentAuditLine)
   listRoute(app, gateway, 'webhooks', 'The webhooks of every user', webhooks, webhooksIn, Webhook, presentWebhook)
   adjustmentRoute(app, gateway)
   bookRoute(app, gateway)
   statusRoute(app, gateway, 'freeze', 'frozen', 'Freeze an account: no money leaves it')
   statusRoute(app, gateway, 'unfreeze', 'active', 'Let money leave an account again')
+}
+
+/** What a list of operators can expand, and how it is read. */
+type Expansions<Item> = {
+  readonly names: readonly string[]
+  readonly of: (book: BookId) => Readonly<Record<string, Expansion<Item>>>
 }
 
 function listRoute<Row extends object, Item>(
@@ -66,6 +79,7 @@ function listRoute<Row extends object, Item>(
   scope: (book: BookId) => Scope,
   schema: TSchema,
   present: (item: Item) => object,
+  expansions: Expansions<Item> = { names: [], of: () => ({}) },
 ): void {
   app.get(`/v1/admin/${name}`, {
     config: { access, anyBook: true },
@@ -75,13 +89,13 @@ function listRoute<Row extends object, Item>(
       tag,
       access,
       errors: ['not_found'],
-      querystring: listQuery(spec.fields),
+      querystring: listQuery(spec.fields, expansions.names),
       response: { 200: PageOf(schema) },
     }),
-    handler: async (request) => {
-      const query = parseListQuery(spec.fields, request.query as Record<string, unknown>)
-      const page = await readPage(pool, spec, scope(sessionOf(request).book), query)
-      return { ...page, data: page.data.map(present) }
+    handler: (request, reply) => {
+      const { book } = sessionOf(request)
+      const expand = expansions.of(book)
+      return sendList(pool, request, reply, { spec, scope: scope(book), present, expand })
     },
   })
 }

@@ -2,8 +2,6 @@ import { isUtf8 } from 'node:buffer'
 import { Type } from 'typebox'
 import { readCurrencies } from '../../books/books.ts'
 import { parseInstant } from '../../database/instant.ts'
-import { readPage } from '../../database/list.ts'
-import { parseListQuery } from '../../database/list_query.ts'
 import type { Gateway } from '../../gateway.ts'
 import { encodeId } from '../../ledger/typeid.ts'
 import { formatRate, parseRate, WRITTEN_DIGITS } from '../../money/rate.ts'
@@ -14,6 +12,7 @@ import { type ImportedRates, importRates, type WrittenRate, writeRate } from '..
 import { actorOf, sessionOf } from '../authentication.ts'
 import { ApiError, fieldError } from '../errors.ts'
 import { answerOnce } from '../idempotency.ts'
+import { sendList } from '../list.ts'
 import { type App, describe, listQuery } from '../route.ts'
 import { CurrencyCode, IdOf, Nullable, OneOf, PageOf, Time } from '../schemas.ts'
 import { validatorExceptBody } from '../validation.ts'
@@ -49,10 +48,9 @@ export function adminRateRoutes(app: App, { pool }: Gateway): void {
       querystring: listQuery(rates.fields),
       response: { 200: PageOf(WrittenRateBody) },
     }),
-    handler: async (request) => {
-      const query = parseListQuery(rates.fields, request.query as Record<string, unknown>)
-      const page = await readPage(pool, rates, ratesIn(sessionOf(request).book), query)
-      return { ...page, data: page.data.map(presentRate) }
+    handler: (request, reply) => {
+      const { book } = sessionOf(request)
+      return sendList(pool, request, reply, { spec: rates, scope: ratesIn(book), present: presentRate })
     },
   })
 

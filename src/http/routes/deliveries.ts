@@ -2,8 +2,6 @@ import type { FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import type { Client } from '../../database/connection.ts'
 import { parseInstant } from '../../database/instant.ts'
-import { readPage } from '../../database/list.ts'
-import { parseListQuery } from '../../database/list_query.ts'
 import type { Gateway } from '../../gateway.ts'
 import type { DeliveryId, WebhookId } from '../../ledger/id.ts'
 import { decodeId } from '../../ledger/typeid.ts'
@@ -13,6 +11,7 @@ import { presentAttempt, presentDelivery, presentListedDelivery } from '../../we
 import { sessionOf } from '../authentication.ts'
 import { ApiError, fieldError } from '../errors.ts'
 import { answerOnce } from '../idempotency.ts'
+import { sendList } from '../list.ts'
 import { type App, describe, listQuery } from '../route.ts'
 import { PageOf, Time } from '../schemas.ts'
 import { Delivery, DeliveryWithAttempts, ListedDelivery } from '../webhook_schemas.ts'
@@ -49,11 +48,12 @@ export function deliveryRoutes(app: App, gateway: Gateway): void {
       querystring: listQuery(deliveries.fields),
       response: { 200: PageOf(ListedDelivery) },
     }),
-    handler: async (request) => {
-      const query = parseListQuery(deliveries.fields, request.query)
-      const { id } = await ownWebhook(pool, request, request.params.id)
-      const page = await readPage(pool, deliveries, deliveriesTo(sessionOf(request).home, id), query)
-      return { ...page, data: page.data.map(presentListedDelivery) }
+    handler: (request, reply) => {
+      const scope = async () => {
+        const { id } = await ownWebhook(pool, request, request.params.id)
+        return deliveriesTo(sessionOf(request).home, id)
+      }
+      return sendList(pool, request, reply, { spec: deliveries, scope, present: presentListedDelivery })
     },
   })
 

@@ -1,10 +1,10 @@
-import { readPage } from '../../database/list.ts'
 import type { ListQuery } from '../../database/list_query.ts'
-import { parseListQuery } from '../../database/list_query.ts'
 import type { Gateway } from '../../gateway.ts'
 import { decodeId } from '../../ledger/typeid.ts'
 import { ofUser, operations } from '../../payments/operations.ts'
 import { sessionOf } from '../authentication.ts'
+import { OPERATION_EXPANSIONS, operationExpansions } from '../expand.ts'
+import { sendList } from '../list.ts'
 import { presentOperation } from '../present.ts'
 import { type App, describe, listQuery } from '../route.ts'
 import { Operation, PageOf } from '../schemas.ts'
@@ -21,16 +21,18 @@ export function operationRoutes(app: App, { pool }: Gateway): void {
       description: 'Postings of fees are left out unless `kind` asks for them: the payment’s `fee` shows them already.',
       tag: 'Operations',
       access: reads,
-      querystring: listQuery(operations.fields),
+      querystring: listQuery(operations.fields, OPERATION_EXPANSIONS),
       response: { 200: PageOf(Operation) },
     }),
-    handler: async (request) => {
+    handler: (request, reply) => {
       const { home, userId } = sessionOf(request)
-      const query = parseListQuery(operations.fields, request.query)
-      const account = decodeId('acc', equalTo(query, 'account_id') ?? '') ?? null
-      const withFees = (equalTo(query, 'kind') ?? '').split(',').includes('fee')
-      const page = await readPage(pool, operations, ofUser(home, userId, account, withFees), query)
-      return { ...page, data: page.data.map(presentOperation) }
+      const scope = (query: ListQuery) => {
+        const account = decodeId('acc', equalTo(query, 'account_id') ?? '') ?? null
+        const withFees = (equalTo(query, 'kind') ?? '').split(',').includes('fee')
+        return ofUser(home, userId, account, withFees)
+      }
+      const expand = operationExpansions(pool, home)
+      return sendList(pool, request, reply, { spec: operations, scope, present: presentOperation, expand })
     },
   })
 }

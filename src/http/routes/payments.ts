@@ -1,7 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { type Static, Type } from 'typebox'
-import { readPage } from '../../database/list.ts'
-import { parseListQuery } from '../../database/list_query.ts'
 import type { Gateway } from '../../gateway.ts'
 import type { Session } from '../../identity/sessions.ts'
 import { isFinal } from '../../ledger/lifecycle.ts'
@@ -15,7 +13,9 @@ import { previewRequest } from '../../payments/preview.ts'
 import type { StoredPayment } from '../../payments/read.ts'
 import { isOperator, sessionOf } from '../authentication.ts'
 import { ApiError } from '../errors.ts'
+import { PAYMENT_EXPANSIONS, paymentExpansions } from '../expand.ts'
 import { keyHeader } from '../idempotency.ts'
+import { sendList } from '../list.ts'
 import { parsePrefer } from '../prefer.ts'
 import { presentPayment } from '../present.ts'
 import { type App, describe, listQuery } from '../route.ts'
@@ -134,14 +134,14 @@ function readingRoutes(app: App, { pool, watch }: Gateway): void {
       summary: 'Payments from and to your accounts',
       tag,
       access: reads,
-      querystring: listQuery(userPayments.fields),
+      querystring: listQuery(userPayments.fields, PAYMENT_EXPANSIONS),
       response: { 200: PageOf(Payment) },
     }),
-    handler: async (request) => {
+    handler: (request, reply) => {
       const { home, userId } = sessionOf(request)
-      const query = parseListQuery(userPayments.fields, request.query)
-      const page = await readPage(pool, userPayments, ofUser(home, userId), query)
-      return { ...page, data: page.data.map(presentPayment) }
+      const expand = paymentExpansions(pool, home, userId)
+      const listing = { spec: userPayments, scope: ofUser(home, userId), present: presentPayment, expand }
+      return sendList(pool, request, reply, listing)
     },
   })
 

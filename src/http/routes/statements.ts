@@ -76,7 +76,7 @@ export function statementRoutes(app: App, gateway: Gateway): void {
         'ISO 20022 camt.053.001.08, where CRDT is money in. Needs the scope `payments:read` too.',
       tag: 'Accounts',
       access,
-      errors: ['not_found'],
+      errors: ['not_found', 'overloaded'],
       params: Type.Object({ id: Type.String({ examples: ['acc_01k3v5f2q8e8pv0z3m0c6b7d1e'] }) }),
       querystring: Type.Object(
         { from: Moment, to: Moment, format: Type.Optional(OneOf(Object.keys(FORMATS) as Format[])) },
@@ -106,6 +106,7 @@ async function sendStatement(
   if (!facts) throw new ApiError('not_found')
   const now = await readClock(pool)
   const statement = await readStatement(pool, book, account, facts.label, parsePeriod(asked, now), now)
+  if (!statement) throw new ApiError('overloaded', 'What was posted is not settled yet')
   const { type, write } = FORMATS[format]
   const day = (at: typeof now) => formatInstant(at).slice(0, 10)
   const name = `statement_${id}_${day(statement.period.from)}_${day(statement.period.to)}.${EXTENSIONS[format]}`

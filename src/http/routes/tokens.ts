@@ -3,8 +3,6 @@ import { Type } from 'typebox'
 import { readClock } from '../../database/clock.ts'
 import type { Client } from '../../database/connection.ts'
 import { formatInstant, parseInstant } from '../../database/instant.ts'
-import { readPage } from '../../database/list.ts'
-import { parseListQuery } from '../../database/list_query.ts'
 import type { Gateway } from '../../gateway.ts'
 import { notify } from '../../identity/job_queue.ts'
 import { tokens, tokensOf } from '../../identity/list.ts'
@@ -16,6 +14,7 @@ import { decodeId, encodeId } from '../../ledger/typeid.ts'
 import { sessionOf } from '../authentication.ts'
 import { ApiError, fieldError } from '../errors.ts'
 import { type Answer, answerOnce, keyHeader } from '../idempotency.ts'
+import { sendList } from '../list.ts'
 import { type App, describe, listQuery } from '../route.ts'
 import { IdOf, Name, Nullable, OneOf, PageOf, Time } from '../schemas.ts'
 
@@ -48,10 +47,9 @@ export function tokenRoutes(app: App, gateway: Gateway): void {
       querystring: listQuery(tokens.fields),
       response: { 200: PageOf(TokenBody) },
     }),
-    handler: async (request) => {
+    handler: (request, reply) => {
       const { home, userId } = sessionOf(request)
-      const page = await readPage(pool, tokens, tokensOf(home, userId), parseListQuery(tokens.fields, request.query))
-      return { ...page, data: page.data.map(presentToken) }
+      return sendList(pool, request, reply, { spec: tokens, scope: tokensOf(home, userId), present: presentToken })
     },
   })
 

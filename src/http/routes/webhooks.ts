@@ -1,8 +1,6 @@
 import type { FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import { type Client, inTransaction, type Queryable } from '../../database/connection.ts'
-import { readPage } from '../../database/list.ts'
-import { parseListQuery } from '../../database/list_query.ts'
 import { EVENT_TYPES } from '../../events/types.ts'
 import type { Gateway } from '../../gateway.ts'
 import type { WebhookId } from '../../ledger/id.ts'
@@ -22,6 +20,7 @@ import { presentWebhook } from '../../webhooks/present.ts'
 import { sessionOf } from '../authentication.ts'
 import { ApiError, fieldError } from '../errors.ts'
 import { type Answer, answerOnce } from '../idempotency.ts'
+import { sendList } from '../list.ts'
 import { type App, describe, listQuery } from '../route.ts'
 import { Description, Nullable, OneOf, PageOf } from '../schemas.ts'
 import { SigningSecret, Webhook } from '../webhook_schemas.ts'
@@ -53,11 +52,13 @@ export function webhookRoutes(app: App, gateway: Gateway): void {
       querystring: listQuery(webhooks.fields),
       response: { 200: PageOf(Webhook) },
     }),
-    handler: async (request) => {
+    handler: (request, reply) => {
       const { home, userId } = sessionOf(request)
-      const query = parseListQuery(webhooks.fields, request.query)
-      const page = await readPage(pool, webhooks, webhooksOf(home, userId), query)
-      return { ...page, data: page.data.map(presentWebhook) }
+      return sendList(pool, request, reply, {
+        spec: webhooks,
+        scope: webhooksOf(home, userId),
+        present: presentWebhook,
+      })
     },
   })
 

@@ -1,0 +1,182 @@
+import { Readable } from 'node:stream'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { Queryable } from '../database/connection.ts'
+import { type ListSpec, readPage, type Scope } from '../database/list.ts'
+import { QueryError } from '../database/list_fields.ts'
+import { type ListQuery, parseListQuery } from '../database/list_query.ts'
+import { csvRecord, csvText } from '../reports/csv.ts'
+import { NDJSON } from './records.ts'
+
+// Every list of the API is answered here: as a page in JSON, or whole as CSV or NDJSON, with the fields that are asked
+// for and what they point to.
+
+/** A list, whose rows, and how one is written. */
+export type Listing<Row, Item> = {
+  readonly spec: ListSpec<Row, Item>
+  /** Whose rows; it may depend on what is asked for, and is looked for only where that is understood. */
+  readonly scope: Scope | ((query: ListQuery) => Scope | Promise<Scope>)
+  readonly present: (item: Item) => object
+  /** What `expand` may name: gives for each item what it points to, or null where the caller may not see it. */
+  readonly expand?: Readonly<Record<string, Expansion<Item>>>
+}
+
+/** Reads what the items of a page point to, all at once and in their order. */
+export type Expansion<Item> = (items: readonly Item[]) => Promise<readonly (object | null)[]>
+
+const FORMATS = ['json', 'csv', 'ndjson'] as const
+type Format = (typeof FORMATS)[number]
+
+const EXPORT_PAGE = 1_000
+
+type Asked = {
+  readonly format: Format
+  /** The fields to show, in their order; null for all. */
+  readonly fields: readonly string[] | null
+  readonly expand: readonly string[]
+  readonly query: ListQuery
+}
+
+/** Answers a list as the query of the request asks for it. Throws QueryError where it does not understand it. */
+export async function sendList<Row extends object, Item>(
+  client: Queryable,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  listing: Listing<Row, Item>,
+): Promise<unknown> {
+  const columns = columnsOf(request)
+  const asked = parseAsked(listing, columns, request.query as Readonly<Record<string, unknown>>)
+  const scope = typeof listing.scope === 'function' ? await listing.scope(asked.query) : listing.scope
+  const read = async (query: ListQuery) => {
+    const page = await readPage(client, listing.spec, scope, query)
+    return { data: await shown(listing, asked, page.data), next_cursor: page.next_cursor }
+  }
+  if (asked.format !== 'json') return sendExport(reply, asked, columns, read)
+  const page = await read(asked.query)
+  if (asked.fields === null && asked.expand.length === 0) return page
+  // The schema of the answer has every field, and none that is expanded.
+  return reply.type('application/json; charset=utf-8').serializer(asIs).send(JSON.stringify(page))
+}
+
+const asIs = (payload: unknown) => payload as string
+
+/** The schema of a list's answer, as `describe` makes it. */
+type ListAnswer = {
+  readonly content: {
+    readonly 'application/json': {
+      readonly schema: { readonly properties: { readonly data: { readonly items: { readonly properties: object } } } }
+    }
+  }
+}
+
+/** The fields of what the route lists, as its schema says them. */
+function columnsOf({ routeOptions }: FastifyRequest): string[] {
+  const { response } = routeOptions.schema as { readonly response: { readonly 200: ListAnswer } }
+  return Object.keys(response[200].content['application/json'].schema.properties.data.items.properties)
+}
+
+function parseAsked<Row, Item>(
+  { spec, expand = {} }: Listing<Row, Item>,
+  columns: readonly string[],
+  raw: Readonly<Record<string, unknown>>,
+): Asked {
+  const { format: wanted = 'json', fields: picked, expand: named, ...rest } = raw
+  const format = FORMATS.find((name) => name === wanted)
+  if (!format) throw new QueryError('format', `must be one of ${FORMATS.join(', ')}`)
+  const fields = picked === undefined ? null : namesOf('fields', picked, columns)
+  const expanded = named === undefined ? [] : namesOf('expand', named, Object.keys(expand))
+  const query = parseListQuery(spec.fields, rest)
+  if (format !== 'json') refuseForExport(spec, format, rest, query, expanded)
+  return { format, fields, expand: expanded, query }
+}
+
+function namesOf(parameter: string, value: unknown, known: readonly string[]): string[] {
+  if (typeof value !== 'string') throw new QueryError(parameter, 'is given more than once')
+  const names = value.split(',')
+  const unknown = names.find((name) => !known.includes(name))
+  if (unknown !== undefined) {
+    const there = known.length > 0 ? `there are ${known.join(', ')}` : 'there is nothing to expand here'
+    throw new QueryError(parameter, `has '${unknown}'; ${there}`)
+  }
+  return [...new Set(names)]
+}
+
+/** An export goes through the whole list once, by its key: what would begin anew for each page is refused. */
+function refuseForExport<Row, Item>(
+  { fields }: ListSpec<Row, Item>,
+  format: Format,
+  raw: Readonly<Record<string, unknown>>,
+  { sort }: ListQuery,
+  expand: readonly string[],
+): void {
+  for (const parameter of ['limit', 'cursor']) {
+    if (raw[parameter] !== undefined) throw new QueryError(parameter, `is for pages: ${format} is the whole list`)
+  }
+  const [by] = sort
+  if (by && !fields[by.field]?.carried) {
+    throw new QueryError('sort', `of ${format} is created_at or id, either way: sort it by others where it arrives`)
+  }
+  if (format === 'csv' && expand.length > 0) throw new QueryError('expand', 'is for json and ndjson')
+}
+
+async function shown<Row, Item>(
+  { present, expand = {} }: Listing<Row, Item>,
+  { fields, expand: names }: Asked,
+  items: readonly Item[],
+): Promise<Record<string, unknown>[]> {
+  const expansions: [string, readonly (object | null)[]][] = []
+  for (const name of names) expansions.push([name, (await expand[name]?.(items)) ?? []])
+  return items.map((item, index) => {
+    const whole = present(item) as Record<string, unknown>
+    const picked = fields === null ? whole : Object.fromEntries(fields.map((name) => [name, whole[name]]))
+    if (expansions.length === 0) return picked
+    return { ...picked, expanded: Object.fromEntries(expansions.map(([name, found]) => [name, found[index] ?? null])) }
+  })
+}
+
+type Pages = AsyncGenerator<Record<string, unknown>[]>
+type ReadPage = (query: ListQuery) => Promise<{ data: Record<string, unknown>[]; next_cursor: string | null }>
+
+async function sendExport(
+  reply: FastifyReply,
+  { format, fields, query }: Asked,
+  columns: readonly string[],
+  read: ReadPage,
+): Promise<FastifyReply> {
+  const first = await read({ ...query, limit: EXPORT_PAGE })
+  const pages = everyPage(first, query, read)
+  const text = format === 'csv' ? csvOf(pages, fields ?? columns) : linesOf(pages)
+  return reply
+    .type(format === 'csv' ? 'text/csv; charset=utf-8; header=present' : NDJSON)
+    .header('content-disposition', `attachment; filename="export.${format}"`)
+    .header('cache-control', 'private, no-cache')
+    .header('vary', 'authorization, book')
+    .send(Readable.from(text))
+}
+
+/** The first page is read before anything is answered, so that what is wrong with the query is an error and no stump. */
+async function* everyPage(first: Awaited<ReturnType<ReadPage>>, query: ListQuery, read: ReadPage): Pages {
+  for (let page = first; ; page = await read({ ...query, limit: EXPORT_PAGE, cursor: page.next_cursor })) {
+    yield page.data
+    if (page.next_cursor === null) return
+  }
+}
+
+async function* linesOf(pages: Pages): AsyncGenerator<string> {
+  for await (const page of pages) yield page.map((item) => `${JSON.stringify(item)}\n`).join('')
+}
+
+async function* csvOf(pages: Pages, columns: readonly string[]): AsyncGenerator<string> {
+  yield csvRecord(columns)
+  for await (const page of pages) {
+    yield page.map((item) => csvRecord(columns.map((column) => cellOf(item[column])))).join('')
+  }
+}
+
+const NUMBER = /^-?\d+(\.\d+)?$/
+
+/** Numbers and amounts as they are, texts guarded, objects such as metadata as JSON. */
+function cellOf(value: unknown): string | null {
+  if (value === null || value === undefined) return null
+  if (typeof value === 'string') return NUMBER.test(value) ? value : csvText(value)
+  return typeof value === 'object' ? JSON.stringify(value) : String(value)
+}

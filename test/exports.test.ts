@@ -1,0 +1,170 @@
+import assert from 'node:assert/strict'
+import { before, describe, it } from 'node:test'
+import { parseCsv } from './harness/csv.ts'
+import { aGateway, anOperator, aUser, type TestGateway, type TestUser } from './harness/gateway.ts'
+import { anAccount, assertProblem, everyPage, fund, transfer } from './harness/paying.ts'
+
+let gateway: TestGateway
+let operator: TestUser
+let ada: TestUser
+let bob: TestUser
+let from: string
+let to: string
+
+const PAYMENTS = 2_300
+const FORMULA = '=1+1,"x"'
+
+before(async () => {
+  gateway = await aGateway()
+  ;[operator, ada, bob] = await Promise.all([anOperator(gateway), aUser(gateway), aUser(gateway)])
+  ;[from, to] = [await anAccount(ada, 'USD', { metadata: { goal: 'boat' } }), await bob.account('USD')]
+  await fund(operator, from, '10000.00')
+  const payments = Array.from({ length: PAYMENTS }, (_, index) =>
+    transfer(from, to, '1.00', {
+      metadata: { n: String(index % 10) },
+      ...(index === 7 ? { description: FORMULA } : {}),
+    }),
+  )
+  await ada.post('/v1/payments/bulk', { payments })
+})
+
+const parsedLines = (body: unknown) =>
+  String(typeof body === 'string' ? body : JSON.stringify(body))
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line))
+
+/** Every list of a user and of an operator. */
+const OF_USER = ['accounts', 'payments', 'operations', 'tokens', 'webhooks']
+const OF_OPERATOR = ['users', 'accounts', 'payments', 'operations', 'audit', 'webhooks', 'rates']
+
+describe('an export', () => {
+  it('of any list holds what its pages hold, as NDJSON and as CSV', async () => {
+    const paths = [
+      ...OF_USER.map((name) => [ada, `/v1/${name}`] as const),
+      ...OF_OPERATOR.map((name) => [operator, `/v1/admin/${name}`] as const),
+    ]
+    for (const [client, path] of paths) {
+      const pages = await everyPage(client, path)
+      const lines = await client.get(`${path}?format=ndjson`)
+      assert.match(lines.headers.get('content-type') ?? '', /^application\/x-ndjson/, path)
+      assert.deepEqual(lines.body === '' ? [] : parsedLines(lines.body), pages, path)
+      const csv = await client.get(`${path}?format=csv`)
+      assert.match(csv.headers.get('content-type') ?? '', /^text\/csv/)
+      const records = parseCsv(csv.body)
+      assert.equal(records.length, pages.length + 1, path)
+      if (pages[0]) assert.deepEqual(records[0], Object.keys(pages[0]))
+      assert.equal(records[1]?.[0], pages[0]?.id)
+    }
+  })
+
+  it('takes filters, an order by time and the fields that are asked for', async () => {
+    const { body } = await ada.get('/v1/payments?format=ndjson&metadata[n]=3&sort=created_at&fields=metadata,id')
+    const lines = parsedLines(body)
+    assert.equal(lines.length, PAYMENTS / 10)
+    assert.deepEqual(Object.keys(lines[0]), ['metadata', 'id'])
+    const ids = lines.map(({ id }) => id)
+    assert.deepEqual(ids, [...ids].sort())
+    const { body: csv } = await ada.get('/v1/payments?format=csv&metadata[n]=3&sort=created_at&fields=metadata,id')
+    assert.deepEqual(parseCsv(csv)[1], ['{"n":"3"}', lines[0].id])
+  })
+
+  it('as CSV has no cell that a spreadsheet would run, and amounts as numbers', async () => {
+    const { body } = await ada.get('/v1/payments?format=csv&fields=description,amount&description[like]=1%2B1')
+    assert.deepEqual(parseCsv(body), [
+      ['description', 'amount'],
+      [`'${FORMULA}`, '1.00'],
+    ])
+    const { body: internal } = await operator.get(
+      '/v1/admin/accounts?format=csv&code=internal&currency=USD&fields=balance',
+    )
+    assert.match(parseCsv(internal)[1]?.[0] ?? '', /^-?\d+\.\d\d$/)
+  })
+
+  it('of an empty list is empty: no line, or the names of the fields', async () => {
+    const { body: csv } = await bob.get('/v1/payments?format=csv&kind=conversion&fields=id,status')
+    assert.equal(csv, 'id,status\r\n')
+    assert.equal((await bob.get('/v1/payments?format=ndjson&kind=conversion')).body, '')
+  })
+
+  it('is of the caller’s own things', async () => {
+    const carol = await aUser(gateway)
+    const { body } = await carol.get(`/v1/payments?format=ndjson&from_account=${from}`)
+    assert.equal(body, '')
+    assertProblem(await carol.get('/v1/admin/payments?format=ndjson'), 'forbidden')
+  })
+
+  it('may be left in the middle', async () => {
+    const leaving = new AbortController()
+    const response = await fetch(`${gateway.url}/v1/admin/operations?format=ndjson`, {
+      headers: { authorization: `Bearer ${operator.token}` },
+      signal: leaving.signal,
+    })
+    await response.body?.getReader().read()
+    leaving.abort()
+    assert.equal((await operator.get('/v1/accounts')).status, 200)
+  })
+
+  for (const [what, query] of [
+    ['a format that there is not', 'format=xlsx'],
+    ['a format twice', 'format=csv&format=csv'],
+    ['a limit', 'format=csv&limit=10'],
+    ['a cursor', 'format=ndjson&cursor=x'],
+    ['an order that no index has', 'format=csv&sort=amount'],
+    ['what CSV cannot hold', 'format=csv&expand=from_account'],
+    ['a filter that the list does not have', 'format=csv&nonsense=1'],
+    ['a value that is none', 'format=ndjson&amount=lots'],
+  ]) {
+    it(`is refused for ${what}`, async () => {
+      assertProblem(await ada.get(`/v1/payments?${query}`), 'invalid_query')
+    })
+  }
+})
+
+describe('fields', () => {
+  it('picks what a page shows, in the order asked for', async () => {
+    const { body, headers } = await ada.get('/v1/payments?fields=amount,id&limit=2')
+    assert.deepEqual(Object.keys(body.data[0]), ['amount', 'id'])
+    assert.equal(body.data.length, 2)
+    assert.ok(body.next_cursor)
+    assert.match(headers.get('etag') ?? '', /^"/)
+    const next = await ada.get(`/v1/payments?fields=id&limit=2&cursor=${body.next_cursor}`)
+    assert.equal(next.status, 200)
+  })
+
+  it('is refused where it names what there is not', async () => {
+    for (const query of ['fields=nonsense', 'fields=', 'fields=id,', 'fields=id&fields=id', 'fields=constructor']) {
+      assertProblem(await ada.get(`/v1/payments?${query}`), 'invalid_query')
+    }
+  })
+})
+
+describe('expand', () => {
+  it('shows the payment and the account of an operation as their own calls do', async () => {
+    const { body } = await ada.get(`/v1/operations?account_id=${from}&limit=3&expand=payment,account`)
+    for (const operation of body.data) {
+      const { body: payment } = await ada.get(`/v1/payments/${operation.payment_id}`)
+      const { body: account } = await ada.get(`/v1/accounts/${operation.account_id}`)
+      assert.deepEqual(operation.expanded, { payment, account })
+    }
+  })
+
+  it('shows the accounts of a payment to whom they belong, and all to an operator', async () => {
+    const query = 'limit=1&kind=transfer&expand=from_account,to_account&fields=id'
+    const [own] = (await ada.get(`/v1/payments?${query}`)).body.data
+    assert.deepEqual([own.expanded.from_account.id, own.expanded.to_account], [from, null])
+    assert.deepEqual(Object.keys(own), ['id', 'expanded'])
+    const [others] = (await bob.get(`/v1/payments?${query}`)).body.data
+    assert.deepEqual([others.expanded.from_account, others.expanded.to_account.id], [null, to])
+    const [all] = (await operator.get(`/v1/admin/payments?${query}`)).body.data
+    assert.deepEqual([all.expanded.from_account.id, all.expanded.to_account.id], [from, to])
+    const { body } = await ada.get('/v1/payments?format=ndjson&kind=transfer&expand=from_account')
+    assert.ok(parsedLines(body).every(({ expanded }) => expanded.from_account.id === from))
+  })
+
+  it('is refused where it names what there is not', async () => {
+    for (const path of ['payments?expand=payment', 'operations?expand=x', 'accounts?expand=user', 'payments?expand=']) {
+      assertProblem(await ada.get(`/v1/${path}`), 'invalid_query')
+    }
+  })
+})
