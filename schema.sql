@@ -560,32 +560,6 @@ UNION ALL
     p.exchange_rate
    FROM payments p;
 
-create view event_viewers as
- SELECT DISTINCT e.book,
-    e.txid,
-    e.id,
-    a.user_id
-   FROM events e
-     JOIN payments p ON p.book = e.book AND p.id = e.object_id
-     CROSS JOIN LATERAL ( VALUES (p.from_account), (p.to_account)) side(account_id)
-     JOIN accounts a ON a.book = e.book AND a.id = side.account_id
-  WHERE a.user_id IS NOT NULL
-UNION ALL
- SELECT e.book,
-    e.txid,
-    e.id,
-    a.user_id
-   FROM events e
-     JOIN accounts a ON a.book = e.book AND a.id = e.object_id
-  WHERE a.user_id IS NOT NULL
-UNION ALL
- SELECT e.book,
-    e.txid,
-    e.id,
-    w.user_id
-   FROM events e
-     JOIN webhooks w ON w.book = e.book AND w.id = e.object_id;
-
 create view operations as
  SELECT postings.book,
     postings.id AS posting_id,
@@ -618,16 +592,13 @@ CREATE OR REPLACE FUNCTION public.forget_events(of_book integer, before timestam
  SET search_path TO 'pg_catalog', 'public'
 AS $function$
     with oldest as materialized (
-      select e.book, e.txid, e.id, e.type, e.created_at from events e where e.book = of_book order by e.txid, e.id limit most
+      select e.book, e.txid, e.id, e.object_id, e.created_at from events e
+       where e.book = of_book order by e.txid, e.id limit most
     ), old as materialized (
-      select o.book, o.txid, o.id from oldest o where o.created_at < least(before, now() - interval '1 day')
-         and (o.txid <= (select b.up_to_txid from blocks b where b.book = of_book order by b.number desc limit 1)
-              or o.type not in ('payment.completed', 'payment.declined', 'payment.canceled', 'payment.failed',
-                                'payment.expired'))
+      select o.* from oldest o where o.created_at < least(before, now() - interval '1 day')
     ), hidden as (
-      delete from user_events u using old o, event_viewers v
-       where v.book = o.book and v.txid = o.txid and v.id = o.id
-         and u.book = v.book and u.user_id = v.user_id and u.txid = v.txid and u.id = v.id
+      delete from user_events u using old o, viewers_of(o.book, o.object_id) as v (user_id)
+       where u.book = o.book and u.user_id = v.user_id and u.txid = o.txid and u.id = o.id
     ), gone as (
       delete from events e using old o where e.book = o.book and e.txid = o.txid and e.id = o.id
       returning e.id
@@ -661,6 +632,19 @@ AS $function$
   select count(*)::int from moved
 $function$
 ;
+CREATE OR REPLACE FUNCTION public.viewers_of(of_book integer, object uuid)
+ RETURNS SETOF uuid
+ LANGUAGE sql
+ STABLE
+AS $function$
+    select a.user_id from payments p join accounts a on a.book = p.book and a.id in (p.from_account, p.to_account)
+     where p.book = of_book and p.id = object and a.user_id is not null
+    union
+    select a.user_id from accounts a where a.book = of_book and a.id = object and a.user_id is not null
+    union
+    select w.user_id from webhooks w where w.book = of_book and w.id = object
+  $function$
+;
 
 grant usage on schema public to billing_gateway;
 
@@ -672,7 +656,6 @@ grant insert, select on books to billing_gateway;
 grant insert, select on currencies to billing_gateway;
 grant insert, select on email_changes to billing_gateway;
 grant insert, select on event_progress to billing_gateway;
-grant select on event_viewers to billing_gateway;
 grant insert, select on events to billing_gateway;
 grant delete, insert, select on holds to billing_gateway;
 grant delete, insert, select on idempotency_keys to billing_gateway;
@@ -715,3 +698,4 @@ grant update (url, description, events, secret, previous_secret, previous_until,
 
 grant execute on function forget_events(integer,timestamp with time zone,integer) to billing_gateway;
 grant execute on function move_payments(integer,timestamp with time zone,uuid[],text[],text[],text[],numeric[],numeric[]) to billing_gateway;
+grant execute on function viewers_of(integer,uuid) to billing_gateway;

@@ -36,6 +36,9 @@ export type Config = {
   readonly stepUpMinutes: number
   readonly loginNotice: LoginNotice
   readonly mostWaiting: number
+  readonly eventDays: number
+  /** Pages of which other origins may open a WebSocket here. */
+  readonly webSocketOrigins: ReadonlySet<string>
   readonly webhooks: {
     /** Whether http and private addresses are allowed too: for local development. */
     readonly allowPrivate: boolean
@@ -88,6 +91,8 @@ export const SETTINGS = {
   BGW_PASSWORD_MIN_LENGTH: { fallback: '15', help: 'least length of a password without a second factor, 8 to 64' },
   BGW_STEP_UP_MINUTES: { fallback: '10', help: 'how long a log-in or step-up counts as a fresh proof' },
   BGW_LOGIN_NOTICE: { fallback: 'always', help: 'log-ins told by mail: always, new_address or never' },
+  BGW_EVENT_DAYS: { fallback: '30', help: 'how long events are kept' },
+  BGW_WS_ORIGINS: { fallback: '', help: 'other origins whose pages may open a WebSocket, with commas' },
   BGW_MOST_WAITING: { fallback: '20000', help: 'payments that may wait to be posted before more are refused' },
 } as const satisfies Record<string, Setting>
 
@@ -136,6 +141,8 @@ export function readConfig(environment: Environment): Config {
     passwordMinLength: wholeNumber(environment, 'BGW_PASSWORD_MIN_LENGTH', SHORTEST_PASSWORD, 64),
     stepUpMinutes: wholeNumber(environment, 'BGW_STEP_UP_MINUTES', 1, 1_440),
     loginNotice: oneOf(environment, 'BGW_LOGIN_NOTICE', LOGIN_NOTICES),
+    eventDays: wholeNumber(environment, 'BGW_EVENT_DAYS', 1, 3_650),
+    webSocketOrigins: origins(environment, 'BGW_WS_ORIGINS'),
     mostWaiting: wholeNumber(environment, 'BGW_MOST_WAITING', 1_000, 1_000_000),
     webhooks: {
       allowPrivate: oneOf(environment, 'BGW_WEBHOOK_ALLOW_PRIVATE', ['true', 'false']) === 'true',
@@ -189,6 +196,13 @@ function url(environment: Environment, name: Name, protocols: readonly string[])
     )
   }
   return value
+}
+
+function origins(environment: Environment, name: Name): Set<string> {
+  const values = text(environment, name).split(',').filter(Boolean)
+  const wrongOne = values.find((value) => !URL.canParse(value) || new URL(value).origin !== value)
+  if (wrongOne !== undefined) throw wrong(name, `must be origins such as https://pay.example.com, not '${wrongOne}'`)
+  return new Set(values)
 }
 
 function databaseConnection(connectionString: string | undefined): Connection | undefined {

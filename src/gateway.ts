@@ -3,7 +3,7 @@ import { createBooks, ensureMainBook } from './books/books.ts'
 import type { Config } from './config.ts'
 import { type Connection, createPool } from './database/connection.ts'
 import { openSecretBox } from './database/secret_box.ts'
-import { createFeed } from './events/feed.ts'
+import { createEvents } from './events/events.ts'
 import { presentEvent } from './http/present.ts'
 import { runJobs } from './identity/jobs.ts'
 import { createMailer } from './identity/mail.ts'
@@ -32,7 +32,6 @@ export async function createGateway(connection: Connection, config: Config, publ
   // Batches have connections of their own, so that no list keeps them waiting.
   const posting = createPool(connection, POSTING_CONNECTIONS, 'billing-gateway posting', 'byKey')
   const sealing = createPool(connection, 1, 'billing-gateway sealing', 'byKey')
-  const feedPool = createPool(connection, FEED_CONNECTIONS, 'billing-gateway events', 'byKey')
   await ensureMainBook(pool, [...config.currencies.values()], NOBODY)
 
   const secretBox = openSecretBox(config)
@@ -40,8 +39,8 @@ export async function createGateway(connection: Connection, config: Config, publ
   const directory = createDirectory(posting)
   const books = createBooks(pool)
   const intake = createIntake(pool, directory, config.fees)
-  const feed = createFeed({ pool: feedPool, log })
-  const limits = { slots: 2, largestBatch: 1_000, mostWaiting: config.mostWaiting, onBatch: feed.wake }
+  const events = createEvents(connection, log, config.eventDays)
+  const limits = { slots: 2, largestBatch: 1_000, mostWaiting: config.mostWaiting, onBatch: events.feed.wake }
   const poster = createPoster(posting, beginPosting, limits)
   const initiator = createPoster(posting, beginInitiating, { ...limits, slots: 1 })
   // Payments that are posted all or none are a batch of their own.
@@ -49,7 +48,7 @@ export async function createGateway(connection: Connection, config: Config, publ
   const watch = createWatch(pool, log)
   const tell: typeof watch.tell = (finals) => {
     watch.tell(finals)
-    feed.wake()
+    events.feed.wake()
   }
   const worker = createWorker({ pool: posting, directory, log, tell })
   const expiry = createExpiry({ pool: posting, directory, log, tell })
@@ -61,7 +60,7 @@ export async function createGateway(connection: Connection, config: Config, publ
   const { allowPrivate, timeoutMs, retriesMs } = config.webhooks
   const webhookRules = addressRules(allowPrivate)
   const send = createSender({ rules: webhookRules, timeoutMs })
-  const dispatch = createDispatch(feedPool, presentEvent)
+  const dispatch = createDispatch(events.pool, presentEvent)
   const courier = createCourier({ pool, secretBox, send, retriesMs, timeoutMs, dispatch, log })
 
   const totals = createTotalsKeeper({ pool, log })
@@ -78,8 +77,7 @@ export async function createGateway(connection: Connection, config: Config, publ
     await jobs.stop()
     await sealer.stop()
     await sealing.end()
-    await feed.stop()
-    await feedPool.end()
+    await events.stop()
     await posting.end()
     await pool.end()
   }
@@ -94,8 +92,7 @@ export async function createGateway(connection: Connection, config: Config, publ
     initiator,
     whole,
     watch,
-    feed,
-    feedPool,
+    events,
     worker,
     sessions,
     signUp,
@@ -110,9 +107,6 @@ export async function createGateway(connection: Connection, config: Config, publ
 
 /** Two batches under way, one that is only stored, one that is all or none, a worker's, and three for what they look up. */
 const POSTING_CONNECTIONS = 8
-
-/** One that follows the events, one that keeps who may see them, one for webhooks and one for whoever goes on from an earlier one. */
-const FEED_CONNECTIONS = 4
 
 /** Whoever does what nobody asked for: the gateway itself. */
 export const NOBODY = { userId: null, tokenId: null, address: null, requestId: null }

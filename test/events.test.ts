@@ -2,17 +2,16 @@ import assert from 'node:assert/strict'
 import { before, describe, it } from 'node:test'
 import type { BookEvent } from '../src/events/read.ts'
 import type { BookId } from '../src/ledger/id.ts'
-import { aGateway, aUser, type TestGateway, type TestUser, until } from './harness/gateway.ts'
+import { aGateway, anOperator, aUser, type TestGateway, type TestUser, until } from './harness/gateway.ts'
+import { assertProblem, everyPage, transfer } from './harness/paying.ts'
 
 let first: TestGateway
-let second: TestGateway
 let ada: TestUser
 let bob: TestUser
 let book: BookId
 before(async () => {
   first = await aGateway()
   ;[ada, bob] = await Promise.all([aUser(first), aUser(first)])
-  second = await aGateway({}, first.database)
   book = (await first.inside.books.find('main'))?.id as BookId
 })
 
@@ -20,9 +19,12 @@ const shortOf = ({ id, type }: BookEvent) => `${type} ${id}`
 
 describe('the feed of events', () => {
   it('tells everything once and in the same order on two nodes that post at once', async () => {
+    const second = await aGateway({}, first.database)
     const told: BookEvent[][] = [[], []]
     const begun = await Promise.all(
-      [first, second].map(({ inside }, index) => inside.feed.listen(book, (events) => told[index]?.push(...events))),
+      [first, second].map(({ inside }, index) =>
+        inside.events.feed.listen(book, (events) => told[index]?.push(...events)),
+      ),
     )
     const [from, to] = [await ada.account('USD'), await bob.account('USD')]
     const made = await Promise.all(
@@ -40,11 +42,143 @@ describe('the feed of events', () => {
     const expected = made.length + made.length / 3
     await until(async () => told.every((events) => events.length >= expected))
     for (const { end } of begun) end()
+    await second.stop()
     assert.deepEqual(told[0]?.map(shortOf), told[1]?.map(shortOf))
     assert.equal(told[0]?.length, expected)
     assert.equal(new Set(told[0]?.map(({ id }) => id)).size, expected)
     const positions = told[0]?.map(({ position }) => [position.txid, position.id] as const) ?? []
     const sorted = positions.toSorted((a, b) => (a[0] === b[0] ? (a[1] < b[1] ? -1 : 1) : a[0] < b[0] ? -1 : 1))
     assert.deepEqual(positions, sorted)
+  })
+})
+
+/** All events of a list that the user sees so far, once so many are there. */
+async function eventsOf(user: TestUser, count: number, query = ''): Promise<any[]> {
+  return until(async () => {
+    const events = await everyPage(user, `/v1/events?sort=position${query}`, 7)
+    return events.length >= count && events
+  })
+}
+
+describe('the list of events', () => {
+  it('tells a payment to both sides as it was at each event, and to nobody else', async () => {
+    const [payer, payee, other] = await Promise.all([aUser(first), aUser(first), aUser(first)])
+    const [from, to] = [await payer.account('USD'), await payee.account('USD')]
+    const { body: made } = await payer.post('/v1/payments', transfer(from, to, '5.00'), { prefer: 'respond-async' })
+    const { body: done } = await payer.get(`/v1/payments/${made.id}?wait=10`)
+    for (const user of [payer, payee]) {
+      const events = await until(async () => {
+        const { body } = await user.get(`/v1/events?object_id=${made.id}&sort=position`)
+        return body.data.length === 2 && body.data
+      })
+      assert.deepEqual(
+        events.map(({ type }: any) => type),
+        ['payment.initiated', 'payment.completed'],
+      )
+      assert.deepEqual(events[0].data.object, made)
+      assert.deepEqual(events[1].data.object, done)
+    }
+    const seen = await eventsOf(other, 4)
+    assert.deepEqual(seen.map(({ type }) => type).toSorted(), [
+      'account.created',
+      'account.created',
+      'account.created',
+      'payment.completed',
+    ])
+    assert.ok(seen.every(({ data }) => data.object.id !== made.id))
+  })
+
+  it('shows a refunded payment with what was refunded by then', async () => {
+    const [payer, payee] = await Promise.all([aUser(first), aUser(first)])
+    const wish = transfer(await payer.account('USD'), await payee.account('USD'), '10.00')
+    const { body: payment } = await payer.post('/v1/payments', wish)
+    for (const amount of ['1.00', '2.00']) await payee.post(`/v1/payments/${payment.id}/refund`, { amount })
+    const events = await until(async () => {
+      const { body } = await payer.get(`/v1/events?object_id=${payment.id}&sort=position`)
+      return body.data.length === 3 && body.data
+    })
+    assert.deepEqual(
+      events.map(({ type, data }: any) => [type, data.object.status, data.object.refunded_amount]),
+      [
+        ['payment.completed', 'completed', '0.00'],
+        ['payment.refunded', 'completed', '1.00'],
+        ['payment.refunded', 'completed', '3.00'],
+      ],
+    )
+  })
+
+  it('shows a held payment with what was held, and then with what it came to', async () => {
+    const [payer, payee] = await Promise.all([aUser(first), aUser(first)])
+    const wish = transfer(await payer.account('USD'), await payee.account('USD'), '10.00', { capture: 'manual' })
+    const { body: payment } = await payer.post('/v1/payments', wish)
+    const captured = await payer.post(`/v1/payments/${payment.id}/capture`, { amount: '4.00' })
+    const other =
+      captured.status === 200 ? captured : await payee.post(`/v1/payments/${payment.id}/capture`, { amount: '4.00' })
+    assert.equal(other.status, 200)
+    const events = await until(async () => {
+      const { body } = await payer.get(`/v1/events?object_id=${payment.id}&sort=position`)
+      return body.data.length === 2 && body.data
+    })
+    assert.deepEqual(
+      events.map(({ data }: any) => data.object),
+      [payment, other.body],
+    )
+  })
+
+  it('shows an account as it was', async () => {
+    const user = await aUser(first)
+    const { body: opened } = await user.post('/v1/accounts', { currency: 'EUR', name: 'Savings' })
+    await user.patch(`/v1/accounts/${opened.id}`, { name: 'Holidays' })
+    const { body: closed } = await user.post(`/v1/accounts/${opened.id}/close`, {})
+    const events = await until(async () => {
+      const { body } = await user.get(`/v1/events?object_id=${opened.id}&sort=position`)
+      return body.data.length === 2 && body.data
+    })
+    assert.deepEqual(
+      events.map(({ type, data }: any) => [type, data.object]),
+      [
+        ['account.created', opened],
+        ['account.closed', closed],
+      ],
+    )
+  })
+
+  it('goes on from a position, in its order or against it, and filters every field', async () => {
+    const all = await eventsOf(ada, 100)
+    const [, , third] = all
+    const rest = await everyPage(ada, `/v1/events?sort=position&position[gt]=${third.position}`)
+    assert.deepEqual(rest, all.slice(3))
+    const back = await everyPage(ada, '/v1/events')
+    assert.deepEqual(back.toReversed(), all)
+    const { body: one } = await ada.get(`/v1/events?id=${third.id}`)
+    assert.deepEqual(one.data, [third])
+    const { body: none } = await ada.get('/v1/events?type=account.closed')
+    assert.deepEqual(none.data, [])
+    const created = await everyPage(ada, `/v1/events?type=account.created&created_at[gte]=${all[0].created_at}`)
+    assert.equal(created.length, 3)
+    for (const query of ['type=nonsense', 'position[gt]=nonsense', 'object_id=usr_1', 'unknown=1', 'sort=data']) {
+      assertProblem(await ada.get(`/v1/events?${query}`), 'invalid_query')
+    }
+  })
+
+  it('is for an operator that of the whole book', async () => {
+    const operator = await anOperator(first)
+    const seen = await everyPage(operator, '/v1/admin/events?sort=position')
+    const ids = new Set(seen.map(({ id }) => id))
+    for (const { id } of [...(await eventsOf(ada, 1)), ...(await eventsOf(bob, 1))]) assert.ok(ids.has(id))
+    assert.deepEqual(
+      seen.map(({ position }) => position),
+      (await everyPage(operator, '/v1/admin/events')).map(({ position }) => position).toReversed(),
+    )
+    assertProblem(await ada.get('/v1/admin/events'), 'forbidden')
+  })
+
+  it('needs a token that may read payments', async () => {
+    assertProblem(await first.anybody.get('/v1/events'), 'unauthenticated')
+    assertProblem(await first.anybody.get('/v1/events/stream'), 'unauthenticated')
+    const { body } = await ada.post('/v1/tokens', { name: 'accounts', scopes: ['accounts:read'], expires_at: null })
+    for (const path of ['/v1/events', '/v1/events/stream']) {
+      assertProblem(await first.anybody.get(path, { authorization: `Bearer ${body.token}` }), 'forbidden')
+    }
   })
 })

@@ -11,7 +11,7 @@ const TABLES = [
   ...['users', 'tokens', 'mail_tokens', 'session_changes', 'operations', 'account_payments', 'rates', 'quotes'],
   'holds',
   ...['webhooks', 'webhook_deliveries', 'webhook_attempts', 'webhook_cursors'],
-  ...['event_viewers', 'user_events', 'event_progress'],
+  ...['user_events', 'event_progress'],
   'posting_totals',
   ...['blocks', 'seal_keys'],
 ]

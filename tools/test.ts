@@ -12,7 +12,7 @@ import { TEMPLATE, type TestCluster } from '../test/harness/cluster.ts'
 
 await run(async (stopped, environment, args) => {
   const folder = await mkdtemp(join(tmpdir(), 'bgw-test-'))
-  const postgres = await startEmbedded(folder, { durable: false, maxConnections: 300 })
+  const postgres = await startEmbedded(folder, { durable: false, maxConnections: 600 })
   try {
     await withOwner(postgres.connection, (client) => client.query(`create database ${TEMPLATE}`))
     await migrate({ ...postgres.connection, database: TEMPLATE } as TestCluster)

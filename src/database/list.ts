@@ -12,7 +12,7 @@ export type ListSpec<Row, Item> = {
   readonly fields: Readonly<Record<string, Field>>
   /** A table or view, and left joins on whole keys, so that one row stays one row. */
   readonly from: string
-  /** Columns of `from` that together are unique; the first is a UUIDv7, so their order is the order of time. */
+  /** Columns of `from` that together are unique; the first is a UUIDv7 or a transaction, so their order is the order of time. */
   readonly key: readonly KeyColumn[]
   /** What joins the rows of a page, by `page.key0`, `page.key1`…, with all that is shown. */
   readonly show: string
@@ -20,7 +20,7 @@ export type ListSpec<Row, Item> = {
   readonly toItem: (row: Row) => Item
 }
 
-export type KeyColumn = { readonly sql: string; readonly cast: 'uuid' | 'text' }
+export type KeyColumn = { readonly sql: string; readonly cast: 'uuid' | 'text' | 'xid8' }
 
 /** Whose rows: a condition over `from`, with `$1` the book and `$2`… the other values. */
 export type Scope = {
@@ -162,6 +162,7 @@ const WRITTEN: Record<Kind['cast'], RegExp> = {
   numeric: /^-?\d{1,60}(\.\d{1,40})?$/,
   timestamptz: /^\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2}(\.\d{1,6})?\+00$/,
   text: /^[^\0]*$/,
+  xid8: /^\d{1,19}$/,
 }
 
 function readCursor(cursor: string, signature: string, order: readonly Term[]): (string | null)[] {

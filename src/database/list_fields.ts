@@ -9,9 +9,9 @@ export type Field = {
   readonly nullable?: true
   /**
    * `id` is the list's key itself, `created_at` the time that the key's UUIDv7 carries: both are read through the index
-   * of the key instead of one of their own.
+   * of the key instead of one of their own. `order` is the order of a key that carries no time.
    */
-  readonly carried?: 'id' | 'created_at'
+  readonly carried?: 'id' | 'created_at' | 'order'
 }
 
 /** How a field's values are written by callers, and compared in SQL. */
@@ -47,8 +47,12 @@ export function id(decode: (value: string) => string | undefined, shape: string)
 }
 
 /** An id that stands for a whole key of several columns: what it decodes to compares with `(a, b)`. */
-export function compositeId(decode: (value: string) => readonly string[] | undefined, shape: string): Kind {
-  return { cast: 'uuid', parse: decode, like: false, shape }
+export function compositeId(
+  decode: (value: string) => readonly string[] | undefined,
+  shape: string,
+  cast = 'uuid',
+): Kind {
+  return { cast, parse: decode, like: false, shape }
 }
 
 /** Amounts of all currencies compare as decimals: both sides as whole numbers of 10^-18 of the currency's unit. */

@@ -1,4 +1,4 @@
-import type { BookId, EventId } from '../ledger/id.ts'
+import { type EventId, firstIdAt, type Id, type Instant, instantOf } from '../ledger/id.ts'
 import { fromBase32, toBase32 } from '../ledger/typeid.ts'
 
 /** A place in the events of a book: behind the event of that transaction and id. */
@@ -10,9 +10,14 @@ const LARGEST_TXID = 2n ** 63n - 1n
 /** Before every event. */
 export const BEGINNING: Position = { txid: 0n, id: FIRST_ID }
 
-/** Before the first event of a transaction. */
-export function beforeTransaction(txid: bigint): Position {
-  return { txid, id: FIRST_ID }
+/** Behind everything up to a transaction, at a time that tells how old the position is. */
+export function behindTransaction(txid: bigint, at: Instant): Position {
+  return { txid, id: firstIdAt(at) as Id<string> as EventId }
+}
+
+/** When the event was written that a position is behind. */
+export function timeOf({ id }: Position): Instant {
+  return instantOf(id)
 }
 
 export function isAfter(position: Position, other: Position): boolean {
@@ -33,6 +38,3 @@ export function decodePosition(text: string): Position | undefined {
   const id = fromBase32(rest)
   return id === undefined || txid > LARGEST_TXID ? undefined : { txid, id: id as unknown as EventId }
 }
-
-/** A position in one of several books. */
-export type Place = { readonly book: BookId; readonly position: Position }

@@ -1,17 +1,11 @@
-import {
-  ACCOUNT_COLUMNS,
-  ACCOUNT_JOINS,
-  type AccountRow,
-  type AccountState,
-  toAccountState,
-} from '../accounts/account.ts'
+import { type AccountState, readAccounts } from '../accounts/account.ts'
 import type { Queryable } from '../database/connection.ts'
-import type { AccountId, BookId, EventId, Id, PaymentId, UserId, WebhookId } from '../ledger/id.ts'
+import type { AccountId, BookId, EventId, Id, Instant, PaymentId, UserId, WebhookId } from '../ledger/id.ts'
 import type { Payment } from '../payments/payment.ts'
 import { readPayments } from '../payments/read.ts'
 import { readWebhooks, type Webhook } from '../webhooks/endpoint.ts'
 import { accountAsOf, paymentAsOf } from './as_of.ts'
-import { beforeTransaction, type Position } from './position.ts'
+import { behindTransaction, type Position } from './position.ts'
 import { readState } from './write.ts'
 
 /** An event as it is told: its object as it was then, and the users who may see it. */
@@ -71,12 +65,14 @@ export async function readEvents(client: Queryable, book: BookId, after: Positio
 
 /** Where events begin that are still to come. */
 export async function readEnd(client: Queryable): Promise<Position> {
-  const { rows } = await client.query<{ txid: string }>({
+  const { rows } = await client.query<{ txid: string; now: Instant }>({
     name: 'end-of-events',
-    text: 'select pg_snapshot_xmin(pg_current_snapshot())::text as txid',
+    text: `
+      select pg_snapshot_xmin(pg_current_snapshot())::text as txid,
+             (extract(epoch from clock_timestamp()) * 1000000)::bigint as now`,
   })
   if (!rows[0]) throw new Error('the database has no snapshot')
-  return beforeTransaction(BigInt(rows[0].txid))
+  return behindTransaction(BigInt(rows[0].txid) - 1n, rows[0].now)
 }
 
 export function positionOf({ txid, id }: Pick<EventRow, 'txid' | 'id'>): Position {
@@ -88,9 +84,9 @@ export async function withObjects(client: Queryable, book: BookId, rows: readonl
   const idsOf = (prefix: string) => [
     ...new Set(rows.filter(({ type }) => type.startsWith(prefix)).map(({ object_id }) => object_id)),
   ]
-  const paymentIds = idsOf('payment.') as unknown as PaymentId[]
-  const accountIds = idsOf('account.') as unknown as AccountId[]
-  const webhookIds = idsOf('webhook.') as unknown as WebhookId[]
+  const paymentIds = idsOf('payment.') as PaymentId[]
+  const accountIds = idsOf('account.') as AccountId[]
+  const webhookIds = idsOf('webhook.') as WebhookId[]
   const payments = paymentIds.length > 0 ? await readPayments(client, book, paymentIds) : new Map()
   const accounts = accountIds.length > 0 ? await readAccounts(client, book, accountIds) : new Map()
   const webhooks = webhookIds.length > 0 ? await readWebhooks(client, book, webhookIds) : new Map()
@@ -98,7 +94,7 @@ export async function withObjects(client: Queryable, book: BookId, rows: readonl
     const { id, type, created_at: createdAt, object_id: objectId } = row
     const event = { book, position: positionOf(row), id, type, createdAt }
     const state = readState(row.state)
-    const payment = payments.get(objectId as unknown as PaymentId)
+    const payment = payments.get(objectId as PaymentId)
     if (payment) {
       const { senderUser, receiverUser } = payment
       const viewers = [...new Set([senderUser, receiverUser])].filter((user) => user !== null)
@@ -106,31 +102,15 @@ export async function withObjects(client: Queryable, book: BookId, rows: readonl
         { ...event, subject: { kind: 'payment', payment: paymentAsOf(payment, type, createdAt, state) }, viewers },
       ]
     }
-    const account = accounts.get(objectId as unknown as AccountId)
+    const account = accounts.get(objectId as AccountId)
     if (account) {
       const viewers = account.userId === null ? [] : [account.userId]
       return [
         { ...event, subject: { kind: 'account', account: accountAsOf(account, type, createdAt, state) }, viewers },
       ]
     }
-    const webhook = webhooks.get(objectId as unknown as WebhookId)
+    const webhook = webhooks.get(objectId as WebhookId)
     if (webhook) return [{ ...event, subject: { kind: 'webhook', webhook }, viewers: [webhook.userId] }]
     return []
   })
-}
-
-async function readAccounts(
-  client: Queryable,
-  book: BookId,
-  ids: readonly AccountId[],
-): Promise<Map<AccountId, AccountState>> {
-  const { rows } = await client.query<AccountRow>({
-    name: 'read-accounts',
-    text: `
-      select ${ACCOUNT_COLUMNS}
-        from (select $1::int as book, id from unnest($2::uuid[]) as ids (id) offset 0) as wanted
-        join accounts a on a.book = wanted.book and a.id = wanted.id ${ACCOUNT_JOINS}`,
-    values: [book, ids],
-  })
-  return new Map(rows.map((row) => [row.id, toAccountState(row)]))
 }

@@ -18,6 +18,7 @@ import { adminRoutes } from './routes/admin.ts'
 import { adminRateRoutes, rateImportRoutes } from './routes/admin_rates.ts'
 import { bulkRoutes } from './routes/bulk.ts'
 import { deliveryRoutes } from './routes/deliveries.ts'
+import { eventRoutes } from './routes/events.ts'
 import { healthRoutes } from './routes/health.ts'
 import { identityRoutes } from './routes/identity.ts'
 import { importRoutes } from './routes/import.ts'
@@ -34,6 +35,7 @@ import { secondFactorRoutes } from './routes/second_factor.ts'
 import { statementRoutes } from './routes/statements.ts'
 import { tokenRoutes } from './routes/tokens.ts'
 import { webhookRoutes } from './routes/webhooks.ts'
+import { createStreams, type Streams } from './streams/streams.ts'
 import { refuseUnaskedBody, validatorOf } from './validation.ts'
 
 /** The largest body of an ordinary request (api.md, Everywhere). */
@@ -89,7 +91,8 @@ export async function createApp(gateway: Gateway): Promise<App> {
   app.addHook('onRequest', authenticator(gateway))
   logRequests(app)
   addEtags(app)
-  endConnectionsOnClose(app, gateway)
+  const streams = createStreams(gateway)
+  endConnectionsOnClose(app, gateway, streams)
 
   const metrics = createMetrics(app, gateway)
   await documentApi(app)
@@ -108,6 +111,7 @@ export async function createApp(gateway: Gateway): Promise<App> {
     paymentActionRoutes(routes, gateway)
     proofRoutes(routes, gateway)
     operationRoutes(routes, gateway)
+    eventRoutes(routes, gateway, streams)
     webhookRoutes(routes, gateway)
     deliveryRoutes(routes, gateway)
     adminRoutes(routes, gateway)
@@ -141,10 +145,11 @@ function hangUp(error: Error & { readonly code?: string }, socket: Socket): void
   socket.end(`HTTP/1.1 400 Bad Request\r\n${lines.join('')}\r\n${problem}`)
 }
 
-/** Whoever keeps a connection open, or waits for a payment to become final, does not hold up the end. */
-function endConnectionsOnClose(app: App, { watch }: Gateway): void {
+/** Whoever keeps a connection or a stream open, or waits for a payment to become final, does not hold up the end. */
+function endConnectionsOnClose(app: App, { watch }: Gateway, streams: Streams): void {
   app.addHook('preClose', async () => {
     watch.stop()
+    streams.stop()
     const timer = setInterval(() => app.server.closeIdleConnections(), 50)
     app.server.once('close', () => clearInterval(timer))
   })

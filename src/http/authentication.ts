@@ -45,7 +45,7 @@ export function authenticator({ sessions, books }: Gateway) {
 }
 
 /** RFC 6750 §2.1: `Authorization: Bearer …`, the scheme in any case. */
-function bearerOf(request: FastifyRequest): string {
+export function bearerOf(request: FastifyRequest): string {
   const match = /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? '')
   if (!match?.[1]) throw new ApiError('unauthenticated')
   return match[1]

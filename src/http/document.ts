@@ -34,11 +34,19 @@ export async function documentApi(app: App): Promise<void> {
         license: { name: 'MIT', identifier: 'MIT' },
       },
       servers: [{ url: '/' }],
-      tags: ['Identity', 'Accounts', 'Payments', 'Operations', 'Proofs', 'Webhooks', 'Operators', 'Running'].map(
-        (name) => ({
-          name,
-        }),
-      ),
+      tags: [
+        'Identity',
+        'Accounts',
+        'Payments',
+        'Operations',
+        'Proofs',
+        'Events',
+        'Webhooks',
+        'Operators',
+        'Running',
+      ].map((name) => ({
+        name,
+      })),
       components: { securitySchemes: { bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'bgw_…' } } },
     },
     transformObject: (document) => {

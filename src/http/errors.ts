@@ -36,6 +36,7 @@ export const ERRORS = {
   otp_not_enrolled: [409, 'There is no second factor'],
   book_exists: [409, 'There is a book of this name'],
   no_rate: [409, 'No exchange rate is known for these currencies, or none that is new enough'],
+  position_too_old: [410, 'Events from there on are not kept any more'],
   too_large: [413, 'The body is too large'],
   unsupported_media_type: [415, 'The body has a content type that is not supported here'],
   idempotency_key_reused: [422, 'The idempotency key was used for another request'],

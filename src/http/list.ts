@@ -15,10 +15,13 @@ export type Listing<Row, Item> = {
   readonly spec: ListSpec<Row, Item>
   /** Whose rows; it may depend on what is asked for, and is looked for only where that is understood. */
   readonly scope: Scope | ((query: ListQuery) => Scope | Promise<Scope>)
-  readonly present: (item: Item) => object
+  readonly present: ((item: Item) => object) | PresentAll<Item>
   /** What `expand` may name: gives for each item what it points to, or null where the caller may not see it. */
   readonly expand?: Readonly<Record<string, Expansion<Item>>>
 }
+
+/** Where a row is not all of what is shown: writes the items of a page after reading the rest of them all at once. */
+export type PresentAll<Item> = { readonly all: (items: readonly Item[]) => Promise<readonly object[]> }
 
 /** Reads what the items of a page point to, all at once and in their order. */
 export type Expansion<Item> = (items: readonly Item[]) => Promise<readonly (object | null)[]>
@@ -125,8 +128,9 @@ async function shown<Row, Item>(
 ): Promise<Record<string, unknown>[]> {
   const expansions: [string, readonly (object | null)[]][] = []
   for (const name of names) expansions.push([name, (await expand[name]?.(items)) ?? []])
-  return items.map((item, index) => {
-    const whole = present(item) as Record<string, unknown>
+  const wholes = typeof present === 'function' ? items.map(present) : await present.all(items)
+  return wholes.map((object, index) => {
+    const whole = object as Record<string, unknown>
     const picked = fields === null ? whole : Object.fromEntries(fields.map((name) => [name, whole[name]]))
     if (expansions.length === 0) return picked
     return { ...picked, expanded: Object.fromEntries(expansions.map(([name, found]) => [name, found[index] ?? null])) }

@@ -1,5 +1,6 @@
 import type { AccountState } from '../accounts/account.ts'
 import type { AuditLine } from '../audit/list.ts'
+import { encodePosition } from '../events/position.ts'
 import type { BookEvent, Subject } from '../events/read.ts'
 import type { ListedUser } from '../identity/list.ts'
 import type { AccountId, Id, PaymentId, RateId, UserId } from '../ledger/id.ts'
@@ -130,6 +131,11 @@ function presentObject(action: string, id: Id<string>): string {
   if (action.startsWith('rate.')) return encodeId('rat', id as RateId)
   if (action.startsWith('user.')) return encodeId('usr', id as UserId)
   return encodeId('pay', id as PaymentId)
+}
+
+/** The same with its place in the order of all events, from which a stream or a list can go on. */
+export function presentPlacedEvent(event: BookEvent) {
+  return { ...presentEvent(event), position: encodePosition(event.position) }
 }
 
 /** An event as it goes out, in lists, streams and webhooks alike. */

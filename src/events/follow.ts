@@ -1,0 +1,177 @@
+import type { Pool } from '../database/connection.ts'
+import type { BookId, UserId } from '../ledger/id.ts'
+import type { Log } from '../log.ts'
+import type { Feed } from './feed.ts'
+import { isAfter, type Position } from './position.ts'
+import { type BookEvent, EVENT_COLUMNS, type EventRow, positionOf, readEvents, withObjects } from './read.ts'
+import { readProgress } from './viewers.ts'
+
+/** Somebody who is told a user's events, in their order. */
+export type Follower = {
+  readonly book: BookId
+  readonly userId: UserId
+  /** Takes an event; must not wait. */
+  readonly tell: (event: BookEvent) => void
+  /** Waits until more can be taken while old events are read; false where there is nobody any more. */
+  readonly ready: () => Promise<boolean>
+}
+
+export type Following = { readonly from: Position; readonly end: () => void }
+
+/** Tells each user's events to whoever follows them on this node, from one reading of each book. */
+export type Followers = {
+  /** Tells the events that are behind the position answered, from now on. */
+  readonly join: (follower: Follower) => Promise<Following>
+  /** The same, after all events behind `after`; comes true once these are told. */
+  readonly resume: (follower: Follower, after: Position) => Promise<Following>
+  readonly count: () => number
+}
+
+type Room = {
+  readonly byUser: Map<UserId, Set<Follower>>
+  readonly begun: Promise<{ readonly end: () => void }>
+  position: Position | undefined
+  size: number
+}
+
+const PAGE = 200
+
+export function createFollowers({ pool, feed, log }: { readonly pool: Pool; readonly feed: Feed; readonly log: Log }) {
+  const rooms = new Map<BookId, Room>()
+
+  function dispatch(room: Room, events: readonly BookEvent[]): void {
+    for (const event of events) {
+      for (const userId of event.viewers) {
+        for (const follower of room.byUser.get(userId) ?? []) {
+          try {
+            follower.tell(event)
+          } catch (error) {
+            log.error({ err: error }, 'an event could not be told')
+          }
+        }
+      }
+      room.position = event.position
+    }
+  }
+
+  /** The room of a book, once it is listened to. Whoever enters it leaves it again. */
+  async function enter(book: BookId): Promise<Room> {
+    const known = rooms.get(book)
+    const room = known ?? open(book)
+    room.size += 1
+    try {
+      await room.begun
+    } catch (error) {
+      leave(book, room)
+      throw error
+    }
+    return room
+  }
+
+  function open(book: BookId): Room {
+    const begun = feed
+      .listen(book, (events) => dispatch(room, events))
+      .then(({ from, end }) => {
+        room.position ??= from
+        return { end }
+      })
+    const room: Room = { byUser: new Map(), begun, position: undefined, size: 0 }
+    rooms.set(book, room)
+    return room
+  }
+
+  function leave(book: BookId, room: Room): void {
+    room.size -= 1
+    if (room.size > 0) return
+    if (rooms.get(book) === room) rooms.delete(book)
+    room.begun.then(
+      ({ end }) => end(),
+      () => undefined,
+    )
+  }
+
+  function admit(room: Room, follower: Follower): Following {
+    const { book, userId } = follower
+    const set = room.byUser.get(userId) ?? new Set()
+    room.byUser.set(userId, set.add(follower))
+    let over = false
+    const end = () => {
+      if (over) return
+      over = true
+      set.delete(follower)
+      if (set.size === 0 && room.byUser.get(userId) === set) room.byUser.delete(userId)
+      leave(book, room)
+    }
+    return { from: positionIn(room), end }
+  }
+
+  async function join(follower: Follower): Promise<Following> {
+    return admit(await enter(follower.book), follower)
+  }
+
+  async function resume(follower: Follower, after: Position): Promise<Following> {
+    const room = await enter(follower.book)
+    try {
+      let told = after
+      // Up to where the room is now, again and again: at the moment in which both meet, the follower is admitted.
+      for (;;) {
+        const target = positionIn(room)
+        if (!isAfter(target, told)) return admit(room, follower)
+        told = await tellUntil(pool, follower, told, target)
+      }
+    } catch (error) {
+      leave(follower.book, room)
+      throw error
+    }
+  }
+
+  const count = () => [...rooms.values()].reduce((sum, { size }) => sum + size, 0)
+  return { join, resume, count } satisfies Followers
+}
+
+function positionIn({ position }: Room): Position {
+  if (!position) throw new Error('a room that is listened to has a position')
+  return position
+}
+
+/** Tells the events of a user between two positions. Returns up to where that was: not always to the end. */
+async function tellUntil(pool: Pool, follower: Follower, after: Position, until: Position): Promise<Position> {
+  const kept = await readProgress(pool, follower.book)
+  if (!isAfter(kept, after)) return tellUnkept(pool, follower, after, until)
+  const end = isAfter(until, kept) ? kept : until
+  const { book, userId } = follower
+  const { rows } = await pool.query<EventRow>({
+    name: 'user-events-until',
+    text: `
+      select ${EVENT_COLUMNS}
+        from (select u.book, u.txid, u.id
+                from user_events u
+               where u.book = $1 and u.user_id = $2
+                 and (u.txid, u.id) > ($3::text::xid8, $4::uuid) and (u.txid, u.id) <= ($5::text::xid8, $6::uuid)
+               order by u.book, u.user_id, u.txid, u.id
+               limit ${PAGE}) as page
+        join events e on e.book = page.book and e.txid = page.txid and e.id = page.id
+       order by e.txid, e.id`,
+    values: [book, userId, after.txid.toString(), after.id, end.txid.toString(), end.id],
+  })
+  for (const event of await withObjects(pool, book, rows)) follower.tell(event)
+  if (!(await follower.ready())) throw new Gone()
+  const last = rows.at(-1)
+  return rows.length === PAGE && last ? positionOf(last) : end
+}
+
+/** The youngest events are not kept by user yet: these are looked through one by one. */
+async function tellUnkept(pool: Pool, follower: Follower, after: Position, until: Position): Promise<Position> {
+  const { events, position, more } = await readEvents(pool, follower.book, after, PAGE)
+  for (const event of events) {
+    if (isAfter(event.position, until)) return until
+    if (event.viewers.includes(follower.userId)) follower.tell(event)
+  }
+  if (!(await follower.ready())) throw new Gone()
+  return more && isAfter(until, position) ? position : until
+}
+
+/** Whoever was to be told has left. */
+export class Gone extends Error {
+  override readonly name = 'Gone'
+}

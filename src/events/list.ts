@@ -1,0 +1,61 @@
+import type { ListSpec, Scope } from '../database/list.ts'
+import * as fields from '../database/list_fields.ts'
+import type { BookId, Id, UserId } from '../ledger/id.ts'
+import { decodeId } from '../ledger/typeid.ts'
+import { decodePosition } from './position.ts'
+import { EVENT_COLUMNS, type EventRow } from './read.ts'
+import { EVENT_TYPES } from './types.ts'
+
+/** What a list of events shows are their rows: their objects are read once the page is known (withObjects). */
+type EventList = ListSpec<EventRow, EventRow>
+
+function listOf(keys: 'u' | 'e', from: string): EventList {
+  return {
+    fields: {
+      position: {
+        sql: `(${keys}.txid, ${keys}.id::text)`,
+        kind: fields.compositeId(position, 'the position of an event', 'xid8'),
+        carried: 'order',
+      },
+      id: { sql: `${keys}.id`, kind: fields.id((text) => decodeId('evt', text), 'an id such as evt_…') },
+      type: { sql: 'e.type', kind: fields.choice(EVENT_TYPES) },
+      object_id: { sql: 'e.object_id', kind: fields.id(objectId, 'an id such as pay_… or acc_…') },
+      created_at: { sql: 'e.created_at', kind: fields.time },
+    },
+    from,
+    key: [
+      { sql: `${keys}.txid`, cast: 'xid8' },
+      { sql: `${keys}.id`, cast: 'uuid' },
+    ],
+    show: 'join events e on e.book = $1 and e.txid = page.key0 and e.id = page.key1',
+    columns: EVENT_COLUMNS,
+    toItem: (row) => row,
+  }
+}
+
+/** The events that a user may see. Index: the primary key of user_events. */
+export const userEvents = listOf(
+  'u',
+  'user_events u left join events e on e.book = u.book and e.txid = u.txid and e.id = u.id',
+)
+
+/** All events of a book. Index: the primary key. */
+export const bookEvents = listOf('e', 'events e')
+
+export function ofUser(book: BookId, userId: UserId): Scope {
+  return { where: 'u.book = $1 and u.user_id = $2', values: [book, userId] }
+}
+
+/** Only those before which no other can be committed any more. */
+export function inBook(book: BookId): Scope {
+  return { where: 'e.book = $1 and e.txid < pg_snapshot_xmin(pg_current_snapshot())', values: [book] }
+}
+
+function objectId(text: string): Id<string> | undefined {
+  return decodeId('pay', text) ?? decodeId('acc', text) ?? decodeId('whk', text)
+}
+
+function position(text: string): readonly string[] | undefined {
+  const place = decodePosition(text)
+  return place && [place.txid.toString(), place.id]
+}

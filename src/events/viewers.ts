@@ -1,0 +1,157 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { inTransaction, type Pool, type Queryable } from '../database/connection.ts'
+import { isUnavailable } from '../database/faults.ts'
+import type { BookId, EventId, UserId } from '../ledger/id.ts'
+import type { Log } from '../log.ts'
+import { BEGINNING, isAfter, type Position } from './position.ts'
+import { positionOf } from './read.ts'
+
+const LOOK_EVERY_MS = 200
+const MOST_AT_ONCE = 2_000
+const FORGET_EVERY_MS = 60_000
+const MOST_FORGOTTEN = 5_000
+
+export type ViewersOptions = { readonly pool: Pool; readonly log: Log; readonly keepDays: number }
+
+/**
+ * Keeps `user_events`, which every list of a user's events and every resumed stream reads, a moment behind the events
+ * themselves, and forgets events that are older than `keepDays`. Any number of nodes may do so at once: each book's
+ * place is locked by one of them at a time.
+ */
+export function createViewers({ pool, log, keepDays }: ViewersOptions) {
+  const stopping = new AbortController()
+  let forgottenAt = performance.now()
+
+  async function work(): Promise<void> {
+    while (!stopping.signal.aborted) {
+      try {
+        for (const book of await booksBehind(pool)) {
+          while (!stopping.signal.aborted && (await keepNext(pool, book)) === MOST_AT_ONCE);
+        }
+        if (performance.now() - forgottenAt > FORGET_EVERY_MS) {
+          await forgetAll()
+          forgottenAt = performance.now()
+        }
+      } catch (error) {
+        if (!isUnavailable(error)) log.error({ err: error }, 'could not keep who may see events')
+      }
+      await delay(LOOK_EVERY_MS, undefined, { ref: false, signal: stopping.signal }).catch(() => undefined)
+    }
+  }
+
+  async function forgetAll(): Promise<void> {
+    const { rows } = await pool.query<{ book: BookId }>('select book from books')
+    for (const { book } of rows) {
+      for (let gone = MOST_FORGOTTEN; gone === MOST_FORGOTTEN && !stopping.signal.aborted; ) {
+        gone = await forgetEvents(pool, book, keepDays)
+      }
+    }
+  }
+
+  const working = work()
+
+  async function stop(): Promise<void> {
+    stopping.abort()
+    await working
+  }
+  return { stop }
+}
+
+/** Forgets the oldest events of a book that are older than so many days. Returns how many. */
+async function forgetEvents(pool: Pool, book: BookId, days: number): Promise<number> {
+  const { rows } = await pool.query<{ gone: bigint }>(
+    `select forget_events($1, clock_timestamp() - make_interval(days => $2), $3) as gone`,
+    [book, days, MOST_FORGOTTEN],
+  )
+  return Number(rows[0]?.gone ?? 0)
+}
+
+/** The books that have events whose viewers are not kept yet, and may be. */
+async function booksBehind(pool: Pool): Promise<BookId[]> {
+  const { rows } = await pool.query<{ book: BookId }>({
+    name: 'books-behind',
+    text: `
+      select b.book
+        from books b
+        left join event_progress g on g.book = b.book
+       where exists (select from events e
+                      where e.book = b.book
+                        and (e.txid, e.id) > (coalesce(g.txid, '0'::xid8), coalesce(g.id, '${BEGINNING.id}'::uuid))
+                        and e.txid < pg_snapshot_xmin(pg_current_snapshot()))`,
+  })
+  return rows.map(({ book }) => book)
+}
+
+type Viewing = { readonly txid: string; readonly id: EventId; readonly user_id: UserId | null }
+
+/**
+ * Keeps the viewers of the next events of a book. Returns of how many; 0 where another node was faster. What takes time
+ * is read first, outside the transaction that writes, so that this one holds back no event.
+ */
+async function keepNext(pool: Pool, book: BookId): Promise<number> {
+  const place = await readProgress(pool, book)
+  const { rows } = await pool.query<Viewing>({
+    name: 'next-viewers',
+    text: `
+      select n.txid::text, n.id, v.user_id
+        from (select e.book, e.txid, e.id, e.object_id
+                from events e
+               where e.book = $1 and (e.txid, e.id) > ($2::text::xid8, $3::uuid)
+                 and e.txid < pg_snapshot_xmin(pg_current_snapshot())
+               order by e.book, e.txid, e.id
+               limit $4) as n
+        left join lateral viewers_of(n.book, n.object_id) as v (user_id) on true`,
+    values: [book, place.txid.toString(), place.id, MOST_AT_ONCE],
+  })
+  const seen = new Set(rows.map(({ id }) => id))
+  const last = rows.map(positionOf).reduce((one, other) => (isAfter(other, one) ? other : one), place)
+  if (last === place || !(await write(pool, book, place, last, rows))) return 0
+  return seen.size
+}
+
+/** False where another node has moved on from `place` meanwhile. */
+async function write(
+  pool: Pool,
+  book: BookId,
+  place: Position,
+  last: Position,
+  viewings: readonly Viewing[],
+): Promise<boolean> {
+  const seen = viewings.filter(({ user_id: userId }) => userId !== null)
+  return inTransaction(pool, async (client) => {
+    const begun =
+      place === BEGINNING
+        ? client.query({
+            name: 'begin-progress',
+            text: `insert into event_progress (book, txid, id) values ($1, $2::text::xid8, $3) on conflict do nothing`,
+            values: [book, last.txid.toString(), last.id],
+          })
+        : client.query({
+            name: 'move-progress',
+            text: `
+              update event_progress set txid = $2::text::xid8, id = $3
+               where book = $1 and txid = $4::text::xid8 and id = $5`,
+            values: [book, last.txid.toString(), last.id, place.txid.toString(), place.id],
+          })
+    if ((await begun).rowCount !== 1) return false
+    await client.query({
+      name: 'keep-viewers',
+      text: `
+        insert into user_events (book, user_id, txid, id)
+        select $1, v.* from unnest($2::uuid[], $3::text[]::xid8[], $4::uuid[]) as v`,
+      values: [book, seen.map((row) => row.user_id), seen.map(({ txid }) => txid), seen.map(({ id }) => id)],
+    })
+    return true
+  })
+}
+
+/** Up to where the viewers of a book's events are kept. */
+export async function readProgress(client: Queryable, book: BookId): Promise<Position> {
+  const { rows } = await client.query<{ txid: string; id: EventId }>({
+    name: 'read-progress',
+    text: 'select txid::text, id from event_progress where book = $1',
+    values: [book],
+  })
+  const [place] = rows
+  return place ? { txid: BigInt(place.txid), id: place.id } : BEGINNING
+}

@@ -1,0 +1,78 @@
+import type { FastifyReply } from 'fastify'
+import { type Follower, type Following, Gone } from '../../events/follow.ts'
+import { encodePosition, type Position } from '../../events/position.ts'
+import type { BookEvent } from '../../events/read.ts'
+import type { BookId, UserId } from '../../ledger/id.ts'
+import { type EndReason, jsonOf, MOST_UNREAD_BYTES, type Stream, type Streams } from './streams.ts'
+
+type Options = {
+  readonly streams: Streams
+  readonly reply: FastifyReply
+  readonly book: BookId
+  readonly userId: UserId
+  readonly token: string
+  readonly after: Position | undefined
+}
+
+/** Answers with the events of a user, behind `after` or from now on, until the reader leaves or its token ends. */
+export async function streamEvents({ streams, reply, book, userId, token, after }: Options): Promise<void> {
+  const { raw } = reply
+  let following: Following | undefined
+  let over = false
+
+  function leave(): void {
+    over = true
+    streams.remove(stream)
+    following?.end()
+  }
+
+  function end(reason: EndReason): void {
+    if (over) return
+    leave()
+    // A slow reader would read this last, if ever.
+    if (reason === 'slow_reader') return void raw.destroy()
+    raw.end(`event: end\ndata: ${JSON.stringify({ reason })}\n\n`)
+  }
+
+  function write(text: string): void {
+    if (over) return
+    raw.write(text)
+    if (raw.writableLength > MOST_UNREAD_BYTES) end('slow_reader')
+  }
+
+  const stream: Stream = { token, end, beat: () => write(': \n\n') }
+  const follower: Follower = {
+    book,
+    userId,
+    tell: (event: BookEvent) =>
+      write(`id: ${encodePosition(event.position)}\nevent: ${event.type}\ndata: ${jsonOf(event)}\n\n`),
+    ready: async () => {
+      while (!over && raw.writableNeedDrain) {
+        await new Promise<void>((resolve) => {
+          raw.once('drain', resolve).once('close', resolve)
+        })
+      }
+      return !over
+    },
+  }
+
+  reply.hijack()
+  raw.on('error', leave).on('close', leave)
+  raw.writeHead(200, {
+    ...(reply.getHeaders() as Record<string, string>),
+    'content-type': 'text/event-stream; charset=utf-8',
+    'cache-control': 'no-store',
+    'x-accel-buffering': 'no',
+  })
+  raw.write('retry: 1000\n\n')
+  streams.add(stream)
+  try {
+    following = after ? await streams.followers.resume(follower, after) : await streams.followers.join(follower)
+    if (over) return following.end()
+    // Also who was told nothing yet knows where to go on.
+    write(`id: ${encodePosition(following.from)}\n\n`)
+  } catch (error) {
+    if (!(error instanceof Gone)) streams.log.warn({ err: error }, 'a stream of events ended')
+    end('unavailable')
+  }
+}

@@ -1,0 +1,95 @@
+import { decodePosition, type Position, timeOf } from '../../events/position.ts'
+import type { BookEvent } from '../../events/read.ts'
+import type { Gateway } from '../../gateway.ts'
+import { ApiError } from '../errors.ts'
+import { presentPlacedEvent } from '../present.ts'
+
+/** Why a stream ends before its reader ends it. */
+export type EndReason = 'unauthenticated' | 'slow_reader' | 'unavailable' | 'closing' | 'internal'
+
+/** A connection that is open for as long as its token is good. */
+export type Stream = { readonly token: string; readonly end: (reason: EndReason) => void; readonly beat: () => void }
+
+/** All open streams of this node. */
+export type Streams = ReturnType<typeof createStreams>
+
+/** What may wait for one slow reader: beyond it the reader is sent away, to come back where it was. */
+export const MOST_UNREAD_BYTES = 1024 * 1024
+
+const CHECK_EVERY_MS = 500
+const BEAT_EVERY_MS = 15_000
+
+export function createStreams({ sessions, events: { followers }, log }: Gateway) {
+  const open = new Set<Stream>()
+  let closing = false
+
+  /** Ends every stream whose token was revoked or has expired. */
+  async function check(): Promise<void> {
+    for (const stream of open) {
+      // Where it cannot be asked, nothing is committed either: it is asked again.
+      const session = await sessions.find(stream.token).catch(() => 'unknown' as const)
+      if (session === undefined || (session !== 'unknown' && !session.scopes.has('payments:read'))) {
+        stream.end('unauthenticated')
+      }
+    }
+  }
+
+  let checking = false
+  const checks = setInterval(() => {
+    if (checking) return
+    checking = true
+    check()
+      .catch((error: unknown) => log.error({ err: error }, 'could not check the tokens of streams'))
+      .finally(() => {
+        checking = false
+      })
+  }, CHECK_EVERY_MS)
+  checks.unref()
+
+  const beats = setInterval(() => {
+    for (const stream of open) stream.beat()
+  }, BEAT_EVERY_MS)
+  beats.unref()
+
+  function add(stream: Stream): void {
+    open.add(stream)
+    if (closing) stream.end('closing')
+  }
+
+  function remove(stream: Stream): void {
+    open.delete(stream)
+  }
+
+  function stop(): void {
+    closing = true
+    clearInterval(checks)
+    clearInterval(beats)
+    for (const stream of open) stream.end('closing')
+  }
+
+  return { followers, add, remove, stop, log }
+}
+
+const written = new WeakMap<BookEvent, string>()
+
+/** An event as JSON, written once for all who are told. */
+export function jsonOf(event: BookEvent): string {
+  const known = written.get(event)
+  if (known !== undefined) return known
+  const json = JSON.stringify(presentPlacedEvent(event))
+  written.set(event, json)
+  return json
+}
+
+/** The position that a reader goes on from. Throws ApiError where it is none, or its events are gone. */
+export function startingPosition(text: string | undefined, eventDays: number): Position | undefined {
+  if (text === undefined) return undefined
+  const position = decodePosition(text)
+  if (!position) throw new ApiError('invalid_header', 'Last-Event-ID is no position of an event')
+  if (isTooOld(position, eventDays)) throw new ApiError('position_too_old')
+  return position
+}
+
+export function isTooOld(position: Position, eventDays: number): boolean {
+  return Number(timeOf(position) / 1000n) < Date.now() - eventDays * 86_400_000
+}
