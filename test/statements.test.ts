@@ -256,6 +256,15 @@ describe('a statement as PDF', () => {
     assert.ok(lettersOf(bytes).includes('?'))
   })
 
+  it('is refused where it would be longer than anybody reads', async () => {
+    const busy = await anAccount(ada)
+    await fund(operator, busy, '20000.00')
+    const payments = Array.from({ length: 10_000 }, () => transfer(busy, account, '0.10'))
+    assert.equal((await ada.post('/v1/payments/bulk', { payments })).status, 200)
+    assertProblem(await ada.get(`/v1/accounts/${busy}/statement?format=pdf`), 'invalid_query')
+    assert.equal((await ada.get(`/v1/accounts/${busy}/statement?format=csv`)).status, 200)
+  })
+
   async function aPdf(id: string) {
     const response = await fetch(`${ada.url}/v1/accounts/${id}/statement?format=pdf`, {
       headers: { authorization: `Bearer ${ada.token}` },

@@ -5,6 +5,9 @@ import { type Font, latin, type Run, runsOf, type Weight } from './fonts.ts'
 
 export const PAGE = { width: 595.28, height: 841.89, left: 48, right: 547.28, top: 48, bottom: 782, foot: 802 } as const
 
+/** Where features are named, even none, pdfkit does not keep the layout of each word for ever. */
+const NOT_KEPT = { features: [] }
+
 export type Ink = 'black' | 'grey' | 'accent'
 const COLOURS: Record<Ink, string> = { black: '#1b1f24', grey: '#6a737d', accent: '#0b5c8a' }
 
@@ -15,6 +18,8 @@ export type TextStyle = {
   readonly align?: 'left' | 'right'
   /** The room there is: what is longer is cut, with an ellipsis. */
   readonly width?: number
+  /** Digits and signs that will hardly come again. */
+  readonly number?: true
 }
 
 /** A PDF under way: written to and read from as it grows, so that no more than a page of it is held. */
@@ -31,15 +36,17 @@ export function createPaper(info: { readonly Title: string }) {
     const { size = 8, weight = 'regular', ink = 'black', align = 'left', width } = style
     doc.fontSize(size)
     const runs = fitted(await runsOf(content, weight), width, { text: '…', font: await latin(weight) })
-    const whole = runs.reduce((sum, run) => sum + widthOf(run), 0)
+    const widthIn = style.number ? widthOfNumber : widthOf
+    const whole = runs.reduce((sum, run) => sum + widthIn(run), 0)
+    const options = { lineBreak: false, baseline: 'alphabetic', ...(style.number ? NOT_KEPT : {}) } as const
     let at = align === 'right' ? x - whole : x
     doc.fillColor(COLOURS[ink]).strokeColor(COLOURS[ink])
     for (const run of runs) {
       use(run.font)
       doc.lineWidth(size / 36)
       // Fonts of one page have different heights above the line: y is where the Latin one would be.
-      doc.text(run.text, at, y + size, { lineBreak: false, fill: true, stroke: run.font.thin, baseline: 'alphabetic' })
-      at += widthOf(run)
+      doc.text(run.text, at, y + size, { ...options, fill: true, stroke: run.font.thin })
+      at += widthIn(run)
     }
   }
 
@@ -49,6 +56,12 @@ export function createPaper(info: { readonly Title: string }) {
     if (!known.has(font)) doc.registerFont(font.name, font.data)
     known.add(font)
     doc.font(font.name)
+  }
+
+  /** By its characters, of which there are few: numbers are many, and each is another word. */
+  function widthOfNumber({ text: content, font }: Run): number {
+    use(font)
+    return [...content].reduce((sum, character) => sum + doc.widthOfString(character), 0)
   }
 
   function widthOf({ text: content, font }: Run): number {

@@ -10,6 +10,8 @@ const ROW = 15.5
 const NOTE = 10
 const COLUMNS = { date: PAGE.left, what: 118, moneyIn: 396, moneyOut: 468, balance: PAGE.right } as const
 const WHAT_WIDTH = 210
+const NUMBER = { align: 'right', number: true } as const
+const DATE = { ink: 'grey', number: true } as const
 
 /** A statement as PDF, written page by page: a title with a picture of the balance, the lines, sums of each page and of all. */
 export async function* statementPdf(statement: Statement): AsyncGenerator<Buffer> {
@@ -60,7 +62,7 @@ function createTable(paper: Paper, { account, opening, closing }: Statement) {
   }
 
   async function sums(label: string, { moneyIn, moneyOut }: Movements, after: bigint): Promise<void> {
-    const style = { weight: 'bold', align: 'right' } as const
+    const style = { weight: 'bold', ...NUMBER } as const
     await text(label, COLUMNS.what, y, { weight: 'bold' })
     await text(money(moneyIn), COLUMNS.moneyIn, y, style)
     await text(money(moneyOut), COLUMNS.moneyOut, y, style)
@@ -77,10 +79,10 @@ function createTable(paper: Paper, { account, opening, closing }: Statement) {
       await endPage()
       await beginPage('Brought forward', async () => PAGE.top)
     }
-    await text(entry.createdAt.slice(0, 16).replace('T', ' '), COLUMNS.date, y, { ink: 'grey' })
+    await text(entry.createdAt.slice(0, 16).replace('T', ' '), COLUMNS.date, y, DATE)
     await text(titleOf(entry), COLUMNS.what, y, { width: WHAT_WIDTH })
-    await text(money(amount), direction === 'debit' ? COLUMNS.moneyIn : COLUMNS.moneyOut, y, { align: 'right' })
-    await text(money(balanceAfter), COLUMNS.balance, y, { align: 'right' })
+    await text(money(amount), direction === 'debit' ? COLUMNS.moneyIn : COLUMNS.moneyOut, y, NUMBER)
+    await text(money(balanceAfter), COLUMNS.balance, y, NUMBER)
     if (note) await text(note, COLUMNS.what, y + NOTE, { size: 7, ink: 'grey', width: WHAT_WIDTH })
     y += ROW + (note ? NOTE : 0)
     balance = balanceAfter
