@@ -113,6 +113,14 @@ create table events (
   constraint events_pkey PRIMARY KEY (book, txid, id)
 );
 
+create table failed_attempts (
+  key uuid not null,
+  failures integer not null,
+  next_at timestamp with time zone not null,
+  forgotten_at timestamp with time zone not null,
+  constraint failed_attempts_pkey PRIMARY KEY (key)
+) with (fillfactor=50);
+
 create table holds (
   book integer not null,
   payment_id uuid not null,
@@ -258,6 +266,12 @@ create table quotes (
   constraint quotes_check CHECK ((from_currency <> to_currency)),
   constraint quotes_check1 CHECK (((from_amount > (0)::numeric) AND (to_amount > (0)::numeric)))
 );
+
+create table rate_limits (
+  key uuid not null,
+  full_at timestamp with time zone not null,
+  constraint rate_limits_pkey PRIMARY KEY (key)
+) with (fillfactor=50);
 
 create table rates (
   book integer not null,
@@ -467,6 +481,7 @@ CREATE INDEX accounts_by_user ON public.accounts USING btree (book, user_id, id)
 CREATE INDEX audit_log_by_transaction ON public.audit_log USING btree (book, txid, id);
 CREATE INDEX blocks_by_time ON public.blocks USING btree (book, last_at, number);
 CREATE UNIQUE INDEX email_changes_open ON public.email_changes USING btree (book, user_id) WHERE ((done_at IS NULL) AND (dropped_at IS NULL));
+CREATE INDEX failed_attempts_by_time ON public.failed_attempts USING btree (forgotten_at);
 CREATE INDEX holds_by_expiry ON public.holds USING btree (book, expires_at, payment_id);
 CREATE INDEX mail_tokens_by_user ON public.mail_tokens USING btree (book, user_id, purpose, created_at);
 CREATE INDEX payments_by_original ON public.payments USING btree (book, refund_of, id) WHERE (refund_of IS NOT NULL);
@@ -476,6 +491,7 @@ CREATE UNIQUE INDEX payments_idempotency ON public.payments USING btree (book, i
 CREATE INDEX postings_by_credit ON public.postings USING btree (book, credit_account, id);
 CREATE INDEX postings_by_debit ON public.postings USING btree (book, debit_account, id);
 CREATE INDEX postings_by_payment ON public.postings USING btree (book, payment_id);
+CREATE INDEX rate_limits_by_time ON public.rate_limits USING btree (full_at);
 CREATE INDEX rates_by_pair ON public.rates USING btree (book, from_currency, to_currency, valid_from, id);
 CREATE UNIQUE INDEX rates_of_files ON public.rates USING btree (book, from_currency, to_currency, valid_from) WHERE (source = 'ecb'::text);
 CREATE INDEX session_changes_by_time ON public.session_changes USING btree (changed_at);
@@ -657,6 +673,7 @@ grant insert, select on currencies to billing_gateway;
 grant insert, select on email_changes to billing_gateway;
 grant insert, select on event_progress to billing_gateway;
 grant insert, select on events to billing_gateway;
+grant delete, insert, select on failed_attempts to billing_gateway;
 grant delete, insert, select on holds to billing_gateway;
 grant delete, insert, select on idempotency_keys to billing_gateway;
 grant delete, insert, select on initiated to billing_gateway;
@@ -667,6 +684,7 @@ grant insert, select on payments to billing_gateway;
 grant insert, select on posting_totals to billing_gateway;
 grant insert, select on postings to billing_gateway;
 grant insert, select on quotes to billing_gateway;
+grant delete, insert, select on rate_limits to billing_gateway;
 grant insert, select on rates to billing_gateway;
 grant delete, insert, select on recovery_codes to billing_gateway;
 grant select on schema_migrations to billing_gateway;
@@ -684,10 +702,12 @@ grant insert, select on webhooks to billing_gateway;
 grant update (name, status, balance, held, overdraft_limit, metadata, updated_at) on accounts to billing_gateway;
 grant update (old_confirmed_at, new_confirmed_at, done_at, dropped_at) on email_changes to billing_gateway;
 grant update (txid, id) on event_progress to billing_gateway;
+grant update (failures, next_at, forgotten_at) on failed_attempts to billing_gateway;
 grant update (attempt_at) on initiated to billing_gateway;
 grant update (used_at) on mail_tokens to billing_gateway;
 grant update (refunded_amount, rail_reference, updated_at) on payments to billing_gateway;
 grant update (used_by) on quotes to billing_gateway;
+grant update (full_at) on rate_limits to billing_gateway;
 grant update (used_at) on recovery_codes to billing_gateway;
 grant update (secret, enrolled_at, last_step, attempts, window_from, created_at) on second_factors to billing_gateway;
 grant update (last_used_at, revoked_at, proven_until) on tokens to billing_gateway;

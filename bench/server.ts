@@ -4,6 +4,9 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { connectionOf } from '../src/database/embedded.ts'
 
+/** Counted as ever, and never reached: a handful of users make all the load. */
+const BGW_RATE_LIMITS = 'address=1000000/1s,user=1000000/1s,token=1000000/1s'
+
 const ROOT = join(import.meta.dirname, '..')
 
 /** A gateway that runs as its users run it, in a process of its own on a folder of its own. */
@@ -21,8 +24,15 @@ export type Usage = { readonly gatewayCpu: number; readonly postgresCpu: number;
 export async function startServer(folder: string, environment: Record<string, string> = {}): Promise<Server> {
   const started = performance.now()
   const child = spawn(process.execPath, [join(ROOT, 'src/main.ts')], {
-    // biome-ignore lint/style/noProcessEnv: the server needs PATH, and nothing of its own settings.
-    env: { PATH: process.env.PATH, BGW_DATA_DIR: folder, PORT: '0', BGW_LOG_LEVEL: 'warn', ...environment },
+    env: {
+      // biome-ignore lint/style/noProcessEnv: the server needs PATH, and nothing of its own settings.
+      PATH: process.env.PATH,
+      BGW_DATA_DIR: folder,
+      PORT: '0',
+      BGW_LOG_LEVEL: 'warn',
+      BGW_RATE_LIMITS,
+      ...environment,
+    },
     stdio: ['ignore', 'ignore', 'pipe'],
   })
   let output = ''

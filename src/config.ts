@@ -1,8 +1,10 @@
+import { isIP } from 'node:net'
 import { join, resolve } from 'node:path'
 import type { Connection } from './database/connection.ts'
 import { LOGIN_NOTICES, type LoginNotice } from './identity/notices.ts'
 import { SHORTEST_PASSWORD } from './identity/password_rules.ts'
 import type { Welcome } from './identity/signup.ts'
+import { parseRateLimits, type RateLimits } from './limits/settings.ts'
 import { parseAmount } from './money/amount.ts'
 import { type Currency, isoCurrenciesByCode, parseDigitalCurrencies } from './money/currency.ts'
 import { type Percent, parsePercent } from './money/percent.ts'
@@ -45,6 +47,9 @@ export type Config = {
     readonly timeoutMs: number
     readonly retriesMs: readonly number[]
   }
+  readonly rateLimits: RateLimits
+  /** Addresses and networks whose `X-Forwarded-For` is believed. */
+  readonly trustedProxies: readonly string[]
 }
 
 type Setting = { readonly fallback: string; readonly help: string }
@@ -94,6 +99,14 @@ export const SETTINGS = {
   BGW_EVENT_DAYS: { fallback: '30', help: 'how long events are kept' },
   BGW_WS_ORIGINS: { fallback: '', help: 'other origins whose pages may open a WebSocket, with commas' },
   BGW_MOST_WAITING: { fallback: '20000', help: 'payments that may wait to be posted before more are refused' },
+  BGW_RATE_LIMITS: {
+    fallback: '',
+    help: 'limits other than the defaults, such as signup=100/1m,user=off; off for none',
+  },
+  BGW_TRUSTED_PROXIES: {
+    fallback: '',
+    help: 'addresses or networks of proxies, with commas; their X-Forwarded-For counts',
+  },
 } as const satisfies Record<string, Setting>
 
 type Name = keyof typeof SETTINGS
@@ -149,6 +162,8 @@ export function readConfig(environment: Environment): Config {
       timeoutMs: wholeNumber(environment, 'BGW_WEBHOOK_TIMEOUT', 1, 120) * 1_000,
       retriesMs: secondsList(environment, 'BGW_WEBHOOK_RETRIES'),
     },
+    rateLimits: rateLimits(environment),
+    trustedProxies: trustedProxies(environment),
   }
 }
 
@@ -241,4 +256,21 @@ function bonus(environment: Environment, known: ReadonlyMap<string, Currency>): 
     throw wrong('BGW_WELCOME_BONUS', `must be an amount and a currency, such as 100.00 USD, not '${value}'`)
   }
   return { amount, currency: code }
+}
+
+function rateLimits(environment: Environment): RateLimits {
+  const limits = parseRateLimits(text(environment, 'BGW_RATE_LIMITS'))
+  if ('wrong' in limits) throw wrong('BGW_RATE_LIMITS', `is wrong: ${limits.wrong}`)
+  return limits
+}
+
+function trustedProxies(environment: Environment): string[] {
+  const proxies = text(environment, 'BGW_TRUSTED_PROXIES').split(',').filter(Boolean)
+  const strange = proxies.find((proxy) => {
+    const [address = '', bits = '0', ...rest] = proxy.split('/')
+    const most = { 0: -1, 4: 32, 6: 128 }[isIP(address)] ?? -1
+    return rest.length > 0 || !/^\d{1,3}$/.test(bits) || Number(bits) > most
+  })
+  if (strange !== undefined) throw wrong('BGW_TRUSTED_PROXIES', `names '${strange}', which is no address or network`)
+  return proxies
 }

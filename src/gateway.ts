@@ -9,6 +9,7 @@ import { runJobs } from './identity/jobs.ts'
 import { createMailer } from './identity/mail.ts'
 import { createSessions } from './identity/sessions.ts'
 import { createSignUp } from './identity/signup.ts'
+import { createLimiter } from './limits/limiter.ts'
 import type { Log } from './log.ts'
 import { beginInitiating, beginPosting, beginPostingAll } from './payments/batch.ts'
 import { createExpiry } from './payments/expiry.ts'
@@ -53,6 +54,7 @@ export async function createGateway(connection: Connection, config: Config, publ
   const worker = createWorker({ pool: posting, directory, log, tell })
   const expiry = createExpiry({ pool: posting, directory, log, tell })
   const sessions = createSessions(pool, books, log, directory.forgetUser)
+  const limiter = createLimiter(pool, log)
   const { signUp } = createSignUp({ pool, directory, intake, welcome: config.welcome })
   const sendMail = createMailer({ smtpUrl: config.smtpUrl, from: config.mailFrom, folder: config.mailFolder })
   const sealer = createSealer({ pool: sealing, key: sealKey, log })
@@ -62,7 +64,6 @@ export async function createGateway(connection: Connection, config: Config, publ
   const send = createSender({ rules: webhookRules, timeoutMs })
   const dispatch = createDispatch(events.pool, presentEvent)
   const courier = createCourier({ pool, secretBox, send, retriesMs, timeoutMs, dispatch, log })
-
   const totals = createTotalsKeeper({ pool, log })
 
   /** Finishes what was accepted, then lets go of everything, in reverse. */
@@ -74,12 +75,11 @@ export async function createGateway(connection: Connection, config: Config, publ
     watch.stop()
     await sessions.stop()
     await totals.stop()
+    limiter.stop()
     await jobs.stop()
     await sealer.stop()
-    await sealing.end()
     await events.stop()
-    await posting.end()
-    await pool.end()
+    await Promise.all([sealing, posting, pool].map((each) => each.end()))
   }
 
   return {
@@ -95,6 +95,7 @@ export async function createGateway(connection: Connection, config: Config, publ
     events,
     worker,
     sessions,
+    limiter,
     signUp,
     secretBox,
     totals,

@@ -9,6 +9,7 @@ import { parseStrictJson } from './body.ts'
 import { documentApi } from './document.ts'
 import { ApiError } from './errors.ts'
 import { addEtags } from './etag.ts'
+import { limitRequests } from './limiting.ts'
 import { mailPages } from './mail_pages.ts'
 import { createMetrics } from './metrics.ts'
 import { problemOf, sendProblem } from './problem.ts'
@@ -60,6 +61,7 @@ export async function createApp(gateway: Gateway): Promise<App> {
     forceCloseConnections: 'idle',
     // What still arrives on open connections while the app closes is answered too, and then the connection ended.
     return503OnClosing: false,
+    trustProxy: gateway.config.trustedProxies.length > 0 && [...gateway.config.trustedProxies],
     genReqId: (request) => requestId(request.headers['x-request-id']),
     // Before any hook: what the hooks say in a header is said here.
     frameworkErrors: (error, request, reply) =>
@@ -88,7 +90,7 @@ export async function createApp(gateway: Gateway): Promise<App> {
       throw new Error(`${method} ${url} does not say who may call it`)
   })
   app.addHook('onRequest', async (request, reply) => void reply.header('x-request-id', request.id))
-  app.addHook('onRequest', authenticator(gateway))
+  limitRequests(app, gateway, authenticator(gateway))
   logRequests(app)
   addEtags(app)
   const streams = createStreams(gateway)

@@ -44,6 +44,7 @@ export const ERRORS = {
   payments_declined: [422, 'Some of the payments would be declined, so none was made; see errors'],
   too_many_payments: [422, 'One bulk request holds at most 10 000 payments'],
   too_many_attempts: [429, 'Too many attempts; try again later'],
+  rate_limited: [429, 'Too many requests; Retry-After says when to come back'],
   internal: [500, 'Something went wrong here'],
   overloaded: [503, 'More is waiting than can be done soon; nothing was accepted'],
   unavailable: [503, 'The database is away; nothing was accepted'],

@@ -37,7 +37,7 @@ export const OPTIONAL_BODY = 'x-optional-body'
 
 /** Any request can fail in these ways, and one with a token in the others. */
 const ALWAYS = ['malformed_request', 'malformed_body', 'invalid_header', 'invalid_query', 'too_large'] as const
-const EVER = ['internal', 'unavailable'] as const
+const EVER = ['rate_limited', 'internal', 'unavailable'] as const
 const WITH_TOKEN = ['unauthenticated', 'forbidden'] as const
 const WITH_BODY = [
   'invalid_request',

@@ -33,9 +33,10 @@ export type SignUp = ReturnType<typeof createSignUp>['signUp']
 export function createSignUp({ pool, directory, intake, welcome }: Dependencies) {
   /**
    * Makes an unconfirmed user with the default accounts and the welcome bonus, and asks for the confirmation mail, all in
-   * one transaction. For an address that is known it does the visible same: nothing but a mail to it tells.
+   * one transaction. For an address that is known it does the visible same: nothing but a mail to it tells, unless
+   * it had many lately.
    */
-  async function signUp(book: Book, email: string, password: string): Promise<void> {
+  async function signUp(book: Book, email: string, password: string, mayMail = true): Promise<void> {
     const passwordHash = await hashPassword(password)
     const bonusFrom = await bonusAccount(book)
     return inTransaction(pool, async (client) => {
@@ -49,7 +50,8 @@ export function createSignUp({ pool, directory, intake, welcome }: Dependencies)
         return
       }
       const known = await findUserByEmail(client, book.id, email)
-      if (known) await addJob(client, 'known_address_mail', { book: book.id, bookName: book.name, userId: known.id })
+      if (known && mayMail)
+        await addJob(client, 'known_address_mail', { book: book.id, bookName: book.name, userId: known.id })
     })
   }
 

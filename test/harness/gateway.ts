@@ -18,6 +18,10 @@ import { undocumentedAnswers } from './documented.ts'
 
 export const PASSWORD = 'correct horse battery staple'
 
+/** For tests of something else, which sign up and log in far more often than any one address should. */
+export const GENEROUS =
+  'address=1000000/1s,user=1000000/1s,token=1000000/1s,signup=1000000/1m,login=1000000/1m,identity=1000000/1m,failures=1000/1m,address_failures=100000/1m,mail=1000/1m,mailbox=1000/1m'
+
 /** A gateway that runs in the test's process, on a database and a port of its own. */
 export type TestGateway = {
   readonly url: string
@@ -37,7 +41,13 @@ after(() => Promise.all([...running].map((stop) => stop())))
 export async function aGateway(settings: Record<string, string> = {}, database?: TestCluster): Promise<TestGateway> {
   const own = database ?? (await aDatabase())
   const folder = await mkdtemp(join(tmpdir(), 'bgw-gateway-'))
-  const config = readConfig({ DATABASE_URL: urlOf(own), BGW_DATA_DIR: folder, BGW_LOG_LEVEL: 'silent', ...settings })
+  const config = readConfig({
+    DATABASE_URL: urlOf(own),
+    BGW_DATA_DIR: folder,
+    BGW_LOG_LEVEL: 'silent',
+    BGW_RATE_LIMITS: GENEROUS,
+    ...settings,
+  })
   let url = ''
   const inside = await createGateway({ connectionString: urlOf(own) }, config, () => url, createLog(config.logLevel))
   const app = await createApp(inside)

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { after } from 'node:test'
 import { aClient, type Client } from './client.ts'
-import { PASSWORD, until } from './gateway.ts'
+import { GENEROUS, PASSWORD, until } from './gateway.ts'
 
 const SOURCE = join(import.meta.dirname, '../../src')
 
@@ -49,6 +49,7 @@ export function environment(settings: Record<string, string>): Record<string, st
     PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
     BGW_LOG_LEVEL: 'error',
     PORT: '0',
+    BGW_RATE_LIMITS: GENEROUS,
     ...settings,
   }
 }

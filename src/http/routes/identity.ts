@@ -39,7 +39,7 @@ export function identityRoutes(app: App, gateway: Gateway): void {
       const least = gateway.config.passwordMinLength
       const problem = passwordProblem(request.body.password, { least, email })
       if (problem) throw passwordError('password', { problem, least })
-      await gateway.signUp(book, email, request.body.password)
+      await gateway.signUp(book, email, request.body.password, request.mayMail)
       return reply.code(201).send({ user: { email, email_confirmed: false } })
     },
   })

@@ -1,0 +1,64 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { Gateway } from '../gateway.ts'
+import { StartError } from '../start_error.ts'
+import { addressOf, admit, createGuards, GUARDED } from './guards.ts'
+import type { App } from './route.ts'
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    operationId?: string | undefined
+  }
+}
+
+/** For the machines around the gateway, which ask often and from one address. */
+const UNLIMITED = /^\/(health\/|metrics$)/
+
+/** The pages that links in mails open take the same secrets as the calls do. */
+const MAIL_PAGES = new Set(['/confirm', '/reset-password'])
+
+/** Refuses what is too much (docs/api.md, Rate limits); `authenticate` runs between the address's limit and the user's. */
+export function limitRequests(
+  app: App,
+  gateway: Gateway,
+  authenticate: (request: FastifyRequest, reply: FastifyReply) => Promise<void>,
+): void {
+  const { named, ofOperation } = gateway.config.rateLimits
+  const guards = createGuards(gateway)
+  app.decorateRequest('mayMail', true)
+  app.decorateRequest('attempt', null)
+
+  const unknown = new Set(ofOperation.keys())
+  app.addHook('onRoute', (route) => {
+    const { operationId } = (route.schema ?? {}) as { operationId?: string }
+    unknown.delete(operationId ?? '')
+    const pageOfMail = MAIL_PAGES.has(route.url) ? 'confirmEmail' : undefined
+    route.config = { ...route.config, operationId: operationId ?? pageOfMail }
+  })
+  app.addHook('onReady', async () => {
+    for (const name of unknown) throw new StartError(`BGW_RATE_LIMITS is wrong: there is no operation '${name}'`)
+  })
+
+  app.addHook('onRequest', async (request, reply) => {
+    const { url, config } = request.routeOptions
+    if (url === undefined || !UNLIMITED.test(url)) {
+      if (named.address) admit(reply, gateway.limiter.take(`address ${addressOf(request)}`, named.address))
+    }
+    await authenticate(request, reply)
+    const { session } = request
+    if (session && named.token) admit(reply, gateway.limiter.take(`token ${session.tokenId}`, named.token))
+    if (session && named.user) admit(reply, gateway.limiter.take(`user ${session.userId}`, named.user))
+    const limit = config.operationId && ofOperation.get(config.operationId)
+    if (!limit || !config.operationId) return
+    const who = session ? `user ${session.userId}` : `address ${addressOf(request)}`
+    admit(reply, gateway.limiter.take(`${config.operationId} ${who}`, limit))
+  })
+  app.addHook('preHandler', async (request, reply) => {
+    const guard = GUARDED[request.routeOptions.config.operationId ?? '']
+    if (guard) await guards.before(request, reply, guard)
+  })
+  app.addHook('onSend', async (request, reply) => {
+    if (request.attempt) await guards.after(request, reply.statusCode)
+  })
+  // Whatever became of it, whoever waits behind it goes on.
+  app.addHook('onResponse', async ({ attempt }) => attempt?.done())
+}
