@@ -3,7 +3,7 @@ import { before, describe, it } from 'node:test'
 import type { BookEvent } from '../src/events/read.ts'
 import type { BookId } from '../src/ledger/id.ts'
 import { aGateway, anOperator, aUser, type TestGateway, type TestUser, until } from './harness/gateway.ts'
-import { assertProblem, everyPage, transfer } from './harness/paying.ts'
+import { assertProblem, everyPage, noneHeldBack, transfer } from './harness/paying.ts'
 
 let first: TestGateway
 let ada: TestUser
@@ -21,6 +21,7 @@ describe('the feed of events', () => {
   it('tells everything once and in the same order on two nodes that post at once', async () => {
     const second = await aGateway({}, first.database)
     const told: BookEvent[][] = [[], []]
+    await noneHeldBack(first)
     const begun = await Promise.all(
       [first, second].map(({ inside }, index) =>
         inside.events.feed.listen(book, (events) => told[index]?.push(...events)),

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { before, describe, it } from 'node:test'
 import { aGateway, anEmail, aUser, loggedIn, type TestGateway, type TestUser, until } from './harness/gateway.ts'
-import { assertProblem, transfer } from './harness/paying.ts'
+import { assertProblem, noneHeldBack, transfer } from './harness/paying.ts'
 
 let gateway: TestGateway
 let ada: TestUser
@@ -15,6 +15,7 @@ type Frame = { readonly id?: string; readonly event?: string; readonly data?: an
 
 /** Reads a stream of Server-Sent Events as a browser would. */
 async function aStream(url: string, token: string, lastEventId?: string) {
+  if (!lastEventId) await noneHeldBack(gateway)
   const leaving = new AbortController()
   const response = await fetch(`${url}/v1/events/stream`, {
     headers: { authorization: `Bearer ${token}`, ...(lastEventId ? { 'last-event-id': lastEventId } : {}) },

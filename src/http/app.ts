@@ -36,6 +36,7 @@ import { secondFactorRoutes } from './routes/second_factor.ts'
 import { statementRoutes } from './routes/statements.ts'
 import { tokenRoutes } from './routes/tokens.ts'
 import { webhookRoutes } from './routes/webhooks.ts'
+import { webSocketRoutes } from './routes/websocket.ts'
 import { createStreams, type Streams } from './streams/streams.ts'
 import { refuseUnaskedBody, validatorOf } from './validation.ts'
 
@@ -122,6 +123,7 @@ export async function createApp(gateway: Gateway): Promise<App> {
     reportRoutes(routes, gateway)
     positionRoutes(routes, gateway)
   })
+  await app.register(async (scope) => webSocketRoutes(scope as App, gateway, streams))
   for (const group of [bulkRoutes, importRoutes, rateImportRoutes, mailPages]) {
     await app.register(async (scope) => group(scope as App, gateway))
   }

@@ -39,6 +39,7 @@ export const ERRORS = {
   position_too_old: [410, 'Events from there on are not kept any more'],
   too_large: [413, 'The body is too large'],
   unsupported_media_type: [415, 'The body has a content type that is not supported here'],
+  upgrade_required: [426, 'This is a WebSocket'],
   idempotency_key_reused: [422, 'The idempotency key was used for another request'],
   amount_exceeds_hold: [422, 'More than is held cannot be captured'],
   payments_declined: [422, 'Some of the payments would be declined, so none was made; see errors'],

@@ -3,7 +3,7 @@ import type { Gateway } from '../gateway.ts'
 import type { App } from './route.ts'
 
 /** Counts and times every request, by route, and shows how much waits to be posted. */
-export function createMetrics(app: App, { poster, initiator }: Gateway): () => Promise<string> {
+export function createMetrics(app: App, { poster, initiator, events: { followers } }: Gateway): () => Promise<string> {
   const register = new Registry()
   collectDefaultMetrics({ register })
   const registers = [register]
@@ -20,6 +20,14 @@ export function createMetrics(app: App, { poster, initiator }: Gateway): () => P
     registers,
     collect() {
       this.set(poster.depth() + initiator.depth())
+    },
+  })
+  new Gauge({
+    name: 'event_followers',
+    help: 'Open streams and WebSockets that are told events',
+    registers,
+    collect() {
+      this.set(followers.count())
     },
   })
   app.addHook('onResponse', async (request, reply) => {

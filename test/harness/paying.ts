@@ -53,6 +53,12 @@ export async function rowsOf({ database }: TestGateway, sql: string, values: unk
   return withOwner(database, async (client) => (await client.query(sql, values)).rows)
 }
 
+/** Waits until no event is held back by an older transaction, of another test too: who listens then hears only what is new. */
+export async function noneHeldBack(gateway: TestGateway): Promise<void> {
+  const held = 'select from events where txid >= pg_snapshot_xmin(pg_current_snapshot()) limit 1'
+  await until(async () => (await rowsOf(gateway, held)).length === 0)
+}
+
 /** Every account's balance, by id: to see that something moved nothing. */
 export async function allBalances(gateway: TestGateway): Promise<Record<string, string>> {
   const rows = await rowsOf(gateway, 'select id, balance::text from accounts order by id')

@@ -7,8 +7,12 @@ import { presentPlacedEvent } from '../present.ts'
 /** Why a stream ends before its reader ends it. */
 export type EndReason = 'unauthenticated' | 'slow_reader' | 'unavailable' | 'closing' | 'internal'
 
-/** A connection that is open for as long as its token is good. */
-export type Stream = { readonly token: string; readonly end: (reason: EndReason) => void; readonly beat: () => void }
+/** A connection that is open for as long as its token is good; undefined where it has still to say it. */
+export type Stream = {
+  readonly token: string | undefined
+  readonly end: (reason: EndReason) => void
+  readonly beat: () => void
+}
 
 /** All open streams of this node. */
 export type Streams = ReturnType<typeof createStreams>
@@ -26,6 +30,7 @@ export function createStreams({ sessions, events: { followers }, log }: Gateway)
   /** Ends every stream whose token was revoked or has expired. */
   async function check(): Promise<void> {
     for (const stream of open) {
+      if (stream.token === undefined) continue
       // Where it cannot be asked, nothing is committed either: it is asked again.
       const session = await sessions.find(stream.token).catch(() => 'unknown' as const)
       if (session === undefined || (session !== 'unknown' && !session.scopes.has('payments:read'))) {

@@ -1,0 +1,266 @@
+import assert from 'node:assert/strict'
+import { createConnection } from 'node:net'
+import { before, describe, it } from 'node:test'
+import { aGateway, anOperator, aUser, type TestGateway, type TestUser, until } from './harness/gateway.ts'
+import { assertProblem, fund, noneHeldBack, transfer } from './harness/paying.ts'
+
+let gateway: TestGateway
+let operator: TestUser
+let ada: TestUser
+let bob: TestUser
+before(async () => {
+  gateway = await aGateway()
+  ;[operator, ada, bob] = await Promise.all([anOperator(gateway), aUser(gateway), aUser(gateway)])
+  await fund(operator, await ada.account('USD'), '100000.00')
+})
+
+/** A WebSocket as a browser opens it. */
+async function aSocket(url: string, token?: string) {
+  const socket = new WebSocket(`${url.replace('http', 'ws')}/v1/ws`, token === undefined ? [] : ['bearer', token])
+  const messages: any[] = []
+  let closed: { code: number; reason: string } | undefined
+  socket.addEventListener('message', ({ data }) => messages.push(JSON.parse(data)))
+  socket.addEventListener('close', ({ code, reason }) => {
+    closed = { code, reason }
+  })
+  await new Promise<void>((resolve) => {
+    socket.addEventListener('open', () => resolve())
+    socket.addEventListener('close', () => resolve())
+  })
+  const say = (message: unknown) => socket.send(typeof message === 'string' ? message : JSON.stringify(message))
+  const heard = (count: number) => until(async () => messages.length >= count && messages.slice(0, count))
+  const events = () => messages.flatMap(({ event }) => (event ? [event] : []))
+  const end = () => until(async () => closed)
+  return { socket, messages, say, heard, events, end, close: () => socket.close() }
+}
+
+/** One that is subscribed, and has heard so. */
+async function subscribed(user: TestUser, subscribe: string[], after?: string) {
+  if (!after) await noneHeldBack(gateway)
+  const line = await aSocket(gateway.url, user.token)
+  line.say({ subscribe, ...(after ? { after } : {}) })
+  await until(async () => line.messages.some((message) => message.subscribed))
+  return line
+}
+
+async function pay(from: TestUser, to: TestUser, amount = '1.00', more: object = {}): Promise<any> {
+  const wish = transfer(await from.account('USD'), await to.account('USD'), amount, more)
+  const { status, body } = await from.post('/v1/payments', wish)
+  assert.equal(status, 201)
+  return body
+}
+
+describe('a WebSocket', () => {
+  it('tells the state of what is subscribed to, and then each change', async () => {
+    const payment = await pay(ada, bob, '10.00')
+    const line = await subscribed(bob, [payment.id])
+    const [authenticated, answer, state] = await line.heard(3)
+    assert.deepEqual(authenticated, { authenticated: true })
+    assert.deepEqual(answer.subscribed, [payment.id])
+    assert.deepEqual(state, { state: payment })
+    assert.equal(line.socket.protocol, 'bearer')
+    await pay(ada, bob, '2.00')
+    await bob.post(`/v1/payments/${payment.id}/refund`, { amount: '3.00' })
+    const [, , , { event }] = await line.heard(4)
+    assert.equal(event.type, 'payment.refunded')
+    assert.deepEqual([event.data.object.id, event.data.object.refunded_amount], [payment.id, '3.00'])
+    line.close()
+  })
+
+  it('tells an account its payments, and * everything of the user, and nobody what is not theirs', async () => {
+    const usd = await ada.account('USD')
+    const other = await aUser(gateway)
+    const [ofAccount, ofEverything, ofOther] = await Promise.all([
+      subscribed(ada, [usd]),
+      subscribed(ada, ['*']),
+      subscribed(other, ['*']),
+    ])
+    const { body: account } = await ada.get(`/v1/accounts/${usd}`)
+    assert.deepEqual((await ofAccount.heard(3))[2], { state: account })
+    const payment = await pay(ada, bob)
+    const { body: opened } = await ada.post('/v1/accounts', { currency: 'EUR' })
+    await until(async () => ofEverything.events().length === 2 && ofAccount.events().length === 1)
+    assert.deepEqual(
+      ofEverything.events().map(({ data }) => data.object.id),
+      [payment.id, opened.id],
+    )
+    assert.deepEqual(ofAccount.events()[0].data.object, payment)
+    const { body: foreign } = await other.post('/v1/accounts', { currency: 'EUR' })
+    await until(async () => ofOther.events().length === 1)
+    assert.deepEqual(ofOther.events()[0].data.object.id, foreign.id)
+    ofAccount.say({ unsubscribe: [usd], ping: 'still there' })
+    await until(async () => ofAccount.messages.some(({ pong }) => pong === 'still there'))
+    await pay(ada, bob)
+    await until(async () => ofEverything.events().length === 3)
+    assert.equal(ofAccount.events().length, 1)
+    for (const line of [ofAccount, ofEverything, ofOther]) line.close()
+  })
+
+  it('goes on behind a position', async () => {
+    const line = await subscribed(bob, ['*'])
+    const { position } = line.messages.find(({ subscribed: names }) => names)
+    line.close()
+    const made: string[] = []
+    for (let count = 0; count < 5; count += 1) made.push((await pay(ada, bob)).id)
+    const again = await subscribed(bob, ['*'], position)
+    made.push((await pay(ada, bob)).id)
+    await until(async () => again.events().length === 6)
+    assert.deepEqual(
+      again.events().map(({ data }) => data.object.id),
+      made,
+    )
+    again.close()
+    const last = await subscribed(bob, ['*'], again.events()[4].position)
+    await until(async () => last.events().length === 1)
+    assert.equal(last.events()[0].data.object.id, made[5])
+    last.close()
+  })
+
+  it('takes the token in the first message too', async () => {
+    const line = await aSocket(gateway.url)
+    line.say({ token: ada.token, ping: 'hello' })
+    assert.deepEqual(await line.heard(2), [{ authenticated: true }, { pong: 'hello' }])
+    line.close()
+    for (const message of [{ token: 'bgw_main_nonsense' }, { subscribe: ['*'] }, { ping: 'hello' }]) {
+      const other = await aSocket(gateway.url)
+      other.say(message)
+      assert.deepEqual(await other.end(), { code: 4401, reason: 'unauthenticated' })
+    }
+    const wrong = await aSocket(gateway.url, 'bgw_main_nonsense')
+    assert.deepEqual(await wrong.end(), { code: 4401, reason: 'unauthenticated' })
+    const { body } = await ada.post('/v1/tokens', { name: 'accounts', scopes: ['accounts:read'], expires_at: null })
+    assert.deepEqual(await (await aSocket(gateway.url, body.token)).end(), { code: 4403, reason: 'forbidden' })
+  })
+
+  it('is closed when its token is revoked', async () => {
+    const { body } = await ada.post('/v1/tokens', { name: 'socket', scopes: ['payments:read'], expires_at: null })
+    const line = await aSocket(gateway.url, body.token)
+    await line.heard(1)
+    await ada.delete(`/v1/tokens/${body.id}`)
+    assert.deepEqual(await line.end(), { code: 4401, reason: 'unauthenticated' })
+  })
+
+  it('is closed when its token expires', async () => {
+    const expires_at = new Date(Date.now() + 1_500).toISOString()
+    const { body } = await ada.post('/v1/tokens', { name: 'socket', scopes: ['payments:read'], expires_at })
+    const line = await aSocket(gateway.url, body.token)
+    await line.heard(1)
+    assert.deepEqual(await line.end(), { code: 4401, reason: 'unauthenticated' })
+  })
+
+  it('answers what it does not understand, and goes on', async () => {
+    const payment = await pay(ada, bob)
+    const other = await aUser(gateway)
+    const line = await aSocket(gateway.url, other.token)
+    await line.heard(1)
+    const cases: [unknown, string][] = [
+      ['{', 'malformed_body'],
+      ['[]', 'malformed_body'],
+      ['{"ping":"a","ping":"b"}', 'malformed_body'],
+      [{ shout: 'a' }, 'unknown_field'],
+      [{ ping: 1 }, 'invalid_type'],
+      [{ subscribe: '*' }, 'invalid_type'],
+      [{ subscribe: [1] }, 'invalid_type'],
+      [{ subscribe: ['usr_1'] }, 'invalid_id'],
+      [{ subscribe: [payment.id] }, 'not_found'],
+      [{ subscribe: [await ada.account('USD')] }, 'not_found'],
+      [{ subscribe: ['pay_01k3v5f4t1f6mb2x9k4w5r8h3n'] }, 'not_found'],
+      [{ subscribe: ['*'], after: 'nonsense' }, 'invalid_value'],
+      [{ subscribe: ['*'], after: '1-00000000000000000000000001' }, 'position_too_old'],
+      [{ after: '1-00000000000000000000000001' }, 'invalid_value'],
+      [{ token: other.token }, 'invalid_value'],
+    ]
+    for (const [message] of cases) line.say(message)
+    line.say({ ping: 'still there' })
+    const heard = await line.heard(cases.length + 2)
+    assert.deepEqual(
+      heard.slice(1, -1).map(({ error }) => error?.code),
+      cases.map(([, code]) => code),
+    )
+    assert.deepEqual(heard.at(-1), { pong: 'still there' })
+    const own = await other.post('/v1/accounts', { currency: 'EUR' })
+    line.say({ subscribe: [own.body.id] })
+    assert.deepEqual((await line.heard(cases.length + 4)).at(-1), { state: own.body })
+    line.say({ ping: 'x'.repeat(70_000) })
+    assert.equal((await line.end()).code, 1009)
+  })
+
+  it('is no page, and not for pages of other sites', async () => {
+    assertProblem(await ada.get('/v1/ws'), 'upgrade_required')
+    const handshake = (origin: string) =>
+      new Promise<string>((resolve) => {
+        const { port, host } = new URL(gateway.url)
+        const socket = createConnection(Number(port), '127.0.0.1')
+        const headers = [`Host: ${host}`, `Origin: ${origin}`, 'Connection: Upgrade', 'Upgrade: websocket']
+        const key = ['Sec-WebSocket-Version: 13', 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==']
+        socket.write(`GET /v1/ws HTTP/1.1\r\n${[...headers, ...key].join('\r\n')}\r\n\r\n`)
+        socket.once('data', (chunk) => {
+          resolve(chunk.toString().split('\r\n')[0] ?? '')
+          socket.destroy()
+        })
+      })
+    assert.equal(await handshake(gateway.url), 'HTTP/1.1 101 Switching Protocols')
+    for (const origin of ['https://evil.example', 'null', 'http://127.0.0.1:1']) {
+      assert.equal(await handshake(origin), 'HTTP/1.1 400 Bad Request')
+    }
+  })
+
+  it('sends a reader away who does not read, and tells the others meanwhile', async () => {
+    const { port, host } = new URL(gateway.url)
+    const slow = createConnection(Number(port), '127.0.0.1')
+    slow.on('error', () => undefined)
+    const closed = new Promise<void>((resolve) => slow.once('close', () => resolve()))
+    const lines = [`Host: ${host}`, 'Connection: Upgrade', 'Upgrade: websocket', 'Sec-WebSocket-Version: 13']
+    const key = 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=='
+    slow.write(
+      `GET /v1/ws HTTP/1.1\r\n${[...lines, key, `Sec-WebSocket-Protocol: bearer, ${bob.token}`].join('\r\n')}\r\n\r\n`,
+    )
+    await new Promise((resolve) => slow.once('data', resolve))
+    const before = await followers()
+    slow.write(masked(JSON.stringify({ subscribe: ['*'] })))
+    await until(async () => (await followers()) > before)
+    slow.pause()
+    const reader = await subscribed(bob, ['*'])
+    assert.equal(await followers(), before + 2)
+    const [from, to] = [await ada.account('USD'), await bob.account('USD')]
+    // Large ones: the system keeps some megabytes for a connection itself.
+    const metadata = Object.fromEntries(Array.from({ length: 50 }, (_, index) => [`field${index}`, 'x'.repeat(500)]))
+    let sent = 0
+    while ((await followers()) > before + 1 && sent < 1_200) {
+      const payments = Array.from({ length: 30 }, () => transfer(from, to, '0.10', { metadata }))
+      const { status } = await ada.post('/v1/payments/bulk', { payments })
+      assert.equal(status, 200)
+      sent += 30
+      await until(async () => reader.events().length >= sent)
+    }
+    slow.resume()
+    await closed
+    assert.equal(reader.events().length, sent)
+    assert.ok(sent < 1_200, 'nobody was sent away')
+    reader.close()
+  })
+
+  it('is told that a node stops, which does not wait', async () => {
+    const other = await aGateway()
+    const user = await aUser(other)
+    const line = await aSocket(other.url, user.token)
+    const stranger = await aSocket(other.url)
+    line.say({ subscribe: ['*'] })
+    await line.heard(2)
+    const started = performance.now()
+    await other.stop()
+    assert.ok(performance.now() - started < 5_000)
+    for (const { end } of [line, stranger]) assert.deepEqual(await end(), { code: 1001, reason: 'closing' })
+  })
+})
+
+/** How many are told events, as the metrics say. */
+async function followers(): Promise<number> {
+  const { body } = await gateway.anybody.get('/metrics')
+  return Number(/^event_followers (\d+)$/m.exec(body)?.[1])
+}
+
+/** A short text frame of a client (RFC 6455 §5.2), masked with zeros. */
+function masked(text: string): Buffer {
+  return Buffer.concat([Buffer.from([0x81, 0x80 | text.length, 0, 0, 0, 0]), Buffer.from(text)])
+}
