@@ -1,0 +1,129 @@
+import type { Direction, Entry, Transaction } from './bank_file.ts'
+import { directionOf, readCount, readDate } from './camt_values.ts'
+import { all, broken, type Element, find, findText, need, textOf } from './xml.ts'
+
+type AmountOf = (amount: Element) => bigint
+
+/** One line of a statement with its transactions. Throws BrokenFile, also where these do not add up to it. */
+export function readEntry(element: Element, amountOf: AmountOf): Entry {
+  const direction = directionOf(element)
+  const amount = amountOf(need(element, 'Amt'))
+  const reversal = findText(element, 'RvslInd')
+  if (reversal !== undefined && !['true', 'false', '1', '0'].includes(reversal)) {
+    broken(`has neither true nor false at ${element.path}/RvslInd`)
+  }
+  const read = all(element, 'NtryDtls').flatMap((details) => readDetails(details, direction, amountOf))
+  const bookingDate = find(element, 'BookgDt')
+  const valueDate = find(element, 'ValDt')
+  return {
+    reference: findText(element, 'NtryRef') ?? null,
+    servicerReference: findText(element, 'AcctSvcrRef') ?? null,
+    amount,
+    direction,
+    reversal: reversal === 'true' || reversal === '1',
+    status: statusOf(element),
+    bookingDate: bookingDate ? readDate(bookingDate) : null,
+    valueDate: valueDate ? readDate(valueDate) : null,
+    information: findText(element, 'AddtlNtryInf') ?? null,
+    transactions: divided(element, { amount, direction }, read),
+  }
+}
+
+/** A text up to version 07, a choice of codes from 08 on. */
+function statusOf(entry: Element): string {
+  const status = need(entry, 'Sts')
+  const code = findText(status, 'Cd') ?? findText(status, 'Prtry') ?? textOf(status)
+  return code === '' ? broken(`has no ${status.path}`) : code
+}
+
+/** The transactions of one entry, each with its share: a single one has all of it, even where the bank does not say so. */
+function divided(
+  element: Element,
+  entry: { readonly amount: bigint; readonly direction: Direction },
+  read: readonly Transaction[],
+): Transaction[] {
+  const [only] = read
+  if (only && read.length === 1 && only.amount === null) return [{ ...only, ...entry }]
+  const total = sumOf(read, entry.direction)
+  if (read.length === 0 || total === entry.amount) return [...read]
+  if (total === null) return read.map((transaction) => ({ ...transaction, amount: null }))
+  // With charges taken out of it an entry is less than its transactions, or more: nobody can say which is which.
+  const charged =
+    find(element, 'Chrgs') ??
+    all(element, 'NtryDtls')
+      .flatMap(transactionsOf)
+      .find((each) => find(each, 'Chrgs'))
+  if (!charged) broken(`has transactions that do not add up to ${element.path}/Amt`)
+  return read.map((transaction) => ({ ...transaction, amount: null }))
+}
+
+/** What transactions come to in the direction of their entry; null where one has no amount. */
+function sumOf(transactions: readonly Transaction[], direction: Direction): bigint | null {
+  let sum = 0n
+  for (const each of transactions) {
+    if (each.amount === null) return null
+    sum += each.direction === direction ? each.amount : -each.amount
+  }
+  return sum
+}
+
+function transactionsOf(details: Element): Element[] {
+  return all(details, 'TxDtls')
+}
+
+/** The transactions of one group of details; a batch has to have as many, and as much, as it says. */
+function readDetails(details: Element, direction: Direction, amountOf: AmountOf): Transaction[] {
+  const transactions = transactionsOf(details).map((each) => readTransaction(each, direction, amountOf))
+  const batch = find(details, 'Btch')
+  if (!batch || transactions.length === 0) return transactions
+  const count = find(batch, 'NbOfTxs')
+  if (count && readCount(count) !== transactions.length) broken(`has another number of transactions than ${count.path}`)
+  const total = find(batch, 'TtlAmt')
+  const sum = sumOf(transactions, find(batch, 'CdtDbtInd') ? directionOf(batch) : direction)
+  if (total && sum !== null && amountOf(total) !== sum) broken(`has transactions that do not add up to ${total.path}`)
+  return transactions
+}
+
+function readTransaction(element: Element, entry: Direction, amountOf: AmountOf): Transaction {
+  const direction = find(element, 'CdtDbtInd') ? directionOf(element) : entry
+  const text = (path: string) => findText(element, path) ?? null
+  // Whoever is on the other side: who pays what comes in, who is paid what goes out.
+  const side = direction === 'in' ? 'Dbtr' : 'Cdtr'
+  const party = (name: string) => text(`RltdPties/${name}/Nm`) ?? text(`RltdPties/${name}/Pty/Nm`)
+  const account = `RltdPties/${side}Acct/Id`
+  return {
+    amount: amountOfTransaction(element, amountOf),
+    direction,
+    endToEndId: text('Refs/EndToEndId'),
+    instructionId: text('Refs/InstrId'),
+    transactionId: text('Refs/TxId'),
+    mandateId: text('Refs/MndtId'),
+    servicerReference: text('Refs/AcctSvcrRef'),
+    counterparty: {
+      name: party(side) ?? party(`Ultmt${side}`),
+      account: text(`${account}/IBAN`) ?? text(`${account}/Othr/Id`),
+    },
+    remittance: remittanceOf(element),
+  }
+}
+
+/** Its amount in the account's currency. Version 02 has none but in the details, which may be in another. */
+function amountOfTransaction(element: Element, amountOf: AmountOf): bigint | null {
+  const own = find(element, 'Amt')
+  if (own) return amountOf(own)
+  const detail = find(element, 'AmtDtls/TxAmt/Amt')
+  return detail && find(element, 'AmtDtls/TxAmt/CcyXchg') === undefined ? amountOf(detail) : null
+}
+
+function remittanceOf(transaction: Element): Transaction['remittance'] {
+  const remittance = find(transaction, 'RmtInf')
+  if (!remittance) return { unstructured: [], structured: [] }
+  const structured = all(remittance, 'Strd').flatMap((each) =>
+    [
+      findText(each, 'CdtrRefInf/Ref') ?? [],
+      ...all(each, 'RfrdDocInf').flatMap((document) => findText(document, 'Nb') ?? []),
+      ...all(each, 'AddtlRmtInf').map(textOf),
+    ].flat(),
+  )
+  return { unstructured: all(remittance, 'Ustrd').map(textOf), structured }
+}

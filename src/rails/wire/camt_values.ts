@@ -1,0 +1,45 @@
+import type { Currency } from '../../money/currency.ts'
+import type { Direction } from './bank_file.ts'
+import { attribute, broken, type Element, find, needText, textOf } from './xml.ts'
+
+const DECIMAL = /^(\d{1,18})(?:\.(\d{1,17}))?$/
+
+/** Minor units of an amount with its currency, which has to be the one of the account. */
+export function readAmount(element: Element, currency: Currency): bigint {
+  const code = attribute(element, 'Ccy')
+  if (code !== currency.code) {
+    return broken(`has ${code ?? 'no currency'} at ${element.path}, in an account in ${currency.code}`)
+  }
+  return readDecimal(element, currency.digits)
+}
+
+/** A number without a sign, in minor units of that many digits. Banks may write more digits, as long as they are zeros. */
+export function readDecimal(element: Element, digits: number): bigint {
+  const match = DECIMAL.exec(textOf(element))
+  const fraction = match?.[2] ?? ''
+  if (!match || /[^0]/.test(fraction.slice(digits))) return broken(`has no amount of its currency at ${element.path}`)
+  return BigInt(match[1] + fraction.slice(0, digits).padEnd(digits, '0'))
+}
+
+/** A count, such as NbOfTxs (Max15NumericText). */
+export function readCount(element: Element): number {
+  const text = textOf(element)
+  return /^\d{1,15}$/.test(text) ? Number(text) : broken(`has no number at ${element.path}`)
+}
+
+/** CRDT is money into the account, DBIT out of it. */
+export function directionOf(element: Element): Direction {
+  const text = needText(element, 'CdtDbtInd')
+  if (text === 'CRDT') return 'in'
+  return text === 'DBIT' ? 'out' : broken(`has neither CRDT nor DBIT at ${element.path}/CdtDbtInd`)
+}
+
+/** The day of a date or time, as the bank writes it: it is the bank's day that counts. */
+export function readDate(element: Element): string {
+  const chosen = find(element, 'Dt') ?? find(element, 'DtTm')
+  const day = chosen && /^(\d{4}-\d{2}-\d{2})(?:[T+\-Z].*)?$/.exec(textOf(chosen))?.[1]
+  const time = Date.parse(`${day}T00:00:00Z`)
+  // A day that there is not, the 31st of June, would come back as another.
+  const real = !Number.isNaN(time) && new Date(time).toISOString().slice(0, 10) === day
+  return day !== undefined && real ? day : broken(`has no date at ${element.path}`)
+}
