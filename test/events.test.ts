@@ -2,8 +2,9 @@ import assert from 'node:assert/strict'
 import { before, describe, it } from 'node:test'
 import type { BookEvent } from '../src/events/read.ts'
 import type { BookId } from '../src/ledger/id.ts'
+import { aClient } from './harness/client.ts'
 import { aGateway, anOperator, aUser, type TestGateway, type TestUser, until } from './harness/gateway.ts'
-import { assertProblem, everyPage, noneHeldBack, transfer } from './harness/paying.ts'
+import { assertProblem, everyPage, noneHeldBack, rowsOf, transfer } from './harness/paying.ts'
 
 let first: TestGateway
 let ada: TestUser
@@ -61,6 +62,25 @@ async function eventsOf(user: TestUser, count: number, query = ''): Promise<any[
   })
 }
 
+describe('events that are older than they are kept', () => {
+  it('go, the oldest first, and never those of the last day', async () => {
+    const gateway = await aGateway()
+    const user = await aUser(gateway)
+    const all = await eventsOf(user, 4)
+    const forget = async (before: string) => (await rowsOf(gateway, `select forget_events(1, ${before}, 3)`))[0]
+    assert.deepEqual(await forget('now()'), { forget_events: 0n })
+    await rowsOf(
+      gateway,
+      `update events set created_at = created_at - interval '40 days'
+        where (txid, id) in (select txid, id from events where book = 1 order by txid, id limit 2)`,
+    )
+    assert.deepEqual(await forget(`now() - interval '30 days'`), { forget_events: 2n })
+    assert.deepEqual(await everyPage(user, '/v1/events?sort=position'), all.slice(2))
+    const [{ count }] = await rowsOf(gateway, 'select count(*)::int from user_events')
+    assert.equal(count, 2)
+  })
+})
+
 describe('the list of events', () => {
   it('tells a payment to both sides as it was at each event, and to nobody else', async () => {
     const [payer, payee, other] = await Promise.all([aUser(first), aUser(first), aUser(first)])
@@ -105,6 +125,34 @@ describe('the list of events', () => {
         ['payment.refunded', 'completed', '1.00'],
         ['payment.refunded', 'completed', '3.00'],
       ],
+    )
+  })
+
+  it('tells the refunds of one payment in their order, also where two nodes make them beside other payments', async () => {
+    const [payer, payee, other] = await Promise.all([aUser(first), aUser(first), aUser(first)])
+    const second = await aGateway({}, first.database)
+    const nodes = [first, second].map(({ url }) => aClient(url, payee.token))
+    const [payers, payees, others] = await Promise.all([payer, payee, other].map((user) => user.account('USD')))
+    const { body: payment } = await payer.post('/v1/payments', transfer(payers ?? '', payees ?? '', '50.00'))
+    const statuses = await Promise.all(
+      Array.from({ length: 160 }, async (_, index) => {
+        const node = nodes[index % 2]
+        const beside = other.post('/v1/payments', transfer(others ?? '', payees ?? '', '0.10'))
+        const refund = await node?.post(`/v1/payments/${payment.id}/refund`, { amount: '0.25' })
+        await beside
+        return refund?.body.status
+      }),
+    )
+    assert.ok(statuses.every((status) => status === 'completed'))
+    const amounts = await until(async () => {
+      const events = await everyPage(payer, `/v1/events?type=payment.refunded&object_id=${payment.id}&sort=position`)
+      const shown = events.map(({ data }) => Number(data.object.refunded_amount))
+      return shown.includes(40) && shown
+    })
+    await second.stop()
+    assert.deepEqual(
+      amounts,
+      amounts.toSorted((one, another) => one - another),
     )
   })
 

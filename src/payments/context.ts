@@ -22,12 +22,30 @@ export async function lockContext(
     if (terms.type === 'refund') refunds.set(terms.of, terms.exchange)
     if (terms.type === 'exchange') quoteIds.add(terms.quote)
   }
+  const queueing = refunds.size > 0 ? queueForRefunds(client, [...refunds.keys()]) : Promise.resolve()
   const locking = lockAccounts(client, book, factsOf(requests))
   const lockingOriginals = refunds.size > 0 ? lockOriginals(client, book, refunds) : NO_ORIGINALS
   const lockingQuotes = quoteIds.size > 0 ? lockQuotes(client, book, [...quoteIds]) : NO_QUOTES
-  await together([locking, lockingOriginals, lockingQuotes])
+  await together([queueing, locking, lockingOriginals, lockingQuotes])
   const { at, accounts } = await locking
   return { at, accounts, originals: await lockingOriginals, quotes: await lockingQuotes }
+}
+
+/** The first half of the advisory locks that order refunds. */
+const REFUNDS = 0x7265_6675
+const QUEUES = 64
+
+/**
+ * Lets the refunds of one payment take their turns before they have a transaction number: a row lock would let one with
+ * a smaller number wait for one with a greater, and their events are told in the order of these numbers.
+ */
+async function queueForRefunds(client: Queryable, originals: readonly PaymentId[]): Promise<void> {
+  const queues = new Set(originals.map((id) => Number.parseInt(id.slice(-4), 16) % QUEUES))
+  await client.query({
+    name: 'queue-for-refunds',
+    text: `select pg_advisory_xact_lock(${REFUNDS}, queue) from unnest($1::int[]) as queue`,
+    values: [[...queues].sort((one, other) => one - other)],
+  })
 }
 
 const NO_ORIGINALS: Promise<Context['originals']> = Promise.resolve(new Map())
