@@ -1,0 +1,155 @@
+import { isValidBIC, isValidIBAN } from 'ibantools'
+import { formatAmount } from '../../money/amount.ts'
+import type { Currency } from '../../money/currency.ts'
+import { inBankCharacters } from './charset.ts'
+
+// Payment orders as banks take them: pain.001.001.03 and pain.001.001.09 of ISO 20022.
+
+export const PAIN_VERSIONS = ['03', '09'] as const
+export type PainVersion = (typeof PAIN_VERSIONS)[number]
+
+export type Party = { readonly name: string; readonly iban: string; readonly bic: string | null }
+
+/** What a bank is asked to do: one debtor, one currency, one day. */
+export type PaymentOrder = {
+  readonly version: PainVersion
+  /** At most 35 of the characters that every bank takes; also the reference of the batch as a whole. */
+  readonly messageId: string
+  /** RFC 3339, or anything that begins so to the second. */
+  readonly createdAt: string
+  readonly debtor: Party
+  /** `2026-11-24`. */
+  readonly requestedDate: string
+  readonly currency: Currency
+  readonly payments: readonly OrderedPayment[]
+}
+
+export type OrderedPayment = {
+  /** Comes back in the statement; at most 35 of the characters that every bank takes, and different for each. */
+  readonly endToEndId: string
+  /** Minor units, positive. */
+  readonly amount: bigint
+  readonly creditor: Party
+  /** Cut to 140 characters. */
+  readonly remittance: string
+}
+
+export type WrittenPain =
+  | { readonly ok: true; readonly xml: string }
+  /** What could not be ordered, and why; `endToEndId` null where it is the order as a whole. */
+  | { readonly ok: false; readonly endToEndId: string | null; readonly problem: string }
+
+const IDENTIFIER = /^(?!\/)(?!.*\/\/)[A-Za-z0-9/\-?:().,'+ ]{1,35}(?<!\/)$/
+/** Of any amount and any sum in the schema. */
+const MOST_DIGITS = 18
+const MOST_FRACTION_DIGITS = 5
+
+/** Writes the order, valid against the schema of its version, or says what in it no bank would take. */
+export function writePain001(order: PaymentOrder): WrittenPain {
+  const problem = problemOf(order)
+  if (problem) return { ok: false, ...problem }
+  const { version, messageId, payments, currency, debtor } = order
+  const total = payments.reduce((sum, { amount }) => sum + amount, 0n)
+  const sums = element('NbOfTxs', String(payments.length)) + element('CtrlSum', formatAmount(total, currency))
+  const header =
+    element('MsgId', messageId) +
+    element('CreDtTm', order.createdAt.slice(0, 19)) +
+    sums +
+    group('InitgPty', nameOf(debtor))
+  const instruction =
+    element('PmtInfId', messageId) +
+    element('PmtMtd', 'TRF') +
+    sums +
+    (isSepa(currency) ? group('PmtTpInf', group('SvcLvl', element('Cd', 'SEPA'))) : '') +
+    dateOf(order) +
+    group('Dbtr', nameOf(debtor)) +
+    group('DbtrAcct', accountOf(debtor) + element('Ccy', currency.code)) +
+    group('DbtrAgt', agentOf(debtor, version)) +
+    element('ChrgBr', isSepa(currency) ? 'SLEV' : 'SHAR') +
+    payments.map((payment) => transactionOf(payment, order)).join('')
+  const body = group('CstmrCdtTrfInitn', group('GrpHdr', header) + group('PmtInf', instruction))
+  const namespace = `urn:iso:std:iso:20022:tech:xsd:pain.001.001.${version}`
+  return {
+    ok: true,
+    xml: `<?xml version="1.0" encoding="UTF-8"?>\n<Document xmlns="${namespace}">${body}</Document>\n`,
+  }
+}
+
+function transactionOf({ endToEndId, amount, creditor, remittance }: OrderedPayment, order: PaymentOrder): string {
+  const text = inBankCharacters(remittance, 140)
+  return group(
+    'CdtTrfTxInf',
+    group('PmtId', element('EndToEndId', endToEndId)) +
+      group('Amt', `<InstdAmt Ccy="${order.currency.code}">${formatAmount(amount, order.currency)}</InstdAmt>`) +
+      (creditor.bic === null ? '' : group('CdtrAgt', agentOf(creditor, order.version))) +
+      group('Cdtr', nameOf(creditor)) +
+      group('CdtrAcct', accountOf(creditor)) +
+      (text === '' ? '' : group('RmtInf', element('Ustrd', text))),
+  )
+}
+
+type Problem = { readonly endToEndId: string | null; readonly problem: string }
+
+function problemOf(order: PaymentOrder): Problem | undefined {
+  const { messageId, createdAt, debtor, requestedDate, currency, payments } = order
+  const whole = (problem: string) => ({ endToEndId: null, problem })
+  if (!IDENTIFIER.test(messageId)) return whole('the message id is not one that banks take')
+  if (!/^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}/.test(createdAt)) return whole('the time of creation is none')
+  if (!/^\d{4}-\d{2}-\d{2}$/.test(requestedDate)) return whole('the requested date is none')
+  if (currency.digits > MOST_FRACTION_DIGITS) return whole(`no bank pays in ${currency.code}`)
+  const wrongDebtor = problemOfParty(debtor)
+  if (wrongDebtor) return whole(`the debtor ${wrongDebtor}`)
+  if (payments.length === 0) return whole('there is no payment')
+  const seen = new Set<string>()
+  let total = 0n
+  for (const { endToEndId, amount, creditor } of payments) {
+    const wrong = (problem: string) => ({ endToEndId, problem })
+    if (!IDENTIFIER.test(endToEndId)) return wrong('the end-to-end id is not one that banks take')
+    if (seen.has(endToEndId)) return wrong('the end-to-end id is there twice')
+    seen.add(endToEndId)
+    total += amount
+    if (amount <= 0n || amount.toString().length > MOST_DIGITS) return wrong('the amount is none that a bank pays')
+    const problem = problemOfParty(creditor)
+    if (problem) return wrong(`the creditor ${problem}`)
+  }
+  return total.toString().length > MOST_DIGITS ? whole('the sum has more digits than banks take') : undefined
+}
+
+function problemOfParty({ name, iban, bic }: Party): string | undefined {
+  if (!/[A-Za-z0-9]/.test(inBankCharacters(name, 70))) return 'has no name that banks can read'
+  if (!isValidIBAN(iban)) return 'has no valid IBAN'
+  return bic !== null && !isValidBIC(bic) ? 'has no valid BIC' : undefined
+}
+
+/** In euros the rules of SEPA hold: each side bears its own bank's charges. */
+function isSepa({ code }: Currency): boolean {
+  return code === 'EUR'
+}
+
+/** Version 09 lets it be a time too, and so wants to know which. */
+function dateOf({ version, requestedDate }: PaymentOrder): string {
+  return version === '03' ? element('ReqdExctnDt', requestedDate) : group('ReqdExctnDt', element('Dt', requestedDate))
+}
+
+/** 70 characters are what SEPA allows; the schema has 140. */
+function nameOf({ name }: Party): string {
+  return element('Nm', inBankCharacters(name, 70))
+}
+
+function accountOf({ iban }: Party): string {
+  return group('Id', element('IBAN', iban))
+}
+
+function agentOf({ bic }: Party, version: PainVersion): string {
+  const known = element(version === '03' ? 'BIC' : 'BICFI', bic ?? '')
+  // What banks agreed to write where the IBAN alone says which bank it is (EPC guidelines).
+  return group('FinInstnId', bic === null ? group('Othr', element('Id', 'NOTPROVIDED')) : known)
+}
+
+function element(name: string, text: string): string {
+  return `<${name}>${text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;')}</${name}>`
+}
+
+function group(name: string, content: string): string {
+  return `<${name}>${content}</${name}>`
+}
