@@ -41,6 +41,71 @@ create table audit_log (
   constraint audit_log_pkey PRIMARY KEY (book, id)
 );
 
+create table bank_entries (
+  book integer not null,
+  id uuid not null,
+  file_id uuid not null,
+  account text not null,
+  currency text not null,
+  entry_key bytea not null,
+  line integer not null,
+  direction text not null,
+  amount numeric(38,0) not null,
+  reversal boolean not null,
+  booking_date date,
+  value_date date,
+  end_to_end_id text,
+  servicer_reference text,
+  counterparty_name text,
+  counterparty_account text,
+  remittance text,
+  status text not null,
+  payment_id uuid,
+  matched_by text,
+  suggestions jsonb not null,
+  created_at timestamp with time zone not null,
+  constraint bank_entries_pkey PRIMARY KEY (book, id),
+  constraint bank_entries_book_account_entry_key_line_key UNIQUE (book, account, entry_key, line),
+  constraint bank_entries_amount_check CHECK ((amount >= (0)::numeric)),
+  constraint bank_entries_check CHECK (((status = 'matched'::text) = ((payment_id IS NOT NULL) AND (matched_by IS NOT NULL)))),
+  constraint bank_entries_direction_check CHECK ((direction = ANY (ARRAY['in'::text, 'out'::text]))),
+  constraint bank_entries_matched_by_check CHECK ((matched_by = ANY (ARRAY['reference'::text, 'amount'::text, 'operator'::text]))),
+  constraint bank_entries_status_check CHECK ((status = ANY (ARRAY['unmatched'::text, 'matched'::text, 'ignored'::text, 'suspense'::text])))
+);
+
+create table bank_files (
+  book integer not null,
+  id uuid not null,
+  sha256 bytea not null,
+  kind text not null,
+  version text not null,
+  message_id text not null,
+  outcome jsonb not null,
+  uploaded_by uuid,
+  created_at timestamp with time zone not null,
+  constraint bank_files_pkey PRIMARY KEY (book, id),
+  constraint bank_files_book_sha256_key UNIQUE (book, sha256),
+  constraint bank_files_kind_check CHECK ((kind = ANY (ARRAY['camt.053'::text, 'camt.054'::text])))
+);
+
+create table bank_statements (
+  book integer not null,
+  file_id uuid not null,
+  number integer not null,
+  kind text not null,
+  account text not null,
+  currency text not null,
+  message_id text not null,
+  statement_id text not null,
+  content bytea not null,
+  opening numeric(38,0),
+  closing numeric(38,0),
+  closing_date date,
+  constraint bank_statements_pkey PRIMARY KEY (book, file_id, number),
+  constraint bank_statements_book_account_kind_message_id_statement_id_key UNIQUE (book, account, kind, message_id, statement_id),
+  constraint bank_statements_check CHECK ((((opening IS NULL) = (closing IS NULL)) AND ((closing IS NULL) = (closing_date IS NULL))))
+);
+
 create table blocks (
   book integer not null,
   number bigint not null,
@@ -456,6 +521,11 @@ create table webhooks (
 alter table accounts add constraint accounts_book_currency_fkey FOREIGN KEY (book, currency) REFERENCES currencies(book, code);
 alter table accounts add constraint accounts_book_fkey FOREIGN KEY (book) REFERENCES books(book);
 alter table accounts add constraint accounts_book_user_id_fkey FOREIGN KEY (book, user_id) REFERENCES users(book, id);
+alter table bank_entries add constraint bank_entries_book_currency_fkey FOREIGN KEY (book, currency) REFERENCES currencies(book, code);
+alter table bank_entries add constraint bank_entries_book_file_id_fkey FOREIGN KEY (book, file_id) REFERENCES bank_files(book, id);
+alter table bank_files add constraint bank_files_book_fkey FOREIGN KEY (book) REFERENCES books(book);
+alter table bank_statements add constraint bank_statements_book_currency_fkey FOREIGN KEY (book, currency) REFERENCES currencies(book, code);
+alter table bank_statements add constraint bank_statements_book_file_id_fkey FOREIGN KEY (book, file_id) REFERENCES bank_files(book, id);
 alter table blocks add constraint blocks_book_key_id_fkey FOREIGN KEY (book, key_id) REFERENCES seal_keys(book, id);
 alter table currencies add constraint currencies_book_fkey FOREIGN KEY (book) REFERENCES books(book);
 alter table email_changes add constraint email_changes_book_user_id_fkey FOREIGN KEY (book, user_id) REFERENCES users(book, id);
@@ -479,6 +549,7 @@ alter table webhooks add constraint webhooks_book_user_id_fkey FOREIGN KEY (book
 
 CREATE INDEX accounts_by_user ON public.accounts USING btree (book, user_id, id) WHERE (user_id IS NOT NULL);
 CREATE INDEX audit_log_by_transaction ON public.audit_log USING btree (book, txid, id);
+CREATE INDEX bank_entries_by_status ON public.bank_entries USING btree (book, status, id);
 CREATE INDEX blocks_by_time ON public.blocks USING btree (book, last_at, number);
 CREATE UNIQUE INDEX email_changes_open ON public.email_changes USING btree (book, user_id) WHERE ((done_at IS NULL) AND (dropped_at IS NULL));
 CREATE INDEX failed_attempts_by_time ON public.failed_attempts USING btree (forgotten_at);
@@ -667,6 +738,9 @@ grant usage on schema public to billing_gateway;
 grant select on account_payments to billing_gateway;
 grant insert, select on accounts to billing_gateway;
 grant insert, select on audit_log to billing_gateway;
+grant insert, select on bank_entries to billing_gateway;
+grant insert, select on bank_files to billing_gateway;
+grant insert, select on bank_statements to billing_gateway;
 grant insert, select on blocks to billing_gateway;
 grant insert, select on books to billing_gateway;
 grant insert, select on currencies to billing_gateway;
@@ -700,6 +774,7 @@ grant insert, select on webhook_deliveries to billing_gateway;
 grant insert, select on webhooks to billing_gateway;
 
 grant update (name, status, balance, held, overdraft_limit, metadata, updated_at) on accounts to billing_gateway;
+grant update (status) on bank_entries to billing_gateway;
 grant update (old_confirmed_at, new_confirmed_at, done_at, dropped_at) on email_changes to billing_gateway;
 grant update (txid, id) on event_progress to billing_gateway;
 grant update (failures, next_at, forgotten_at) on failed_attempts to billing_gateway;

@@ -10,6 +10,7 @@ import { type Currency, isoCurrenciesByCode, parseDigitalCurrencies } from './mo
 import { type Percent, parsePercent } from './money/percent.ts'
 import type { FeeSchedule } from './payments/fees.ts'
 import type { QuoteTerms } from './payments/quotes.ts'
+import { type OwnAccount, parseOwnAccounts } from './rails/wire/own_accounts.ts'
 import { StartError } from './start_error.ts'
 
 export type Config = {
@@ -48,6 +49,8 @@ export type Config = {
     readonly retriesMs: readonly number[]
   }
   readonly rateLimits: RateLimits
+  /** The house's own accounts at banks. */
+  readonly wireAccounts: readonly OwnAccount[]
   /** Addresses and networks whose `X-Forwarded-For` is believed. */
   readonly trustedProxies: readonly string[]
 }
@@ -102,6 +105,10 @@ export const SETTINGS = {
   BGW_RATE_LIMITS: {
     fallback: '',
     help: 'limits other than the defaults, such as signup=100/1m,user=off; off for none',
+  },
+  BGW_WIRE_ACCOUNTS: {
+    fallback: '',
+    help: 'own accounts at banks, such as EUR:DE89…,CZK:CZ65…; of another book shop/EUR:…',
   },
   BGW_TRUSTED_PROXIES: {
     fallback: '',
@@ -163,6 +170,7 @@ export function readConfig(environment: Environment): Config {
       retriesMs: secondsList(environment, 'BGW_WEBHOOK_RETRIES'),
     },
     rateLimits: rateLimits(environment),
+    wireAccounts: wireAccounts(environment, currencies),
     trustedProxies: trustedProxies(environment),
   }
 }
@@ -262,6 +270,12 @@ function rateLimits(environment: Environment): RateLimits {
   const limits = parseRateLimits(text(environment, 'BGW_RATE_LIMITS'))
   if ('wrong' in limits) throw wrong('BGW_RATE_LIMITS', `is wrong: ${limits.wrong}`)
   return limits
+}
+
+function wireAccounts(environment: Environment, currencies: ReadonlyMap<string, Currency>): readonly OwnAccount[] {
+  const accounts = parseOwnAccounts(text(environment, 'BGW_WIRE_ACCOUNTS'), currencies)
+  if ('wrong' in accounts) throw wrong('BGW_WIRE_ACCOUNTS', `is wrong: ${accounts.wrong}`)
+  return accounts
 }
 
 function trustedProxies(environment: Environment): string[] {

@@ -17,6 +17,7 @@ import { createIntake } from './payments/intake.ts'
 import { createPoster } from './payments/poster.ts'
 import { createWatch } from './payments/watch.ts'
 import { createWorker } from './payments/worker.ts'
+import { createCamtReader } from './rails/wire/camt_reader.ts'
 import { createTotalsKeeper } from './reports/keep_totals.ts'
 import { openSealKey } from './seal/keys.ts'
 import { createSealer } from './seal/sealer.ts'
@@ -65,6 +66,7 @@ export async function createGateway(connection: Connection, config: Config, publ
   const dispatch = createDispatch(events.pool, presentEvent)
   const courier = createCourier({ pool, secretBox, send, retriesMs, timeoutMs, dispatch, log })
   const totals = createTotalsKeeper({ pool, log })
+  const camtReader = createCamtReader()
 
   /** Finishes what was accepted, then lets go of everything, in reverse. */
   async function stop(): Promise<void> {
@@ -99,6 +101,7 @@ export async function createGateway(connection: Connection, config: Config, publ
     signUp,
     secretBox,
     totals,
+    camtReader,
     webhookRules,
     config,
     log,

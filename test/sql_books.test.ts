@@ -13,6 +13,7 @@ const TABLES = [
   ...['webhooks', 'webhook_deliveries', 'webhook_attempts', 'webhook_cursors'],
   ...['user_events', 'event_progress'],
   'posting_totals',
+  ...['bank_files', 'bank_statements', 'bank_entries'],
   ...['blocks', 'seal_keys'],
 ]
 

@@ -17,6 +17,7 @@ import type { App } from './route.ts'
 import { accountRoutes } from './routes/accounts.ts'
 import { adminRoutes } from './routes/admin.ts'
 import { adminRateRoutes, rateImportRoutes } from './routes/admin_rates.ts'
+import { wireListRoutes, wireUploadRoutes } from './routes/admin_wire.ts'
 import { bulkRoutes } from './routes/bulk.ts'
 import { deliveryRoutes } from './routes/deliveries.ts'
 import { eventRoutes } from './routes/events.ts'
@@ -122,9 +123,10 @@ export async function createApp(gateway: Gateway): Promise<App> {
     adminRateRoutes(routes, gateway)
     reportRoutes(routes, gateway)
     positionRoutes(routes, gateway)
+    wireListRoutes(routes, gateway)
   })
   await app.register(async (scope) => webSocketRoutes(scope as App, gateway, streams))
-  for (const group of [bulkRoutes, importRoutes, rateImportRoutes, mailPages]) {
+  for (const group of [bulkRoutes, importRoutes, rateImportRoutes, wireUploadRoutes, mailPages]) {
     await app.register(async (scope) => group(scope as App, gateway))
   }
   return app

@@ -14,10 +14,9 @@ export const formats: Record<string, (text: string) => boolean> = {
   'date-time': (text) => parseInstant(text) !== undefined,
   currency: (text) => /^[A-Z][A-Z0-9]{2,7}$/.test(text),
   ...Object.fromEntries(
-    (['acc', 'aud', 'dlv', 'evt', 'pay', 'pst', 'qte', 'rat', 'tok', 'usr', 'whk'] satisfies Prefix[]).map((prefix) => [
-      `${prefix}_id`,
-      (text: string) => decodeId(prefix, text) !== undefined,
-    ]),
+    (
+      ['acc', 'aud', 'bke', 'bkf', 'dlv', 'evt', 'pay', 'pst', 'qte', 'rat', 'tok', 'usr', 'whk'] satisfies Prefix[]
+    ).map((prefix) => [`${prefix}_id`, (text: string) => decodeId(prefix, text) !== undefined]),
   ),
 }
 
@@ -32,6 +31,8 @@ const EXAMPLE_IDS = {
   usr: 'usr_01k3v5ezz9e2qsf8h7g6f5d4c3',
   evt: 'evt_01k3v5f4t1f6mb2x9k4w5r8h3q',
   whk: 'whk_01k3v5f3b7e2n9t6s4r2q0p8m7',
+  bke: 'bke_01k3v5f7a3c5e7g9j1m3p5r7t9',
+  bkf: 'bkf_01k3v5f7a3c5e7g9j1m3p5r7t8',
   dlv: 'dlv_01k3v5f4w2f0k8h6g4d2c0b9a8',
 } as const
 

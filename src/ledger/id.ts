@@ -15,6 +15,8 @@ export type QuoteId = Id<'quote'>
 export type RateId = Id<'rate'>
 export type WebhookId = Id<'webhook'>
 export type DeliveryId = Id<'delivery'>
+export type BankFileId = Id<'bank_file'>
+export type BankEntryId = Id<'bank_entry'>
 
 /** A book's number; its name stands in the table `books`. */
 export type BookId = number & { readonly idOf: 'book' }

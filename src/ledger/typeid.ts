@@ -1,6 +1,8 @@
 import type {
   AccountId,
   AuditId,
+  BankEntryId,
+  BankFileId,
   DeliveryId,
   EventId,
   Id,
@@ -18,6 +20,8 @@ import type {
 type Kinds = {
   acc: AccountId
   aud: AuditId
+  bke: BankEntryId
+  bkf: BankFileId
   dlv: DeliveryId
   evt: EventId
   pay: PaymentId

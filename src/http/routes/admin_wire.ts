@@ -1,0 +1,196 @@
+import { Type } from 'typebox'
+import type { Gateway } from '../../gateway.ts'
+import { encodeId } from '../../ledger/typeid.ts'
+import { formatAmount } from '../../money/amount.ts'
+import { takeBankFile } from '../../rails/wire/import.ts'
+import { type BankEntry, bankEntries, bankEntriesIn, ENTRY_STATUSES } from '../../rails/wire/reconciliation.ts'
+import { bankFiles, bankFilesIn, type TakenFile } from '../../rails/wire/taken_file.ts'
+import { LARGEST_FILE } from '../../rails/wire/xml.ts'
+import { actorOf, sessionOf } from '../authentication.ts'
+import { ApiError } from '../errors.ts'
+import { sendList } from '../list.ts'
+import { type App, describe, listQuery } from '../route.ts'
+import { CurrencyCode, IdOf, Money, Nullable, OneOf, PageOf, Time } from '../schemas.ts'
+import { validatorExceptBody } from '../validation.ts'
+
+const tag = 'Operators'
+const access = { scope: 'admin' } as const
+
+const Day = Type.String({ description: 'A day of the bank.', examples: ['2026-11-24'] })
+const Check = Type.Unsafe<object | null>({
+  type: ['object', 'null'],
+  description: 'A balance at the bank, in the books when the file was taken, and by how much the bank has more.',
+  properties: { bank: Money, books: Money, difference: Money },
+  required: ['bank', 'books', 'difference'],
+})
+
+const BankFileBody = Type.Object(
+  {
+    id: IdOf('bkf'),
+    kind: OneOf(['camt.053', 'camt.054']),
+    version: Type.String({ examples: ['08'] }),
+    message_id: Type.String(),
+    sha256: Type.String({ description: 'Of the file, in hexadecimal.' }),
+    uploaded_by: Nullable(IdOf('usr')),
+    created_at: Time,
+    statements: Type.Array(
+      Type.Object({
+        statement_id: Type.String(),
+        account: Type.String({ description: 'The IBAN of the own account.', examples: ['DE89370400440532013000'] }),
+        currency: CurrencyCode,
+        opening: Check,
+        closing: Check,
+        added: Type.Integer({ description: 'Booked movements that no file had before.' }),
+        known: Type.Integer({
+          description: 'Booked movements that an earlier file had, and that are not taken again.',
+        }),
+      }),
+    ),
+  },
+  { title: 'BankFile' },
+)
+
+const BankEntryBody = Type.Object(
+  {
+    id: IdOf('bke'),
+    file_id: IdOf('bkf'),
+    account: Type.String({ description: 'The IBAN of the own account.' }),
+    currency: CurrencyCode,
+    direction: OneOf(['in', 'out']),
+    amount: Money,
+    reversal: Type.Boolean({ description: 'It takes back an earlier one.' }),
+    booking_date: Nullable(Day),
+    value_date: Nullable(Day),
+    end_to_end_id: Nullable(Type.String()),
+    servicer_reference: Nullable(Type.String({ description: "The bank's own name for it." })),
+    counterparty_name: Nullable(Type.String()),
+    counterparty_account: Nullable(Type.String({ description: 'Its beginning and its end.' })),
+    remittance: Nullable(Type.String()),
+    status: OneOf(ENTRY_STATUSES),
+    payment_id: Nullable(IdOf('pay')),
+    matched_by: Nullable(OneOf(['reference', 'amount', 'operator'])),
+    suggestions: Type.Array(
+      Type.Object({
+        payment_id: IdOf('pay'),
+        reference: Type.Boolean({ description: 'It is named in the movement.' }),
+        amount: Type.Boolean({ description: 'Its amount is that of the movement.' }),
+        days: Nullable(Type.Integer({ description: 'From the payment to the movement.' })),
+      }),
+      { description: 'Payments that it may be, the likeliest first; as they were when the file was taken.' },
+    ),
+    created_at: Time,
+  },
+  { title: 'BankEntry' },
+)
+
+/** What banks told of the own accounts: files, and movements to reconcile (docs/api.md, Bank statements). */
+export function wireListRoutes(app: App, { pool }: Gateway): void {
+  app.get('/v1/admin/wire/files', {
+    config: { access, anyBook: true },
+    schema: describe({
+      operationId: 'listBankFiles',
+      summary: 'Statements and notices of banks',
+      tag,
+      access,
+      errors: ['not_found'],
+      querystring: listQuery(bankFiles.fields),
+      response: { 200: PageOf(BankFileBody) },
+    }),
+    handler: (request, reply) => {
+      const { book } = sessionOf(request)
+      return sendList(pool, request, reply, { spec: bankFiles, scope: bankFilesIn(book), present: presentFile })
+    },
+  })
+
+  app.get('/v1/admin/wire/entries', {
+    config: { access, anyBook: true },
+    schema: describe({
+      operationId: 'listBankEntries',
+      summary: 'Movements at banks, to reconcile',
+      description: '`status=unmatched` is what is still to be reconciled, with suggestions.',
+      tag,
+      access,
+      errors: ['not_found'],
+      querystring: listQuery(bankEntries.fields),
+      response: { 200: PageOf(BankEntryBody) },
+    }),
+    handler: (request, reply) => {
+      const { book } = sessionOf(request)
+      return sendList(pool, request, reply, { spec: bankEntries, scope: bankEntriesIn(book), present: presentEntry })
+    },
+  })
+}
+
+const TYPES = ['application/xml', 'text/xml']
+
+/** Files of banks; in a scope of its own, where bodies of these types are read and no others. */
+export function wireUploadRoutes(app: App, { pool, camtReader, config }: Gateway): void {
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser(TYPES, { parseAs: 'buffer' }, (_request, body: Buffer, done) => done(null, body))
+
+  app.post('/v1/admin/wire/statements', {
+    config: { access, anyBook: true },
+    bodyLimit: LARGEST_FILE,
+    schema: describe({
+      operationId: 'uploadBankStatement',
+      summary: 'Take a statement or notice of a bank',
+      description:
+        'camt.053.001.02 to .08, or camt.054.001.02 to .08, of accounts in `BGW_WIRE_ACCOUNTS`. All of it is taken, or ' +
+        'where anything in it is wrong nothing. A file needs no idempotency key: sent again, or in another form, it ' +
+        'changes nothing and is answered as the first time, with `Idempotent-Replayed: true`. Audited.',
+      tag,
+      access,
+      errors: ['not_found', 'invalid_file'],
+      consumes: TYPES,
+      body: Type.String({
+        examples: ['<Document xmlns="urn:iso:std:iso:20022:tech:xsd:camt.053.001.08">…</Document>'],
+      }),
+      response: { 200: BankFileBody },
+    }),
+    validatorCompiler: validatorExceptBody,
+    handler: async (request, reply) => {
+      const bytes: unknown = request.body
+      if (!(bytes instanceof Buffer)) throw new ApiError('unsupported_media_type')
+      const options = { pool, reader: camtReader, accounts: config.wireAccounts }
+      const upload = await takeBankFile(options, sessionOf(request).book, bytes, actorOf(request))
+      if (!upload.ok) throw new ApiError('invalid_file', `The file ${upload.problem}`)
+      if (upload.known) reply.header('idempotent-replayed', 'true')
+      return presentFile(upload.file)
+    },
+  })
+}
+
+function presentFile({ id, messageId, uploadedBy, createdAt, ...file }: TakenFile) {
+  return {
+    ...file,
+    id: encodeId('bkf', id),
+    message_id: messageId,
+    uploaded_by: uploadedBy && encodeId('usr', uploadedBy),
+    created_at: createdAt,
+    statements: [...file.statements],
+  }
+}
+
+function presentEntry(entry: BankEntry) {
+  return {
+    id: encodeId('bke', entry.id),
+    file_id: encodeId('bkf', entry.fileId),
+    account: entry.account,
+    currency: entry.currency.code,
+    direction: entry.direction,
+    amount: formatAmount(entry.amount, entry.currency),
+    reversal: entry.reversal,
+    booking_date: entry.bookingDate,
+    value_date: entry.valueDate,
+    end_to_end_id: entry.endToEndId,
+    servicer_reference: entry.servicerReference,
+    counterparty_name: entry.counterpartyName,
+    counterparty_account: entry.counterpartyAccount,
+    remittance: entry.remittance,
+    status: entry.status,
+    payment_id: entry.paymentId && encodeId('pay', entry.paymentId),
+    matched_by: entry.matchedBy,
+    suggestions: entry.suggestions,
+    created_at: entry.createdAt,
+  }
+}

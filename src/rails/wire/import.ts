@@ -1,0 +1,203 @@
+import { createHash } from 'node:crypto'
+import { type Actor, writeAudit } from '../../audit/audit.ts'
+import { readCurrencies } from '../../books/books.ts'
+import { idsAt, readClock } from '../../database/clock.ts'
+import { type Client, inTransaction, type Pool, type Queryable } from '../../database/connection.ts'
+import type { BankFileId, BookId, Instant } from '../../ledger/id.ts'
+import { encodeId } from '../../ledger/typeid.ts'
+import type { Currency } from '../../money/currency.ts'
+import type { BankFile, Statement } from './bank_file.ts'
+import { checkBalance, readExpected } from './books_side.ts'
+import type { CamtReader } from './camt_reader.ts'
+import { type Line, linesOf } from './lines.ts'
+import { matchEntries } from './matching.ts'
+import { type OwnAccount, ownAccountOf } from './own_accounts.ts'
+import { findBySha256, readTakenFile, type TakenFile, type TakenStatement } from './taken_file.ts'
+import { type LineToWrite, type OwnedStatement, writeFile, writeLines, writeStatements } from './write.ts'
+
+export type Upload =
+  | { readonly ok: true; readonly file: TakenFile; readonly known: boolean }
+  /** `problem` reads on from 'The file …'. */
+  | { readonly ok: false; readonly problem: string }
+
+type Options = { readonly pool: Pool; readonly reader: CamtReader; readonly accounts: readonly OwnAccount[] }
+
+/**
+ * Takes a statement or notice of a bank into the book: all of it, once. The same file again, or another form of the same
+ * statements, changes nothing and gives what the first came to. Audited.
+ */
+export async function takeBankFile(
+  { pool, reader, accounts }: Options,
+  book: BookId,
+  bytes: Buffer,
+  actor: Actor,
+): Promise<Upload> {
+  const sha256 = createHash('sha256').update(bytes).digest()
+  const before = await findBySha256(pool, book, sha256)
+  if (before) return { ok: true, file: before, known: true }
+  const parsed = await reader.read(bytes)
+  if (!parsed.ok) return parsed
+  const currencies = await readCurrencies(pool, book)
+  const name = await readBookName(pool, book)
+  const owned: OwnedStatement[] = []
+  for (const [number, statement] of parsed.file.statements.entries()) {
+    const { id, account, currency } = statement
+    const own = ownAccountOf(accounts, name, account)
+    if (!own) return { ok: false, problem: `has a statement ${id} of an account that is none of the book's own` }
+    if (own.currency !== currency.code || !currencies.has(currency.code)) {
+      return { ok: false, problem: `has a statement ${id} in ${currency.code} of an account in ${own.currency}` }
+    }
+    owned.push({ number, iban: own.iban, statement, content: contentOf(own.iban, statement) })
+  }
+  return inTransaction(pool, (client) => take(client, book, { sha256, ...parsed.file, statements: owned }, actor))
+}
+
+type FoundLines = {
+  readonly number: number
+  readonly iban: string
+  readonly currency: Currency
+  readonly all: number
+  readonly added: readonly Line[]
+}
+type OwnedFile = Omit<BankFile, 'statements'> & {
+  readonly sha256: Buffer
+  readonly statements: readonly OwnedStatement[]
+}
+
+async function take(client: Client, book: BookId, file: OwnedFile, actor: Actor): Promise<Upload> {
+  // One file at a time: what is known depends on the ones before.
+  await client.query('select pg_advisory_xact_lock(hashtextextended($1, 0))', [`bank files ${book}`])
+  const same = await findBySha256(client, book, file.sha256)
+  if (same) return { ok: true, file: same, known: true }
+  const earlier = await findEarlier(client, book, file)
+  if (!earlier.ok) return earlier
+  const fresh = file.statements.filter(({ number }) => !earlier.files.has(number))
+  const [first] = earlier.files.values()
+  if (fresh.length === 0 && first !== undefined)
+    return { ok: true, file: await readTakenFile(client, book, first), known: true }
+
+  const at = await readClock(client)
+  const newId = idsAt(at)
+  const id = newId<'bank_file'>()
+  const lines = await freshLines(client, book, fresh)
+  const outcome = await Promise.all(fresh.map((owned) => outcomeOf(client, book, owned, lines)))
+  const { kind, version, messageId } = file
+  const taken = { id, kind, version, messageId, sha256: file.sha256.toString('hex'), uploadedBy: actor.userId }
+  await writeFile(client, book, at, taken, outcome)
+  await writeStatements(client, book, id, kind, messageId, fresh)
+  await writeLines(client, book, at, newId, id, await withSuggestions(client, book, at, lines))
+  const detail = { file: encodeId('bkf', id), kind, message_id: messageId, sha256: taken.sha256, statements: outcome }
+  await writeAudit(client, book, at, newId, [{ actor, action: 'bank_file.take', objectId: id, detail }])
+  return { ok: true, known: false, file: await readTakenFile(client, book, id) }
+}
+
+type Earlier =
+  | { readonly ok: true; readonly files: ReadonlyMap<number, BankFileId> }
+  | { readonly ok: false; readonly problem: string }
+
+/** Which statements were taken before, and in which files. Not ok where one of them said something else then. */
+async function findEarlier(client: Client, book: BookId, { kind, messageId, statements }: OwnedFile): Promise<Earlier> {
+  const { rows } = await client.query<{ number: number; file_id: BankFileId; same: boolean }>(
+    `select wanted.number, s.file_id, s.content = wanted.content as same
+       from unnest($4::int[], $5::text[], $6::text[], $7::bytea[]) as wanted (number, account, statement_id, content)
+       join bank_statements s on s.book = $1 and s.kind = $2 and s.message_id = $3
+                             and s.account = wanted.account and s.statement_id = wanted.statement_id`,
+    [
+      ...[book, kind, messageId, statements.map(({ number }) => number), statements.map(({ iban }) => iban)],
+      ...[statements.map(({ statement }) => statement.id), statements.map(({ content }) => content)],
+    ],
+  )
+  const other = rows.find(({ same }) => !same)
+  if (other)
+    return { ok: false, problem: `has a statement of the message ${messageId} that said something else before` }
+  return { ok: true, files: new Map(rows.map(({ number, file_id }) => [number, file_id])) }
+}
+
+/** The lines of each statement, and of these the ones that no file had before. */
+async function freshLines(client: Client, book: BookId, statements: readonly OwnedStatement[]): Promise<FoundLines[]> {
+  const found: FoundLines[] = []
+  for (const [iban, owned] of Map.groupBy(statements, (each) => each.iban)) {
+    const lines = linesOf(owned.map(({ statement }) => statement))
+    const keys = lines.flatMap((each) => each.map(({ entryKey }) => entryKey))
+    const { rows } = await client.query<{ entry_key: Buffer }>(
+      'select distinct entry_key from bank_entries where book = $1 and account = $2 and entry_key = any($3::bytea[])',
+      [book, iban, keys],
+    )
+    const known = new Set(rows.map(({ entry_key }) => entry_key.toString('hex')))
+    for (const [index, { number, statement }] of owned.entries()) {
+      const all = lines[index] ?? []
+      const added = all.filter(({ entryKey }) => !known.has(entryKey.toString('hex')))
+      found.push({ number, iban, currency: statement.currency, all: all.length, added })
+    }
+  }
+  return found
+}
+
+async function outcomeOf(
+  client: Client,
+  book: BookId,
+  { number, iban, statement }: OwnedStatement,
+  lines: readonly FoundLines[],
+): Promise<TakenStatement> {
+  const { id, currency, opening, closing } = statement
+  const found = lines.find((each) => each.number === number)
+  const added = found?.added.length ?? 0
+  return {
+    statement_id: id,
+    account: iban,
+    currency: currency.code,
+    opening: opening && (await checkBalance(client, book, currency, opening.amount)),
+    closing: closing && (await checkBalance(client, book, currency, closing.amount)),
+    added,
+    known: (found?.all ?? 0) - added,
+  }
+}
+
+/** Lines with what they may be. Until a rail settles them nothing is done with a match but to name it first. */
+async function withSuggestions(
+  client: Client,
+  book: BookId,
+  at: Instant,
+  found: readonly FoundLines[],
+): Promise<LineToWrite[]> {
+  const lines = found.flatMap(({ iban, currency, added }) =>
+    added.map((line) => ({ iban, currency: currency.code, line })),
+  )
+  const expected = await readExpected(client, book, at, [...new Set(lines.map(({ currency }) => currency))])
+  const { matches, suggestions } = matchEntries(
+    lines.map(({ currency, line }, index) => ({
+      key: String(index),
+      currency,
+      date: line.bookingDate ?? line.valueDate,
+      texts: [line.endToEndId ?? '', line.remittance ?? ''],
+      direction: line.direction,
+      amount: line.amount,
+      reversal: line.reversal,
+    })),
+    expected,
+  )
+  return lines.map((each, index) => {
+    const match = matches.get(String(index))
+    const only = match && {
+      payment: match.payment,
+      reference: match.by === 'reference',
+      amount: true,
+      days: match.days,
+    }
+    return { ...each, suggestions: only ? [only] : (suggestions.get(String(index)) ?? []) }
+  })
+}
+
+async function readBookName(client: Queryable, book: BookId): Promise<string> {
+  const { rows } = await client.query<{ name: string }>('select name from books where book = $1', [book])
+  if (!rows[0]) throw new Error('the book of a session is there')
+  return rows[0].name
+}
+
+/** A digest of what a statement says, in whatever form it says it. */
+function contentOf(iban: string, { id, currency, opening, closing, entries }: Statement): Buffer {
+  const text = JSON.stringify([iban, id, currency.code, opening, closing, entries], (_, value: unknown) =>
+    typeof value === 'bigint' ? String(value) : value,
+  )
+  return createHash('sha256').update(text).digest()
+}

@@ -1,0 +1,102 @@
+import type { Queryable } from '../../database/connection.ts'
+import type { ListSpec, Scope } from '../../database/list.ts'
+import * as fields from '../../database/list_fields.ts'
+import type { BankFileId, BookId, UserId } from '../../ledger/id.ts'
+import { decodeId } from '../../ledger/typeid.ts'
+import type { BankFile } from './bank_file.ts'
+import type { BalanceCheck } from './books_side.ts'
+
+/** A file as it was taken. */
+export type TakenFile = {
+  readonly id: BankFileId
+  readonly kind: BankFile['kind']
+  readonly version: string
+  readonly messageId: string
+  readonly sha256: string
+  readonly uploadedBy: UserId | null
+  readonly createdAt: string
+  readonly statements: readonly TakenStatement[]
+}
+
+/** What became of a statement, as it is kept and shown. */
+export type TakenStatement = {
+  readonly statement_id: string
+  readonly account: string
+  readonly currency: string
+  readonly opening: BalanceCheck | null
+  readonly closing: BalanceCheck | null
+  /** Lines that are booked at the bank: those not seen before, and those that were. */
+  readonly added: number
+  readonly known: number
+}
+
+type Row = {
+  id: BankFileId
+  kind: BankFile['kind']
+  version: string
+  message_id: string
+  sha256: string
+  uploaded_by: UserId | null
+  created_at: string
+  outcome: TakenStatement[]
+}
+
+const COLUMNS = `f.id, f.kind, f.version, f.message_id, encode(f.sha256, 'hex') as sha256, f.uploaded_by, f.created_at, f.outcome`
+
+function toTakenFile(row: Row): TakenFile {
+  return {
+    id: row.id,
+    kind: row.kind,
+    version: row.version,
+    messageId: row.message_id,
+    sha256: row.sha256,
+    uploadedBy: row.uploaded_by,
+    createdAt: row.created_at,
+    statements: row.outcome,
+  }
+}
+
+/** The file with those bytes, where the book took it. */
+export async function findBySha256(client: Queryable, book: BookId, sha256: Buffer): Promise<TakenFile | undefined> {
+  const { rows } = await client.query<Row>(`select ${COLUMNS} from bank_files f where f.book = $1 and f.sha256 = $2`, [
+    book,
+    sha256,
+  ])
+  return rows[0] && toTakenFile(rows[0])
+}
+
+/** A file that the book took. */
+export async function readTakenFile(client: Queryable, book: BookId, id: BankFileId): Promise<TakenFile> {
+  const { rows } = await client.query<Row>(`select ${COLUMNS} from bank_files f where f.book = $1 and f.id = $2`, [
+    book,
+    id,
+  ])
+  if (!rows[0]) throw new Error('a bank file that was taken is there')
+  return toTakenFile(rows[0])
+}
+
+/** The files of banks that a book took. Index: the primary key. */
+export const bankFiles: ListSpec<Row, TakenFile> = {
+  fields: {
+    id: { sql: 'f.id', kind: fields.id((text) => decodeId('bkf', text), 'an id such as bkf_…'), carried: 'id' },
+    kind: { sql: 'f.kind', kind: fields.choice(['camt.053', 'camt.054']) },
+    version: { sql: 'f.version', kind: fields.text },
+    message_id: { sql: 'f.message_id', kind: fields.text },
+    sha256: { sql: `encode(f.sha256, 'hex')`, kind: fields.text },
+    uploaded_by: {
+      sql: 'f.uploaded_by',
+      kind: fields.id((text) => decodeId('usr', text), 'an id such as usr_…'),
+      nullable: true,
+    },
+    created_at: { sql: 'f.created_at', kind: fields.time, carried: 'created_at' },
+  },
+  from: 'bank_files f',
+  key: [{ sql: 'f.id', cast: 'uuid' }],
+  show: 'join bank_files f on f.book = $1 and f.id = page.key0',
+  columns: COLUMNS,
+  toItem: toTakenFile,
+}
+
+export function bankFilesIn(book: BookId): Scope {
+  return { where: 'f.book = $1', values: [book] }
+}

@@ -1,0 +1,117 @@
+import type { NewId } from '../../database/clock.ts'
+import type { Client } from '../../database/connection.ts'
+import { formatInstant } from '../../database/instant.ts'
+import type { BankFileId, BookId, Instant } from '../../ledger/id.ts'
+import { encodeId } from '../../ledger/typeid.ts'
+import type { BankFile, Statement } from './bank_file.ts'
+import type { Line } from './lines.ts'
+import type { Suggestion } from './matching.ts'
+import type { TakenFile, TakenStatement } from './taken_file.ts'
+
+/** A statement of one of the book's own accounts; `content` is a digest of all that it says. */
+export type OwnedStatement = {
+  readonly number: number
+  readonly iban: string
+  readonly statement: Statement
+  readonly content: Buffer
+}
+
+/** A line that no file had before. */
+export type LineToWrite = {
+  readonly iban: string
+  readonly currency: string
+  readonly line: Line
+  readonly suggestions: readonly Suggestion[]
+}
+
+/** Writes down a file and what became of it. */
+export async function writeFile(
+  client: Client,
+  book: BookId,
+  at: Instant,
+  file: Omit<TakenFile, 'createdAt' | 'statements'>,
+  outcome: readonly TakenStatement[],
+): Promise<void> {
+  const { id, kind, version, messageId, sha256, uploadedBy } = file
+  await client.query(
+    `insert into bank_files (book, id, sha256, kind, version, message_id, outcome, uploaded_by, created_at)
+     values ($1, $2, decode($3, 'hex'), $4, $5, $6, $7, $8, $9)`,
+    [book, id, sha256, kind, version, messageId, JSON.stringify(outcome), uploadedBy, formatInstant(at)],
+  )
+}
+
+/** Writes down the statements of a file. */
+export async function writeStatements(
+  client: Client,
+  book: BookId,
+  file: BankFileId,
+  kind: BankFile['kind'],
+  messageId: string,
+  owned: readonly OwnedStatement[],
+): Promise<void> {
+  const statements = owned.map(({ statement }) => statement)
+  await client.query(
+    `insert into bank_statements (book, file_id, kind, message_id, number, account, currency, statement_id, content,
+                                  opening, closing, closing_date)
+     select $1, $2, $3, $4, v.*
+       from unnest($5::int[], $6::text[], $7::text[], $8::text[], $9::bytea[], $10::numeric[], $11::numeric[],
+                   $12::date[]) as v`,
+    [
+      ...[book, file, kind, messageId],
+      ...[owned.map(({ number }) => number), owned.map(({ iban }) => iban)],
+      ...[statements.map(({ currency }) => currency.code), statements.map(({ id }) => id)],
+      owned.map(({ content }) => content),
+      ...[statements.map(({ opening }) => opening?.amount ?? null)],
+      ...[statements.map(({ closing }) => closing?.amount ?? null)],
+      statements.map(({ closing }) => closing?.date ?? null),
+    ],
+  )
+}
+
+/** Rows of one statement: enough that few are needed, few enough that none is huge. */
+const ROWS = 5_000
+
+/** Writes down lines for somebody to reconcile. */
+export async function writeLines(
+  client: Client,
+  book: BookId,
+  at: Instant,
+  newId: NewId,
+  file: BankFileId,
+  lines: readonly LineToWrite[],
+): Promise<void> {
+  for (let from = 0; from < lines.length; from += ROWS) {
+    const some = lines.slice(from, from + ROWS)
+    const of = <T>(pick: (line: Line) => T) => some.map(({ line }) => pick(line))
+    await client.query(
+      `insert into bank_entries (book, file_id, status, created_at, id, account, currency, entry_key, line, direction,
+                                 amount, reversal, booking_date, value_date, end_to_end_id, servicer_reference,
+                                 counterparty_name, counterparty_account, remittance, suggestions)
+       select $1, $2, 'unmatched', $3, v.*
+         from unnest($4::uuid[], $5::text[], $6::text[], $7::bytea[], $8::int[], $9::text[], $10::numeric[],
+                     $11::boolean[], $12::date[], $13::date[], $14::text[], $15::text[], $16::text[], $17::text[],
+                     $18::text[], $19::jsonb[]) as v`,
+      [
+        ...[book, file, formatInstant(at), some.map(() => newId<'bank_entry'>())],
+        ...[some.map(({ iban }) => iban), some.map(({ currency }) => currency)],
+        ...[of(({ entryKey }) => entryKey), of(({ number }) => number), of(({ direction }) => direction)],
+        ...[of(({ amount }) => amount), of(({ reversal }) => reversal)],
+        ...[of(({ bookingDate }) => bookingDate), of(({ valueDate }) => valueDate)],
+        ...[of(({ endToEndId }) => endToEndId), of(({ servicerReference }) => servicerReference)],
+        ...[of(({ counterparty }) => counterparty.name), of(({ counterparty }) => masked(counterparty.account))],
+        of(({ remittance }) => remittance),
+        some.map(({ suggestions }) => JSON.stringify(suggestions.map(presentSuggestion))),
+      ],
+    )
+  }
+}
+
+function presentSuggestion({ payment, reference, amount, days }: Suggestion): object {
+  return { payment_id: encodeId('pay', payment), reference, amount, days }
+}
+
+/** Enough of an account's number to know it again, too little to pay to it. */
+function masked(number: string | null): string | null {
+  if (number === null) return null
+  return number.length <= 8 ? `${number.slice(0, 1)}…` : `${number.slice(0, 4)}…${number.slice(-4)}`
+}
