@@ -21,7 +21,7 @@ create table accounts (
   constraint account_floor CHECK (((code IS NOT NULL) OR (((balance - held) + overdraft_limit) >= (0)::numeric))),
   constraint accounts_check CHECK (((user_id IS NULL) <> (code IS NULL))),
   constraint accounts_check1 CHECK (((held >= (0)::numeric) AND (overdraft_limit >= (0)::numeric))),
-  constraint accounts_code_check CHECK ((code = ANY (ARRAY['internal'::text, 'wire'::text, 'wallet'::text, 'crypto_currency'::text, 'exchange'::text]))),
+  constraint accounts_code_check CHECK ((code = ANY (ARRAY['internal'::text, 'wire'::text, 'wallet'::text, 'crypto_currency'::text, 'exchange'::text, 'suspense'::text]))),
   constraint accounts_status_check CHECK ((status = ANY (ARRAY['active'::text, 'frozen'::text, 'closed'::text]))),
   constraint closed_at_zero CHECK (((status <> 'closed'::text) OR ((balance = (0)::numeric) AND (held = (0)::numeric))))
 ) with (fillfactor=70);
@@ -332,6 +332,24 @@ create table quotes (
   constraint quotes_check1 CHECK (((from_amount > (0)::numeric) AND (to_amount > (0)::numeric)))
 );
 
+create table rail_instructions (
+  book integer not null,
+  payment_id uuid not null,
+  rail text not null,
+  direction text not null,
+  state text not null default 'waiting'::text,
+  destination bytea,
+  shown text,
+  attempts integer not null default 0,
+  attempt_at timestamp with time zone,
+  last_error text,
+  created_at timestamp with time zone not null,
+  constraint rail_instructions_pkey PRIMARY KEY (book, payment_id),
+  constraint rail_instructions_direction_check CHECK ((direction = ANY (ARRAY['in'::text, 'out'::text]))),
+  constraint rail_instructions_rail_check CHECK ((rail = ANY (ARRAY['wire'::text, 'wallet'::text, 'crypto_currency'::text]))),
+  constraint rail_instructions_state_check CHECK ((state = ANY (ARRAY['waiting'::text, 'submitted'::text, 'done'::text])))
+);
+
 create table rate_limits (
   key uuid not null,
   full_at timestamp with time zone not null,
@@ -397,6 +415,28 @@ create table session_changes (
   user_id uuid not null,
   changed_at timestamp with time zone not null default clock_timestamp(),
   constraint session_changes_pkey PRIMARY KEY (book, changed_at, user_id)
+);
+
+create table suspense_items (
+  book integer not null,
+  id uuid not null,
+  rail text not null,
+  rail_reference text not null,
+  direction text not null,
+  currency text not null,
+  amount numeric(38,0) not null,
+  reason text not null,
+  payment_id uuid not null,
+  related_id uuid,
+  resolved_by uuid,
+  created_at timestamp with time zone not null,
+  resolved_at timestamp with time zone,
+  constraint suspense_items_pkey PRIMARY KEY (book, id),
+  constraint suspense_items_book_rail_rail_reference_key UNIQUE (book, rail, rail_reference),
+  constraint suspense_items_amount_check CHECK ((amount > (0)::numeric)),
+  constraint suspense_items_check CHECK (((resolved_by IS NULL) = (resolved_at IS NULL))),
+  constraint suspense_items_direction_check CHECK ((direction = ANY (ARRAY['in'::text, 'out'::text]))),
+  constraint suspense_items_reason_check CHECK ((reason = ANY (ARRAY['unexpected'::text, 'wrong_amount'::text, 'late'::text, 'twice'::text])))
 );
 
 create table tokens (
@@ -540,6 +580,7 @@ alter table rates add constraint rates_book_fkey FOREIGN KEY (book) REFERENCES b
 alter table recovery_codes add constraint recovery_codes_book_user_id_fkey FOREIGN KEY (book, user_id) REFERENCES users(book, id);
 alter table seal_keys add constraint seal_keys_book_fkey FOREIGN KEY (book) REFERENCES books(book);
 alter table second_factors add constraint second_factors_book_user_id_fkey FOREIGN KEY (book, user_id) REFERENCES users(book, id);
+alter table suspense_items add constraint suspense_items_book_currency_fkey FOREIGN KEY (book, currency) REFERENCES currencies(book, code);
 alter table tokens add constraint tokens_book_user_id_fkey FOREIGN KEY (book, user_id) REFERENCES users(book, id);
 alter table users add constraint users_book_fkey FOREIGN KEY (book) REFERENCES books(book);
 alter table webhook_attempts add constraint webhook_attempts_book_delivery_id_fkey FOREIGN KEY (book, delivery_id) REFERENCES webhook_deliveries(book, id);
@@ -562,6 +603,7 @@ CREATE UNIQUE INDEX payments_idempotency ON public.payments USING btree (book, i
 CREATE INDEX postings_by_credit ON public.postings USING btree (book, credit_account, id);
 CREATE INDEX postings_by_debit ON public.postings USING btree (book, debit_account, id);
 CREATE INDEX postings_by_payment ON public.postings USING btree (book, payment_id);
+CREATE INDEX rail_instructions_due ON public.rail_instructions USING btree (book, attempt_at, payment_id) WHERE (attempt_at IS NOT NULL);
 CREATE INDEX rate_limits_by_time ON public.rate_limits USING btree (full_at);
 CREATE INDEX rates_by_pair ON public.rates USING btree (book, from_currency, to_currency, valid_from, id);
 CREATE UNIQUE INDEX rates_of_files ON public.rates USING btree (book, from_currency, to_currency, valid_from) WHERE (source = 'ecb'::text);
@@ -758,6 +800,7 @@ grant insert, select on payments to billing_gateway;
 grant insert, select on posting_totals to billing_gateway;
 grant insert, select on postings to billing_gateway;
 grant insert, select on quotes to billing_gateway;
+grant insert, select on rail_instructions to billing_gateway;
 grant delete, insert, select on rate_limits to billing_gateway;
 grant insert, select on rates to billing_gateway;
 grant delete, insert, select on recovery_codes to billing_gateway;
@@ -765,6 +808,7 @@ grant select on schema_migrations to billing_gateway;
 grant insert, select on seal_keys to billing_gateway;
 grant delete, insert, select on second_factors to billing_gateway;
 grant delete, insert, select on session_changes to billing_gateway;
+grant insert, select on suspense_items to billing_gateway;
 grant insert, select on tokens to billing_gateway;
 grant insert, select on user_events to billing_gateway;
 grant insert, select on users to billing_gateway;
@@ -782,9 +826,11 @@ grant update (attempt_at) on initiated to billing_gateway;
 grant update (used_at) on mail_tokens to billing_gateway;
 grant update (refunded_amount, rail_reference, updated_at) on payments to billing_gateway;
 grant update (used_by) on quotes to billing_gateway;
+grant update (state, attempts, attempt_at, last_error) on rail_instructions to billing_gateway;
 grant update (full_at) on rate_limits to billing_gateway;
 grant update (used_at) on recovery_codes to billing_gateway;
 grant update (secret, enrolled_at, last_step, attempts, window_from, created_at) on second_factors to billing_gateway;
+grant update (resolved_by, resolved_at) on suspense_items to billing_gateway;
 grant update (last_used_at, revoked_at, proven_until) on tokens to billing_gateway;
 grant update (email, email_key, password_hash, confirmed_at, role, all_books, closed_at) on users to billing_gateway;
 grant update (txid, event_id) on webhook_cursors to billing_gateway;

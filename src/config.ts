@@ -5,6 +5,7 @@ import { LOGIN_NOTICES, type LoginNotice } from './identity/notices.ts'
 import { SHORTEST_PASSWORD } from './identity/password_rules.ts'
 import type { Welcome } from './identity/signup.ts'
 import { parseRateLimits, type RateLimits } from './limits/settings.ts'
+import { RAIL_CODES, type RailCode } from './ledger/account.ts'
 import { parseAmount } from './money/amount.ts'
 import { type Currency, isoCurrenciesByCode, parseDigitalCurrencies } from './money/currency.ts'
 import { type Percent, parsePercent } from './money/percent.ts'
@@ -53,6 +54,11 @@ export type Config = {
   readonly wireAccounts: readonly OwnAccount[]
   /** Addresses and networks whose `X-Forwarded-For` is believed. */
   readonly trustedProxies: readonly string[]
+  /** Who plays the rails; undefined where they are settled by hand and by bank statements. */
+  readonly sandboxRail:
+    | { readonly url: string; readonly secret: string; readonly codes: readonly RailCode[] }
+    | undefined
+  readonly railAskSeconds: number
 }
 
 type Setting = { readonly fallback: string; readonly help: string }
@@ -101,6 +107,10 @@ export const SETTINGS = {
   BGW_LOGIN_NOTICE: { fallback: 'always', help: 'log-ins told by mail: always, new_address or never' },
   BGW_EVENT_DAYS: { fallback: '30', help: 'how long events are kept' },
   BGW_WS_ORIGINS: { fallback: '', help: 'other origins whose pages may open a WebSocket, with commas' },
+  BGW_SANDBOX_RAIL_URL: { fallback: '', help: 'address of `npm run sandbox-rail`, which then plays the rails' },
+  BGW_SANDBOX_RAIL_SECRET: { fallback: 'sandbox', help: 'what its callbacks are signed with' },
+  BGW_SANDBOX_RAILS: { fallback: 'wire,wallet,crypto_currency', help: 'the rails that it plays' },
+  BGW_RAIL_ASK_SECONDS: { fallback: '60', help: 'how long a rail may be silent before it is asked; doubled each time' },
   BGW_MOST_WAITING: { fallback: '20000', help: 'payments that may wait to be posted before more are refused' },
   BGW_RATE_LIMITS: {
     fallback: '',
@@ -172,6 +182,8 @@ export function readConfig(environment: Environment): Config {
     rateLimits: rateLimits(environment),
     wireAccounts: wireAccounts(environment, currencies),
     trustedProxies: trustedProxies(environment),
+    sandboxRail: sandboxRail(environment),
+    railAskSeconds: wholeNumber(environment, 'BGW_RAIL_ASK_SECONDS', 1, 86_400),
   }
 }
 
@@ -238,6 +250,19 @@ function percent(environment: Environment, name: Name): Percent {
   if (value === undefined || value > 50_000_000n)
     throw wrong(name, 'must be a percentage from 0 to 50, such as 2 or 0.125')
   return value
+}
+
+function sandboxRail(environment: Environment): Config['sandboxRail'] {
+  const address = url(environment, 'BGW_SANDBOX_RAIL_URL', ['http:', 'https:'])?.replace(/\/+$/, '')
+  if (address === undefined) return undefined
+  const codes = text(environment, 'BGW_SANDBOX_RAILS')
+    .split(',')
+    .map((name) => {
+      const code = RAIL_CODES.find((known) => known === name)
+      if (!code) throw wrong('BGW_SANDBOX_RAILS', `names '${name}'; there are ${RAIL_CODES.join(', ')}`)
+      return code
+    })
+  return { url: address, secret: text(environment, 'BGW_SANDBOX_RAIL_SECRET'), codes }
 }
 
 function readCurrencies(environment: Environment): Map<string, Currency> {

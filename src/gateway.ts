@@ -1,5 +1,5 @@
 import { createDirectory } from './accounts/directory.ts'
-import { createBooks, ensureMainBook } from './books/books.ts'
+import { createBooks, ensureMainBook, ensureTechnicalAccounts } from './books/books.ts'
 import type { Config } from './config.ts'
 import { type Connection, createPool } from './database/connection.ts'
 import { openSecretBox } from './database/secret_box.ts'
@@ -10,6 +10,7 @@ import { createMailer } from './identity/mail.ts'
 import { createSessions } from './identity/sessions.ts'
 import { createSignUp } from './identity/signup.ts'
 import { createLimiter } from './limits/limiter.ts'
+import { RAIL_CODES, type RailCode } from './ledger/account.ts'
 import type { Log } from './log.ts'
 import { beginInitiating, beginPosting, beginPostingAll } from './payments/batch.ts'
 import { createExpiry } from './payments/expiry.ts'
@@ -25,6 +26,11 @@ import { addressRules } from './webhooks/address.ts'
 import { createCourier } from './webhooks/courier.ts'
 import { createDispatch } from './webhooks/dispatch.ts'
 import { createSender } from './webhooks/send.ts'
+import { createManualRail } from './rails/manual.ts'
+import type { Rail } from './rails/rail.ts'
+import { createSandboxRail } from './rails/sandbox/driver.ts'
+import { createSettlement } from './rails/settlement.ts'
+import { createSubmitter } from './rails/submitter.ts'
 
 /** Everything that the API stands on, wired by hand. `publicUrl` is asked when a mail is written. */
 export type Gateway = Awaited<ReturnType<typeof createGateway>>
@@ -35,6 +41,7 @@ export async function createGateway(connection: Connection, config: Config, publ
   const posting = createPool(connection, POSTING_CONNECTIONS, 'billing-gateway posting', 'byKey')
   const sealing = createPool(connection, 1, 'billing-gateway sealing', 'byKey')
   await ensureMainBook(pool, [...config.currencies.values()], NOBODY)
+  await ensureTechnicalAccounts(pool)
 
   const secretBox = openSecretBox(config)
   const sealKey = openSealKey(config)
@@ -56,6 +63,11 @@ export async function createGateway(connection: Connection, config: Config, publ
   const expiry = createExpiry({ pool: posting, directory, log, tell })
   const sessions = createSessions(pool, books, log, directory.forgetUser)
   const limiter = createLimiter(pool, log)
+  const rails = createRails(config, publicUrl)
+  const settlement = createSettlement({ pool: posting, directory, intake, books, log, tell })
+  const submitter = createSubmitter({
+    ...{ pool: posting, rails, settlement, secretBox, log, askAfterSeconds: config.railAskSeconds },
+  })
   const { signUp } = createSignUp({ pool, directory, intake, welcome: config.welcome })
   const sendMail = createMailer({ smtpUrl: config.smtpUrl, from: config.mailFrom, folder: config.mailFolder })
   const sealer = createSealer({ pool: sealing, key: sealKey, log })
@@ -71,6 +83,7 @@ export async function createGateway(connection: Connection, config: Config, publ
   /** Finishes what was accepted, then lets go of everything, in reverse. */
   async function stop(): Promise<void> {
     await Promise.all([poster.drain(), initiator.drain(), whole.drain()])
+    await submitter.stop()
     await expiry.stop()
     await courier.stop()
     await worker.stop()
@@ -96,6 +109,9 @@ export async function createGateway(connection: Connection, config: Config, publ
     watch,
     events,
     worker,
+    rails,
+    settlement,
+    submitter,
     sessions,
     limiter,
     signUp,
@@ -107,6 +123,16 @@ export async function createGateway(connection: Connection, config: Config, publ
     log,
     stop,
   }
+}
+
+/** Every rail: played by the sandbox where that is configured, else settled by hand and by bank statements. */
+function createRails({ sandboxRail }: Config, publicUrl: () => string): ReadonlyMap<RailCode, Rail> {
+  const railOf = (code: RailCode): Rail => {
+    if (!sandboxRail?.codes.includes(code)) return createManualRail(code)
+    const { url, secret } = sandboxRail
+    return createSandboxRail({ code, url, secret, callbackUrl: () => `${publicUrl()}/v1/rails/${code}/callbacks` })
+  }
+  return new Map(RAIL_CODES.map((code) => [code, railOf(code)]))
 }
 
 /** Two batches under way, one that is only stored, one that is all or none, a worker's, and three for what they look up. */

@@ -15,6 +15,8 @@ const TABLES = [
   'posting_totals',
   ...['bank_files', 'bank_statements', 'bank_entries'],
   ...['blocks', 'seal_keys'],
+  'rail_instructions',
+  'suspense_items',
 ]
 
 /** Statements that name no book, by file and their beginning, each with why it may. */

@@ -69,6 +69,21 @@ export async function ensureMainBook(pool: Pool, currencies: readonly Currency[]
   if (missing.length > 0) await inTransaction(pool, (client) => addCurrencies(client, book, missing))
 }
 
+/** Gives every book the technical accounts that came up since it was made. */
+export async function ensureTechnicalAccounts(pool: Pool): Promise<void> {
+  const { rows } = await pool.query<Currency & { book: BookId }>(
+    `select c.book, c.code, c.digits
+       from currencies c
+      where (select count(*) from accounts a where a.book = c.book and a.currency = c.code and a.code is not null) < $1
+      order by c.book`,
+    [TECHNICAL_CODES.length],
+  )
+  for (const book of new Set(rows.map((row) => row.book))) {
+    const lacking = rows.filter((row) => row.book === book)
+    await inTransaction(pool, (client) => addCurrencies(client, book, lacking))
+  }
+}
+
 /** The book's currencies by code. */
 export async function readCurrencies(client: Queryable, book: BookId): Promise<Map<string, Currency>> {
   const { rows } = await client.query<Currency>('select code, digits from currencies where book = $1', [book])

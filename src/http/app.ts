@@ -18,6 +18,7 @@ import { accountRoutes } from './routes/accounts.ts'
 import { adminRoutes } from './routes/admin.ts'
 import { adminRateRoutes, rateImportRoutes } from './routes/admin_rates.ts'
 import { wireListRoutes, wireUploadRoutes } from './routes/admin_wire.ts'
+import { adminRailRoutes } from './routes/admin_rails.ts'
 import { bulkRoutes } from './routes/bulk.ts'
 import { deliveryRoutes } from './routes/deliveries.ts'
 import { eventRoutes } from './routes/events.ts'
@@ -34,6 +35,8 @@ import { proofRoutes } from './routes/proofs.ts'
 import { rateRoutes } from './routes/rates.ts'
 import { reportRoutes } from './routes/reports.ts'
 import { secondFactorRoutes } from './routes/second_factor.ts'
+import { railCallbackRoutes } from './routes/rail_callbacks.ts'
+import { railRoutes } from './routes/rails.ts'
 import { statementRoutes } from './routes/statements.ts'
 import { tokenRoutes } from './routes/tokens.ts'
 import { webhookRoutes } from './routes/webhooks.ts'
@@ -114,6 +117,8 @@ export async function createApp(gateway: Gateway): Promise<App> {
     paymentRoutes(routes, gateway)
     paymentActionRoutes(routes, gateway)
     proofRoutes(routes, gateway)
+    railRoutes(routes, gateway)
+    adminRailRoutes(routes, gateway)
     operationRoutes(routes, gateway)
     eventRoutes(routes, gateway, streams)
     webhookRoutes(routes, gateway)
@@ -126,7 +131,7 @@ export async function createApp(gateway: Gateway): Promise<App> {
     wireListRoutes(routes, gateway)
   })
   await app.register(async (scope) => webSocketRoutes(scope as App, gateway, streams))
-  for (const group of [bulkRoutes, importRoutes, rateImportRoutes, wireUploadRoutes, mailPages]) {
+  for (const group of [bulkRoutes, railCallbackRoutes, importRoutes, rateImportRoutes, wireUploadRoutes, mailPages]) {
     await app.register(async (scope) => group(scope as App, gateway))
   }
   return app

@@ -15,7 +15,7 @@ export const formats: Record<string, (text: string) => boolean> = {
   currency: (text) => /^[A-Z][A-Z0-9]{2,7}$/.test(text),
   ...Object.fromEntries(
     (
-      ['acc', 'aud', 'bke', 'bkf', 'dlv', 'evt', 'pay', 'pst', 'qte', 'rat', 'tok', 'usr', 'whk'] satisfies Prefix[]
+      ['acc', 'aud', 'bke', 'bkf', 'dlv', 'evt', 'pay', 'pst', 'qte', 'rat', 'sus', 'tok', 'usr', 'whk'] satisfies Prefix[]
     ).map((prefix) => [`${prefix}_id`, (text: string) => decodeId(prefix, text) !== undefined]),
   ),
 }
@@ -26,6 +26,7 @@ const EXAMPLE_IDS = {
   pst: 'pst_01k3v5f4t1f6mb2x9k4w5r8h3p',
   qte: 'qte_01k3v5f3m7h2c9w4x8z5r6t1q0',
   rat: 'rat_01k3v5f0j5d8n2b6v9y4s7k3e1',
+  sus: 'sus_01k3v5f4t1f6mb2x9k4w5r8h3s',
   tok: 'tok_01k3v5f1a2fj9t8s7r6q5p4n3m',
   aud: 'aud_01k3v5ezz9e2qsf8h7g6f5d4c9',
   usr: 'usr_01k3v5ezz9e2qsf8h7g6f5d4c3',

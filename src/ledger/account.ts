@@ -3,8 +3,12 @@ import type { AccountId } from './id.ts'
 export const ACCOUNT_STATUSES = ['active', 'frozen', 'closed'] as const
 export type AccountStatus = (typeof ACCOUNT_STATUSES)[number]
 
-/** What a technical account stands for (ledger.md, Terms). One each per book and currency. */
-export const TECHNICAL_CODES = ['internal', 'wire', 'wallet', 'crypto_currency', 'exchange'] as const
+/** What a technical account stands for (docs/ledger.md, Terms). One each per book and currency. */
+export const TECHNICAL_CODES = ['internal', 'wire', 'wallet', 'crypto_currency', 'exchange', 'suspense'] as const
+/** The ways in and out of the books; the technical account of the code is the world behind it. */
+export const RAIL_CODES = ['wire', 'wallet', 'crypto_currency'] as const
+export type RailCode = (typeof RAIL_CODES)[number]
+
 export type TechnicalCode = (typeof TECHNICAL_CODES)[number]
 
 /** A user's account as the posting core sees it; amounts in minor units of its currency. */

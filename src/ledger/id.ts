@@ -17,6 +17,7 @@ export type WebhookId = Id<'webhook'>
 export type DeliveryId = Id<'delivery'>
 export type BankFileId = Id<'bank_file'>
 export type BankEntryId = Id<'bank_entry'>
+export type SuspenseId = Id<'suspense'>
 
 /** A book's number; its name stands in the table `books`. */
 export type BookId = number & { readonly idOf: 'book' }

@@ -111,12 +111,18 @@ export type Settled =
 
 /**
  * Posts a pending payment: `amount` of what is held for it (a deposit, for which nothing is held, may come to more), and
- * lets go of all that is held. `order` is the payment as it was authorized. Pure; amounts in minor units.
+ * lets go of all that is held. `order` is the payment as it was authorized. `confirmed`: the money has moved outside, so
+ * a frozen payer is no reason against it. Pure; amounts in minor units.
  */
-export function settle(order: Order, amount: bigint, accounts: ReadonlyMap<AccountId, Account>): Settled {
+export function settle(
+  order: Order,
+  amount: bigint,
+  accounts: ReadonlyMap<AccountId, Account>,
+  confirmed = false,
+): Settled {
   const tally = createTally(accounts)
   const refusal = refuseByStatus(tally, order)
-  if (refusal) return { ok: false, reason: refusal }
+  if (refusal && !(confirmed && refusal === 'account_frozen')) return { ok: false, reason: refusal }
   const fee = capturedFee(order, amount)
   tally.hold(order.from, -totalAmount(order))
   const postings = moved(tally, { ...order, amount, fee }, null)

@@ -10,6 +10,7 @@ import type {
   PostingId,
   QuoteId,
   RateId,
+  SuspenseId,
   TokenId,
   UserId,
   WebhookId,
@@ -28,6 +29,7 @@ type Kinds = {
   pst: PostingId
   qte: QuoteId
   rat: RateId
+  sus: SuspenseId
   tok: TokenId
   usr: UserId
   whk: WebhookId

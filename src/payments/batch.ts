@@ -9,6 +9,7 @@ import { type Context, type Outcome, type Posted, post } from '../ledger/post.ts
 import { lockContext, toOrder } from './context.ts'
 import { writeHolds } from './holds.ts'
 import { insertPayments } from './insert.ts'
+import { type NewInstruction, writeInstructions } from './instructions.ts'
 import { addToTechnicalAccounts, type PaymentPosting, writeMovements } from './movements.ts'
 import { type Payment, type PaymentRequest, paymentOf } from './payment.ts'
 import { SomeDeclined } from './refusals.ts'
@@ -94,6 +95,7 @@ function writePosted(
   const done = together([
     insertPayments(client, book, requests, payments, false),
     writeHolds(client, book, payments),
+    writeInstructions(client, book, postedAt, instructionsOf(requests, payments)),
     writeMovements(client, book, at, newId, postingsOf(payments, posted.outcomes), {
       ...posted,
       usedQuotes: usedBy(posted, payments),
@@ -150,9 +152,23 @@ function writeInitiated(
 /** How long a hold lasts where its request does not say. */
 const HOLD_LASTS = 7n * 24n * 3_600n * 1_000_000n
 
-function expiryOf({ terms }: PaymentRequest, at: Instant): string | null {
+/** And how long money may take that was announced. */
+const DEPOSIT_LASTS = 30n * 24n * 3_600n * 1_000_000n
+
+function expiryOf({ terms, kind }: PaymentRequest, at: Instant): string | null {
+  if (kind === 'deposit' && terms.type === 'rail') return formatInstant((at + DEPOSIT_LASTS) as Instant)
   if (terms.type !== 'hold') return null
   return formatInstant(terms.expiresAt ?? ((at + HOLD_LASTS) as Instant))
+}
+
+/** What rails have to be told of the payments that are pending on them. */
+function instructionsOf(requests: readonly PaymentRequest[], payments: readonly Payment[]): NewInstruction[] {
+  return requests.flatMap(({ terms }, index) => {
+    const payment = payments[index]
+    if (terms.type !== 'rail' || !terms.instruct || payment?.status !== 'pending') return []
+    const { direction, shown, sealedFor } = terms.instruct
+    return [{ paymentId: payment.id, rail: terms.rail, direction, shown, destination: sealedFor(payment.id) }]
+  })
 }
 
 function eventOf({ id, status }: Pick<Payment, 'id' | 'status'>): NewEvent {

@@ -33,8 +33,8 @@ export type RequestTerms =
   | { readonly type: 'plain' }
   /** Held until somebody captures it, or until then; null: a week from when it is made. */
   | { readonly type: 'hold'; readonly expiresAt: Instant | null }
-  /** Held until its rail has an answer. */
-  | { readonly type: 'rail'; readonly rail: string }
+  /** Held until its rail has an answer, which is told of it once this is committed. */
+  | { readonly type: 'rail'; readonly rail: string; readonly instruct: Instruct | null }
   | { readonly type: 'exchange'; readonly quote: QuoteId; readonly exchange: RequestedExchange }
   | { readonly type: 'refund'; readonly of: PaymentId; readonly exchange: RequestedExchange | null }
 
@@ -44,6 +44,14 @@ export type RequestedExchange = {
   readonly outOf: AccountFacts
   readonly into: AccountFacts
   readonly toAmount: bigint
+}
+
+/** What the rail is told of a payment: the destination is sealed for the payment that it belongs to. */
+export type Instruct = {
+  readonly direction: 'in' | 'out'
+  readonly sealedFor: (id: PaymentId) => Buffer | null
+  /** The destination as it may be shown. */
+  readonly shown: string | null
 }
 
 export const PLAIN: RequestTerms = { type: 'plain' }

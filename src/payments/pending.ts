@@ -20,7 +20,8 @@ import { requestsOf, STORED_COLUMNS, type StoredRow } from './stored_request.ts'
 
 /** How a pending payment is to end. An amount is in minor units; without one, a settled payment is what was held. */
 export type Ending =
-  | { readonly event: 'settle'; readonly amount: bigint | null }
+  /** `confirmed`: the money has moved outside already, so that a frozen account is no reason against it. */
+  | { readonly event: 'settle'; readonly amount: bigint | null; readonly confirmed?: boolean }
   | { readonly event: 'cancel' }
   | { readonly event: 'fail'; readonly reason: string }
   | { readonly event: 'expire' }
@@ -68,7 +69,7 @@ export async function endPending(
   const amount = ending.amount ?? row.amount
   // Nothing is held for money that comes in, so more of it may come.
   if (request.from.userId !== null && amount > row.amount) return refused('exceeds_hold', row.status)
-  const settled = settle(toOrder(request), amount, accounts)
+  const settled = settle(toOrder(request), amount, accounts, ending.confirmed)
   if (!settled.ok) return refused(settled.reason, row.status)
   const status = await finish('settle', { ...settled, amount, reason: null })
   return ended(client, book, at, id, status, audit)

@@ -74,7 +74,7 @@ async function requestOf(
 
 async function termsOf(directory: Directory, book: BookId, row: StoredRow): Promise<RequestTerms> {
   if (row.capture === 'manual') return { type: 'hold', expiresAt: null }
-  if (row.rail !== null) return { type: 'rail', rail: row.rail }
+  if (row.rail !== null) return { type: 'rail', rail: row.rail, instruct: null }
   const exchange = await exchangeOf(directory, book, row)
   if (row.refund_of !== null) return { type: 'refund', of: row.refund_of, exchange }
   if (exchange && row.quote_id) return { type: 'exchange', quote: row.quote_id, exchange }

@@ -124,7 +124,7 @@ function adjustmentRoute(app: App, { intake, directory, poster }: Gateway): void
       if (!account?.userId) throw fieldError('account', 'not_found', 'is no account here')
       const amount = parseAmount(written, account.currency)
       if (!amount) throw fieldError('amount', 'invalid_amount', 'is no positive amount of the currency')
-      const internal = await intake.internalAccount(book, account.currency.code)
+      const internal = await intake.technicalAccount(book, 'internal', account.currency.code)
       const [from, to] = direction === 'debit' ? [internal, account] : [account, internal]
       const terms = { fee: 0n, feePayer: 'receiver', description: reason, metadata: {} } as const
       const payment = await intake.complete({ kind: 'adjustment', from, to, amount, ...terms })

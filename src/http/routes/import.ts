@@ -139,7 +139,7 @@ async function checkLine(
       if (openingBalance === undefined) {
         throw fieldError(`accounts.${index}.opening_balance`, 'invalid_amount', 'is no amount of the currency')
       }
-      const internal = await gateway.intake.internalAccount(book, currency.code)
+      const internal = await gateway.intake.technicalAccount(book, 'internal', currency.code)
       return {
         currency,
         name: account.name ?? currency.code,

@@ -3,7 +3,7 @@ import { Type } from 'typebox'
 import type { AuditEntry } from '../../audit/audit.ts'
 import { inTransaction } from '../../database/connection.ts'
 import type { Gateway } from '../../gateway.ts'
-import type { UserId } from '../../ledger/id.ts'
+import type { BookId, UserId } from '../../ledger/id.ts'
 import type { PaymentStatus } from '../../ledger/payment.ts'
 import { decodeId } from '../../ledger/typeid.ts'
 import { parseAmount } from '../../money/amount.ts'
@@ -11,6 +11,7 @@ import { idempotencyKey } from '../../payments/intake.ts'
 import { type Ending, type EndingRefusal, endPending } from '../../payments/pending.ts'
 import { readPayments, type StoredPayment } from '../../payments/read.ts'
 import { checkRefund } from '../../payments/refund.ts'
+import { cancelOnRail } from '../../rails/cancel.ts'
 import { actorOf, isOperator, sessionOf } from '../authentication.ts'
 import { ApiError, type ErrorCode, fieldError } from '../errors.ts'
 import { answerOnce, keyHeader } from '../idempotency.ts'
@@ -70,21 +71,33 @@ export function paymentActionRoutes(app: App, gateway: Gateway): void {
     schema: describe({
       operationId: 'cancelPayment',
       summary: 'Let go of what is held',
-      description: 'For either side, or an operator.',
+      description:
+        'For either side, or an operator. Of a deposit or withdrawal it depends on how far its rail has come.',
       tag,
       access: writes,
-      errors: [...COMMON, 'not_capturable', 'unknown_field', 'unsupported_media_type'],
+      errors: [...COMMON, 'not_capturable', 'too_late_to_cancel', 'unknown_field', 'unsupported_media_type'],
       params,
       response: { 200: Payment },
     }),
     handler: async (request, reply) => {
       const payment = await visiblePayment(gateway, request, request.params.id)
+      if (payment.rail !== null) return reply.send(await cancelRailPayment(gateway, payment, sessionOf(request).book))
       if (payment.capture !== 'manual') throw new ApiError('not_capturable')
       return end(gateway, request, reply, payment, { event: 'cancel' })
     },
   })
 
   refundRoute(app, gateway)
+}
+
+/** The payment, canceled; or why it is not. Asked twice, it is canceled all the same. */
+async function cancelRailPayment(gateway: Gateway, payment: StoredPayment, book: BookId) {
+  if (payment.status === 'pending') await cancelOnRail(gateway, book, payment.id)
+  const now = (await readPayments(gateway.pool, book, [payment.id])).get(payment.id)
+  if (!now || now.status === 'pending') throw new ApiError('too_late_to_cancel')
+  gateway.watch.tell([payment.id])
+  if (now.status !== 'canceled') throw problemOfEnd('not_pending', now.status)
+  return presentPayment(now)
 }
 
 const COMMON: readonly ErrorCode[] = ['not_found', 'payment_not_pending', 'idempotency_key_reused']
@@ -218,7 +231,7 @@ class EndRefused extends Error {
 }
 
 /** A refused end, with the state that the payment is in. */
-function problemOfEnd(refusal: EndingRefusal, status: PaymentStatus): ApiError {
+export function problemOfEnd(refusal: EndingRefusal, status: PaymentStatus): ApiError {
   const codes: Record<EndingRefusal, ErrorCode> = {
     not_pending: 'payment_not_pending',
     expired: 'payment_not_pending',

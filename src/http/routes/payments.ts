@@ -212,11 +212,11 @@ export function madeOf(submitted: Submitted): Made {
   }
 }
 
-/** 202 while a payment is only initiated, 201 with any outcome. */
+/** 202 while a payment is only initiated or its rail has to decide, 201 with any outcome. */
 export function sendPayment(reply: FastifyReply, { payment, replayed }: Made): FastifyReply {
   if (replayed) reply.header('idempotent-replayed', 'true')
   return reply
-    .code(payment.status === 'initiated' ? 202 : 201)
+    .code(payment.status === 'initiated' || (payment.status === 'pending' && payment.rail !== null) ? 202 : 201)
     .header('location', `/v1/payments/${encodeId('pay', payment.id)}`)
     .send(presentPayment(payment))
 }

@@ -1,0 +1,128 @@
+import type { Queryable } from '../database/connection.ts'
+import type { RailCode } from '../ledger/account.ts'
+import type { BookId, PaymentId } from '../ledger/id.ts'
+
+// What rails are to do, or have been told: the table by which nothing is forgotten and nothing told by two at once.
+
+/** Which way money goes through a rail: `in` is a deposit, `out` a withdrawal. */
+export const DIRECTIONS = ['in', 'out'] as const
+export type Direction = (typeof DIRECTIONS)[number]
+
+/** A deposit or withdrawal as it is written, in the transaction of its payment. */
+export type NewInstruction = {
+  readonly paymentId: PaymentId
+  readonly rail: string
+  readonly direction: Direction
+  /** Sealed; null for a deposit. */
+  readonly destination: Buffer | null
+  readonly shown: string | null
+}
+
+/** Notes what rails have to be told once this transaction has committed. */
+export async function writeInstructions(
+  client: Queryable,
+  book: BookId,
+  stamp: string,
+  instructions: readonly NewInstruction[],
+): Promise<void> {
+  if (instructions.length === 0) return
+  await client.query({
+    name: 'write-rail-instructions',
+    text: `
+      insert into rail_instructions (book, attempt_at, created_at, payment_id, rail, direction, destination, shown)
+      select $1, $2, $2, v.* from unnest($3::uuid[], $4::text[], $5::text[], $6::bytea[], $7::text[]) as v`,
+    values: [
+      book,
+      stamp,
+      instructions.map(({ paymentId }) => paymentId),
+      instructions.map(({ rail }) => rail),
+      instructions.map(({ direction }) => direction),
+      instructions.map(({ destination }) => destination),
+      instructions.map(({ shown }) => shown),
+    ],
+  })
+}
+
+/** One that is due, with what its rail needs to know. Amounts in minor units. */
+export type DueInstruction = {
+  readonly payment_id: PaymentId
+  readonly book_name: string
+  readonly rail: RailCode
+  readonly direction: Direction
+  readonly state: 'waiting' | 'submitted'
+  readonly destination: Buffer | null
+  readonly attempts: number
+  readonly amount: bigint
+  readonly fee: bigint
+  readonly fee_payer: 'sender' | 'receiver'
+  readonly currency: string
+  readonly digits: number
+}
+
+/**
+ * Takes instructions that are due, for so many seconds: until then nobody else takes them, and after it anybody does, so
+ * that one whose node died is told again. Index: rail_instructions_due.
+ */
+export async function leaseDue(
+  client: Queryable,
+  book: BookId,
+  leaseSeconds: number,
+  most: number,
+): Promise<DueInstruction[]> {
+  const { rows } = await client.query<DueInstruction>({
+    name: 'lease-rail-instructions',
+    text: `
+      with clock as materialized (select clock_timestamp() as now),
+      due as materialized (
+        select i.book, i.payment_id
+          from rail_instructions i, clock
+         where i.book = $1 and i.attempt_at <= clock.now
+         order by i.attempt_at, i.payment_id
+         limit $3
+           for update of i skip locked
+      ), leased as (
+        update rail_instructions i
+           set attempt_at = clock.now + $2 * interval '1 second', attempts = i.attempts + 1
+          from due, clock
+         where i.book = due.book and i.payment_id = due.payment_id
+        returning i.*
+      )
+      select l.payment_id, b.name as book_name, l.rail, l.direction, l.state, l.destination, l.attempts,
+             p.amount, p.fee, p.fee_payer, p.currency, c.digits
+        from leased l
+        join books b on b.book = l.book
+        join payments p on p.book = l.book and p.id = l.payment_id
+        join currencies c on c.book = p.book and c.code = p.currency`,
+    values: [book, leaseSeconds, most],
+  })
+  return rows
+}
+
+/** Notes how an attempt went, and when to look again. */
+export async function rescheduleInstruction(
+  client: Queryable,
+  book: BookId,
+  id: PaymentId,
+  state: 'waiting' | 'submitted',
+  seconds: number,
+  error: string | null,
+): Promise<void> {
+  await client.query({
+    name: 'reschedule-rail-instruction',
+    text: `
+      update rail_instructions i
+         set state = $3, attempt_at = clock.now + $4 * interval '1 second', last_error = $5
+        from (select clock_timestamp() as now) as clock
+       where i.book = $1 and i.payment_id = $2 and i.state <> 'done'`,
+    values: [book, id, state, seconds, error],
+  })
+}
+
+/** There is nothing to do for it any more: its payment is final. */
+export async function finishInstruction(client: Queryable, book: BookId, id: PaymentId): Promise<void> {
+  await client.query({
+    name: 'finish-rail-instruction',
+    text: `update rail_instructions set state = 'done', attempt_at = null where book = $1 and payment_id = $2`,
+    values: [book, id],
+  })
+}

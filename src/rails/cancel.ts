@@ -1,0 +1,42 @@
+import type { Directory } from '../accounts/directory.ts'
+import { inTransaction, type Pool } from '../database/connection.ts'
+import type { RailCode } from '../ledger/account.ts'
+import type { BookId, PaymentId } from '../ledger/id.ts'
+import { finishInstruction } from '../payments/instructions.ts'
+import { endPending } from '../payments/pending.ts'
+import type { Rail } from './rail.ts'
+import { referenceOf, type Settlement } from './settlement.ts'
+
+type Options = {
+  readonly posting: Pool
+  readonly directory: Directory
+  readonly settlement: Settlement
+  readonly rails: ReadonlyMap<RailCode, Rail>
+}
+
+/**
+ * Tries to cancel a pending deposit or withdrawal: at once where its rail was not told yet, else by asking the rail,
+ * which may be too late. Whatever it says, the payment is then as it says.
+ */
+export async function cancelOnRail(options: Options, book: BookId, id: PaymentId): Promise<void> {
+  const { posting, directory, settlement, rails } = options
+  const told = await inTransaction(posting, async (client) => {
+    const { rows } = await client.query<{ rail: RailCode; attempts: number; book_name: string }>(
+      `select i.rail, i.attempts, b.name as book_name
+         from rail_instructions i
+         join books b on b.book = i.book
+        where i.book = $1 and i.payment_id = $2
+          for update of i`,
+      [book, id],
+    )
+    const [instruction] = rows
+    if (!instruction || instruction.attempts > 0) return instruction
+    const ended = await endPending(client, directory, book, id, { event: 'cancel' })
+    if (ended?.ok) await finishInstruction(client, book, id)
+    return undefined
+  })
+  const rail = told && rails.get(told.rail)
+  if (!told || !rail) return
+  // The rail is not called inside a transaction; what it answers is a report like any other.
+  await settlement.report(told.rail, await rail.cancel(referenceOf(told.book_name, id)))
+}

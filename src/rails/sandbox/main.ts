@@ -1,0 +1,42 @@
+import { once } from 'node:events'
+import type { AddressInfo } from 'node:net'
+import { run } from '../../run.ts'
+import { StartError } from '../../start_error.ts'
+import { BEHAVIORS } from './behavior.ts'
+import { createSandbox } from './server.ts'
+
+const HELP = `npm run sandbox-rail [-- --port N] [--secret TEXT] [--later SECONDS]
+
+Plays the rails wire, wallet and crypto_currency for a gateway that was started with
+  BGW_SANDBOX_RAIL_URL=http://127.0.0.1:N BGW_SANDBOX_RAIL_SECRET=TEXT npm start
+
+The last two digits of an amount say how it behaves:
+${Object.entries(BEHAVIORS)
+  .map(([digits, behavior]) => `  ${digits}  ${behavior}`)
+  .join('\n')}
+Any other is confirmed at once.
+`
+
+await run(async (stopped, _environment, args) => {
+  if (args.includes('--help')) return void process.stdout.write(HELP)
+  const port = Number(option(args, '--port') ?? '8090')
+  const later = Number(option(args, '--later') ?? '5')
+  const secret = option(args, '--secret') ?? 'sandbox'
+  if (!Number.isInteger(port) || port < 0 || port > 65_535) throw new StartError('--port must be a port')
+  if (!(later >= 0)) throw new StartError('--later must be a number of seconds')
+  const say = (line: string) => void process.stdout.write(`${line}\n`)
+  const server = createSandbox({ secret, laterMs: later * 1_000, say })
+  server.listen(port, '127.0.0.1')
+  await once(server, 'listening').catch((cause: Error) => {
+    throw new StartError(`cannot listen on port ${port}: ${cause.message}`, { cause })
+  })
+  say(`the sandbox rail listens on http://127.0.0.1:${(server.address() as AddressInfo).port}`)
+  await stopped
+  server.closeAllConnections()
+  server.close()
+})
+
+function option(args: readonly string[], name: string): string | undefined {
+  const index = args.indexOf(name)
+  return index < 0 ? undefined : args[index + 1]
+}

@@ -1,0 +1,169 @@
+import type { Directory } from '../accounts/directory.ts'
+import type { Books } from '../books/books.ts'
+import { idsAt, readClock } from '../database/clock.ts'
+import { type Client, inTransaction, type Pool } from '../database/connection.ts'
+import type { RailCode } from '../ledger/account.ts'
+import type { BookId, PaymentId } from '../ledger/id.ts'
+import { netAmount } from '../ledger/payment.ts'
+import { decodeId, encodeId } from '../ledger/typeid.ts'
+import type { Log } from '../log.ts'
+import { parseAmount } from '../money/amount.ts'
+import type { Direction } from '../payments/instructions.ts'
+import { finishInstruction } from '../payments/instructions.ts'
+import type { Intake } from '../payments/intake.ts'
+import { endPending } from '../payments/pending.ts'
+import { readPayments, type StoredPayment } from '../payments/read.ts'
+import type { Arrival, RailReport } from './rail.ts'
+import { bookStray, type Stray, type SuspenseReason } from './suspense.ts'
+
+/** Makes of what rails say what it means for the books: each report once, in whatever order and however often they come. */
+export type Settlement = {
+  /** What the report came to; `ignored` where it changes nothing, or names no payment of that rail. */
+  readonly report: (rail: RailCode, report: RailReport) => Promise<'applied' | 'ignored'>
+  readonly arrival: (rail: RailCode, arrival: Arrival) => Promise<'applied' | 'ignored'>
+}
+
+type Options = {
+  readonly pool: Pool
+  readonly directory: Directory
+  readonly intake: Intake
+  readonly books: Books
+  readonly log: Log
+  readonly tell: (ids: Iterable<PaymentId>) => void
+}
+
+/** Our name for an instruction, as rails get it: the book and the payment. */
+export function referenceOf(bookName: string, id: PaymentId): string {
+  return `${bookName}.${encodeId('pay', id)}`
+}
+
+export function createSettlement(options: Options): Settlement {
+  const { pool, books, log, tell } = options
+
+  async function report(rail: RailCode, said: RailReport): Promise<'applied' | 'ignored'> {
+    const [bookName = '', text = ''] = said.reference.split('.')
+    const book = await books.find(bookName)
+    const id = decodeId('pay', text)
+    if (!book || !id) return 'ignored'
+    const applied = await inTransaction(pool, (client) => applyReport(client, options, book.id, rail, id, said))
+    if (applied) tell([id])
+    else log.info({ rail, reference: said.reference, state: said.state }, 'a report of a rail changes nothing')
+    return applied ? 'applied' : 'ignored'
+  }
+
+  async function arrival(rail: RailCode, { book: name, railReference, ...arrived }: Arrival) {
+    const book = await books.find(name)
+    const account = book && (await options.directory.findTechnical(book.id, rail, arrived.currency))
+    const amount = account && parseAmount(arrived.amount, account.currency)
+    if (!book || !account || !amount) {
+      log.warn(
+        { rail, book: name, currency: arrived.currency, rail_reference: railReference },
+        'money arrived that no book can hold',
+      )
+      return 'ignored'
+    }
+    const stray = {
+      rail,
+      railReference,
+      direction: 'in',
+      currency: account.currency,
+      amount,
+      reason: 'unexpected',
+    } as const
+    const booked = await inTransaction(pool, (client) =>
+      putInSuspense(client, options, book.id, { ...stray, related: null }),
+    )
+    return booked ? 'applied' : 'ignored'
+  }
+
+  return { report, arrival }
+}
+
+async function applyReport(
+  client: Client,
+  options: Options,
+  book: BookId,
+  rail: RailCode,
+  id: PaymentId,
+  report: RailReport,
+): Promise<boolean> {
+  // One report of a payment at a time: what it means depends on the ones before.
+  await client.query('select from rail_instructions where book = $1 and payment_id = $2 and rail = $3 for update', [
+    ...[book, id, rail],
+  ])
+  const payment = (await readPayments(client, book, [id])).get(id)
+  if (payment?.rail !== rail) return false
+  switch (report.state) {
+    case 'confirmed':
+      return confirm(client, options, book, payment, rail, report)
+    case 'refused':
+      return end(client, options, book, id, { event: 'fail', reason: report.reason ?? 'refused' })
+    case 'canceled':
+      return end(client, options, book, id, { event: 'cancel' })
+    case 'processing':
+    case 'unknown':
+      return false
+  }
+}
+
+async function end(
+  client: Client,
+  { directory }: Options,
+  book: BookId,
+  id: PaymentId,
+  ending: Parameters<typeof endPending>[4],
+): Promise<boolean> {
+  const ended = await endPending(client, directory, book, id, ending)
+  if (ended?.ok) await finishInstruction(client, book, id)
+  return ended?.ok === true
+}
+
+/** Money has really moved: it is booked, on the payment where it fits, else in suspense. Never dropped. */
+async function confirm(
+  client: Client,
+  options: Options,
+  book: BookId,
+  payment: StoredPayment,
+  rail: RailCode,
+  report: RailReport,
+): Promise<boolean> {
+  const { id, currency } = payment
+  const direction: Direction = payment.kind === 'deposit' ? 'in' : 'out'
+  const expected = direction === 'in' ? payment.amount : netAmount(payment)
+  const moved = report.amount === null ? expected : parseAmount(report.amount, currency)
+  if (!moved) throw new Error(`the rail ${rail} confirms ${report.amount}, which is no amount of ${currency.code}`)
+  const railReference = report.railReference ?? report.reference
+  const stray = (reason: SuspenseReason, amount: bigint, way = direction) =>
+    putInSuspense(client, options, book, { rail, railReference, direction: way, currency, amount, reason, related: id })
+
+  if (payment.status === 'completed') {
+    // The same news again, unless the rail says that it moved other money.
+    return payment.railReference === railReference ? false : stray('twice', moved)
+  }
+  if (payment.status !== 'pending') return stray('late', moved)
+  if (direction === 'in' && moved !== expected) {
+    await end(client, options, book, id, { event: 'fail', reason: 'wrong_amount' })
+    return stray('wrong_amount', moved)
+  }
+  const ended = await endPending(client, options.directory, book, id, {
+    event: 'settle',
+    amount: null,
+    confirmed: true,
+  })
+  if (!ended?.ok) {
+    const reason = ended?.refusal ?? 'not_pending'
+    await end(client, options, book, id, reason === 'expired' ? { event: 'expire' } : { event: 'fail', reason })
+    return stray('late', moved)
+  }
+  await client.query('update payments set rail_reference = $3 where book = $1 and id = $2', [book, id, railReference])
+  await finishInstruction(client, book, id)
+  // A withdrawal of which less or more went out than was held for it.
+  if (moved < expected) await stray('wrong_amount', expected - moved, 'in')
+  if (moved > expected) await stray('wrong_amount', moved - expected, 'out')
+  return true
+}
+
+async function putInSuspense(client: Client, { intake }: Options, book: BookId, stray: Stray): Promise<boolean> {
+  const at = await readClock(client)
+  return bookStray(client, intake, book, at, idsAt(at), stray)
+}

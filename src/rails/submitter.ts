@@ -1,0 +1,138 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Pool } from '../database/connection.ts'
+import { isUnavailable } from '../database/faults.ts'
+import type { SecretBox } from '../database/secret_box.ts'
+import type { RailCode } from '../ledger/account.ts'
+import type { BookId, PaymentId } from '../ledger/id.ts'
+import { isFinal } from '../ledger/lifecycle.ts'
+import { netAmount } from '../ledger/payment.ts'
+import type { Log } from '../log.ts'
+import { formatAmount } from '../money/amount.ts'
+import { type DueInstruction, finishInstruction, leaseDue, rescheduleInstruction } from '../payments/instructions.ts'
+import { readPayments } from '../payments/read.ts'
+import type { Destination, Instruction, Rail, RailReport } from './rail.ts'
+import { referenceOf, type Settlement } from './settlement.ts'
+
+/** Tells rails what they have to do, and asks for what they do not report, on any number of nodes at once. */
+export type Submitter = {
+  /** Says that there may be something to tell: without it, it is found by looking. */
+  readonly wake: () => void
+  readonly stop: () => Promise<void>
+}
+
+type Options = {
+  readonly pool: Pool
+  readonly rails: ReadonlyMap<RailCode, Rail>
+  readonly settlement: Settlement
+  readonly secretBox: SecretBox
+  readonly log: Log
+  /** How long after a rail was told it is asked, where it has not reported by itself; doubled each time. */
+  readonly askAfterSeconds: number
+}
+
+const LOOK_EVERY_MS = 500
+const MOST_AT_ONCE = 50
+/** Longer than any call of a rail takes. */
+const LEASE_SECONDS = 60
+const LONGEST_WAIT_SECONDS = 3_600
+
+/** Where the destination of a withdrawal is sealed for. */
+export function placeOfDestination(book: BookId, id: PaymentId): string {
+  return `destination ${book}/${id}`
+}
+
+export function createSubmitter(options: Options): Submitter {
+  const stopping = new AbortController()
+  let woken = () => {}
+  let awake = Promise.resolve()
+  const sleep = () => {
+    awake = new Promise((resolve) => {
+      woken = resolve
+    })
+  }
+  sleep()
+
+  async function work(): Promise<void> {
+    while (!stopping.signal.aborted) {
+      const done = await submitDue(options).catch((error: unknown) => {
+        if (!isUnavailable(error)) options.log.error({ err: error }, 'could not look for instructions of rails')
+        return 0
+      })
+      if (done > 0) continue
+      const pause = delay(LOOK_EVERY_MS, undefined, { ref: false, signal: stopping.signal }).catch(() => undefined)
+      await Promise.race([awake, pause])
+      sleep()
+    }
+  }
+  const finished = work()
+
+  async function stop(): Promise<void> {
+    stopping.abort()
+    await finished
+  }
+  return { wake: () => woken(), stop }
+}
+
+/** One round over the books. Returns how many instructions were tried. */
+async function submitDue(options: Options): Promise<number> {
+  const { rows: books } = await options.pool.query<{ book: BookId }>(
+    `select b.book from books b
+      where exists (select from rail_instructions i where i.book = b.book and i.attempt_at <= clock_timestamp())`,
+  )
+  let total = 0
+  for (const { book } of books) {
+    const due = await leaseDue(options.pool, book, LEASE_SECONDS, MOST_AT_ONCE)
+    total += due.length
+    await Promise.all(due.map((instruction) => attempt(options, book, instruction)))
+  }
+  return total
+}
+
+/** Tells or asks once. Whatever goes wrong is tried again, later each time. */
+async function attempt(options: Options, book: BookId, due: DueInstruction): Promise<void> {
+  const { pool, rails, settlement, log, askAfterSeconds } = options
+  const { payment_id: id, rail: code, attempts } = due
+  try {
+    const payment = (await readPayments(pool, book, [id])).get(id)
+    if (!payment || isFinal(payment.status)) return await finishInstruction(pool, book, id)
+    const rail = rails.get(code)
+    if (!rail) throw new Error(`there is no rail ${code}`)
+    const said = await tellOrAsk(options, rail, book, due)
+    if (said.state === 'unknown') return await rescheduleInstruction(pool, book, id, 'waiting', 1, null)
+    await rescheduleInstruction(pool, book, id, 'submitted', later(askAfterSeconds, attempts), null)
+    if (said.state !== 'processing') await settlement.report(code, said)
+  } catch (error) {
+    log.warn({ err: error, payment: id, rail: code, attempts }, 'a rail could not be told')
+    const message = error instanceof Error ? error.message.slice(0, 500) : String(error)
+    await rescheduleInstruction(pool, book, id, due.state, later(1, attempts), message).catch(() => undefined)
+  }
+}
+
+function tellOrAsk(options: Options, rail: Rail, book: BookId, due: DueInstruction): Promise<RailReport> {
+  const reference = referenceOf(due.book_name, due.payment_id)
+  return due.state === 'waiting' ? rail.submit(instructionOf(options, book, due, reference)) : rail.lookUp(reference)
+}
+
+function instructionOf({ secretBox }: Options, book: BookId, due: DueInstruction, reference: string): Instruction {
+  const { amount, fee, fee_payer: feePayer, currency, digits, direction, rail, destination } = due
+  const units = direction === 'in' ? amount : netAmount({ amount, fee, feePayer })
+  return {
+    reference,
+    rail,
+    direction,
+    amount: formatAmount(units, { code: currency, digits }),
+    currency,
+    destination: destination && openDestination(secretBox, book, due.payment_id, destination),
+  }
+}
+
+/** Where a withdrawal goes, as it was sealed for its payment. */
+export function openDestination(secretBox: SecretBox, book: BookId, id: PaymentId, sealed: Buffer): Destination {
+  return JSON.parse(secretBox.open(sealed, placeOfDestination(book, id)))
+}
+
+/** Twice as long each time, at most an hour, and a little different for each, so that they do not all come at once. */
+function later(seconds: number, attempts: number): number {
+  const doubled = Math.min(seconds * 2 ** Math.min(attempts - 1, 12), LONGEST_WAIT_SECONDS)
+  return doubled * (0.8 + 0.4 * Math.random())
+}

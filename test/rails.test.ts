@@ -1,0 +1,319 @@
+import assert from 'node:assert/strict'
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { after, before, describe, it } from 'node:test'
+import { sign } from '../src/rails/sandbox/signature.ts'
+import { aGateway, anOperator, aUser, type TestGateway, type TestUser, until } from './harness/gateway.ts'
+import { allBalances, assertBooksAreRight, assertProblem, rowsOf, transfer } from './harness/paying.ts'
+
+// Deposits and withdrawals through rails that the sandbox plays, a process of its own (docs/rails.md).
+
+const SECRET = 'a secret of the test'
+const IBAN = { name: 'Ada Lovelace', iban: 'DE89 3704 0044 0532 0130 00' }
+
+let sandbox: { process: ChildProcess; url: string }
+let gateway: TestGateway
+let operator: TestUser
+before(async () => {
+  sandbox = await aSandbox()
+  gateway = await aGateway({
+    ...{ BGW_SANDBOX_RAIL_URL: sandbox.url, BGW_SANDBOX_RAIL_SECRET: SECRET, BGW_RAIL_ASK_SECONDS: '1' },
+  })
+  operator = await anOperator(gateway)
+})
+after(() => sandbox.process.kill())
+
+async function aSandbox(port = 0) {
+  const main = join(import.meta.dirname, '../src/rails/sandbox/main.ts')
+  const args = [main, '--port', String(port), '--secret', SECRET, '--later', '0.3']
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+  const [line] = await once(child.stdout, 'data')
+  const url = /http:\S+/.exec(String(line))?.[0] ?? ''
+  child.stdout.resume()
+  return { process: child, url }
+}
+
+async function aCustomer() {
+  const ada = await aUser(gateway)
+  return { ada, usd: await ada.account('USD') }
+}
+
+const deposit = (user: TestUser, account: string, amount: string, rail = 'wallet') =>
+  user.post('/v1/deposits', { account, rail, amount })
+
+const withdraw = (
+  user: TestUser,
+  account: string,
+  amount: string,
+  rail = 'wallet',
+  destination: object = { wallet: 'ada-1' },
+) => user.post('/v1/withdrawals', { account, rail, amount, destination })
+
+/** The payment once its rail has decided. */
+async function decided(user: TestUser, { body }: { body: any }) {
+  return (await user.get(`/v1/payments/${body.id}?wait=30`)).body
+}
+
+async function moneyOf(user: TestUser, id: string) {
+  const { body } = await user.get(`/v1/accounts/${id}`)
+  return [body.balance, body.held]
+}
+
+/** The suspense items about one payment, once there are so many. */
+async function suspenseOf(payment: string, count = 1): Promise<any[]> {
+  return until(async () => {
+    const { body } = await operator.get(`/v1/admin/suspense?related_id=${payment}`)
+    return body.data.length === count && body.data
+  })
+}
+
+describe('A deposit', () => {
+  for (const rail of ['wire', 'wallet', 'crypto_currency']) {
+    it(`by ${rail} is pending until the rail confirms it, and then money in the account`, async () => {
+      const { ada, usd } = await aCustomer()
+      const reply = await deposit(ada, usd, '25.00', rail)
+      assert.deepEqual([reply.status, reply.body.kind, reply.body.status], [202, 'deposit', 'pending'])
+      assert.equal(reply.headers.get('location'), `/v1/payments/${reply.body.id}`)
+      const done = await decided(ada, reply)
+      assert.deepEqual([done.status, done.rail, done.sender], ['completed', rail, rail])
+      assert.match(done.rail_reference, /^sbx_/)
+      assert.deepEqual(await moneyOf(ada, usd), ['125.00', '0.00'])
+    })
+  }
+
+  it('of which another amount arrives is failed, and the money waits in suspense for an operator', async () => {
+    const { ada, usd } = await aCustomer()
+    const done = await decided(ada, await deposit(ada, usd, '50.06'))
+    assert.deepEqual([done.status, done.failure_reason], ['failed', 'wrong_amount'])
+    assert.deepEqual(await moneyOf(ada, usd), ['100.00', '0.00'])
+    const [item] = await suspenseOf(done.id)
+    assert.deepEqual([item.amount, item.reason, item.direction, item.status], ['25.03', 'wrong_amount', 'in', 'open'])
+    const reply = await operator.post(`/v1/admin/suspense/${item.id}/resolve`, { account: usd, reason: 'It is Ada’s' })
+    assert.deepEqual([reply.status, reply.body.status], [201, 'completed'])
+    assert.equal((await moneyOf(ada, usd))[0], '125.03')
+    const again = await operator.post(`/v1/admin/suspense/${item.id}/resolve`, { account: usd, reason: 'Once more' })
+    assertProblem(again, 'already_resolved')
+  })
+
+  it('that is refused first and arrives later is not lost: it waits in suspense', async () => {
+    const { ada, usd } = await aCustomer()
+    const done = await decided(ada, await deposit(ada, usd, '10.09'))
+    assert.deepEqual([done.status, done.failure_reason], ['failed', 'refused_by_receiver'])
+    const [item] = await suspenseOf(done.id)
+    assert.deepEqual([item.reason, item.amount], ['late', '10.09'])
+  })
+})
+
+describe('A withdrawal', () => {
+  it('holds the money, and lets it go when the rail has paid out', async () => {
+    const { ada, usd } = await aCustomer()
+    const reply = await withdraw(ada, usd, '40.02')
+    assert.deepEqual([reply.status, reply.body.status, reply.body.receiver], [202, 'pending', 'wallet'])
+    assert.deepEqual(await moneyOf(ada, usd), ['100.00', '40.02'])
+    assert.equal((await decided(ada, reply)).status, 'completed')
+    assert.deepEqual(await moneyOf(ada, usd), ['59.98', '0.00'])
+  })
+
+  it('that the rail refuses gives the money back', async () => {
+    const { ada, usd } = await aCustomer()
+    const done = await decided(ada, await withdraw(ada, usd, '40.01'))
+    assert.deepEqual([done.status, done.failure_reason], ['failed', 'refused_by_receiver'])
+    assert.deepEqual(await moneyOf(ada, usd), ['100.00', '0.00'])
+  })
+
+  it('of more than there is is declined, and its rail never hears of it', async () => {
+    const { ada, usd } = await aCustomer()
+    const { status, body } = await withdraw(ada, usd, '100.10')
+    assert.deepEqual([status, body.status, body.decline_reason], [201, 'declined', 'insufficient_funds'])
+    const rows = await rowsOf(
+      gateway,
+      'select from rail_instructions i join payments p on p.id = i.payment_id and p.amount = 10010',
+    )
+    assert.deepEqual(rows, [])
+  })
+
+  for (const [amount, how] of [
+    ['10.03', 'is told twice'],
+    ['10.04', 'is never told, and has to be asked for'],
+    ['10.05', 'is lost by the rail, and told again'],
+    ['10.07', 'is told out of order'],
+    ['10.08', 'finds the rail away at first'],
+  ] as const) {
+    it(`is paid out exactly once where it ${how}`, async () => {
+      const { ada, usd } = await aCustomer()
+      const done = await decided(ada, await withdraw(ada, usd, amount))
+      assert.equal(done.status, 'completed')
+      assert.deepEqual(await moneyOf(ada, usd), [(100 - Number(amount)).toFixed(2), '0.00'])
+      assert.deepEqual((await operator.get(`/v1/admin/suspense?related_id=${done.id}`)).body.data, [])
+    })
+  }
+
+  it('of which less goes out leaves the rest in suspense', async () => {
+    const { ada, usd } = await aCustomer()
+    const done = await decided(ada, await withdraw(ada, usd, '20.06'))
+    assert.equal(done.status, 'completed')
+    const [item] = await suspenseOf(done.id)
+    assert.deepEqual([item.amount, item.direction, item.reason], ['10.03', 'in', 'wrong_amount'])
+  })
+
+  it('that is paid out after it was refused is booked: money that is gone is gone', async () => {
+    const { ada, usd } = await aCustomer()
+    const done = await decided(ada, await withdraw(ada, usd, '15.09'))
+    assert.equal(done.status, 'failed')
+    const [item] = await suspenseOf(done.id)
+    assert.deepEqual([item.amount, item.direction, item.reason], ['15.09', 'out', 'late'])
+    const { body } = await operator.post(`/v1/admin/suspense/${item.id}/resolve`, {
+      account: usd,
+      reason: 'Ada has it',
+    })
+    assert.equal(body.status, 'completed')
+    assert.deepEqual(await moneyOf(ada, usd), ['84.91', '0.00'])
+  })
+
+  it('can be canceled while the rail has not decided', async () => {
+    const { ada, usd } = await aCustomer()
+    const reply = await withdraw(ada, usd, '30.02')
+    const canceled = await ada.post(`/v1/payments/${reply.body.id}/cancel`)
+    assert.deepEqual([canceled.status, canceled.body.status], [200, 'canceled'])
+    assert.deepEqual(await moneyOf(ada, usd), ['100.00', '0.00'])
+    const done = await decided(ada, await withdraw(ada, usd, '30.00'))
+    assertProblem(await ada.post(`/v1/payments/${done.id}/cancel`), 'payment_not_pending')
+    assertProblem(await ada.post(`/v1/payments/${done.id}/capture`), 'not_capturable')
+  })
+
+  it('has a destination that is checked, kept sealed and never shown', async () => {
+    const { ada, usd } = await aCustomer()
+    for (const [rail, destination, field] of [
+      ['wire', { ...IBAN, iban: 'DE89370400440532013001' }, 'iban'],
+      ['wire', { iban: IBAN.iban }, 'name'],
+      ['wire', { ...IBAN, bic: 'NOBIC' }, 'bic'],
+      ['wire', { ...IBAN, colour: 'red' }, 'colour'],
+      ['wallet', {}, 'wallet'],
+      ['crypto_currency', { address: ' ' }, 'address'],
+    ] as const) {
+      const reply = await withdraw(ada, usd, '1.00', rail, destination)
+      assertProblem(reply, 'invalid_value')
+      assert.equal(reply.body.errors[0].field, `destination.${field}`)
+    }
+    const done = await decided(ada, await withdraw(ada, usd, '1.00', 'wire', IBAN))
+    assert.equal(done.status, 'completed')
+    assert.doesNotMatch(JSON.stringify(done), /0532/)
+    const rows = await rowsOf(
+      gateway,
+      `select encode(destination, 'escape') as sealed, shown from rail_instructions where shown like 'DE89%'`,
+    )
+    assert.equal(rows[0].shown, 'DE89…3000')
+    assert.doesNotMatch(rows[0].sealed, /Lovelace|0532/)
+  })
+
+  it('with an idempotency key is made once', async () => {
+    const { ada, usd } = await aCustomer()
+    const wish = { account: usd, rail: 'wallet', amount: '5.00', destination: { wallet: 'ada' } }
+    const key = { 'idempotency-key': 'w-1' }
+    const replies = await Promise.all(Array.from({ length: 4 }, () => ada.post('/v1/withdrawals', wish, key)))
+    assert.equal(new Set(replies.map(({ body }) => body.id)).size, 1)
+    await decided(ada, replies[0] as { body: any })
+    const again = await ada.post('/v1/withdrawals', wish, key)
+    assert.deepEqual([again.status, again.body.status], [202, 'pending'])
+    assert.equal((await moneyOf(ada, usd))[0], '95.00')
+  })
+})
+
+describe('A rail', () => {
+  it('that is down is told when it is back', async () => {
+    const own = await aSandbox()
+    const other = await aGateway({ BGW_SANDBOX_RAIL_URL: own.url, BGW_SANDBOX_RAIL_SECRET: SECRET })
+    own.process.kill()
+    await once(own.process, 'exit')
+    const ada = await aUser(other)
+    const usd = await ada.account('USD')
+    const reply = await withdraw(ada, usd, '10.00')
+    await until(
+      async () => (await rowsOf(other, 'select from rail_instructions where last_error is not null')).length > 0,
+    )
+    assert.equal((await ada.get(`/v1/payments/${reply.body.id}`)).body.status, 'pending')
+    const back = await aSandbox(Number(new URL(own.url).port))
+    assert.equal((await decided(ada, reply)).status, 'completed')
+    back.process.kill()
+  })
+
+  it('may report money that nobody announced: it is in suspense, once', async () => {
+    const arrival = { book: 'main', rail: 'wire', rail_reference: 'bank-1815', amount: '77.00', currency: 'EUR' }
+    const callback_url = `${gateway.url}/v1/rails/wire/callbacks`
+    const headers = { authorization: `Bearer ${SECRET}` }
+    for (let time = 0; time < 2; time += 1) {
+      const body = JSON.stringify({ ...arrival, callback_url })
+      assert.equal((await fetch(`${sandbox.url}/arrivals`, { method: 'POST', headers, body })).status, 202)
+    }
+    const { body } = await operator.get('/v1/admin/suspense?rail_reference=bank-1815')
+    assert.deepEqual(
+      body.data.map(({ amount, currency, reason }: any) => [amount, currency, reason]),
+      [['77.00', 'EUR', 'unexpected']],
+    )
+  })
+
+  it('proves who it is: a callback that is forged, old or of another rail changes nothing', async () => {
+    const { ada, usd } = await aCustomer()
+    const { body: payment } = await withdraw(ada, usd, '20.04')
+    const before = await allBalances(gateway)
+    const report = { reference: `main.${payment.id}`, rail: 'wallet', state: 'refused' }
+    const now = Math.floor(Date.now() / 1_000)
+    const call = (text: string, rail: string, secret: string, at: number) =>
+      gateway.anybody.post(`/v1/rails/${rail}/callbacks`, text, {
+        'webhook-id': 'msg_1',
+        'webhook-timestamp': String(at),
+        'webhook-signature': sign(secret, 'msg_1', String(at), text),
+      })
+    const text = JSON.stringify(report)
+    assertProblem(await call(text, 'wallet', 'guessed', now), 'unauthenticated')
+    assertProblem(await call(text, 'wallet', SECRET, now - 3_600), 'unauthenticated')
+    assertProblem(await call(text, 'wire', SECRET, now), 'unauthenticated')
+    assertProblem(await call('{"rail":"wallet"', 'wallet', SECRET, now), 'unauthenticated')
+    assertProblem(await call(text, 'pigeon', SECRET, now), 'not_found')
+    assertProblem(await gateway.anybody.post('/v1/rails/wallet/callbacks', text), 'unauthenticated')
+    const unknown = JSON.stringify({ ...report, reference: 'main.pay_00000000000000000000000000' })
+    assert.deepEqual((await call(unknown, 'wallet', SECRET, now)).body, { outcome: 'ignored' })
+    assert.deepEqual(await allBalances(gateway), before)
+    assert.equal((await decided(ada, { body: payment })).status, 'completed')
+  })
+})
+
+describe('An operator', () => {
+  it('settles or cancels by hand what no machine decides', async () => {
+    const manual = await aGateway()
+    const root = await anOperator(manual)
+    const ada = await aUser(manual)
+    const usd = await ada.account('USD')
+    const first = await deposit(ada, usd, '10.00', 'wire')
+    const second = await withdraw(ada, usd, '20.00')
+    assert.deepEqual([first.status, second.status], [202, 202])
+    assertProblem(await ada.post(`/v1/admin/payments/${first.body.id}/settle`, { reason: 'mine' }), 'forbidden')
+    const settled = await root.post(`/v1/admin/payments/${first.body.id}/settle`, { reason: 'Statement, line 7' })
+    const canceled = await root.post(`/v1/admin/payments/${second.body.id}/cancel`, { reason: 'Never paid out' })
+    assert.deepEqual([settled.body.status, canceled.body.status], ['completed', 'canceled'])
+    assert.equal(await ada.balance(usd), '110.00')
+    const again = await root.post(`/v1/admin/payments/${first.body.id}/cancel`, { reason: 'Too late' })
+    assertProblem(again, 'payment_not_pending')
+    const bobUsd = await (await aUser(manual)).account('USD')
+    const { body: plain } = await ada.post('/v1/payments', transfer(usd, bobUsd, '1.00'))
+    assertProblem(await root.post(`/v1/admin/payments/${plain.id}/settle`, { reason: 'No' }), 'not_on_rail')
+    const { body: audit } = await root.get('/v1/admin/audit?limit=2')
+    assert.deepEqual(audit.data.map(({ action }: any) => action).sort(), ['payment.cancel', 'payment.settle'])
+    await assertBooksAreRight(manual)
+  })
+})
+
+describe('After all of this', () => {
+  it('the books are right, and suspense holds what was not resolved', async () => {
+    await assertBooksAreRight(gateway)
+    const { body } = await operator.get('/v1/admin/suspense?status=open&currency=USD')
+    const open = body.data.reduce(
+      (sum: number, { direction, amount }: any) =>
+        sum + (direction === 'in' ? 1 : -1) * Math.round(Number(amount) * 100),
+      0,
+    )
+    const { body: accounts } = await operator.get('/v1/admin/accounts?code=suspense&currency=USD')
+    assert.equal(Math.round(Number(accounts.data[0].balance) * 100), open)
+  })
+})
