@@ -135,7 +135,9 @@ async function compareDrivers(tpcb: Server['connection']) {
   return { pgbench: pgbench ? await runPgbench(pgbench, tpcb, 3) : null, driver: runDriver(tpcb, 3) }
 }
 
-const ratioOf = ({ measured }: Result) => median(measured.map((each) => each.rate / each.tpcb))
+function ratioOf({ measured }: Result): number {
+  return median(measured.map((each) => each.rate / each.tpcb))
+}
 
 function summarize(result: Result, all: readonly Result[]) {
   const { name, what, against, bar, measured } = result

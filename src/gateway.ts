@@ -1,8 +1,8 @@
 import { createDirectory } from './accounts/directory.ts'
 import { createBooks, ensureMainBook, ensureTechnicalAccounts } from './books/books.ts'
 import type { Config } from './config.ts'
-import { type Connection, createPool } from './database/connection.ts'
-import { openSecretBox } from './database/secret_box.ts'
+import { type Connection, createPool, type Pool } from './database/connection.ts'
+import { openSecretBox, type SecretBox } from './database/secret_box.ts'
 import { createEvents } from './events/events.ts'
 import { presentEvent } from './http/present.ts'
 import { runJobs } from './identity/jobs.ts'
@@ -10,7 +10,6 @@ import { createMailer } from './identity/mail.ts'
 import { createSessions } from './identity/sessions.ts'
 import { createSignUp } from './identity/signup.ts'
 import { createLimiter } from './limits/limiter.ts'
-import { RAIL_CODES, type RailCode } from './ledger/account.ts'
 import type { Log } from './log.ts'
 import { beginInitiating, beginPosting, beginPostingAll } from './payments/batch.ts'
 import { createExpiry } from './payments/expiry.ts'
@@ -18,6 +17,7 @@ import { createIntake } from './payments/intake.ts'
 import { createPoster } from './payments/poster.ts'
 import { createWatch } from './payments/watch.ts'
 import { createWorker } from './payments/worker.ts'
+import { createRails } from './rails/rails.ts'
 import { createCamtReader } from './rails/wire/camt_reader.ts'
 import { createTotalsKeeper } from './reports/keep_totals.ts'
 import { openSealKey } from './seal/keys.ts'
@@ -26,11 +26,6 @@ import { addressRules } from './webhooks/address.ts'
 import { createCourier } from './webhooks/courier.ts'
 import { createDispatch } from './webhooks/dispatch.ts'
 import { createSender } from './webhooks/send.ts'
-import { createManualRail } from './rails/manual.ts'
-import type { Rail } from './rails/rail.ts'
-import { createSandboxRail } from './rails/sandbox/driver.ts'
-import { createSettlement } from './rails/settlement.ts'
-import { createSubmitter } from './rails/submitter.ts'
 
 /** Everything that the API stands on, wired by hand. `publicUrl` is asked when a mail is written. */
 export type Gateway = Awaited<ReturnType<typeof createGateway>>
@@ -63,20 +58,14 @@ export async function createGateway(connection: Connection, config: Config, publ
   const expiry = createExpiry({ pool: posting, directory, log, tell })
   const sessions = createSessions(pool, books, log, directory.forgetUser)
   const limiter = createLimiter(pool, log)
-  const rails = createRails(config, publicUrl)
-  const settlement = createSettlement({ pool: posting, directory, intake, books, log, tell })
-  const submitter = createSubmitter({
-    ...{ pool: posting, rails, settlement, secretBox, log, askAfterSeconds: config.railAskSeconds },
+  const { rails, settlement, submitter } = createRails(config, publicUrl, {
+    ...{ pool: posting, directory, intake, books, secretBox, log, tell },
   })
   const { signUp } = createSignUp({ pool, directory, intake, welcome: config.welcome })
   const sendMail = createMailer({ smtpUrl: config.smtpUrl, from: config.mailFrom, folder: config.mailFolder })
   const sealer = createSealer({ pool: sealing, key: sealKey, log })
   const jobs = await runJobs({ pool, sendMail, publicUrl, log })
-  const { allowPrivate, timeoutMs, retriesMs } = config.webhooks
-  const webhookRules = addressRules(allowPrivate)
-  const send = createSender({ rules: webhookRules, timeoutMs })
-  const dispatch = createDispatch(events.pool, presentEvent)
-  const courier = createCourier({ pool, secretBox, send, retriesMs, timeoutMs, dispatch, log })
+  const { webhookRules, courier } = createWebhooks(config, { pool, events, secretBox, log })
   const totals = createTotalsKeeper({ pool, log })
   const camtReader = createCamtReader()
 
@@ -125,14 +114,20 @@ export async function createGateway(connection: Connection, config: Config, publ
   }
 }
 
-/** Every rail: played by the sandbox where that is configured, else settled by hand and by bank statements. */
-function createRails({ sandboxRail }: Config, publicUrl: () => string): ReadonlyMap<RailCode, Rail> {
-  const railOf = (code: RailCode): Rail => {
-    if (!sandboxRail?.codes.includes(code)) return createManualRail(code)
-    const { url, secret } = sandboxRail
-    return createSandboxRail({ code, url, secret, callbackUrl: () => `${publicUrl()}/v1/rails/${code}/callbacks` })
-  }
-  return new Map(RAIL_CODES.map((code) => [code, railOf(code)]))
+type WebhookParts = {
+  readonly pool: Pool
+  readonly events: ReturnType<typeof createEvents>
+  readonly secretBox: SecretBox
+  readonly log: Log
+}
+
+function createWebhooks({ webhooks }: Config, { pool, events, secretBox, log }: WebhookParts) {
+  const { allowPrivate, timeoutMs, retriesMs } = webhooks
+  const webhookRules = addressRules(allowPrivate)
+  const send = createSender({ rules: webhookRules, timeoutMs })
+  const dispatch = createDispatch(events.pool, presentEvent)
+  const courier = createCourier({ pool, secretBox, send, retriesMs, timeoutMs, dispatch, log })
+  return { webhookRules, courier }
 }
 
 /** Two batches under way, one that is only stored, one that is all or none, a worker's, and three for what they look up. */

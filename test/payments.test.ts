@@ -86,6 +86,8 @@ describe('a payment', () => {
       expires_at: null,
       rail: null,
       rail_reference: null,
+      failure_reason: null,
+      authorized_amount: null,
       ...more,
       sender: ada.email,
       receiver: bob.email,

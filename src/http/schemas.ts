@@ -15,7 +15,22 @@ export const formats: Record<string, (text: string) => boolean> = {
   currency: (text) => /^[A-Z][A-Z0-9]{2,7}$/.test(text),
   ...Object.fromEntries(
     (
-      ['acc', 'aud', 'bke', 'bkf', 'dlv', 'evt', 'pay', 'pst', 'qte', 'rat', 'sus', 'tok', 'usr', 'whk'] satisfies Prefix[]
+      [
+        'acc',
+        'aud',
+        'bke',
+        'bkf',
+        'dlv',
+        'evt',
+        'pay',
+        'pst',
+        'qte',
+        'rat',
+        'sus',
+        'tok',
+        'usr',
+        'whk',
+      ] satisfies Prefix[]
     ).map((prefix) => [`${prefix}_id`, (text: string) => decodeId(prefix, text) !== undefined]),
   ),
 }

@@ -24,7 +24,8 @@ export async function refuseUnaskedBody(request: FastifyRequest): Promise<void> 
   const { body, routeOptions } = request
   const schema = routeOptions.schema as (FastifySchema & { readonly [OPTIONAL_BODY]?: true }) | undefined
   if (body === undefined && schema?.[OPTIONAL_BODY]) request.body = {}
-  if (body === undefined || body === null || schema?.body || schema?.hide) return
+  // Bytes are for a route that reads them itself.
+  if (body === undefined || body === null || Buffer.isBuffer(body) || schema?.body || schema?.hide) return
   if (typeof body !== 'object' || Array.isArray(body)) throw fieldError('body', 'invalid_type', 'must be an object')
   const names = Object.keys(body)
   if (names.length === 0) return

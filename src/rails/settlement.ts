@@ -23,7 +23,7 @@ export type Settlement = {
   readonly arrival: (rail: RailCode, arrival: Arrival) => Promise<'applied' | 'ignored'>
 }
 
-type Options = {
+export type SettlementOptions = {
   readonly pool: Pool
   readonly directory: Directory
   readonly intake: Intake
@@ -37,7 +37,7 @@ export function referenceOf(bookName: string, id: PaymentId): string {
   return `${bookName}.${encodeId('pay', id)}`
 }
 
-export function createSettlement(options: Options): Settlement {
+export function createSettlement(options: SettlementOptions): Settlement {
   const { pool, books, log, tell } = options
 
   async function report(rail: RailCode, said: RailReport): Promise<'applied' | 'ignored'> {
@@ -81,7 +81,7 @@ export function createSettlement(options: Options): Settlement {
 
 async function applyReport(
   client: Client,
-  options: Options,
+  options: SettlementOptions,
   book: BookId,
   rail: RailCode,
   id: PaymentId,
@@ -108,7 +108,7 @@ async function applyReport(
 
 async function end(
   client: Client,
-  { directory }: Options,
+  { directory }: SettlementOptions,
   book: BookId,
   id: PaymentId,
   ending: Parameters<typeof endPending>[4],
@@ -121,7 +121,7 @@ async function end(
 /** Money has really moved: it is booked, on the payment where it fits, else in suspense. Never dropped. */
 async function confirm(
   client: Client,
-  options: Options,
+  options: SettlementOptions,
   book: BookId,
   payment: StoredPayment,
   rail: RailCode,
@@ -163,7 +163,12 @@ async function confirm(
   return true
 }
 
-async function putInSuspense(client: Client, { intake }: Options, book: BookId, stray: Stray): Promise<boolean> {
+async function putInSuspense(
+  client: Client,
+  { intake }: SettlementOptions,
+  book: BookId,
+  stray: Stray,
+): Promise<boolean> {
   const at = await readClock(client)
   return bookStray(client, intake, book, at, idsAt(at), stray)
 }

@@ -20,7 +20,7 @@ export type Submitter = {
   readonly stop: () => Promise<void>
 }
 
-type Options = {
+export type SubmitterOptions = {
   readonly pool: Pool
   readonly rails: ReadonlyMap<RailCode, Rail>
   readonly settlement: Settlement
@@ -41,7 +41,7 @@ export function placeOfDestination(book: BookId, id: PaymentId): string {
   return `destination ${book}/${id}`
 }
 
-export function createSubmitter(options: Options): Submitter {
+export function createSubmitter(options: SubmitterOptions): Submitter {
   const stopping = new AbortController()
   let woken = () => {}
   let awake = Promise.resolve()
@@ -74,7 +74,7 @@ export function createSubmitter(options: Options): Submitter {
 }
 
 /** One round over the books. Returns how many instructions were tried. */
-async function submitDue(options: Options): Promise<number> {
+async function submitDue(options: SubmitterOptions): Promise<number> {
   const { rows: books } = await options.pool.query<{ book: BookId }>(
     `select b.book from books b
       where exists (select from rail_instructions i where i.book = b.book and i.attempt_at <= clock_timestamp())`,
@@ -89,7 +89,7 @@ async function submitDue(options: Options): Promise<number> {
 }
 
 /** Tells or asks once. Whatever goes wrong is tried again, later each time. */
-async function attempt(options: Options, book: BookId, due: DueInstruction): Promise<void> {
+async function attempt(options: SubmitterOptions, book: BookId, due: DueInstruction): Promise<void> {
   const { pool, rails, settlement, log, askAfterSeconds } = options
   const { payment_id: id, rail: code, attempts } = due
   try {
@@ -108,12 +108,17 @@ async function attempt(options: Options, book: BookId, due: DueInstruction): Pro
   }
 }
 
-function tellOrAsk(options: Options, rail: Rail, book: BookId, due: DueInstruction): Promise<RailReport> {
+function tellOrAsk(options: SubmitterOptions, rail: Rail, book: BookId, due: DueInstruction): Promise<RailReport> {
   const reference = referenceOf(due.book_name, due.payment_id)
   return due.state === 'waiting' ? rail.submit(instructionOf(options, book, due, reference)) : rail.lookUp(reference)
 }
 
-function instructionOf({ secretBox }: Options, book: BookId, due: DueInstruction, reference: string): Instruction {
+function instructionOf(
+  { secretBox }: SubmitterOptions,
+  book: BookId,
+  due: DueInstruction,
+  reference: string,
+): Instruction {
   const { amount, fee, fee_payer: feePayer, currency, digits, direction, rail, destination } = due
   const units = direction === 'in' ? amount : netAmount({ amount, fee, feePayer })
   return {

@@ -83,25 +83,7 @@ export function createSandbox(options: SandboxOptions): Server {
     }
   }
 
-  /** Reports until it is heard, for as long as somebody who restarts takes. */
-  async function call(url: string, message: object): Promise<void> {
-    const body = JSON.stringify(message)
-    for (let attempt = 0; attempt < 20; attempt += 1) {
-      const id = `msg_${randomUUID()}`
-      const timestamp = String(Math.floor(Date.now() / 1_000))
-      const signature = sign(options.secret, id, timestamp, body)
-      const headers = { 'webhook-id': id, 'webhook-timestamp': timestamp, 'webhook-signature': signature }
-      const response = await fetch(url, {
-        method: 'POST',
-        headers: { 'content-type': 'application/json', ...headers },
-        body,
-      }).catch(() => undefined)
-      await response?.arrayBuffer()
-      if (response?.ok) return
-      await delay(Math.min(50 * 2 ** attempt, 5_000), undefined, { ref: false })
-    }
-    throw new Error('nobody answers')
-  }
+  const call = (url: string, message: object) => callBack(options.secret, url, JSON.stringify(message))
 
   async function answer(request: IncomingMessage): Promise<{ status: number; body: object }> {
     if (request.headers.authorization !== `Bearer ${options.secret}`)
@@ -124,13 +106,32 @@ export function createSandbox(options: SandboxOptions): Server {
   }
 
   return createServer((request, response) => {
-    answer(request)
+    void answer(request)
       .catch((error: unknown) => ({ status: 400, body: { error: String(error) } }))
       .then(({ status, body }) => {
         options.say(`${request.method} ${request.url} ${status} ${JSON.stringify(body)}`)
         response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body))
       })
   })
+}
+
+/** Reports until it is heard, for as long as somebody who restarts takes. */
+async function callBack(secret: string, url: string, body: string): Promise<void> {
+  for (let attempt = 0; attempt < 20; attempt += 1) {
+    const id = `msg_${randomUUID()}`
+    const timestamp = String(Math.floor(Date.now() / 1_000))
+    const signature = sign(secret, id, timestamp, body)
+    const headers = { 'webhook-id': id, 'webhook-timestamp': timestamp, 'webhook-signature': signature }
+    const response = await fetch(url, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', ...headers },
+      body,
+    }).catch(() => undefined)
+    await response?.arrayBuffer()
+    if (response?.ok) return
+    await delay(Math.min(50 * 2 ** attempt, 5_000), undefined, { ref: false })
+  }
+  throw new Error('nobody answers')
 }
 
 function reportOf({ instruction, state, amount, reason, railReference }: Order): object {

@@ -1,0 +1,23 @@
+import type { Config } from '../config.ts'
+import { RAIL_CODES, type RailCode } from '../ledger/account.ts'
+import { createManualRail } from './manual.ts'
+import type { Rail } from './rail.ts'
+import { createSandboxRail } from './sandbox/driver.ts'
+import { createSettlement, type SettlementOptions } from './settlement.ts'
+import { createSubmitter, type SubmitterOptions } from './submitter.ts'
+
+type Parts = SettlementOptions & Pick<SubmitterOptions, 'secretBox'>
+
+/** Every rail, played by the sandbox where that is configured, else settled by hand; and what works for all of them. */
+export function createRails({ sandboxRail, railAskSeconds }: Config, publicUrl: () => string, parts: Parts) {
+  const railOf = (code: RailCode): Rail => {
+    if (!sandboxRail?.codes.includes(code)) return createManualRail(code)
+    const { url, secret } = sandboxRail
+    return createSandboxRail({ code, url, secret, callbackUrl: () => `${publicUrl()}/v1/rails/${code}/callbacks` })
+  }
+  const rails: ReadonlyMap<RailCode, Rail> = new Map(RAIL_CODES.map((code) => [code, railOf(code)]))
+  const settlement = createSettlement(parts)
+  const { pool, secretBox, log } = parts
+  const submitter = createSubmitter({ pool, rails, settlement, secretBox, log, askAfterSeconds: railAskSeconds })
+  return { rails, settlement, submitter }
+}
