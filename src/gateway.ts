@@ -58,9 +58,8 @@ export async function createGateway(connection: Connection, config: Config, publ
   const expiry = createExpiry({ pool: posting, directory, log, tell })
   const sessions = createSessions(pool, books, log, directory.forgetUser)
   const limiter = createLimiter(pool, log)
-  const { rails, settlement, submitter } = createRails(config, publicUrl, {
-    ...{ pool: posting, directory, intake, books, secretBox, log, tell },
-  })
+  const settling = { pool: posting, directory, intake, books, secretBox, log, tell }
+  const { rails, settlement, submitter } = createRails(config, publicUrl, settling)
   const { signUp } = createSignUp({ pool, directory, intake, welcome: config.welcome })
   const sendMail = createMailer({ smtpUrl: config.smtpUrl, from: config.mailFrom, folder: config.mailFolder })
   const sealer = createSealer({ pool: sealing, key: sealKey, log })
@@ -71,9 +70,8 @@ export async function createGateway(connection: Connection, config: Config, publ
 
   /** Finishes what was accepted, then lets go of everything, in reverse. */
   async function stop(): Promise<void> {
-    await Promise.all([poster.drain(), initiator.drain(), whole.drain()])
-    await submitter.stop()
-    await expiry.stop()
+    await Promise.all([poster, initiator, whole].map((each) => each.drain()))
+    await Promise.all([submitter, expiry].map((each) => each.stop()))
     await courier.stop()
     await worker.stop()
     watch.stop()
