@@ -66,6 +66,17 @@ describe('a second factor', () => {
     await until(async () => (await mailsTo(gateway, user.email)).some((mail) => mail.includes('Second factor added')))
   })
 
+  it('is asked for anew before money is paid out', async () => {
+    const user = await anEnrolled()
+    const destination = { wallet: 'mine' }
+    const wish = { account: await user.account('USD'), rail: 'wallet', amount: '10.00', destination }
+    await proofIsOld()
+    assertProblem(await user.post('/v1/withdrawals', wish), 'fresh_proof_required')
+    assert.equal((await user.get(`/v1/accounts/${wish.account}`)).body.held, '0.00')
+    await user.post('/v1/step-up', { password: PASSWORD, otp: codeOf(user.secret) })
+    assert.equal((await user.post('/v1/withdrawals', wish)).status, 202)
+  })
+
   it('is asked for at log-in, behind the right password only', async () => {
     const user = await anEnrolled()
     assertProblem(await logIn(user.email), 'otp_required')

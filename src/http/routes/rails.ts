@@ -2,6 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import type { AccountFacts } from '../../accounts/directory.ts'
 import type { Gateway } from '../../gateway.ts'
+import { hasSecondFactor } from '../../identity/second_factor.ts'
 import { RAIL_CODES, type RailCode } from '../../ledger/account.ts'
 import type { UserId } from '../../ledger/id.ts'
 import { parseAmount } from '../../money/amount.ts'
@@ -13,6 +14,7 @@ import { placeOfDestination } from '../../rails/submitter.ts'
 import { sessionOf } from '../authentication.ts'
 import { ApiError, type ErrorCode, fieldError } from '../errors.ts'
 import { keyHeader } from '../idempotency.ts'
+import { requireFreshProof } from '../proof.ts'
 import { type App, describe } from '../route.ts'
 import { Amount, Description, IdOf, Metadata, Nullable, OneOf, Payment } from '../schemas.ts'
 import { accountId } from '../transfer.ts'
@@ -59,10 +61,11 @@ export function railRoutes(app: App, gateway: Gateway): void {
       description:
         'Answers 202 with a pending payment: the money is held, and leaves when the rail confirms that it paid out. A ' +
         'payment that is declined is a 201. The destination of `wire` is `{name, iban, bic?}`, of `wallet` `{wallet}`, of ' +
-        '`crypto_currency` `{address, network?}`; it is stored encrypted and never shown again.',
+        '`crypto_currency` `{address, network?}`; it is stored encrypted and never shown again. Whoever has a second factor ' +
+        'needs a fresh proof of it (`POST /v1/step-up`).',
       tag,
       access: writes,
-      errors: ERRORS,
+      errors: [...ERRORS, 'fresh_proof_required'],
       body: Type.Object(
         {
           ...fields,
@@ -76,7 +79,9 @@ export function railRoutes(app: App, gateway: Gateway): void {
       ),
       response: { 201: Payment, 202: Payment },
     }),
-    handler: (request, reply) => {
+    handler: async (request, reply) => {
+      const { home, userId } = sessionOf(request)
+      if (await hasSecondFactor(gateway.pool, { book: home, userId })) await requireFreshProof(gateway, request)
       const { destination, ...asked } = request.body
       return move(gateway, request, reply, asked, 'out', destination)
     },
