@@ -31,6 +31,11 @@ type World = {
   readonly secrets: ReadonlySet<string>
 }
 
+/** Whether an answer of the call has an end: that of a stream has not. */
+function ends({ id }: Operation): boolean {
+  return id !== 'streamEvents'
+}
+
 describe('a book', () => {
   let gateway: TestGateway
   let root: TestUser
@@ -162,7 +167,7 @@ describe('a book', () => {
 
   it('shows nothing of itself in the lists of another, and all of it in its own', async () => {
     for (const { from, to } of bothWays()) {
-      for (const operation of operations.filter(({ method, inPath }) => method === 'GET' && inPath.length === 0)) {
+      for (const operation of operations.filter((each) => each.method === 'GET' && each.inPath.length === 0 && ends(each))) {
         for (const caller of callers(from)) {
           const query = operation.query.includes('limit') ? '?limit=200' : ''
           assertNothingOf(to, await send(caller, operation, operation.path + query), '', operation.id)
