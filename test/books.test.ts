@@ -167,7 +167,9 @@ describe('a book', () => {
 
   it('shows nothing of itself in the lists of another, and all of it in its own', async () => {
     for (const { from, to } of bothWays()) {
-      for (const operation of operations.filter((each) => each.method === 'GET' && each.inPath.length === 0 && ends(each))) {
+      for (const operation of operations.filter(
+        (each) => each.method === 'GET' && each.inPath.length === 0 && ends(each),
+      )) {
         for (const caller of callers(from)) {
           const query = operation.query.includes('limit') ? '?limit=200' : ''
           assertNothingOf(to, await send(caller, operation, operation.path + query), '', operation.id)
