@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { after } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { MAIN_BOOK } from '../../src/books/books.ts'
@@ -34,8 +34,14 @@ export type TestGateway = {
 }
 
 const running = new Set<() => Promise<void>>()
+/** The data folders of the gateways on each database. A mail is in that of the one that happened to send it. */
+const folders = new Map<string, Set<string>>()
 // At the end of the test file, whoever started them.
-after(() => Promise.all([...running].map((stop) => stop())))
+after(async () => {
+  await Promise.all([...running].map((stop) => stop()))
+  const all = [...folders.values()].flatMap((each) => [...each])
+  await Promise.all(all.map((folder) => rm(folder, { recursive: true, force: true })))
+})
 
 /** Starts a gateway; `settings` are environment variables. Give `database` to run two on one. */
 export async function aGateway(settings: Record<string, string> = {}, database?: TestCluster): Promise<TestGateway> {
@@ -50,6 +56,7 @@ export async function aGateway(settings: Record<string, string> = {}, database?:
   })
   let url = ''
   const inside = await createGateway({ connectionString: urlOf(own) }, config, () => url, createLog(config.logLevel))
+  folders.set(own.database, (folders.get(own.database) ?? new Set()).add(folder))
   const app = await createApp(inside)
   await app.listen({ port: 0, host: '127.0.0.1' })
   url = `http://127.0.0.1:${(app.server.address() as AddressInfo).port}`
@@ -59,7 +66,6 @@ export async function aGateway(settings: Record<string, string> = {}, database?:
       const undocumented = undocumentedAnswers(url, app.swagger())
       await app.close()
       await inside.stop()
-      await rm(folder, { recursive: true, force: true })
       assert.deepEqual(undocumented, [])
     })()
     return stopped
@@ -117,11 +123,17 @@ export async function mailedToken(gateway: TestGateway, email: string, earlier =
   })
 }
 
-/** All mails to that address, oldest first. */
-export async function mailsTo({ mailFolder }: TestGateway, email: string): Promise<string[]> {
-  const names = (await readdir(mailFolder)).filter((name) => !name.startsWith('.')).sort()
-  const mails = await Promise.all(names.map((name) => readFile(join(mailFolder, name), 'utf8')))
-  return mails.filter((mail) => mail.includes(`\nTo: ${email}\n`))
+/** All mails to that address, oldest first, whichever gateway of the database sent them. */
+export async function mailsTo({ mailFolder, database }: TestGateway, email: string): Promise<string[]> {
+  const siblings = [...(folders.get(database.database) ?? [])].map((folder) => join(folder, basename(mailFolder)))
+  const found = await Promise.all([...new Set([mailFolder, ...siblings])].map(mailsIn))
+  const inOrder = found.flat().sort((one, other) => (one.name < other.name ? -1 : 1))
+  return inOrder.map(({ mail }) => mail).filter((mail) => mail.includes(`\nTo: ${email}\n`))
+}
+
+async function mailsIn(folder: string): Promise<{ name: string; mail: string }[]> {
+  const names = (await readdir(folder)).filter((name) => !name.startsWith('.'))
+  return Promise.all(names.map(async (name) => ({ name, mail: await readFile(join(folder, name), 'utf8') })))
 }
 
 /** Asks again and again until there is an answer; throws after `seconds`. */
