@@ -1,14 +1,14 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import type { Directory } from '../accounts/directory.ts'
 import { inTransaction, type Pool } from '../database/connection.ts'
 import { isRaceLost, isUnavailable } from '../database/faults.ts'
+import { createRounds, type Rounds } from '../database/rounds.ts'
 import type { BookId, PaymentId } from '../ledger/id.ts'
 import type { Log } from '../log.ts'
 import { readExpired } from './holds.ts'
 import { endPending } from './pending.ts'
 
 /** Lets go of holds whose time is up, on any number of nodes at once. */
-export type Expiry = { readonly stop: () => Promise<void> }
+export type Expiry = Pick<Rounds, 'stop'>
 
 type Options = {
   readonly pool: Pool
@@ -21,25 +21,12 @@ const LOOK_EVERY_MS = 500
 const MOST_AT_ONCE = 100
 
 export function createExpiry(options: Options): Expiry {
-  const stopping = new AbortController()
-
-  async function look(): Promise<void> {
-    while (!stopping.signal.aborted) {
-      const expired = await expireAll(options).catch((error: unknown) => {
-        if (!isUnavailable(error)) options.log.error({ err: error }, 'could not look for holds that have run out')
-        return 0
-      })
-      if (expired > 0) continue
-      await delay(LOOK_EVERY_MS, undefined, { ref: false, signal: stopping.signal }).catch(() => undefined)
-    }
-  }
-  const finished = look()
-
-  async function stop(): Promise<void> {
-    stopping.abort()
-    await finished
-  }
-  return { stop }
+  return createRounds({
+    round: () => expireAll(options),
+    everyMs: LOOK_EVERY_MS,
+    log: options.log,
+    fault: 'could not look for holds that have run out',
+  })
 }
 
 /** One round over the books that have holds to let go of. Returns how many payments expired. */

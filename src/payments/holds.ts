@@ -28,7 +28,7 @@ export async function deleteHold(client: Queryable, book: BookId, id: PaymentId)
   })
 }
 
-/** Payments of any book whose time is up, the oldest first. Index: holds_by_expiry. */
+/** Payments of a book whose time is up, the oldest first. Index: holds_by_expiry. */
 export async function readExpired(client: Queryable, book: BookId, most: number): Promise<PaymentId[]> {
   const { rows } = await client.query<{ payment_id: PaymentId }>({
     name: 'expired-holds',

@@ -1,6 +1,5 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import type { Pool } from '../database/connection.ts'
-import { isUnavailable } from '../database/faults.ts'
+import { createRounds, type Rounds } from '../database/rounds.ts'
 import type { SecretBox } from '../database/secret_box.ts'
 import type { RailCode } from '../ledger/account.ts'
 import type { BookId, PaymentId } from '../ledger/id.ts'
@@ -14,11 +13,7 @@ import type { Destination, Instruction, Rail, RailReport } from './rail.ts'
 import { referenceOf, type Settlement } from './settlement.ts'
 
 /** Tells rails what they have to do, and asks for what they do not report, on any number of nodes at once. */
-export type Submitter = {
-  /** Says that there may be something to tell: without it, it is found by looking. */
-  readonly wake: () => void
-  readonly stop: () => Promise<void>
-}
+export type Submitter = Rounds
 
 export type SubmitterOptions = {
   readonly pool: Pool
@@ -42,35 +37,12 @@ export function placeOfDestination(book: BookId, id: PaymentId): string {
 }
 
 export function createSubmitter(options: SubmitterOptions): Submitter {
-  const stopping = new AbortController()
-  let woken = () => {}
-  let awake = Promise.resolve()
-  const sleep = () => {
-    awake = new Promise((resolve) => {
-      woken = resolve
-    })
-  }
-  sleep()
-
-  async function work(): Promise<void> {
-    while (!stopping.signal.aborted) {
-      const done = await submitDue(options).catch((error: unknown) => {
-        if (!isUnavailable(error)) options.log.error({ err: error }, 'could not look for instructions of rails')
-        return 0
-      })
-      if (done > 0) continue
-      const pause = delay(LOOK_EVERY_MS, undefined, { ref: false, signal: stopping.signal }).catch(() => undefined)
-      await Promise.race([awake, pause])
-      sleep()
-    }
-  }
-  const finished = work()
-
-  async function stop(): Promise<void> {
-    stopping.abort()
-    await finished
-  }
-  return { wake: () => woken(), stop }
+  return createRounds({
+    round: () => submitDue(options),
+    everyMs: LOOK_EVERY_MS,
+    log: options.log,
+    fault: 'could not look for instructions of rails',
+  })
 }
 
 /** One round over the books. Returns how many instructions were tried. */

@@ -1,0 +1,48 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Log } from '../log.ts'
+import { isUnavailable } from './faults.ts'
+
+/** Work beside the requests, done in rounds for as long as the node runs. */
+export type Rounds = {
+  /** Says that there may be something to do: without it, it is found by looking. */
+  readonly wake: () => void
+  /** Lets the round under way end, and begins no other. */
+  readonly stop: () => Promise<void>
+}
+
+type Options = {
+  /** Does what there is to do, and says how much that was: after something, the next round follows at once. */
+  readonly round: () => Promise<number>
+  readonly everyMs: number
+  readonly log: Log
+  /** What could not be done where a round throws. A database that is away is no fault, and is not logged. */
+  readonly fault: string
+}
+
+export function createRounds({ round, everyMs, log, fault }: Options): Rounds {
+  const stopping = new AbortController()
+  let woken = () => {}
+
+  async function work(): Promise<void> {
+    while (!stopping.signal.aborted) {
+      // Before the round, so that who wakes during it is not missed.
+      const awake = new Promise<void>((resolve) => {
+        woken = resolve
+      })
+      const done = await round().catch((error: unknown) => {
+        if (!isUnavailable(error)) log.error({ err: error }, fault)
+        return 0
+      })
+      if (done > 0) continue
+      const pause = delay(everyMs, undefined, { ref: false, signal: stopping.signal }).catch(() => undefined)
+      await Promise.race([awake, pause])
+    }
+  }
+  const finished = work()
+
+  async function stop(): Promise<void> {
+    stopping.abort()
+    await finished
+  }
+  return { wake: () => woken(), stop }
+}
