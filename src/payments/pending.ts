@@ -5,12 +5,13 @@ import { type Client, together } from '../database/connection.ts'
 import { formatInstant } from '../database/instant.ts'
 import { writeEvents } from '../events/write.ts'
 import type { BookId, Instant, PaymentId } from '../ledger/id.ts'
-import { type PaymentEvent, transitionsOf } from '../ledger/lifecycle.ts'
+import { type Transition, transitionsOf } from '../ledger/lifecycle.ts'
 import type { PaymentStatus } from '../ledger/payment.ts'
 import { release, settle } from '../ledger/post.ts'
 import type { Posting, Tally } from '../ledger/tally.ts'
 import { lockContext, toOrder } from './context.ts'
 import { deleteHold } from './holds.ts'
+import { finishInstruction } from './instructions.ts'
 import { type Move, movePayments } from './move.ts'
 import { addToTechnicalAccounts, writeMovements } from './movements.ts'
 import { requestsOf, STORED_COLUMNS, type StoredRow } from './stored_request.ts'
@@ -59,11 +60,10 @@ export async function endPending(
   if (!transition) return refused('not_pending', row.status)
   const timeIsUp = row.expires !== null && at >= row.expires
   if (ending.event === 'expire' && !timeIsUp) return refused('not_due', row.status)
-  const finish = (event: PaymentEvent, effect: Effect) => write(client, book, at, row, event, effect)
+  const finish = (effect: Effect) => write(client, book, at, row, transition, effect, audit)
   if (ending.event !== 'settle') {
     const reason = ending.event === 'fail' ? ending.reason : null
-    const status = await finish(ending.event, { ...release(toOrder(request), accounts), postings: [], reason })
-    return ended(client, book, at, id, status, audit)
+    return finish({ ...release(toOrder(request), accounts), postings: [], reason })
   }
   if (timeIsUp) return refused('expired', row.status)
   const amount = ending.amount ?? row.amount
@@ -71,20 +71,7 @@ export async function endPending(
   if (request.from.userId !== null && amount > row.amount) return refused('exceeds_hold', row.status)
   const settled = settle(toOrder(request), amount, accounts, ending.confirmed)
   if (!settled.ok) return refused(settled.reason, row.status)
-  const status = await finish('settle', { ...settled, amount, reason: null })
-  return ended(client, book, at, id, status, audit)
-}
-
-async function ended(
-  client: Client,
-  book: BookId,
-  at: Instant,
-  id: PaymentId,
-  status: PaymentStatus,
-  audit: AuditEntry | null,
-): Promise<Ended> {
-  if (audit) await writeAudit(client, book, at, idsAt(at), [{ ...audit, objectId: id }])
-  return { ok: true, status }
+  return finish({ ...settled, amount, reason: null })
 }
 
 function refused(refusal: EndingRefusal, status: PaymentStatus): Ended {
@@ -102,24 +89,24 @@ async function write(
   client: Client,
   book: BookId,
   at: Instant,
-  { id, kind, status }: Row,
-  event: PaymentEvent,
+  { id, kind, rail }: Row,
+  { event, to }: Transition,
   effect: Effect,
-): Promise<PaymentStatus> {
-  const [transition] = transitionsOf(status, event)
-  if (!transition) throw new Error(`a payment that is ${status} cannot ${event}`)
-  const { to } = transition
+  audit: AuditEntry | null,
+): Promise<Ended> {
   const { amount = null, fee = null, reason } = effect
   const newId = idsAt(at)
   const postings = effect.postings.map((posting) => ({ paymentId: id, paymentKind: kind, posting }))
   await together([
     movePayments(client, book, formatInstant(at), [{ id, event, status: to, reason, amount, fee }]),
     deleteHold(client, book, id),
+    rail !== null && finishInstruction(client, book, id),
     writeMovements(client, book, at, newId, postings, effect),
     writeEvents(client, book, at, newId, [{ type: `payment.${to}`, objectId: id }]),
+    writeAudit(client, book, at, newId, audit ? [{ ...audit, objectId: id }] : []),
     addToTechnicalAccounts(client, book, at, effect.deltas),
   ])
-  return to
+  return { ok: true, status: to }
 }
 
 async function readRow(client: Client, book: BookId, id: PaymentId, lock = ''): Promise<Row | undefined> {

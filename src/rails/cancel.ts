@@ -2,7 +2,6 @@ import type { Directory } from '../accounts/directory.ts'
 import { inTransaction, type Pool } from '../database/connection.ts'
 import type { RailCode } from '../ledger/account.ts'
 import type { BookId, PaymentId } from '../ledger/id.ts'
-import { finishInstruction } from '../payments/instructions.ts'
 import { endPending } from '../payments/pending.ts'
 import type { Rail } from './rail.ts'
 import { referenceOf, type Settlement } from './settlement.ts'
@@ -31,8 +30,7 @@ export async function cancelOnRail(options: Options, book: BookId, id: PaymentId
     )
     const [instruction] = rows
     if (!instruction || instruction.attempts > 0) return instruction
-    const ended = await endPending(client, directory, book, id, { event: 'cancel' })
-    if (ended?.ok) await finishInstruction(client, book, id)
+    await endPending(client, directory, book, id, { event: 'cancel' })
     return undefined
   })
   const rail = told && rails.get(told.rail)

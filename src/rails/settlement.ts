@@ -9,7 +9,6 @@ import { decodeId, encodeId } from '../ledger/typeid.ts'
 import type { Log } from '../log.ts'
 import { parseAmount } from '../money/amount.ts'
 import type { Direction } from '../payments/instructions.ts'
-import { finishInstruction } from '../payments/instructions.ts'
 import type { Intake } from '../payments/intake.ts'
 import { endPending } from '../payments/pending.ts'
 import { readPayments, type StoredPayment } from '../payments/read.ts'
@@ -114,7 +113,6 @@ async function end(
   ending: Parameters<typeof endPending>[4],
 ): Promise<boolean> {
   const ended = await endPending(client, directory, book, id, ending)
-  if (ended?.ok) await finishInstruction(client, book, id)
   return ended?.ok === true
 }
 
@@ -156,7 +154,6 @@ async function confirm(
     return stray('late', moved)
   }
   await client.query('update payments set rail_reference = $3 where book = $1 and id = $2', [book, id, railReference])
-  await finishInstruction(client, book, id)
   // A withdrawal of which less or more went out than was held for it.
   if (moved < expected) await stray('wrong_amount', expected - moved, 'in')
   if (moved > expected) await stray('wrong_amount', moved - expected, 'out')

@@ -6,7 +6,7 @@ import type { Gateway } from '../../gateway.ts'
 import { RAIL_CODES } from '../../ledger/account.ts'
 import { decodeId, encodeId } from '../../ledger/typeid.ts'
 import { formatAmount } from '../../money/amount.ts'
-import { DIRECTIONS, finishInstruction } from '../../payments/instructions.ts'
+import { DIRECTIONS } from '../../payments/instructions.ts'
 import { type Ending, endPending } from '../../payments/pending.ts'
 import { readPayments } from '../../payments/read.ts'
 import { resolveStray, SUSPENSE_REASONS } from '../../rails/suspense.ts'
@@ -45,14 +45,14 @@ const Suspense = Type.Object(
 
 /** What operators do about rails: settle or cancel what is stuck, and say whose the money in suspense is. */
 export function adminRailRoutes(app: App, gateway: Gateway): void {
-  endRoute(app, gateway, 'settle', 'Confirm a pending deposit or withdrawal by hand', () => ({
+  endRoute(app, gateway, 'settle', 'Confirm a pending deposit or withdrawal by hand', {
     ...{ event: 'settle', amount: null, confirmed: true },
-  }))
-  endRoute(app, gateway, 'cancel', 'Cancel a pending deposit or withdrawal by hand', () => ({ event: 'cancel' }))
+  })
+  endRoute(app, gateway, 'cancel', 'Cancel a pending deposit or withdrawal by hand', { event: 'cancel' })
   suspenseRoutes(app, gateway)
 }
 
-function endRoute(app: App, gateway: Gateway, verb: string, summary: string, ending: () => Ending): void {
+function endRoute(app: App, gateway: Gateway, verb: string, summary: string, ending: Ending): void {
   const errors: ErrorCode[] = ['not_found', 'payment_not_pending', 'idempotency_key_reused', 'account_closed']
   app.post(`/v1/admin/payments/:id/${verb}`, {
     config: { access, anyBook: true },
@@ -77,9 +77,8 @@ function endRoute(app: App, gateway: Gateway, verb: string, summary: string, end
       const detail = { reason: (request.body as { reason: string }).reason }
       const audit = { actor: actorOf(request), action: `payment.${verb}`, objectId: payment.id, detail }
       const answer = await answerOnce(gateway.posting, request, reply, async (client) => {
-        const ended = await endPending(client, gateway.directory, book, payment.id, ending(), audit)
+        const ended = await endPending(client, gateway.directory, book, payment.id, ending, audit)
         if (!ended?.ok) throw problemOfEnd(ended?.refusal ?? 'not_pending', ended?.status ?? payment.status)
-        await finishInstruction(client, book, payment.id)
         const now = (await readPayments(client, book, [payment.id])).get(payment.id)
         if (!now) throw new Error('a payment that ended is there')
         return { status: 200, body: presentPayment(now) }
