@@ -54,21 +54,21 @@ export async function postRequests(
  */
 export const beginPosting: BeginWrite = async (client, book, requests) => {
   const context = await lockContext(client, book, requests)
-  return (fresh, mint) => writePosted(client, book, fresh, context, mint)
+  return (fresh, mint) => writePosted(client, book, fresh, context, post(fresh.map(toOrder), context), mint)
 }
 
 /** The same, but all or none: throws SomeDeclined, before anything is written, where a rule refuses one of them. */
 export const beginPostingAll: BeginWrite = async (client, book, requests) => {
   const context = await lockContext(client, book, requests)
   return (fresh, mint) => {
-    const { outcomes } = post(fresh.map(toOrder), context)
+    const posted = post(fresh.map(toOrder), context)
     const declined = new Map<PaymentRequest, DeclineReason>()
     for (const [index, request] of fresh.entries()) {
-      const outcome = outcomes[index]
+      const outcome = posted.outcomes[index]
       if (outcome?.status === 'declined') declined.set(request, outcome.reason)
     }
     if (declined.size > 0) throw new SomeDeclined(declined)
-    return writePosted(client, book, fresh, context, mint)
+    return writePosted(client, book, fresh, context, posted, mint)
   }
 }
 
@@ -76,13 +76,12 @@ function writePosted(
   client: Queryable,
   book: BookId,
   requests: readonly PaymentRequest[],
-  context: Context,
+  { at }: Context,
+  posted: Posted,
   mint: Mint,
 ): Written {
-  const { at } = context
   const newId = idsAt(at)
   const minted = mint(at, newId)
-  const posted = post(requests.map(toOrder), context)
   const createdAt = formatInstant(minted.at)
   const postedAt = formatInstant(at)
   const payments = requests.map((request, index) => {
