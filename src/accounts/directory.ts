@@ -111,7 +111,14 @@ export function createDirectory(pool: Pool) {
     return facts
   }
 
-  return { load, find, findTechnical, forgetUser: kept.forgetUser }
+  /** The same, of a currency that the book must have: its lack is a fault. */
+  async function technicalAccount(book: BookId, code: TechnicalCode, currency: string): Promise<AccountFacts> {
+    const account = await findTechnical(book, code, currency)
+    if (!account) throw new Error(`book ${book} has no account ${code} in ${currency}`)
+    return account
+  }
+
+  return { load, find, findTechnical, technicalAccount, forgetUser: kept.forgetUser }
 }
 
 /** Facts by account, at most so many; and which accounts a user has among them. */

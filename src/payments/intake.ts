@@ -1,8 +1,7 @@
 import { createHash } from 'node:crypto'
-import type { AccountFacts, Directory } from '../accounts/directory.ts'
+import type { Directory } from '../accounts/directory.ts'
 import type { AuditEntry } from '../audit/audit.ts'
 import type { Queryable } from '../database/connection.ts'
-import type { TechnicalCode } from '../ledger/account.ts'
 import type { AccountId, BookId, Instant, QuoteId, UserId } from '../ledger/id.ts'
 import type { Capture, FeePayer, PaymentKind } from '../ledger/payment.ts'
 import { netAmount } from '../ledger/payment.ts'
@@ -101,18 +100,11 @@ export function createIntake(pool: Queryable, directory: Directory, schedule: Fe
     },
   ): Promise<PaymentRequest> {
     const { book, currency } = parts.from
-    const feeAccount = await technicalAccount(book, 'internal', currency.code)
+    const feeAccount = await directory.technicalAccount(book, 'internal', currency.code)
     return { terms: PLAIN, ...parts, book, currency, feeAccount, madeBy: null, key: null, audit: null }
   }
 
-  /** The book must have the currency. */
-  async function technicalAccount(book: BookId, code: TechnicalCode, currency: string): Promise<AccountFacts> {
-    const account = await directory.findTechnical(book, code, currency)
-    if (!account) throw new Error(`book ${book} has no account ${code} in ${currency}`)
-    return account
-  }
-
-  return { checkTransfer, complete, technicalAccount }
+  return { checkTransfer, complete, technicalAccount: directory.technicalAccount }
 }
 
 /** What a part of a quote comes to in its other currency, in proportion and rounded half-even once; the whole of it exactly. */

@@ -34,8 +34,8 @@ export async function checkRefund(
   const facts = await directory.load(book, [original.from, original.to], client)
   const payer = facts.get(original.to)
   const payee = facts.get(original.from)
-  const feeAccount = await directory.findTechnical(book, 'internal', currency.code)
-  if (!payer || !payee || !feeAccount) throw new Error(`payment ${id} names an account that is not there`)
+  const feeAccount = await directory.technicalAccount(book, 'internal', currency.code)
+  if (!payer || !payee) throw new Error(`payment ${id} names an account that is not there`)
   const request: PaymentRequest = {
     book,
     kind: 'refund',

@@ -50,8 +50,8 @@ async function requestOf(
 ): Promise<PaymentRequest> {
   const from = facts.get(row.from_account)
   const to = facts.get(row.to_account)
-  const feeAccount = await directory.findTechnical(book, 'internal', row.currency)
-  if (!from || !to || !feeAccount) throw new Error(`payment ${row.id} names an account that is not there`)
+  const feeAccount = await directory.technicalAccount(book, 'internal', row.currency)
+  if (!from || !to) throw new Error(`payment ${row.id} names an account that is not there`)
   const { kind, amount, fee, fee_payer: feePayer } = row
   return {
     book,
@@ -91,8 +91,7 @@ async function exchangeOf(directory: Directory, book: BookId, row: Exchanged): P
 
 /** The two accounts between the currencies of a conversion. The book must have both currencies. */
 export async function exchangeAccounts(directory: Directory, book: BookId, currency: string, toCurrency: string) {
-  const outOf = await directory.findTechnical(book, 'exchange', currency)
-  const into = await directory.findTechnical(book, 'exchange', toCurrency)
-  if (!outOf || !into) throw new Error(`book ${book} has no exchange account in ${currency} or ${toCurrency}`)
+  const outOf = await directory.technicalAccount(book, 'exchange', currency)
+  const into = await directory.technicalAccount(book, 'exchange', toCurrency)
   return { outOf, into }
 }
