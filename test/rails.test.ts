@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
-import { sign } from '../src/rails/sandbox/signature.ts'
+import { signatureOf } from '../src/webhooks/signature.ts'
 import { aGateway, anOperator, aUser, type TestGateway, type TestUser, until } from './harness/gateway.ts'
 import { assertBooksAreRight, assertProblem, rowsOf, transfer } from './harness/paying.ts'
 
@@ -266,7 +266,7 @@ describe('A rail', () => {
       gateway.anybody.post(`/v1/rails/${rail}/callbacks`, text, {
         'webhook-id': 'msg_1',
         'webhook-timestamp': String(at),
-        'webhook-signature': sign(secret, 'msg_1', String(at), text),
+        'webhook-signature': signatureOf(secret, 'msg_1', String(at), text),
       })
     const text = JSON.stringify(report)
     assertProblem(await call(text, 'wallet', 'guessed', now), 'unauthenticated')

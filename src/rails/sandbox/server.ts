@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { createServer, type IncomingMessage, type Server } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
+import { signatureOf } from '../../webhooks/signature.ts'
 import { behaviorOf } from './behavior.ts'
-import { sign } from './signature.ts'
 
 // The sandbox rail: a bank, a wallet and a chain that somebody plays. A process of its own that speaks HTTP, reports by
 // signed callbacks, and misbehaves on demand: the last digits of an amount say how (behavior.ts).
@@ -120,7 +120,7 @@ async function callBack(secret: string, url: string, body: string): Promise<void
   for (let attempt = 0; attempt < 20; attempt += 1) {
     const id = `msg_${randomUUID()}`
     const timestamp = String(Math.floor(Date.now() / 1_000))
-    const signature = sign(secret, id, timestamp, body)
+    const signature = signatureOf(secret, id, timestamp, body)
     const headers = { 'webhook-id': id, 'webhook-timestamp': timestamp, 'webhook-signature': signature }
     const response = await fetch(url, {
       method: 'POST',
