@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
+import { existsSync } from 'node:fs'
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -132,6 +133,8 @@ export async function mailsTo({ mailFolder, database }: TestGateway, email: stri
 }
 
 async function mailsIn(folder: string): Promise<{ name: string; mail: string }[]> {
+  // It is made with the first mail.
+  if (!existsSync(folder)) return []
   const names = (await readdir(folder)).filter((name) => !name.startsWith('.'))
   return Promise.all(names.map(async (name) => ({ name, mail: await readFile(join(folder, name), 'utf8') })))
 }
