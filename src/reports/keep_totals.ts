@@ -1,9 +1,8 @@
 import type { Pool } from '../database/connection.ts'
 import { isSettled, type Mark, markNow } from '../database/settled.ts'
-import { TECHNICAL_CODES } from '../ledger/account.ts'
 import { type BookId, firstIdAt, type Id, type Instant, instantOf } from '../ledger/id.ts'
 import type { Log } from '../log.ts'
-import { sumsOf, TECHNICAL } from './totals.ts'
+import { sumsOf } from './totals.ts'
 
 /** At most so many postings lie between two kept totals: what is added up for any moment that is asked for. */
 const STEP = 10_000
@@ -26,7 +25,7 @@ export async function keepNextTotals(pool: Pool, book: BookId, settled: Instant,
   const endOfStep = last && ((instantOf(last) + 1n) as Instant)
   const end = endOfStep && endOfStep < endOfDay ? endOfStep : endOfDay
   if (end > settled) return false
-  await pool.query(KEEP, [book, kept ?? NIL, firstIdAt(end), TECHNICAL_CODES])
+  await pool.query(KEEP, [book, kept ?? NIL, firstIdAt(end)])
   return true
 }
 
@@ -43,7 +42,6 @@ const NEXT = `
     from kept`
 
 const KEEP = `
-  with ${TECHNICAL}
   insert into posting_totals (book, before, currency, kind, debit, credit, postings, amount)
   select $1, $3, part.currency, part.kind, part.debit, part.credit, sum(part.postings), sum(part.amount)
     from (select t.currency, t.kind, t.debit, t.credit, t.postings, t.amount

@@ -1,5 +1,5 @@
 import type { Queryable } from '../database/connection.ts'
-import { TECHNICAL_CODES, type TechnicalCode } from '../ledger/account.ts'
+import type { TechnicalCode } from '../ledger/account.ts'
 import { type BookId, firstIdAt, type Instant } from '../ledger/id.ts'
 import type { PaymentKind } from '../ledger/payment.ts'
 
@@ -30,33 +30,26 @@ export async function totalsBefore(
   instants: readonly Instant[],
   currency: string | null = null,
 ): Promise<Total[][]> {
-  const { rows } = await client.query<Row>(TOTALS, [book, instants.map(firstIdAt), currency, TECHNICAL_CODES])
+  const { rows } = await client.query<Row>(TOTALS, [book, instants.map(firstIdAt), currency])
   const totals: Total[][] = instants.map(() => [])
   for (const { place, ...total } of rows) totals[Number(place) - 1]?.push(total)
   return totals
 }
 
-/** Statements that need to know which accounts are technical begin with this; `$1` is the book, `$4` all codes. */
-export const TECHNICAL = `
-  technical as materialized (
-    select a.id, a.code
-      from currencies c
-      join accounts a on a.book = c.book and a.currency = c.code and a.code = any($4)
-     where c.book = $1
-  )`
+/** Whose account one side of a posting is. A running balance is kept for users' accounts only, so most need no look-up. */
+const sideOf = (side: 'debit' | 'credit') => `
+         case when p.${side}_balance is not null then 'user'
+              else (select a.code from accounts a where a.book = p.book and a.id = p.${side}_account) end as ${side}`
 
-/** Sums of the postings with ids in [from, to), as the rows of posting_totals. */
+/** Sums of the postings with ids in [from, to), as the rows of posting_totals. `$1` is the book. */
 export const sumsOf = (from: string, to: string) => `
-  select p.currency, p.kind, coalesce(d.code, 'user') as debit, coalesce(r.code, 'user') as credit,
+  select p.currency, p.kind,${sideOf('debit')},${sideOf('credit')},
          count(*) as postings, sum(p.amount) as amount
     from postings p
-    left join technical d on d.id = p.debit_account
-    left join technical r on r.id = p.credit_account
    where p.book = $1 and p.id >= ${from} and p.id < ${to}
    group by 1, 2, 3, 4`
 
 const TOTALS = `
-  with ${TECHNICAL}
   select asked.place, part.currency, part.kind, part.debit, part.credit, sum(part.postings)::bigint as postings,
          sum(part.amount) as amount
     from unnest($2::uuid[]) with ordinality as asked (before, place)
