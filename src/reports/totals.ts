@@ -38,8 +38,8 @@ export async function totalsBefore(
 
 /** Whose account one side of a posting is. A running balance is kept for users' accounts only, so most need no look-up. */
 const sideOf = (side: 'debit' | 'credit') => `
-         case when p.${side}_balance is not null then 'user'
-              else (select a.code from accounts a where a.book = p.book and a.id = p.${side}_account) end as ${side}`
+         coalesce((select a.code from accounts a
+                    where p.${side}_balance is null and a.book = p.book and a.id = p.${side}_account), 'user') as ${side}`
 
 /** Sums of the postings with ids in [from, to), as the rows of posting_totals. `$1` is the book. */
 export const sumsOf = (from: string, to: string) => `
