@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { type JobHelpers, type Runner, run } from 'graphile-worker'
 import type { Pool } from '../database/connection.ts'
 import { silent } from '../database/jobs_log.ts'
@@ -12,8 +13,52 @@ import { findUser, findUserByEmail, type User } from './users.ts'
 
 type Options = { readonly pool: Pool; readonly sendMail: SendMail; readonly publicUrl: () => string; readonly log: Log }
 
-/** Runs jobs on this node until it is stopped. A job that fails is logged and tried again later, ever more slowly. */
-export async function runJobs(options: Options): Promise<Runner> {
+/** Jobs as they run on this node. `stop` lets those under way end. */
+export type Jobs = { readonly stop: () => Promise<void> }
+
+const AGAIN_AFTER_MS = 1_000
+
+/**
+ * Runs jobs on this node until it is stopped. A job that fails is logged and tried again later, ever more slowly. The
+ * library remembers for good where it could not look up its tasks, so a runner that finds no jobs for an error is
+ * replaced by another.
+ */
+export async function runJobs(options: Options): Promise<Jobs> {
+  const stopping = new AbortController()
+  let runner: Runner | undefined
+  let replacing: Promise<void> | undefined
+
+  async function begin(): Promise<void> {
+    const begun = await startRunner(options)
+    runner = begun
+    begun.events.on('worker:getJob:error', () => {
+      if (runner !== begun || stopping.signal.aborted) return
+      replacing ??= replace(begun).finally(() => {
+        replacing = undefined
+      })
+    })
+  }
+
+  async function replace(failed: Runner): Promise<void> {
+    await failed.stop().catch(() => undefined)
+    runner = undefined
+    while (!runner && !stopping.signal.aborted) {
+      await delay(AGAIN_AFTER_MS, undefined, { ref: false, signal: stopping.signal }).catch(() => undefined)
+      if (stopping.signal.aborted) return
+      await begin().catch((error: unknown) => options.log.warn({ err: error }, 'jobs could not be started'))
+    }
+  }
+
+  async function stop(): Promise<void> {
+    stopping.abort()
+    await replacing
+    await runner?.stop()
+  }
+  await begin()
+  return { stop }
+}
+
+async function startRunner(options: Options): Promise<Runner> {
   const runner = await run({
     pgPool: options.pool,
     concurrency: 2,
