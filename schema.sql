@@ -588,6 +588,7 @@ alter table webhook_cursors add constraint webhook_cursors_book_fkey FOREIGN KEY
 alter table webhook_deliveries add constraint webhook_deliveries_book_webhook_id_fkey FOREIGN KEY (book, webhook_id) REFERENCES webhooks(book, id);
 alter table webhooks add constraint webhooks_book_user_id_fkey FOREIGN KEY (book, user_id) REFERENCES users(book, id);
 
+CREATE INDEX accounts_by_code ON public.accounts USING btree (book, code, id) WHERE (code IS NOT NULL);
 CREATE INDEX accounts_by_user ON public.accounts USING btree (book, user_id, id) WHERE (user_id IS NOT NULL);
 CREATE INDEX audit_log_by_transaction ON public.audit_log USING btree (book, txid, id);
 CREATE INDEX bank_entries_by_status ON public.bank_entries USING btree (book, status, id);

@@ -7,7 +7,7 @@ import { ACCOUNT_COLUMNS, ACCOUNT_JOINS, type AccountRow, type AccountState, toA
 
 const amountOf = (sql: string) => ({ sql: fields.amountSql(sql, 'c.digits'), kind: fields.amount })
 
-/** The list of accounts. Indexes: accounts_by_user for a user's, the primary key for all. */
+/** The list of accounts. Indexes: accounts_by_user, accounts_by_code, and the primary key for all. */
 export const accounts: ListSpec<AccountRow, AccountState> = {
   fields: {
     id: {
@@ -22,7 +22,7 @@ export const accounts: ListSpec<AccountRow, AccountState> = {
     },
     code: { sql: 'a.code', kind: fields.choice(TECHNICAL_CODES), nullable: true },
     name: { sql: 'a.name', kind: fields.text },
-    currency: { sql: 'a.currency', kind: fields.text },
+    currency: { sql: 'a.currency', kind: fields.currency },
     balance: amountOf('a.balance'),
     held: amountOf('a.held'),
     available: amountOf('(a.balance - a.held + a.overdraft_limit)'),
@@ -32,7 +32,9 @@ export const accounts: ListSpec<AccountRow, AccountState> = {
     created_at: { sql: 'a.created_at', kind: fields.time, carried: 'created_at' },
     updated_at: { sql: 'a.updated_at', kind: fields.time },
   },
-  from: `accounts a ${ACCOUNT_JOINS}`,
+  table: 'accounts a',
+  joins: ACCOUNT_JOINS,
+  indexed: { inOrder: ['user_id', 'code'] },
   key: [{ sql: 'a.id', cast: 'uuid' }],
   show: `join accounts a on a.book = $1 and a.id = page.key0 ${ACCOUNT_JOINS}`,
   columns: ACCOUNT_COLUMNS,

@@ -1,19 +1,28 @@
-import { createHash } from 'node:crypto'
 import type { Queryable } from './connection.ts'
-import { type Field, type Kind, QueryError } from './list_fields.ts'
-import { conditionOf, type ListQuery } from './list_query.ts'
+import { readCursor, signatureOf, writeCursor } from './list_cursor.ts'
+import { type Field, QueryError } from './list_fields.ts'
+import { behind, isByKey, orderBy, orderOf, type Term } from './list_order.ts'
+import { conditionOf, type Filter, type ListQuery } from './list_query.ts'
 
 // Filters, sorting and keyset pagination for every list of the API. A list is described once (ListSpec) and read by one
 // statement in two steps: first the keys of the page, from as few tables as its filters and sorting need (PostgreSQL
 // leaves out a left join that nobody asks), then what is shown of these rows.
+//
+// What a page costs is bounded, whatever is asked for: rows come from an index in the order of the key, as far as the
+// filters that an index serves allow, and of these at most MOST_ROWS are looked at for the other filters. A page that
+// ends there may be short, and says where to go on. Another order than the key's is for so many rows only.
 
 /** What a list is made of. All SQL in it is ours; what callers send goes into parameters only. `$1` is the book. */
 export type ListSpec<Row, Item> = {
   readonly fields: Readonly<Record<string, Field>>
-  /** A table or view, and left joins on whole keys, so that one row stays one row. */
-  readonly from: string
-  /** Columns of `from` that together are unique; the first is a UUIDv7 or a transaction, so their order is the order of time. */
+  /** The table or view that its rows are of, with its alias, such as `payments p`. */
+  readonly table: string
+  /** Left joins on whole keys, so that one row stays one row. */
+  readonly joins?: string
+  /** Columns of the table that together are unique; the first is a UUIDv7 or a transaction, so their order is the order of time. */
   readonly key: readonly KeyColumn[]
+  /** What an index finds beside the key's own fields. */
+  readonly indexed?: Indexed
   /** What joins the rows of a page, by `page.key0`, `page.key1`…, with all that is shown. */
   readonly show: string
   readonly columns: string
@@ -22,9 +31,20 @@ export type ListSpec<Row, Item> = {
 
 export type KeyColumn = { readonly sql: string; readonly cast: 'uuid' | 'text' | 'xid8' }
 
-/** Whose rows: a condition over `from`, with `$1` the book and `$2`… the other values. */
+/** Fields whose equality an index serves; where several are asked for, the first of these. */
+export type Indexed = {
+  /** Only few rows have the same value; they come in whatever order. */
+  readonly few?: readonly string[]
+  /** Any number of rows may, and they come in the order of the key. */
+  readonly inOrder?: readonly string[]
+}
+
+/** Whose rows: conditions with `$1` the book and `$2`… the other values. */
 export type Scope = {
+  /** Over the table alone, and served by the index that the key's order comes from. */
   readonly where: string
+  /** What is hidden of these row by row, as far as it is not this; joins may be named. */
+  readonly showing?: string
   readonly values: readonly unknown[]
   /** A subquery `(…) owned` of accounts to read one after the other and merge; `where` may name its columns. */
   readonly perAccount?: string
@@ -32,156 +52,194 @@ export type Scope = {
 
 export type Page<Item> = { readonly data: Item[]; readonly next_cursor: string | null }
 
-type Term = { readonly sql: string; readonly cast: string; readonly nullable: boolean; readonly descending: boolean }
+/** How many rows a page looks at, and how many may be put into another order than that of the key. */
+export const MOST_ROWS = 20_000
+
+type Plan = {
+  readonly order: readonly Term[]
+  /** Conditions that an index serves, and those for which rows are looked at one by one. */
+  readonly bounds: readonly string[]
+  /** How many values these conditions name. */
+  readonly bound: number
+  readonly others: readonly string[]
+  /** How the rows within the bounds come: by an index in the order of the key, or few enough to be sorted. */
+  readonly way: 'inOrder' | 'few' | 'sorted'
+}
+
+type Param = (value: unknown) => string
 
 /**
  * One page, newest first where no order is asked for. Rows that arrive between two pages neither repeat nor hide others.
- * Throws QueryError where the query names what the list does not have, or its cursor comes from another query.
+ * It looks at no more than `most` rows: a page may have fewer than its limit, or none, and yet a next one.
+ * Throws QueryError where the query names what the list does not have, where its cursor comes from another query, and
+ * where more than `most` rows would have to be sorted.
  */
 export async function readPage<Row extends object, Item>(
   client: Queryable,
   spec: ListSpec<Row, Item>,
   scope: Scope,
   query: ListQuery,
+  most = MOST_ROWS,
 ): Promise<Page<Item>> {
-  const order = orderOf(spec, query)
-  const signature = signatureOf(query)
   const values: unknown[] = [...scope.values]
-  const keys = keysOf(spec, scope, query, order, signature, (value) => `$${values.push(value)}`)
-  const cursorColumns = order.map((_, index) => `page.k${index}::text as "cursor${index}"`)
-  const { rows } = await client.query<Row & Record<string, string | null>>(
+  const plan = planOf(spec, scope, query, values)
+  if (plan.way === 'sorted') await refuseMore(client, spec, scope, plan, values.slice(0, plan.bound), most)
+  const signature = signatureOf(spec.table, query)
+  const after =
+    query.cursor === null
+      ? null
+      : behind(plan.order, readCursor(query.cursor, signature, plan.order), (value) => `$${values.push(value)}`)
+  const cursorColumns = plan.order.map((_, index) => `page.k${index}::text as "cursor${index}"`)
+  const { rows } = await client.query<Row & Found>(
     `with page as materialized (
-       ${keys}
+       ${keysOf(spec, scope, plan, after, query.limit + 1, most)}
      )
-     select ${spec.columns}, ${cursorColumns.join(', ')}
+     select ${spec.columns}, page.is_found, page.is_end, ${cursorColumns.join(', ')}
        from page
        ${spec.show}
-      order by ${orderBy(order, (index) => `page.k${index}`)}`,
+      order by ${orderBy(plan.order, (index) => `page.k${index}`)}`,
     values,
   )
-  const more = rows.length > query.limit
-  const shown = more ? rows.slice(0, query.limit) : rows
-  const last = shown.at(-1)
-  return {
-    data: shown.map(spec.toItem),
-    next_cursor:
-      more && last
-        ? writeCursor(
-            signature,
-            order.map((_, index) => last[`cursor${index}`] ?? null),
-          )
-        : null,
+  return pageOf(rows, query.limit, spec.toItem, (row) =>
+    writeCursor(
+      signature,
+      plan.order.map((_, index) => row[`cursor${index}`] ?? null),
+    ),
+  )
+}
+
+/** A row of the page, or where looking at rows ended. */
+type Found = { is_found: boolean; is_end: boolean; [cursor: `cursor${number}`]: string | null }
+
+function pageOf<Row extends Found, Item>(
+  rows: readonly Row[],
+  limit: number,
+  toItem: (row: Row) => Item,
+  cursorAt: (row: Row) => string,
+): Page<Item> {
+  const end = rows.findIndex((row) => row.is_end)
+  const found = (end < 0 ? rows : rows.slice(0, end + 1)).filter((row) => row.is_found)
+  const last = found.length > limit ? found[limit - 1] : rows[end]
+  return { data: found.slice(0, limit).map(toItem), next_cursor: last ? cursorAt(last) : null }
+}
+
+function planOf<Row, Item>(spec: ListSpec<Row, Item>, scope: Scope, query: ListQuery, values: unknown[]): Plan {
+  const { fields, indexed: { few = [], inOrder = [] } = {} } = spec
+  const param: Param = (value) => `$${values.push(value)}`
+  const keys = spec.key.map(({ sql }) => sql)
+  const equal = [...few, ...inOrder].find((name) => query.filters.some((filter) => isEquality(filter, name)))
+  const bounds: string[] = []
+  const left: Filter[] = []
+  for (const filter of query.filters) {
+    const bound = boundOf(fields, keys, filter, equal, param)
+    if (bound) bounds.push(bound.sql)
+    if (!bound?.isAll) left.push(filter)
   }
+  const bound = values.length
+  const others = left.map((filter) => conditionOf(fields, keys, filter, param))
+  if (scope.showing) others.push(`(${scope.showing})`)
+  const order = orderOf(spec, query.sort)
+  const isFew = equal !== undefined && few.includes(equal)
+  return { order, bounds, bound, others, way: isFew ? 'few' : isByKey(spec, order) ? 'inOrder' : 'sorted' }
+}
+
+/** What an index can say of a filter, and whether that is all of it; undefined where there is none for it. */
+function boundOf(
+  fields: Readonly<Record<string, Field>>,
+  keys: readonly string[],
+  filter: Filter,
+  equal: string | undefined,
+  param: Param,
+): { readonly sql: string; readonly isAll: boolean } | undefined {
+  if (!('field' in filter)) return undefined
+  const field = fields[filter.field]
+  if (equal !== undefined && isEquality(filter, equal)) {
+    if (!field?.lookup) return { sql: conditionOf(fields, keys, filter, param), isAll: true }
+    return { sql: `${field.lookup.sql} = ${param(field.lookup.valueOf(filter.value))}`, isAll: false }
+  }
+  if (!field?.carried || filter.operator === 'ne' || filter.operator === 'like') return undefined
+  if (filter.operator !== 'in') return { sql: conditionOf(fields, keys, filter, param), isAll: true }
+  if (field.carried !== 'id') return undefined
+  // Ids of several columns are found by the first of them.
+  const firsts = filter.value.split(',').map((value) => [field.kind.parse(value) ?? []].flat()[0])
+  if (firsts.includes(undefined)) return undefined
+  return { sql: `${keys[0]} = any(${param(firsts)}::uuid[])`, isAll: false }
+}
+
+function isEquality(filter: Filter, field: string): boolean {
+  return 'field' in filter && filter.field === field && filter.operator === 'eq'
 }
 
 /** The statement for the keys of one page, and one more row to know whether there is a next. */
 function keysOf<Row, Item>(
   spec: ListSpec<Row, Item>,
   scope: Scope,
-  query: ListQuery,
-  order: readonly Term[],
-  signature: string,
-  param: (value: unknown) => string,
+  { order, bounds, others, way }: Plan,
+  after: string | null,
+  limit: number,
+  most: number,
 ): string {
-  const keyNames = spec.key.map(({ sql }) => sql)
-  const conditions = [`(${scope.where})`]
-  for (const filter of query.filters) conditions.push(conditionOf(spec.fields, keyNames, filter, param))
-  if (query.cursor !== null) conditions.push(after(order, readCursor(query.cursor, signature, order), param))
   const columns = [
-    ...keyNames.map((sql, index) => `${sql} as key${index}`),
+    ...spec.key.map(({ sql }, index) => `${sql} as key${index}`),
     ...order.map(({ sql }, index) => `${sql} as k${index}`),
   ]
-  const each = `
-       select ${columns.join(', ')}
-         from ${spec.from}
-        where ${conditions.join('\n          and ')}
-        order by ${orderBy(order, (index) => order[index]?.sql ?? '')}
-        limit ${query.limit + 1}`
+  const { table, joins = '' } = spec
+  const alias = aliasOf(table)
+  const within = [`(${scope.where})`, ...bounds]
+  const byTerms = orderBy(order, (index) => order[index]?.sql ?? '')
+  const behindLast = after === null ? [] : [after]
+  const each =
+    way === 'inOrder' && others.length > 0
+      ? `
+       select ${columns.join(', ')}, coalesce(${all(others)}, false) as is_found, ${alias}.walked = ${most} as is_end
+         from (select ${alias}.*, row_number() over () as walked
+                 from (select ${alias}.* from ${table}
+                        where ${all([...within, ...behindLast])}
+                        order by ${byTerms} limit ${most}) ${alias}) ${alias} ${joins}
+        where ${all(others)} or ${alias}.walked = ${most}
+        order by ${byTerms}
+        limit ${limit}`
+      : `
+       select ${columns.join(', ')}, true as is_found, false as is_end
+         from ${way === 'few' ? `(select ${alias}.* from ${table} where ${all(within)} offset 0) ${alias}` : table} ${joins}
+        where ${all([...(way === 'few' ? [] : within), ...others, ...behindLast])}
+        order by ${byTerms}
+        limit ${limit}`
   if (!scope.perAccount) return each
   return `select each.* from ${scope.perAccount} cross join lateral (${each}) each
-     order by ${orderBy(order, (index) => `each.k${index}`)} limit ${query.limit + 1}`
+     order by ${orderBy(order, (index) => `each.k${index}`)} limit ${limit}`
 }
 
-/** What to sort by: the fields asked for, ended by the key, so that no two rows are equal. */
-function orderOf<Row, Item>(spec: ListSpec<Row, Item>, query: ListQuery): Term[] {
-  const terms: Term[] = []
-  const end = (descending: boolean): Term[] => [
-    ...terms,
-    ...spec.key.map(({ sql, cast }) => ({ sql, cast, nullable: false, descending })),
-  ]
-  for (const { field: name, descending } of query.sort) {
-    const field = spec.fields[name]
-    if (!field) throw new QueryError('sort', `there is no field '${name}'`)
-    // Behind the key nothing can be equal any more.
-    if (field.carried) return end(descending)
-    const { cast } = field.kind
-    // Cast as the cursor's values will be: metadata is sorted as its text.
-    terms.push({ sql: `${field.sql}::${cast}`, cast, nullable: field.nullable === true, descending })
-  }
-  return end(terms[0]?.descending ?? true)
+function all(conditions: readonly string[]): string {
+  return conditions.length === 0 ? 'true' : `(${conditions.join('\n          and ')})`
 }
 
-function orderBy(order: readonly Term[], name: (index: number) => string): string {
-  return order
-    .map((term, index) => `${name(index)}${term.descending ? ' desc' : ''}${term.nullable ? ' nulls last' : ''}`)
-    .join(', ')
+function aliasOf(table: string): string {
+  return table.split(' ').at(-1) ?? table
 }
 
-/** The rows behind the last one of the page before: nulls are last in either direction. */
-function after(order: readonly Term[], last: readonly (string | null)[], param: (value: unknown) => string): string {
-  const values = order.map((term, index) => (last[index] === null ? null : `${param(last[index])}::${term.cast}`))
-  const uniform = order.every((term) => !term.nullable && term.descending === order[0]?.descending)
-  if (uniform) {
-    const comparison = order[0]?.descending ? '<' : '>'
-    return `(${order.map(({ sql }) => sql).join(', ')}) ${comparison} (${values.join(', ')})`
-  }
-  const alternatives = order.flatMap((term, index) => {
-    const value = values[index]
-    if (value === null || value === undefined) return []
-    const behind = `${term.sql} ${term.descending ? '<' : '>'} ${value}`
-    const equal = order
-      .slice(0, index)
-      .map(({ sql }, before) => (values[before] === null ? `${sql} is null` : `${sql} = ${values[before]}`))
-    return [[...equal, term.nullable ? `(${behind} or ${term.sql} is null)` : behind].join(' and ')]
-  })
-  return `(${alternatives.join(' or ')})`
-}
-
-/** A cursor goes with the filters and the order that it was made with, and with no others. */
-function signatureOf({ filters, sort }: ListQuery): string {
-  return createHash('sha256').update(JSON.stringify({ filters, sort })).digest('base64url').slice(0, 12)
-}
-
-function writeCursor(signature: string, values: readonly (string | null)[]): string {
-  return Buffer.from(JSON.stringify([signature, ...values])).toString('base64url')
-}
-
-/** What each type looks like as PostgreSQL writes it: a cursor that somebody made up must not reach a cast. */
-const WRITTEN: Record<Kind['cast'], RegExp> = {
-  uuid: /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/,
-  numeric: /^-?\d{1,60}(\.\d{1,40})?$/,
-  timestamptz: /^\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2}(\.\d{1,6})?\+00$/,
-  text: /^[^\0]*$/,
-  xid8: /^\d{1,19}$/,
-}
-
-function readCursor(cursor: string, signature: string, order: readonly Term[]): (string | null)[] {
-  const refuse = (message: string): never => {
-    throw new QueryError('cursor', message)
-  }
-  let parts: unknown
-  try {
-    parts = JSON.parse(Buffer.from(cursor, 'base64url').toString())
-  } catch {
-    return refuse('is not a cursor of this list')
-  }
-  if (!Array.isArray(parts) || typeof parts[0] !== 'string') return refuse('is not a cursor of this list')
-  if (parts[0] !== signature) return refuse('belongs to a query with other filters or another order')
-  const values: unknown[] = parts.slice(1)
-  const fit = (value: unknown, { cast, nullable }: Term) =>
-    value === null ? nullable : typeof value === 'string' && value.isWellFormed() && WRITTEN[cast]?.test(value) === true
-  if (values.length !== order.length || !order.every((term, index) => fit(values[index], term))) {
-    return refuse('is not a cursor of this list')
-  }
-  return values as (string | null)[]
+/** Another order than the key's means to read all rows within the bounds for each page. */
+async function refuseMore<Row, Item>(
+  client: Queryable,
+  { table, key, indexed: { few = [], inOrder = [] } = {} }: ListSpec<Row, Item>,
+  scope: Scope,
+  { bounds, order }: Plan,
+  values: unknown[],
+  most: number,
+): Promise<void> {
+  const descending = order.at(-1)?.descending ? ' desc' : ''
+  const each = `select from ${table} where ${all([`(${scope.where})`, ...bounds])}
+                order by ${key.map(({ sql }) => sql + descending).join(', ')} limit ${most + 1}`
+  const { rows } = await client.query<{ count: bigint }>(
+    scope.perAccount
+      ? `select count(*) as count from ${scope.perAccount} cross join lateral (${each}) each`
+      : `select count(*) as count from (${each}) each`,
+    values,
+  )
+  if ((rows[0]?.count ?? 0n) <= BigInt(most)) return
+  const narrowing = [...few, ...inOrder].map((name) => `${name}=…`).join(', ')
+  throw new QueryError(
+    'sort',
+    `would sort more than ${most} rows: ask for less by created_at[gte]=…&created_at[lt]=…${narrowing ? ` or ${narrowing}` : ''}, or sort by created_at`,
+  )
 }

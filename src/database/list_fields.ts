@@ -12,6 +12,8 @@ export type Field = {
    * of the key instead of one of their own. `order` is the order of a key that carries no time.
    */
   readonly carried?: 'id' | 'created_at' | 'order'
+  /** Where an index has the value in another form: its column, and what an equal value is there. */
+  readonly lookup?: { readonly sql: string; readonly valueOf: (text: string) => string }
 }
 
 /** How a field's values are written by callers, and compared in SQL. */
@@ -25,6 +27,13 @@ export type Kind = {
 }
 
 export const text: Kind = { cast: 'text', parse: (value) => value, like: true, shape: 'text' }
+
+export const currency: Kind = {
+  cast: 'text',
+  parse: (value) => (/^[A-Z][A-Z0-9]{2,7}$/.test(value) ? value : undefined),
+  like: true,
+  shape: 'a currency such as USD',
+}
 
 export const time: Kind = {
   cast: 'timestamptz',

@@ -78,6 +78,16 @@ function known(fields: Fields): string {
   return `fields are ${Object.keys(fields).join(', ')}`
 }
 
+/** The value that a filter asks a field to be equal to, where there is one. */
+export function equalTo({ filters }: ListQuery, field: string): string | undefined {
+  for (const filter of filters) {
+    if ('field' in filter && filter.field === field && (filter.operator === 'eq' || filter.operator === 'in')) {
+      return filter.value
+    }
+  }
+  return undefined
+}
+
 const COMPARISONS = { eq: '=', gt: '>', gte: '>=', lt: '<', lte: '<=' } as const
 
 /** A filter as SQL; values become parameters. Throws QueryError where the value does not fit the field. */

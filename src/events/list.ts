@@ -9,7 +9,7 @@ import { EVENT_TYPES } from './types.ts'
 /** What a list of events shows are their rows: their objects are read once the page is known (withObjects). */
 type EventList = ListSpec<EventRow, EventRow>
 
-function listOf(keys: 'u' | 'e', from: string): EventList {
+function listOf(keys: 'u' | 'e', table: string, joins = ''): EventList {
   return {
     fields: {
       position: {
@@ -22,7 +22,8 @@ function listOf(keys: 'u' | 'e', from: string): EventList {
       object_id: { sql: 'e.object_id', kind: fields.id(objectId, 'an id such as pay_… or acc_…') },
       created_at: { sql: 'e.created_at', kind: fields.time },
     },
-    from,
+    table,
+    joins,
     key: [
       { sql: `${keys}.txid`, cast: 'xid8' },
       { sql: `${keys}.id`, cast: 'uuid' },
@@ -36,7 +37,8 @@ function listOf(keys: 'u' | 'e', from: string): EventList {
 /** The events that a user may see. Index: the primary key of user_events. */
 export const userEvents = listOf(
   'u',
-  'user_events u left join events e on e.book = u.book and e.txid = u.txid and e.id = u.id',
+  'user_events u',
+  'left join events e on e.book = u.book and e.txid = u.txid and e.id = u.id',
 )
 
 /** All events of a book. Index: the primary key. */

@@ -2,6 +2,7 @@ import type { ListSpec, Scope } from '../database/list.ts'
 import * as fields from '../database/list_fields.ts'
 import type { BookId, TokenId, UserId } from '../ledger/id.ts'
 import { decodeId } from '../ledger/typeid.ts'
+import { emailKey } from './email.ts'
 import { TOKEN_KINDS, type Token, type TokenKind, type Scope as TokenScope } from './tokens.ts'
 import type { Role } from './users.ts'
 
@@ -28,7 +29,7 @@ export const tokens: ListSpec<TokenRow, Token> = {
     last_used_at: { sql: 't.last_used_at', kind: fields.time, nullable: true },
     created_at: { sql: 't.created_at', kind: fields.time, carried: 'created_at' },
   },
-  from: 'tokens t',
+  table: 'tokens t',
   key: [{ sql: 't.id', cast: 'uuid' }],
   show: 'join tokens t on t.book = $1 and t.id = page.key0',
   columns: 't.id, t.kind, t.name, t.scopes, t.address, t.expires_at, t.last_used_at, t.created_at',
@@ -46,8 +47,8 @@ export const tokens: ListSpec<TokenRow, Token> = {
 
 export function tokensOf(book: BookId, userId: UserId): Scope {
   return {
-    where: `t.book = $1 and t.user_id = $2 and t.revoked_at is null
-            and (t.expires_at is null or t.expires_at > clock_timestamp())`,
+    where: 't.book = $1 and t.user_id = $2',
+    showing: 't.revoked_at is null and (t.expires_at is null or t.expires_at > clock_timestamp())',
     values: [book, userId],
   }
 }
@@ -71,17 +72,18 @@ export type ListedUser = {
   readonly createdAt: string
 }
 
-/** The users of a book. Index: the primary key. */
+/** The users of a book. Indexes: the primary key, and that of `email_key`. */
 export const users: ListSpec<UserRow, ListedUser> = {
   fields: {
     id: { sql: 'u.id', kind: fields.id((text) => decodeId('usr', text), 'an id such as usr_…'), carried: 'id' },
-    email: { sql: 'u.email', kind: fields.text },
+    email: { sql: 'u.email', kind: fields.text, lookup: { sql: 'u.email_key', valueOf: emailKey } },
     role: { sql: 'u.role', kind: fields.choice(['user', 'admin']) },
     all_books: { sql: 'u.all_books::text', kind: fields.choice(['true', 'false']) },
     confirmed_at: { sql: 'u.confirmed_at', kind: fields.time, nullable: true },
     created_at: { sql: 'u.created_at', kind: fields.time, carried: 'created_at' },
   },
-  from: 'users u',
+  table: 'users u',
+  indexed: { few: ['email'] },
   key: [{ sql: 'u.id', cast: 'uuid' }],
   show: 'join users u on u.book = $1 and u.id = page.key0',
   columns: 'u.id, u.email, u.role, u.all_books, u.confirmed_at, u.created_at',

@@ -1,5 +1,6 @@
 import type { ListSpec, Scope } from '../database/list.ts'
 import * as fields from '../database/list_fields.ts'
+import { RAIL_CODES } from '../ledger/account.ts'
 import type { AccountId, BookId, UserId } from '../ledger/id.ts'
 import { CAPTURES, DECLINE_REASONS, FEE_PAYERS, PAYMENT_KINDS, PAYMENT_STATUSES } from '../ledger/payment.ts'
 import { decodeId } from '../ledger/typeid.ts'
@@ -17,8 +18,7 @@ const paymentId = fields.id((text) => decodeId('pay', text), 'an id such as pay_
 const accountId = fields.id((text) => decodeId('acc', text), 'an id such as acc_…')
 const amountOf = (sql: string) => ({ sql: fields.amountSql(sql, 'c.digits'), kind: fields.amount })
 
-/** The list of payments. Indexes: payments_by_sender and payments_by_receiver for a user's, the primary key for all. */
-const base: Omit<ListSpec<PaymentRow, StoredPayment>, 'from'> = {
+const base: Omit<ListSpec<PaymentRow, StoredPayment>, 'table'> = {
   fields: {
     id: { sql: 'p.id', kind: paymentId, carried: 'id' },
     kind: { sql: 'p.kind', kind: fields.choice(PAYMENT_KINDS) },
@@ -26,7 +26,7 @@ const base: Omit<ListSpec<PaymentRow, StoredPayment>, 'from'> = {
     decline_reason: { sql: 'p.decline_reason', kind: fields.choice(DECLINE_REASONS), nullable: true },
     from_account: { sql: 'p.from_account', kind: accountId },
     to_account: { sql: 'p.to_account', kind: accountId },
-    currency: { sql: 'p.currency', kind: fields.text },
+    currency: { sql: 'p.currency', kind: fields.currency },
     amount: amountOf('p.amount'),
     fee: amountOf('p.fee'),
     fee_payer: { sql: 'p.fee_payer', kind: fields.choice(FEE_PAYERS) },
@@ -37,7 +37,7 @@ const base: Omit<ListSpec<PaymentRow, StoredPayment>, 'from'> = {
     failure_reason: { sql: 'p.failure_reason', kind: fields.text, nullable: true },
     capture: { sql: 'p.capture', kind: fields.choice(CAPTURES) },
     expires_at: { sql: 'p.expires_at', kind: fields.time, nullable: true },
-    rail: { sql: 'p.rail', kind: fields.text, nullable: true },
+    rail: { sql: 'p.rail', kind: fields.choice(RAIL_CODES), nullable: true },
     rail_reference: { sql: 'p.rail_reference', kind: fields.text, nullable: true },
     description: { sql: 'p.description', kind: fields.text, nullable: true },
     metadata: { sql: 'p.metadata', kind: fields.text },
@@ -47,26 +47,37 @@ const base: Omit<ListSpec<PaymentRow, StoredPayment>, 'from'> = {
     completed_at: { sql: 'p.completed_at', kind: fields.time, nullable: true },
     updated_at: { sql: 'p.updated_at', kind: fields.time },
   },
+  joins: PAYMENT_JOINS,
   key: [{ sql: 'p.id', cast: 'uuid' }],
   show: `join payments p on p.book = $1 and p.id = page.key0 ${PAYMENT_JOINS}`,
   columns: PAYMENT_COLUMNS,
   toItem: toPayment,
 }
 
-/** All payments of a book. */
-export const bookPayments = { ...base, from: `payments p ${PAYMENT_JOINS}` }
+/** All payments of a book. Indexes: the primary key; payments_by_original, payments_by_sender, payments_by_receiver. */
+export const bookPayments: ListSpec<PaymentRow, StoredPayment> = {
+  ...base,
+  table: 'payments p',
+  indexed: { inOrder: ['refund_of', 'from_account', 'to_account'] },
+}
 
 export function inBook(book: BookId): Scope {
   return { where: 'p.book = $1', values: [book] }
 }
 
 /** The payments that a user takes part in. One between two of the user's own accounts is listed once, with its sender. */
-export const userPayments = { ...base, from: `account_payments p ${PAYMENT_JOINS}` }
+export const userPayments: ListSpec<PaymentRow, StoredPayment> = { ...base, table: 'account_payments p' }
 
-export function ofUser(book: BookId, userId: UserId, account: AccountId | null = null): Scope {
+export function ofUser(book: BookId, userId: UserId): Scope {
   return {
-    where: `p.book = $1 and p.account_id = owned.id and (p.side = 'from' or s.user_id is distinct from $2)`,
-    values: [book, userId, account],
-    perAccount: '(select id from accounts where book = $1 and user_id = $2 and ($3::uuid is null or id = $3)) owned',
+    where: 'p.book = $1 and p.account_id = owned.id',
+    showing: `p.side = 'from' or s.user_id is distinct from $2`,
+    values: [book, userId],
+    perAccount: '(select id from accounts where book = $1 and user_id = $2) owned',
   }
+}
+
+/** What goes out of one account, or comes into it. Index: payments_by_sender or payments_by_receiver. */
+export function ofAccount(book: BookId, account: AccountId, side: 'from' | 'to'): Scope {
+  return { where: `p.book = $1 and p.account_id = $2 and p.side = '${side}'`, values: [book, account] }
 }

@@ -80,11 +80,13 @@ export const operations: ListSpec<Row, Operation> = {
     balance_after: { ...amountOf('o.balance_after'), nullable: true },
     sender: { sql: SENDER, kind: fields.text },
     receiver: { sql: RECEIVER, kind: fields.text },
-    currency: { sql: 'o.currency', kind: fields.text },
+    currency: { sql: 'o.currency', kind: fields.currency },
     description: { sql: 'p.description', kind: fields.text, nullable: true },
     created_at: { sql: 'o.created_at', kind: fields.time, carried: 'created_at' },
   },
-  from: `operations o ${JOINS}`,
+  table: 'operations o',
+  joins: JOINS,
+  indexed: { few: ['posting_id', 'payment_id'], inOrder: ['account_id'] },
   key: [
     { sql: 'o.posting_id', cast: 'uuid' },
     { sql: 'o.direction', cast: 'text' },
@@ -116,7 +118,8 @@ export const operations: ListSpec<Row, Operation> = {
  */
 export function ofUser(book: BookId, userId: UserId, account: AccountId | null, withFees: boolean): Scope {
   return {
-    where: `o.book = $1 and o.account_id = owned.id${withFees ? '' : ` and o.kind <> 'fee'`}`,
+    where: 'o.book = $1 and o.account_id = owned.id',
+    ...(withFees ? {} : { showing: `o.kind <> 'fee'` }),
     values: [book, userId, account],
     perAccount: '(select id from accounts where book = $1 and user_id = $2 and ($3::uuid is null or id = $3)) owned',
   }

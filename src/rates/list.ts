@@ -21,8 +21,8 @@ type Row = {
 export const rates: ListSpec<Row, WrittenRate> = {
   fields: {
     id: { sql: 'r.id', kind: fields.id((text) => decodeId('rat', text), 'an id such as rat_…'), carried: 'id' },
-    from_currency: { sql: 'r.from_currency', kind: fields.text },
-    to_currency: { sql: 'r.to_currency', kind: fields.text },
+    from_currency: { sql: 'r.from_currency', kind: fields.currency },
+    to_currency: { sql: 'r.to_currency', kind: fields.currency },
     // Every rate is written down as a decimal of at most 18 digits behind the point: nothing is cut here.
     rate: { sql: `div(r.numerator * 1000000000000000000, r.denominator)`, kind: fields.amount },
     source: { sql: 'r.source', kind: fields.choice(RATE_SOURCES) },
@@ -34,7 +34,7 @@ export const rates: ListSpec<Row, WrittenRate> = {
     },
     created_at: { sql: 'r.created_at', kind: fields.time, carried: 'created_at' },
   },
-  from: 'rates r',
+  table: 'rates r',
   key: [{ sql: 'r.id', cast: 'uuid' }],
   show: 'join rates r on r.book = $1 and r.id = page.key0',
   columns:

@@ -1,5 +1,6 @@
 import type { ListSpec, Scope } from '../database/list.ts'
 import * as fields from '../database/list_fields.ts'
+import { EVENT_TYPES } from '../events/types.ts'
 import type { BookId, UserId, WebhookId } from '../ledger/id.ts'
 import { decodeId } from '../ledger/typeid.ts'
 import {
@@ -8,6 +9,7 @@ import {
   DELIVERY_STATUSES,
   type Delivery,
   type DeliveryRow,
+  PING,
   toDelivery,
 } from './delivery.ts'
 import { DISABLED_REASONS, toWebhook, WEBHOOK_COLUMNS, type Webhook, type WebhookRow } from './endpoint.ts'
@@ -28,7 +30,8 @@ export const webhooks: ListSpec<WebhookRow, Webhook> = {
     created_at: { sql: 'w.created_at', kind: fields.time, carried: 'created_at' },
     updated_at: { sql: 'w.updated_at', kind: fields.time },
   },
-  from: 'webhooks w',
+  table: 'webhooks w',
+  indexed: { inOrder: ['user_id'] },
   key: [{ sql: 'w.id', cast: 'uuid' }],
   show: 'join webhooks w on w.book = $1 and w.id = page.key0',
   columns: WEBHOOK_COLUMNS,
@@ -40,7 +43,7 @@ export function webhooksOf(book: BookId, userId: UserId): Scope {
 }
 
 export function webhooksIn(book: BookId): Scope {
-  return { where: `w.book = $1 and w.status <> 'deleted'`, values: [book] }
+  return { where: 'w.book = $1', showing: `w.status <> 'deleted'`, values: [book] }
 }
 
 /** A delivery, and the last attempt at it. */
@@ -52,7 +55,7 @@ export const deliveries: ListSpec<ListedRow, ListedDelivery> = {
   fields: {
     id: { sql: 'd.id', kind: fields.id((text) => decodeId('dlv', text), 'an id such as dlv_…'), carried: 'id' },
     event_id: { sql: 'd.event_id', kind: fields.id((text) => decodeId('evt', text), 'an id such as evt_…') },
-    event_type: { sql: 'd.event_type', kind: fields.text },
+    event_type: { sql: 'd.event_type', kind: fields.choice([...EVENT_TYPES, PING]) },
     status: { sql: 'd.status', kind: fields.choice(DELIVERY_STATUSES) },
     attempts: { sql: fields.amountSql('d.attempts', '0'), kind: fields.amount },
     next_attempt_at: {
@@ -63,7 +66,8 @@ export const deliveries: ListSpec<ListedRow, ListedDelivery> = {
     completed_at: { sql: 'd.completed_at', kind: fields.time, nullable: true },
     created_at: { sql: 'd.created_at', kind: fields.time, carried: 'created_at' },
   },
-  from: 'webhook_deliveries d',
+  table: 'webhook_deliveries d',
+  indexed: { few: ['event_id'] },
   key: [{ sql: 'd.id', cast: 'uuid' }],
   show: `join webhook_deliveries d on d.book = $1 and d.id = page.key0
          left join lateral (

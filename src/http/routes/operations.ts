@@ -1,4 +1,4 @@
-import type { ListQuery } from '../../database/list_query.ts'
+import { equalTo, type ListQuery } from '../../database/list_query.ts'
 import type { Gateway } from '../../gateway.ts'
 import { decodeId } from '../../ledger/typeid.ts'
 import { ofUser, operations } from '../../payments/operations.ts'
@@ -35,14 +35,4 @@ export function operationRoutes(app: App, { pool }: Gateway): void {
       return sendList(pool, request, reply, { spec: operations, scope, present: presentOperation, expand })
     },
   })
-}
-
-/** The value of a filter that asks for equality, where there is one. */
-export function equalTo({ filters }: ListQuery, field: string): string | undefined {
-  for (const filter of filters) {
-    if ('field' in filter && filter.field === field && (filter.operator === 'eq' || filter.operator === 'in')) {
-      return filter.value
-    }
-  }
-  return undefined
 }

@@ -1,13 +1,16 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { type Static, Type } from 'typebox'
+import type { Scope } from '../../database/list.ts'
+import { equalTo, type ListQuery } from '../../database/list_query.ts'
 import type { Gateway } from '../../gateway.ts'
 import type { Session } from '../../identity/sessions.ts'
+import type { BookId, UserId } from '../../ledger/id.ts'
 import { isFinal } from '../../ledger/lifecycle.ts'
 import { CAPTURES, DECLINE_REASONS, FEE_PAYERS, netAmount, type PaymentStatus } from '../../ledger/payment.ts'
 import { decodeId, encodeId } from '../../ledger/typeid.ts'
 import { formatAmount } from '../../money/amount.ts'
 import { idempotencyKey } from '../../payments/intake.ts'
-import { ofUser, userPayments } from '../../payments/list.ts'
+import { ofAccount, ofUser, userPayments } from '../../payments/list.ts'
 import type { Payment as PaymentState, Submitted } from '../../payments/payment.ts'
 import { previewRequest } from '../../payments/preview.ts'
 import type { StoredPayment } from '../../payments/read.ts'
@@ -126,7 +129,19 @@ export function paymentRoutes(app: App, gateway: Gateway): void {
   readingRoutes(app, gateway)
 }
 
-function readingRoutes(app: App, { pool, watch }: Gateway): void {
+/** All payments of a user, or where one of the user's accounts is asked for on its side, those of that side. */
+async function scopeOf({ directory }: Gateway, book: BookId, userId: UserId, query: ListQuery): Promise<Scope> {
+  for (const side of ['from', 'to'] as const) {
+    const account = decodeId('acc', equalTo(query, `${side}_account`) ?? '')
+    const facts = account && (await directory.find(book, account))
+    if (facts?.userId === userId) return ofAccount(book, facts.id, side)
+  }
+  return ofUser(book, userId)
+}
+
+function readingRoutes(app: App, gateway: Gateway): void {
+  const { pool, watch } = gateway
+
   app.get('/v1/payments', {
     config: { access: reads },
     schema: describe({
@@ -140,7 +155,8 @@ function readingRoutes(app: App, { pool, watch }: Gateway): void {
     handler: (request, reply) => {
       const { home, userId } = sessionOf(request)
       const expand = paymentExpansions(pool, home, userId)
-      const listing = { spec: userPayments, scope: ofUser(home, userId), present: presentPayment, expand }
+      const scope = (query: ListQuery) => scopeOf(gateway, home, userId, query)
+      const listing = { spec: userPayments, scope, present: presentPayment, expand }
       return sendList(pool, request, reply, listing)
     },
   })

@@ -90,7 +90,7 @@ export const bankFiles: ListSpec<Row, TakenFile> = {
     },
     created_at: { sql: 'f.created_at', kind: fields.time, carried: 'created_at' },
   },
-  from: 'bank_files f',
+  table: 'bank_files f',
   key: [{ sql: 'f.id', cast: 'uuid' }],
   show: 'join bank_files f on f.book = $1 and f.id = page.key0',
   columns: COLUMNS,

@@ -1,0 +1,70 @@
+import type { KeyColumn } from './list.ts'
+import { type Field, QueryError } from './list_fields.ts'
+import type { Sort } from './list_query.ts'
+
+/** One column that a list is sorted by. */
+export type Term = {
+  readonly sql: string
+  readonly cast: string
+  readonly nullable: boolean
+  readonly descending: boolean
+}
+
+type Sorted = {
+  readonly fields: Readonly<Record<string, Field>>
+  readonly key: readonly KeyColumn[]
+}
+
+/** What to sort by: the fields asked for, ended by the key, so that no two rows are equal. */
+export function orderOf({ fields, key }: Sorted, sort: readonly Sort[]): Term[] {
+  const terms: Term[] = []
+  const end = (descending: boolean): Term[] => [
+    ...terms,
+    ...key.map(({ sql, cast }) => ({ sql, cast, nullable: false, descending })),
+  ]
+  for (const { field: name, descending } of sort) {
+    const field = fields[name]
+    if (!field) throw new QueryError('sort', `there is no field '${name}'`)
+    // Behind the key nothing can be equal any more.
+    if (field.carried) return end(descending)
+    const { cast } = field.kind
+    // Cast as the cursor's values will be: metadata is sorted as its text.
+    terms.push({ sql: `${field.sql}::${cast}`, cast, nullable: field.nullable === true, descending })
+  }
+  return end(terms[0]?.descending ?? true)
+}
+
+/** Whether that is the order of the key, in which an index gives the rows. */
+export function isByKey({ key }: Sorted, order: readonly Term[]): boolean {
+  return order.length === key.length
+}
+
+export function orderBy(order: readonly Term[], name: (index: number) => string): string {
+  return order
+    .map((term, index) => `${name(index)}${term.descending ? ' desc' : ''}${term.nullable ? ' nulls last' : ''}`)
+    .join(', ')
+}
+
+/** The rows behind the last one of the page before: nulls are last in either direction. */
+export function behind(
+  order: readonly Term[],
+  last: readonly (string | null)[],
+  param: (value: unknown) => string,
+): string {
+  const values = order.map((term, index) => (last[index] === null ? null : `${param(last[index])}::${term.cast}`))
+  const uniform = order.every((term) => !term.nullable && term.descending === order[0]?.descending)
+  if (uniform) {
+    const comparison = order[0]?.descending ? '<' : '>'
+    return `(${order.map(({ sql }) => sql).join(', ')}) ${comparison} (${values.join(', ')})`
+  }
+  const alternatives = order.flatMap((term, index) => {
+    const value = values[index]
+    if (value === null || value === undefined) return []
+    const beyond = `${term.sql} ${term.descending ? '<' : '>'} ${value}`
+    const equal = order
+      .slice(0, index)
+      .map(({ sql }, before) => (values[before] === null ? `${sql} is null` : `${sql} = ${values[before]}`))
+    return [[...equal, term.nullable ? `(${beyond} or ${term.sql} is null)` : beyond].join(' and ')]
+  })
+  return `(${alternatives.join(' or ')})`
+}
