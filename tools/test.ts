@@ -10,6 +10,9 @@ import { migrate } from '../src/database/migrate.ts'
 import { run } from '../src/run.ts'
 import { TEMPLATE, type TestCluster } from '../test/harness/cluster.ts'
 
+/** What is compiled once need not be for each file. */
+const NODE_COMPILE_CACHE = join(import.meta.dirname, '../node_modules/.cache/compiled')
+
 await run(async (stopped, environment, args) => {
   const folder = await mkdtemp(join(tmpdir(), 'bgw-test-'))
   const postgres = await startEmbedded(folder, { durable: false, maxConnections: 600 })
@@ -38,7 +41,7 @@ function runTests(
   const patterns = files.length > 0 ? files : ['src/**/*.test.ts', 'test/**/*.test.ts', 'tools/**/*.test.ts']
   const child = spawn(process.execPath, ['--test', '--test-concurrency=2', '--test-timeout=240000', ...patterns], {
     stdio: 'inherit',
-    env: { ...environment, TEST_CLUSTER: JSON.stringify(cluster) },
+    env: { ...environment, NODE_COMPILE_CACHE, TEST_CLUSTER: JSON.stringify(cluster) },
   })
   void stopped.then(() => child.kill('SIGTERM'))
   return new Promise((resolve) => child.once('exit', (code) => resolve(code ?? 1)))

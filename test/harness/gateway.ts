@@ -84,7 +84,8 @@ export type TestUser = Client & {
 
 /** Somebody who signed up, confirmed and logged in: with accounts in USD, EUR and CNY and a bonus of 100.00 USD. */
 export async function aUser(gateway: TestGateway, email = anEmail(), book = MAIN_BOOK): Promise<TestUser> {
-  await gateway.anybody.post('/v1/signup', { email, password: PASSWORD, book })
+  // On a busy machine the database may be out of reach for a moment: as a client would, ask again.
+  await until(async () => (await gateway.anybody.post('/v1/signup', { email, password: PASSWORD, book })).status === 201)
   await gateway.anybody.post('/v1/email/confirm', { token: await mailedToken(gateway, email) })
   return loggedIn(gateway, email, book)
 }
@@ -140,7 +141,7 @@ async function mailsIn(folder: string): Promise<{ name: string; mail: string }[]
 }
 
 /** Asks again and again until there is an answer; throws after `seconds`. */
-export async function until<T>(ask: () => Promise<T | undefined | false>, seconds = 30): Promise<T> {
+export async function until<T>(ask: () => Promise<T | undefined | false>, seconds = 90): Promise<T> {
   const deadline = Date.now() + seconds * 1_000
   for (;;) {
     const answer = await ask()
