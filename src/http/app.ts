@@ -41,6 +41,7 @@ import { statementRoutes } from './routes/statements.ts'
 import { tokenRoutes } from './routes/tokens.ts'
 import { webhookRoutes } from './routes/webhooks.ts'
 import { webSocketRoutes } from './routes/websocket.ts'
+import { serializerOf } from './serialization.ts'
 import { createStreams, type Streams } from './streams/streams.ts'
 import { refuseUnaskedBody, validatorOf } from './validation.ts'
 
@@ -85,14 +86,13 @@ export async function createApp(gateway: Gateway): Promise<App> {
     }
   })
   app.setValidatorCompiler(validatorOf)
+  app.setSerializerCompiler(serializerOf)
   app.addHook('preValidation', refuseUnaskedBody)
   app.setErrorHandler(sendProblem)
   app.setNotFoundHandler({ preHandler: [] }, (request, reply) => sendProblem(new ApiError('not_found'), request, reply))
   app.decorateRequest('session', null)
   app.addHook('onRoute', ({ url, method, config }) => {
-    // The pages of the docs come from their library.
-    if (!url.startsWith('/docs') && config?.access === undefined)
-      throw new Error(`${method} ${url} does not say who may call it`)
+    if (config?.access === undefined) throw new Error(`${method} ${url} does not say who may call it`)
   })
   app.addHook('onRequest', async (request, reply) => void reply.header('x-request-id', request.id))
   limitRequests(app, gateway, authenticator(gateway))

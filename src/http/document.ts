@@ -1,5 +1,5 @@
 import swagger from '@fastify/swagger'
-import scalar from '@scalar/fastify-api-reference'
+import fastify from 'fastify'
 import { ERRORS } from './errors.ts'
 import { type App, OPTIONAL_BODY } from './route.ts'
 
@@ -66,18 +66,33 @@ export async function documentApi(app: App): Promise<void> {
     },
   })
   app.get('/openapi.json', { config: { access: 'public' }, schema: { hide: true } }, async () => app.swagger())
-  await app.register(scalar, {
+  readablePage(app)
+}
+
+/** The page is a library of five megabytes that few starts need: it is loaded for whoever asks first. */
+function readablePage(app: App): void {
+  let page: ReturnType<typeof loadPage> | undefined
+  for (const url of ['/docs', '/docs/*']) {
+    app.get(url, { config: { access: 'public' }, schema: { hide: true } }, async (request, reply) => {
+      page ??= loadPage()
+      const { statusCode, headers, rawPayload } = await (await page).inject({ url: request.url })
+      return reply.code(statusCode).headers(headers).headers(PAGE_HEADERS).send(rawPayload)
+    })
+  }
+}
+
+async function loadPage() {
+  const { default: scalar } = await import('@scalar/fastify-api-reference')
+  const page = fastify()
+  await page.register(scalar, {
     routePrefix: '/docs',
     configuration: { url: '/openapi.json', telemetry: false, withDefaultFonts: false, hideClientButton: true },
-    hooks: {
-      onRequest: (_request, reply, done) => {
-        // The page of the library runs inline scripts and styles; all of it comes from here.
-        reply.header(
-          'content-security-policy',
-          "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self' data:; frame-ancestors 'none'",
-        )
-        done()
-      },
-    },
   })
+  return page
+}
+
+/** The page of the library runs inline scripts and styles; all of it comes from here. */
+const PAGE_HEADERS = {
+  'content-security-policy':
+    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self' data:; frame-ancestors 'none'",
 }

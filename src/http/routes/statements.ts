@@ -11,7 +11,6 @@ import { readStatement, type Statement } from '../../reports/statement.ts'
 import { statementCamt053 } from '../../reports/statement_camt053.ts'
 import { statementCsv } from '../../reports/statement_csv.ts'
 import { statementJson } from '../../reports/statement_json.ts'
-import { statementPdf } from '../../reports/statement_pdf.ts'
 import { sessionOf } from '../authentication.ts'
 import { ApiError } from '../errors.ts'
 import { type App, describe } from '../route.ts'
@@ -20,10 +19,16 @@ import { visibleAccount } from './accounts.ts'
 
 const access = { scope: 'accounts:read' } as const
 
+/** What makes pages is heavy, and few starts need it: it is loaded for the first of them. */
+async function* inPages(statement: Statement) {
+  const { statementPdf } = await import('../../reports/statement_pdf.ts')
+  yield* statementPdf(statement)
+}
+
 const FORMATS = {
   json: { type: 'application/json; charset=utf-8', write: statementJson },
   csv: { type: 'text/csv; charset=utf-8; header=present', write: statementCsv },
-  pdf: { type: 'application/pdf', write: statementPdf },
+  pdf: { type: 'application/pdf', write: inPages },
   camt053: {
     type: 'application/xml; charset=utf-8',
     write: (statement: Statement) => statementCamt053(statement, randomUUID().replaceAll('-', '')),
