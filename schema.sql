@@ -479,8 +479,8 @@ create table users (
   closed_at timestamp with time zone,
   constraint users_pkey PRIMARY KEY (book, id),
   constraint users_book_email_key_key UNIQUE (book, email_key),
-  constraint users_check CHECK (((NOT all_books) OR (role = 'admin'::text))),
-  constraint users_role_check CHECK ((role = ANY (ARRAY['user'::text, 'admin'::text])))
+  constraint all_books_of_operators CHECK (((NOT all_books) OR (role <> 'user'::text))),
+  constraint users_role_check CHECK ((role = ANY (ARRAY['user'::text, 'auditor'::text, 'admin'::text])))
 );
 
 create table webhook_attempts (

@@ -9,7 +9,8 @@ import { LONGEST_PASSWORD, passwordProblem } from './identity/password_rules.ts'
 import { run } from './run.ts'
 import { StartError } from './start_error.ts'
 
-const USAGE = 'usage: npm run admin -- create EMAIL [--book NAME] [--all-books], with the password on standard input'
+const USAGE =
+  'usage: npm run admin -- create EMAIL [--role admin|auditor] [--book NAME] [--all-books], with the password on standard input'
 
 await run(async (stopped, environment, args) => {
   const wanted = parseArguments(args)
@@ -24,7 +25,8 @@ await run(async (stopped, environment, args) => {
     await ensureMainBook(pool, [...config.currencies.values()], NOBODY)
     const book = await createBooks(pool).find(wanted.book)
     if (!book) throw new StartError(`there is no book '${wanted.book}'`)
-    const token = await makeOperator(pool, book, wanted.email, password, wanted.allBooks, config.tokenDays)
+    const { email, allBooks, role } = wanted
+    const token = await makeOperator(pool, book, email, password, allBooks, config.tokenDays, role)
     process.stdout.write(`${token}\n`)
   } finally {
     await pool.end()
@@ -37,17 +39,20 @@ function parseArguments(args: readonly string[]) {
   let address: string | undefined
   let book = 'main'
   let allBooks = false
+  let role = 'admin'
   while (rest.length > 0) {
     const argument = rest.shift() ?? ''
     if (argument === '--all-books') allBooks = true
     else if (argument === '--book' && rest.length > 0) book = rest.shift() ?? ''
+    else if (argument === '--role' && rest.length > 0) role = rest.shift() ?? ''
     else if (address === undefined && !argument.startsWith('-')) address = argument
     else throw new StartError(USAGE)
   }
   if (command !== 'create' || address === undefined) throw new StartError(USAGE)
   const email = parseEmail(address)
   if (!email) throw new StartError(`'${address}' is no e-mail address`)
-  return { email, book, allBooks }
+  if (role !== 'admin' && role !== 'auditor') throw new StartError(`there is no role '${role}': admin or auditor`)
+  return { email, book, allBooks, role } as const
 }
 
 /** The first line of standard input: never an argument, which every user of the machine could read. */

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { it } from 'node:test'
 import { ERRORS } from '../src/http/errors.ts'
-import { SCOPES } from '../src/identity/tokens.ts'
+import { SCOPES } from '../src/identity/roles.ts'
 import { DECLINE_REASONS } from '../src/ledger/payment.ts'
 
 const page = await readFile(join(import.meta.dirname, '..', 'docs', 'api.md'), 'utf8')

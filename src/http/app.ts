@@ -3,7 +3,8 @@ import type { Socket } from 'node:net'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import fastify, { type FastifyBaseLogger, LogController } from 'fastify'
 import type { Gateway } from '../gateway.ts'
-import { authenticator } from './authentication.ts'
+import { requireAccess } from './access.ts'
+import { authenticator, authorizer } from './authentication.ts'
 import { parseStrictJson } from './body.ts'
 
 import { documentApi } from './document.ts'
@@ -91,11 +92,9 @@ export async function createApp(gateway: Gateway): Promise<App> {
   app.setErrorHandler(sendProblem)
   app.setNotFoundHandler({ preHandler: [] }, (request, reply) => sendProblem(new ApiError('not_found'), request, reply))
   app.decorateRequest('session', null)
-  app.addHook('onRoute', ({ url, method, config }) => {
-    if (config?.access === undefined) throw new Error(`${method} ${url} does not say who may call it`)
-  })
+  requireAccess(app)
   app.addHook('onRequest', async (request, reply) => void reply.header('x-request-id', request.id))
-  limitRequests(app, gateway, authenticator(gateway))
+  limitRequests(app, gateway, authenticator(gateway), authorizer(gateway))
   logRequests(app)
   addEtags(app)
   const streams = createStreams(gateway)

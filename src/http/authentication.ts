@@ -2,17 +2,12 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Actor } from '../audit/audit.ts'
 import type { Gateway } from '../gateway.ts'
 import type { Session } from '../identity/sessions.ts'
-import type { Scope } from '../identity/tokens.ts'
+import { type Access, scopesFor } from './access.ts'
 import { ApiError } from './errors.ts'
-
-/** Who may call a route: anybody, or the holder of a token with this scope. Every route says it. */
-export type Access = 'public' | { readonly scope: Scope | 'any' }
 
 declare module 'fastify' {
   interface FastifyContextConfig {
     access?: Access
-    /** Whether an operator of all books may act here in the book that the header `Book` names. */
-    anyBook?: boolean
   }
   interface FastifyRequest {
     session: Session | null
@@ -20,24 +15,37 @@ declare module 'fastify' {
 }
 
 /** A hook that finds out who calls, before anything else of the request is read. */
-export function authenticator({ sessions, books }: Gateway) {
+export function authenticator({ sessions }: Gateway) {
   return async (request: FastifyRequest, _reply: FastifyReply): Promise<void> => {
-    const { access, anyBook = false } = request.routeOptions.config
+    const { access } = request.routeOptions.config
     if (access === undefined || access === 'public') return
     const session = await sessions.find(bearerOf(request))
     if (!session) throw new ApiError('unauthenticated')
-    if (access.scope !== 'any' && !session.scopes.has(access.scope)) throw new ApiError('forbidden')
-    if (access.scope === 'admin' && session.role !== 'admin') throw new ApiError('forbidden')
-    request.session = await inNamedBook(session, request.headers.book, anyBook)
+    request.session = session
+  }
+}
+
+/** A hook that refuses whoever may not make this call, as the table in access.ts says. */
+export function authorizer({ books }: Gateway) {
+  return async (request: FastifyRequest): Promise<void> => {
+    const { session } = request
+    const { access } = request.routeOptions.config
+    if (!session || access === undefined || access === 'public') return
+    const lacking = scopesFor(access).find((scope) => !session.scopes.has(scope))
+    if (lacking) throw new ApiError('forbidden', `This needs the scope ${lacking}`)
+    if (access.allBooks && !session.allBooks) throw new ApiError('forbidden', 'This is for operators of all books')
+    if (access.confirmed && !session.confirmed) throw new ApiError('email_unconfirmed')
+    request.session = await inNamedBook(session, request.headers.book, access)
   }
 
   async function inNamedBook(
     session: Session,
     name: string | string[] | undefined,
-    anyBook: boolean,
+    { anyBook, scope }: Exclude<Access, 'public'>,
   ): Promise<Session> {
     if (name === undefined || name === session.homeName) return session
-    if (!(anyBook && session.allBooks && isOperator(session))) throw new ApiError('forbidden')
+    const mayThere = scope.endsWith(':read') ? seesAll(session) : isOperator(session)
+    if (!(anyBook && session.allBooks && mayThere)) throw new ApiError('forbidden')
     const book = await books.find(String(name))
     if (!book) throw new ApiError('not_found', 'There is no such book')
     return { ...session, book: book.id }
@@ -58,8 +66,13 @@ export function sessionOf(request: FastifyRequest): Session {
 }
 
 /** Whether the token is an operator's and says so. */
-export function isOperator({ role, scopes }: Session): boolean {
-  return role === 'admin' && scopes.has('admin')
+export function isOperator({ scopes }: Session): boolean {
+  return scopes.has('admin')
+}
+
+/** Whether the token is an operator's or an auditor's, to whom every account and payment of the book is shown. */
+export function seesAll({ scopes }: Session): boolean {
+  return scopes.has('admin:read')
 }
 
 /** The caller as the audit log names one. */

@@ -65,7 +65,7 @@ export async function documentApi(app: App): Promise<void> {
       return { schema: { ...schema, response }, url }
     },
   })
-  app.get('/openapi.json', { config: { access: 'public' }, schema: { hide: true } }, async () => app.swagger())
+  app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger())
   readablePage(app)
 }
 
@@ -73,7 +73,7 @@ export async function documentApi(app: App): Promise<void> {
 function readablePage(app: App): void {
   let page: ReturnType<typeof loadPage> | undefined
   for (const url of ['/docs', '/docs/*']) {
-    app.get(url, { config: { access: 'public' }, schema: { hide: true } }, async (request, reply) => {
+    app.get(url, { schema: { hide: true } }, async (request, reply) => {
       page ??= loadPage()
       const { statusCode, headers, rawPayload } = await (await page).inject({ url: request.url })
       return reply.code(statusCode).headers(headers).headers(PAGE_HEADERS).send(rawPayload)

@@ -16,11 +16,15 @@ const UNLIMITED = /^\/(health\/|metrics$)/
 /** The pages that links in mails open take the same secrets as the calls do. */
 const MAIL_PAGES = new Set(['/confirm', '/reset-password'])
 
-/** Refuses what is too much (docs/api.md, Rate limits); `authenticate` runs between the address's limit and the user's. */
+/**
+ * Refuses what is too much (docs/api.md, Rate limits): of an address, of the user whom `authenticate` finds, and only
+ * then what `authorize` does not allow.
+ */
 export function limitRequests(
   app: App,
   gateway: Gateway,
   authenticate: (request: FastifyRequest, reply: FastifyReply) => Promise<void>,
+  authorize: (request: FastifyRequest) => Promise<void>,
 ): void {
   const { named, ofOperation } = gateway.config.rateLimits
   const guards = createGuards(gateway)
@@ -48,9 +52,11 @@ export function limitRequests(
     if (session && named.token) admit(reply, gateway.limiter.take(`token ${session.tokenId}`, named.token))
     if (session && named.user) admit(reply, gateway.limiter.take(`user ${session.userId}`, named.user))
     const limit = config.operationId && ofOperation.get(config.operationId)
-    if (!limit || !config.operationId) return
-    const who = session ? `user ${session.userId}` : `address ${addressOf(request)}`
-    admit(reply, gateway.limiter.take(`${config.operationId} ${who}`, limit))
+    if (limit) {
+      const who = session ? `user ${session.userId}` : `address ${addressOf(request)}`
+      admit(reply, gateway.limiter.take(`${config.operationId} ${who}`, limit))
+    }
+    await authorize(request)
   })
   app.addHook('preHandler', async (request, reply) => {
     const guard = GUARDED[request.routeOptions.config.operationId ?? '']

@@ -17,7 +17,7 @@ const HEADERS = {
   'cache-control': 'no-store',
 }
 const HTML = 'text/html; charset=utf-8'
-const hidden = { config: { access: 'public' }, schema: { hide: true } } as const
+const hidden = { schema: { hide: true } } as const
 
 export function mailPages(app: App, gateway: Gateway): void {
   app.addContentTypeParser('application/x-www-form-urlencoded', { parseAs: 'string' }, (_request, body, done) => {

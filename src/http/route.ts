@@ -4,7 +4,7 @@ import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from 'fasti
 import { type TSchema, Type } from 'typebox'
 import type { Field } from '../database/list_fields.ts'
 import { OPERATORS } from '../database/list_query.ts'
-import type { Access } from './authentication.ts'
+import { ACCESS, type Access, type OperationId, scopesFor } from './access.ts'
 import { ApiError, ERRORS, type ErrorCode } from './errors.ts'
 import { problemOf } from './problem.ts'
 import { EXPORT_TYPES } from './records.ts'
@@ -19,11 +19,11 @@ export type App = FastifyInstance<
 >
 
 type Described = {
-  readonly operationId: string
+  /** One of the table in access.ts: a new operation is first of all given its scope there. */
+  readonly operationId: OperationId
   readonly summary: string
   readonly description?: string
   readonly tag: string
-  readonly access: Access
   readonly errors?: readonly ErrorCode[]
   /** Content types of the 200 beside JSON, each of them text or bytes. */
   readonly otherTypes?: readonly string[]
@@ -59,7 +59,6 @@ export function describe<T extends Described>(route: T) {
     summary,
     description,
     tag,
-    access,
     errors = [],
     otherTypes = [],
     optionalBody,
@@ -68,7 +67,9 @@ export function describe<T extends Described>(route: T) {
   } = route
   const types = isPage(response[200]) ? [...otherTypes, ...EXPORT_TYPES] : otherTypes
   const codes: ErrorCode[] = [...ALWAYS, ...EVER, ...errors]
+  const access: Access = ACCESS[operationId]
   if (access !== 'public') codes.push(...WITH_TOKEN)
+  if (access !== 'public' && access.confirmed) codes.push('email_unconfirmed')
   if ('body' in parts) codes.push(...WITH_BODY)
   return {
     ...(('querystring' in parts ? {} : { querystring: NO_QUERY }) as object),
@@ -78,7 +79,7 @@ export function describe<T extends Described>(route: T) {
     ...(description === undefined ? {} : { description }),
     tags: [tag],
     ...(optionalBody ? { [OPTIONAL_BODY]: true } : {}),
-    security: access === 'public' ? [] : [{ bearer: [] }],
+    security: access === 'public' ? [] : [{ bearer: scopesFor(access) }],
     response: { ...response, ...alsoAs(types, response[200]), ...errorResponses(codes) },
   }
 }

@@ -1,6 +1,7 @@
 import { type Static, type TSchema, Type } from 'typebox'
 import { parseInstant } from '../database/instant.ts'
 import { parseEmail } from '../identity/email.ts'
+import { ROLES } from '../identity/roles.ts'
 import { ACCOUNT_STATUSES, TECHNICAL_CODES } from '../ledger/account.ts'
 import { CAPTURES, DECLINE_REASONS, FEE_PAYERS, PAYMENT_KINDS, PAYMENT_STATUSES } from '../ledger/payment.ts'
 import { decodeId, type Prefix } from '../ledger/typeid.ts'
@@ -195,7 +196,7 @@ export const ListedUser = Type.Object(
   {
     id: IdOf('usr'),
     email: Email,
-    role: OneOf(['user', 'admin']),
+    role: OneOf(ROLES),
     all_books: Type.Boolean(),
     confirmed_at: Nullable(Time),
     created_at: Time,

@@ -8,12 +8,12 @@ import type { Checked } from '../payments/intake.ts'
 import type { IdempotencyKey, PaymentRequest } from '../payments/payment.ts'
 import { readPaymentsByKey } from '../payments/read.ts'
 import { actorOf, isOperator, sessionOf } from './authentication.ts'
-import { ApiError, fieldError } from './errors.ts'
+import { type ApiError, fieldError } from './errors.ts'
 import type { TransferBody } from './routes/payments.ts'
 
 /**
- * A body that its schema has let through, as a request that only the ledger can still refuse. Throws `email_unconfirmed`,
- * `not_found` for accounts that are not there for the caller, `invalid_amount` for one that its currency does not have.
+ * A body that its schema has let through, as a request that only the ledger can still refuse. Throws `not_found`
+ * for accounts that are not there for the caller, `invalid_amount` for one that its currency does not have.
  */
 export async function checkedTransfer(
   gateway: Gateway,
@@ -22,7 +22,6 @@ export async function checkedTransfer(
   key: IdempotencyKey | null,
 ): Promise<PaymentRequest> {
   const session = sessionOf(request)
-  if (!session.confirmed) throw new ApiError('email_unconfirmed')
   const draft = {
     from: accountId(body.from_account, 'from_account'),
     to: accountId(body.to_account, 'to_account'),

@@ -3,8 +3,8 @@ import * as fields from '../database/list_fields.ts'
 import type { BookId, TokenId, UserId } from '../ledger/id.ts'
 import { decodeId } from '../ledger/typeid.ts'
 import { emailKey } from './email.ts'
-import { TOKEN_KINDS, type Token, type TokenKind, type Scope as TokenScope } from './tokens.ts'
-import type { Role } from './users.ts'
+import { ROLES, type Role, type Scope as TokenScope } from './roles.ts'
+import { TOKEN_KINDS, type Token, type TokenKind } from './tokens.ts'
 
 type TokenRow = {
   id: TokenId
@@ -77,7 +77,7 @@ export const users: ListSpec<UserRow, ListedUser> = {
   fields: {
     id: { sql: 'u.id', kind: fields.id((text) => decodeId('usr', text), 'an id such as usr_…'), carried: 'id' },
     email: { sql: 'u.email', kind: fields.text, lookup: { sql: 'u.email_key', valueOf: emailKey } },
-    role: { sql: 'u.role', kind: fields.choice(['user', 'admin']) },
+    role: { sql: 'u.role', kind: fields.choice(ROLES) },
     all_books: { sql: 'u.all_books::text', kind: fields.choice(['true', 'false']) },
     confirmed_at: { sql: 'u.confirmed_at', kind: fields.time, nullable: true },
     created_at: { sql: 'u.created_at', kind: fields.time, carried: 'created_at' },

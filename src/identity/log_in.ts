@@ -8,8 +8,9 @@ import { notify } from './job_queue.ts'
 import type { LoginNotice } from './notices.ts'
 import { verifyPassword } from './passwords.ts'
 import { type Proof, type ProofRefusal, provenUntil, refuseProof } from './proof.ts'
+import { scopesOf } from './roles.ts'
 import { newToken } from './secrets.ts'
-import { insertToken, scopesOf, type Token } from './tokens.ts'
+import { insertToken, type Token } from './tokens.ts'
 import { findUser, findUserByEmail, holdUser } from './users.ts'
 
 export type LogInRules = {

@@ -5,16 +5,17 @@ import { inTransaction, type Pool } from '../database/connection.ts'
 import { formatInstant } from '../database/instant.ts'
 import type { Instant, UserId } from '../ledger/id.ts'
 import { hashPassword } from './passwords.ts'
+import { type Role, scopesOf } from './roles.ts'
 import { newToken } from './secrets.ts'
 import { announceSessionChange } from './sessions.ts'
-import { insertToken, scopesOf } from './tokens.ts'
+import { insertToken } from './tokens.ts'
 import { findUserByEmail, insertUser } from './users.ts'
 
 const MICROSECONDS_A_DAY = 86_400_000_000n
 
 /**
- * Makes an operator of the book, or makes the user of that address one, with this password; audited. Returns a token
- * with every scope. An operator of all books names the book to act in with each request.
+ * Makes an operator of the book (or an auditor), or makes the user of that address one, with this password; audited.
+ * Returns a token with every scope of the role. An operator of all books names the book to act in with each request.
  */
 export async function makeOperator(
   pool: Pool,
@@ -23,6 +24,7 @@ export async function makeOperator(
   password: string,
   allBooks: boolean,
   tokenDays: number,
+  role: Exclude<Role, 'user'> = 'admin',
 ): Promise<string> {
   const passwordHash = await hashPassword(password)
   const secret = newToken(book.name)
@@ -35,16 +37,17 @@ export async function makeOperator(
     const user = await findUserByEmail(client, book.id, email)
     if (!user) throw new Error('an operator is there')
     await client.query(
-      `update users set role = 'admin', all_books = $3, password_hash = $4, confirmed_at = coalesce(confirmed_at, $5),
+      `update users set role = $3, all_books = $4, password_hash = $5, confirmed_at = coalesce(confirmed_at, $6),
                         closed_at = null
         where book = $1 and id = $2`,
-      [book.id, user.id, allBooks, passwordHash, stamp],
+      [book.id, user.id, role, allBooks, passwordHash, stamp],
     )
     const expiresAt = formatInstant((at + BigInt(tokenDays) * MICROSECONDS_A_DAY) as Instant)
-    await insertToken(client, book.id, user.id, { secret, name: 'npm run admin', scopes: scopesOf('admin'), expiresAt })
+    await insertToken(client, book.id, user.id, { secret, name: 'npm run admin', scopes: scopesOf(role), expiresAt })
     await announceSessionChange(client, book.id, user.id)
     const actor = { userId: null, tokenId: null, address: null, requestId: null }
-    const detail = { email, all_books: allBooks, made: created }
+    const before = created ? null : user.role
+    const detail = { email, all_books: allBooks, made: created, before, after: role }
     await writeAudit(client, book.id, at, newId, [{ actor, action: 'user.make_operator', objectId: user.id, detail }])
   })
   return secret

@@ -3,9 +3,8 @@ import type { Pool, Queryable } from '../database/connection.ts'
 import type { BookId, TokenId, UserId } from '../ledger/id.ts'
 import type { Log } from '../log.ts'
 import { createLastUsed } from './last_used.ts'
+import { type Role, type Scope, scopesIn } from './roles.ts'
 import { bookOfToken, hashSecret } from './secrets.ts'
-import type { Scope } from './tokens.ts'
-import type { Role } from './users.ts'
 
 /** Who a request comes from: what its token says. */
 export type Session = {
@@ -164,7 +163,7 @@ async function load(pool: Pool, token: string, book: BookId, bookName: string): 
     role: row.role,
     allBooks: row.all_books,
     confirmed: row.confirmed_at !== null,
-    scopes: new Set(row.scopes),
+    scopes: scopesIn(row.role, row.scopes),
   }
   return { session, expiresAt: row.expires_at === null ? Number.POSITIVE_INFINITY : Date.parse(row.expires_at) }
 }

@@ -2,24 +2,9 @@ import { idsAt, readClock } from '../database/clock.ts'
 import { type Client, inTransaction, type Pool, type Queryable } from '../database/connection.ts'
 import { formatInstant } from '../database/instant.ts'
 import type { BookId, Instant, TokenId, UserId } from '../ledger/id.ts'
+import type { Scope } from './roles.ts'
 import { hashSecret } from './secrets.ts'
 import { announceSessionChange } from './sessions.ts'
-
-/** What a token may be used for (api.md, Identity). */
-export const SCOPES = [
-  'accounts:read',
-  'payments:read',
-  'payments:write',
-  'webhooks:write',
-  'tokens:write',
-  'admin',
-] as const
-export type Scope = (typeof SCOPES)[number]
-
-/** The scopes that a user of this role can give to a token. */
-export function scopesOf(role: 'user' | 'admin'): Scope[] {
-  return SCOPES.filter((scope) => scope !== 'admin' || role === 'admin')
-}
 
 /** `session`: made by a log-in. `token`: made by a call, for a program. */
 export type TokenKind = (typeof TOKEN_KINDS)[number]

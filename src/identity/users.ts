@@ -2,8 +2,7 @@ import type { Client, Queryable } from '../database/connection.ts'
 import { formatInstant } from '../database/instant.ts'
 import type { BookId, Instant, UserId } from '../ledger/id.ts'
 import { emailKey } from './email.ts'
-
-export type Role = 'user' | 'admin'
+import type { Role } from './roles.ts'
 
 export type User = {
   readonly id: UserId

@@ -90,12 +90,15 @@ export async function aUser(gateway: TestGateway, email = anEmail(), book = MAIN
   return loggedIn(gateway, email, book)
 }
 
-/** An operator of the main book, or of all books. */
-export async function anOperator(gateway: TestGateway, { allBooks = false } = {}): Promise<TestUser> {
-  const email = anEmail('operator')
+/** An operator or auditor of the main book, or of all books. */
+export async function anOperator(
+  gateway: TestGateway,
+  { allBooks = false, role = 'admin' }: { allBooks?: boolean; role?: 'admin' | 'auditor' } = {},
+): Promise<TestUser> {
+  const email = anEmail(role === 'admin' ? 'operator' : role)
   const book = await gateway.inside.books.find(MAIN_BOOK)
   if (!book) throw new Error('there is no main book')
-  const token = await makeOperator(gateway.inside.pool, book, email, PASSWORD, allBooks, 1)
+  const token = await makeOperator(gateway.inside.pool, book, email, PASSWORD, allBooks, 1, role)
   return withAccounts(aClient(gateway.url, token), email)
 }
 

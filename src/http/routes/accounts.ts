@@ -14,7 +14,7 @@ import { parseEmail } from '../../identity/email.ts'
 import { findUserByEmail, holdUser } from '../../identity/users.ts'
 import { decodeId, encodeId } from '../../ledger/typeid.ts'
 import { formatAmount } from '../../money/amount.ts'
-import { isOperator, sessionOf } from '../authentication.ts'
+import { seesAll, sessionOf } from '../authentication.ts'
 import { ApiError, fieldError } from '../errors.ts'
 import { answerOnce } from '../idempotency.ts'
 import { sendList } from '../list.ts'
@@ -24,20 +24,16 @@ import { Account, CurrencyCode, IdOf, Metadata, Name, PageOf, Time } from '../sc
 
 const tag = 'Accounts'
 const params = Type.Object({ id: Type.String({ examples: ['acc_01k3v5f2q8e8pv0z3m0c6b7d1e'] }) })
-const reads = { scope: 'accounts:read' } as const
-const writes = { scope: 'payments:write' } as const
 
 /** Accounts: one balance in one currency each (api.md, Accounts). */
 export function accountRoutes(app: App, gateway: Gateway): void {
   const { pool } = gateway
 
   app.get('/v1/accounts', {
-    config: { access: reads },
     schema: describe({
       operationId: 'listAccounts',
       summary: 'Your accounts',
       tag,
-      access: reads,
       querystring: listQuery(accounts.fields),
       response: { 200: PageOf(Account) },
     }),
@@ -48,12 +44,10 @@ export function accountRoutes(app: App, gateway: Gateway): void {
   })
 
   app.post('/v1/accounts', {
-    config: { access: writes },
     schema: describe({
       operationId: 'openAccount',
       summary: 'Open an account',
       tag,
-      access: writes,
       errors: ['unknown_currency', 'idempotency_key_reused'],
       body: Type.Object(
         { currency: CurrencyCode, name: Type.Optional(Name), metadata: Type.Optional(Metadata) },
@@ -78,12 +72,10 @@ export function accountRoutes(app: App, gateway: Gateway): void {
   })
 
   app.get('/v1/accounts/:id', {
-    config: { access: reads, anyBook: true },
     schema: describe({
       operationId: 'getAccount',
       summary: 'One account',
       tag,
-      access: reads,
       errors: ['not_found'],
       params,
       response: { 200: Account },
@@ -97,12 +89,10 @@ export function accountRoutes(app: App, gateway: Gateway): void {
 
 function changingRoutes(app: App, gateway: Gateway): void {
   app.patch('/v1/accounts/:id', {
-    config: { access: writes },
     schema: describe({
       operationId: 'updateAccount',
       summary: 'Rename an account or change its metadata',
       tag,
-      access: writes,
       errors: ['not_found', 'account_closed'],
       params,
       body: Type.Object(
@@ -115,12 +105,10 @@ function changingRoutes(app: App, gateway: Gateway): void {
   })
 
   app.post('/v1/accounts/:id/close', {
-    config: { access: writes },
     schema: describe({
       operationId: 'closeAccount',
       summary: 'Close an account for good, at a balance of zero',
       tag,
-      access: writes,
       errors: ['not_found', 'account_closed', 'balance_not_zero', 'unknown_field', 'unsupported_media_type'],
       params,
       response: { 200: Account },
@@ -133,12 +121,10 @@ function readingRoutes(app: App, gateway: Gateway): void {
   const { pool } = gateway
 
   app.get('/v1/accounts/:id/balance', {
-    config: { access: reads, anyBook: true },
     schema: describe({
       operationId: 'getBalance',
       summary: 'The balance of an account, now or as it was',
       tag,
-      access: reads,
       errors: ['not_found'],
       params,
       querystring: Type.Object({ at: Type.Optional(Time) }, { additionalProperties: false }),
@@ -156,13 +142,11 @@ function readingRoutes(app: App, gateway: Gateway): void {
   })
 
   app.get('/v1/recipients', {
-    config: { access: reads },
     schema: describe({
       operationId: 'findRecipients',
       summary: 'The accounts of a user that can be paid to',
       description: 'For a confirmed user of that address: id and currency of each active account, and nothing else.',
       tag,
-      access: reads,
       errors: ['missing_field'],
       querystring: Type.Object({ email: Type.String({ maxLength: 254 }) }, { additionalProperties: false }),
       response: { 200: Type.Object({ data: Type.Array(Type.Object({ id: IdOf('acc'), currency: CurrencyCode })) }) },
@@ -179,12 +163,12 @@ function readingRoutes(app: App, gateway: Gateway): void {
   })
 }
 
-/** An account that the caller may see: one's own, or any of the book for an operator. */
+/** An account that the caller may see: one's own, or any of the book for operators and auditors. */
 export async function visibleAccount({ pool }: Gateway, request: FastifyRequest, text: string): Promise<AccountState> {
   const session = sessionOf(request)
   const id = decodeId('acc', text)
   const account = id && (await readAccount(pool, session.book, id))
-  if (!account || (account.userId !== session.userId && !isOperator(session))) throw new ApiError('not_found')
+  if (!account || (account.userId !== session.userId && !seesAll(session))) throw new ApiError('not_found')
   return account
 }
 

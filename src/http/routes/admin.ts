@@ -16,6 +16,7 @@ import { bookPayments, inBook as paymentsIn } from '../../payments/list.ts'
 import { operations, inBook as operationsIn } from '../../payments/operations.ts'
 import { webhooks, webhooksIn } from '../../webhooks/list.ts'
 import { presentWebhook } from '../../webhooks/present.ts'
+import type { OperationId } from '../access.ts'
 import { actorOf, sessionOf } from '../authentication.ts'
 import { ApiError, type ErrorCode, fieldError } from '../errors.ts'
 import { OPERATION_EXPANSIONS, operationExpansions, PAYMENT_EXPANSIONS, paymentExpansions } from '../expand.ts'
@@ -41,23 +42,74 @@ import { Webhook } from '../webhook_schemas.ts'
 import { madeOf, sendPayment } from './payments.ts'
 
 const tag = 'Operators'
-const access = { scope: 'admin' } as const
 const Reason = Type.String({ minLength: 1, maxLength: 500, examples: ['Cash deposit, receipt 1815'] })
 
 /** What operators see and do, in their book or the one that the header `Book` names (api.md, Operators). */
 export function adminRoutes(app: App, gateway: Gateway): void {
-  listRoute(app, gateway, 'users', 'Users', users, usersIn, ListedUser, presentUser)
-  listRoute(app, gateway, 'accounts', 'Accounts, technical ones too', accounts, accountsIn, Account, presentAccount)
-  listRoute(app, gateway, 'payments', 'All payments', bookPayments, paymentsIn, Payment, presentPayment, {
-    names: PAYMENT_EXPANSIONS,
-    of: (book) => paymentExpansions(gateway.pool, book, null),
-  })
-  listRoute(app, gateway, 'operations', 'All operations', operations, operationsIn, Operation, presentOperation, {
-    names: OPERATION_EXPANSIONS,
-    of: (book) => operationExpansions(gateway.pool, book),
-  })
-  listRoute(app, gateway, 'audit', 'Who did what, when and from where', auditLog, auditIn, AuditLine, presentAuditLine)
-  listRoute(app, gateway, 'webhooks', 'The webhooks of every user', webhooks, webhooksIn, Webhook, presentWebhook)
+  listRoute(app, gateway, 'users', 'listUsersOfBook', 'Users', users, usersIn, ListedUser, presentUser)
+  listRoute(
+    app,
+    gateway,
+    'accounts',
+    'listAccountsOfBook',
+    'Accounts, technical ones too',
+    accounts,
+    accountsIn,
+    Account,
+    presentAccount,
+  )
+  listRoute(
+    app,
+    gateway,
+    'payments',
+    'listPaymentsOfBook',
+    'All payments',
+    bookPayments,
+    paymentsIn,
+    Payment,
+    presentPayment,
+    {
+      names: PAYMENT_EXPANSIONS,
+      of: (book) => paymentExpansions(gateway.pool, book, null),
+    },
+  )
+  listRoute(
+    app,
+    gateway,
+    'operations',
+    'listOperationsOfBook',
+    'All operations',
+    operations,
+    operationsIn,
+    Operation,
+    presentOperation,
+    {
+      names: OPERATION_EXPANSIONS,
+      of: (book) => operationExpansions(gateway.pool, book),
+    },
+  )
+  listRoute(
+    app,
+    gateway,
+    'audit',
+    'listAuditOfBook',
+    'Who did what, when and from where',
+    auditLog,
+    auditIn,
+    AuditLine,
+    presentAuditLine,
+  )
+  listRoute(
+    app,
+    gateway,
+    'webhooks',
+    'listWebhooksOfBook',
+    'The webhooks of every user',
+    webhooks,
+    webhooksIn,
+    Webhook,
+    presentWebhook,
+  )
   adjustmentRoute(app, gateway)
   bookRoute(app, gateway)
   statusRoute(app, gateway, 'freeze', 'frozen', 'Freeze an account: no money leaves it')
@@ -74,6 +126,7 @@ function listRoute<Row extends object, Item>(
   app: App,
   { pool }: Gateway,
   name: string,
+  operationId: OperationId,
   summary: string,
   spec: ListSpec<Row, Item>,
   scope: (book: BookId) => Scope,
@@ -82,12 +135,10 @@ function listRoute<Row extends object, Item>(
   expansions: Expansions<Item> = { names: [], of: () => ({}) },
 ): void {
   app.get(`/v1/admin/${name}`, {
-    config: { access, anyBook: true },
     schema: describe({
-      operationId: `list${name.charAt(0).toUpperCase()}${name.slice(1)}OfBook`,
+      operationId,
       summary,
       tag,
-      access,
       errors: ['not_found'],
       querystring: listQuery(spec.fields, expansions.names),
       response: { 200: PageOf(schema) },
@@ -102,13 +153,11 @@ function listRoute<Row extends object, Item>(
 
 function adjustmentRoute(app: App, { intake, directory, poster }: Gateway): void {
   app.post('/v1/admin/adjustments', {
-    config: { access, anyBook: true },
     schema: describe({
       operationId: 'createAdjustment',
       summary: 'Put money into an account, or take it out',
       description: 'debit: from `internal` into the account; credit: out of it. Audited, with the reason.',
       tag,
-      access,
       errors: ['not_found', 'invalid_amount', 'invalid_id', 'idempotency_key_reused', 'overloaded', 'outcome_unknown'],
       body: Type.Object(
         { account: IdOf('acc'), amount: Amount, direction: OneOf(['debit', 'credit']), reason: Reason },
@@ -142,13 +191,11 @@ function adjustmentRoute(app: App, { intake, directory, poster }: Gateway): void
 
 function bookRoute(app: App, { pool, config }: Gateway): void {
   app.post('/v1/admin/books', {
-    config: { access },
     schema: describe({
       operationId: 'createBook',
       summary: 'Make a book: a world of its own',
       description: 'For operators of all books. Without `currencies` it has every one that the gateway knows.',
       tag,
-      access,
       errors: ['book_exists', 'unknown_currency', 'idempotency_key_reused'],
       body: Type.Object(
         {
@@ -163,7 +210,6 @@ function bookRoute(app: App, { pool, config }: Gateway): void {
     }),
     handler: async (request, reply) => {
       const { name, currencies: codes = [...config.currencies.keys()] } = request.body
-      if (!sessionOf(request).allBooks) throw new ApiError('forbidden', 'Only an operator of all books makes one')
       const currencies = codes.map((code) => {
         const currency = config.currencies.get(code)
         if (!currency) throw fieldError('currencies', 'unknown_currency', `names ${code}, which is not known here`)
@@ -177,15 +223,19 @@ function bookRoute(app: App, { pool, config }: Gateway): void {
   })
 }
 
-function statusRoute(app: App, { pool }: Gateway, verb: string, status: AccountStatus, summary: string): void {
+function statusRoute(
+  app: App,
+  { pool }: Gateway,
+  verb: 'freeze' | 'unfreeze',
+  status: AccountStatus,
+  summary: string,
+): void {
   const errors: ErrorCode[] = ['not_found', 'account_closed']
   app.post(`/v1/admin/accounts/:id/${verb}`, {
-    config: { access, anyBook: true },
     schema: describe({
       operationId: `${verb}Account`,
       summary,
       tag,
-      access,
       errors,
       params: Type.Object({ id: Type.String({ examples: ['acc_01k3v5f2q8e8pv0z3m0c6b7d1e'] }) }),
       body: Type.Object({ reason: Reason }, { additionalProperties: false }),

@@ -21,7 +21,6 @@ import { accountId } from '../transfer.ts'
 import { problemOfEnd } from './payment_actions.ts'
 
 const tag = 'Operators'
-const access = { scope: 'admin' } as const
 const Reason = Type.String({ minLength: 1, maxLength: 500, examples: ['Bank statement of 24 November, line 7'] })
 
 const Suspense = Type.Object(
@@ -52,16 +51,14 @@ export function adminRailRoutes(app: App, gateway: Gateway): void {
   suspenseRoutes(app, gateway)
 }
 
-function endRoute(app: App, gateway: Gateway, verb: string, summary: string, ending: Ending): void {
+function endRoute(app: App, gateway: Gateway, verb: 'settle' | 'cancel', summary: string, ending: Ending): void {
   const errors: ErrorCode[] = ['not_found', 'payment_not_pending', 'idempotency_key_reused', 'account_closed']
   app.post(`/v1/admin/payments/:id/${verb}`, {
-    config: { access, anyBook: true },
     schema: describe({
       operationId: `${verb}PaymentByHand`,
       summary,
       description: 'For payments that a rail holds. Audited, with the reason.',
       tag,
-      access,
       errors: [...errors, 'not_on_rail'],
       params: Type.Object({ id: Type.String({ examples: ['pay_01k3v5f4t1f6mb2x9k4w5r8h3n'] }) }),
       body: Type.Object({ reason: Reason }, { additionalProperties: false }),
@@ -91,12 +88,10 @@ function endRoute(app: App, gateway: Gateway, verb: string, summary: string, end
 
 function suspenseRoutes(app: App, gateway: Gateway): void {
   app.get('/v1/admin/suspense', {
-    config: { access, anyBook: true },
     schema: describe({
       operationId: 'listSuspense',
       summary: 'Money that moved without a payment it belongs to',
       tag,
-      access,
       errors: ['not_found'],
       querystring: listQuery(suspenseItems.fields),
       response: { 200: PageOf(Suspense) },
@@ -109,14 +104,12 @@ function suspenseRoutes(app: App, gateway: Gateway): void {
   })
 
   app.post('/v1/admin/suspense/:id/resolve', {
-    config: { access, anyBook: true },
     schema: describe({
       operationId: 'resolveSuspense',
       summary: 'Say whose money in suspense is',
       description:
         'An adjustment between `suspense` and the account; without an account, and `internal`. Where it is declined, the item stays open.',
       tag,
-      access,
       errors: ['not_found', 'invalid_id', 'already_resolved', 'invalid_value', 'idempotency_key_reused'],
       params: Type.Object({ id: Type.String({ examples: ['sus_01k3v5f4t1f6mb2x9k4w5r8h3s'] }) }),
       body: Type.Object({ account: Type.Optional(IdOf('acc')), reason: Reason }, { additionalProperties: false }),

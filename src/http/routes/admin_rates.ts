@@ -19,7 +19,6 @@ import { validatorExceptBody } from '../validation.ts'
 import { currencyOf, RateText } from './rates.ts'
 
 const tag = 'Operators'
-const access = { scope: 'admin' } as const
 
 const WrittenRateBody = Type.Object(
   {
@@ -38,12 +37,10 @@ const WrittenRateBody = Type.Object(
 /** What operators do with exchange rates: see what was written down, and write down more. */
 export function adminRateRoutes(app: App, { pool }: Gateway): void {
   app.get('/v1/admin/rates', {
-    config: { access, anyBook: true },
     schema: describe({
       operationId: 'listRatesOfBook',
       summary: 'Rates as they were written down',
       tag,
-      access,
       errors: ['not_found'],
       querystring: listQuery(rates.fields),
       response: { 200: PageOf(WrittenRateBody) },
@@ -55,13 +52,11 @@ export function adminRateRoutes(app: App, { pool }: Gateway): void {
   })
 
   app.post('/v1/admin/rates', {
-    config: { access, anyBook: true },
     schema: describe({
       operationId: 'createRate',
       summary: 'Write down a rate',
       description: 'Valid from now, or from another time; it counts until a newer one is valid. Audited.',
       tag,
-      access,
       errors: ['not_found', 'unknown_currency', 'idempotency_key_reused'],
       body: Type.Object(
         {
@@ -113,7 +108,6 @@ export function rateImportRoutes(app: App, { pool }: Gateway): void {
   }
 
   app.post('/v1/admin/rates/import', {
-    config: { access, anyBook: true },
     bodyLimit: LARGEST_FILE,
     schema: describe({
       operationId: 'importRates',
@@ -123,7 +117,6 @@ export function rateImportRoutes(app: App, { pool }: Gateway): void {
         'or where anything in it is broken nothing. What is there already stays as it is, so a file may be sent again. ' +
         'The rates of a day are valid from 15:00 UTC. Audited.',
       tag,
-      access,
       errors: ['not_found', 'invalid_file', 'idempotency_key_reused'],
       consumes: Object.keys(FORMATS),
       body: Type.String({ examples: ['Date,USD,JPY\n2026-04-13,1.1684,186.75\n'] }),

@@ -14,7 +14,6 @@ import { CurrencyCode, IdOf, Money, Nullable, OneOf, PageOf, Time } from '../sch
 import { validatorExceptBody } from '../validation.ts'
 
 const tag = 'Operators'
-const access = { scope: 'admin' } as const
 
 const Day = Type.String({ description: 'A day of the bank.', examples: ['2026-11-24'] })
 const Check = Type.Unsafe<object | null>({
@@ -86,12 +85,10 @@ const BankEntryBody = Type.Object(
 /** What banks told of the own accounts: files, and movements to reconcile (docs/api.md, Bank statements). */
 export function wireListRoutes(app: App, { pool }: Gateway): void {
   app.get('/v1/admin/wire/files', {
-    config: { access, anyBook: true },
     schema: describe({
       operationId: 'listBankFiles',
       summary: 'Statements and notices of banks',
       tag,
-      access,
       errors: ['not_found'],
       querystring: listQuery(bankFiles.fields),
       response: { 200: PageOf(BankFileBody) },
@@ -103,13 +100,11 @@ export function wireListRoutes(app: App, { pool }: Gateway): void {
   })
 
   app.get('/v1/admin/wire/entries', {
-    config: { access, anyBook: true },
     schema: describe({
       operationId: 'listBankEntries',
       summary: 'Movements at banks, to reconcile',
       description: '`status=unmatched` is what is still to be reconciled, with suggestions.',
       tag,
-      access,
       errors: ['not_found'],
       querystring: listQuery(bankEntries.fields),
       response: { 200: PageOf(BankEntryBody) },
@@ -129,7 +124,6 @@ export function wireUploadRoutes(app: App, { pool, camtReader, config }: Gateway
   app.addContentTypeParser(TYPES, { parseAs: 'buffer' }, (_request, body: Buffer, done) => done(null, body))
 
   app.post('/v1/admin/wire/statements', {
-    config: { access, anyBook: true },
     bodyLimit: LARGEST_FILE,
     schema: describe({
       operationId: 'uploadBankStatement',
@@ -139,7 +133,6 @@ export function wireUploadRoutes(app: App, { pool, camtReader, config }: Gateway
         'where anything in it is wrong nothing. A file needs no idempotency key: sent again, or in another form, it ' +
         'changes nothing and is answered as the first time, with `Idempotent-Replayed: true`. Audited.',
       tag,
-      access,
       errors: ['not_found', 'invalid_file'],
       consumes: TYPES,
       body: Type.String({

@@ -18,7 +18,6 @@ import { Delivery, DeliveryWithAttempts, ListedDelivery } from '../webhook_schem
 import { lockOwnWebhook, ownWebhook, webhookParams } from './webhooks.ts'
 
 const tag = 'Webhooks'
-const access = { scope: 'webhooks:write' } as const
 const params = Type.Object({
   ...webhookParams.properties,
   delivery_id: Type.String({ examples: ['dlv_01k3v5f4w2f0k8h6g4d2c0b9a8'] }),
@@ -37,12 +36,10 @@ export function deliveryRoutes(app: App, gateway: Gateway): void {
   const { pool } = gateway
 
   app.get('/v1/webhooks/:id/deliveries', {
-    config: { access },
     schema: describe({
       operationId: 'listDeliveries',
       summary: 'What was sent to a webhook, with the last answer',
       tag,
-      access,
       errors: ['not_found'],
       params: webhookParams,
       querystring: listQuery(deliveries.fields),
@@ -58,12 +55,10 @@ export function deliveryRoutes(app: App, gateway: Gateway): void {
   })
 
   app.get('/v1/webhooks/:id/deliveries/:delivery_id', {
-    config: { access },
     schema: describe({
       operationId: 'getDelivery',
       summary: 'One delivery: what was sent, and every attempt with its answer',
       tag,
-      access,
       errors: ['not_found'],
       params,
       response: { 200: DeliveryWithAttempts },
@@ -86,12 +81,10 @@ function sendingRoutes(app: App, gateway: Gateway): void {
   const { pool } = gateway
 
   app.post('/v1/webhooks/:id/ping', {
-    config: { access },
     schema: describe({
       operationId: 'pingWebhook',
       summary: 'Send an event of the type webhook.ping, once',
       tag,
-      access,
       errors: ASKS,
       params: webhookParams,
       response: { 202: Delivery },
@@ -107,12 +100,10 @@ function sendingRoutes(app: App, gateway: Gateway): void {
   })
 
   app.post('/v1/webhooks/:id/deliveries/:delivery_id/redeliver', {
-    config: { access },
     schema: describe({
       operationId: 'redeliver',
       summary: 'Send an event again, whatever came of it before',
       tag,
-      access,
       errors: ASKS,
       params,
       response: { 202: Delivery },
@@ -131,12 +122,10 @@ function sendingRoutes(app: App, gateway: Gateway): void {
   })
 
   app.post('/v1/webhooks/:id/redeliver', {
-    config: { access },
     schema: describe({
       operationId: 'redeliverSince',
       summary: 'Send every event since a time again, in order',
       tag,
-      access,
       errors: ['not_found', 'webhook_disabled', 'idempotency_key_reused'],
       params: webhookParams,
       body: Type.Object({ since: Time }, { additionalProperties: false }),

@@ -13,19 +13,16 @@ import { streamEvents } from '../streams/server_sent.ts'
 import { type Streams, startingPosition } from '../streams/streams.ts'
 
 const tag = 'Events'
-const reads = { scope: 'payments:read' } as const
 
 /** Events as a list and as a stream of Server-Sent Events (api.md, Events). */
 export function eventRoutes(app: App, gateway: Gateway, streams: Streams): void {
   app.get('/v1/events', {
-    config: { access: reads },
     schema: describe({
       operationId: 'listEvents',
       summary: 'What happened to your payments and accounts',
       description:
         'In the order in which it was committed, newest first; `sort=position` is oldest first. `position[gt]` goes on from an event.',
       tag,
-      access: reads,
       querystring: listQuery(userEvents.fields),
       response: { 200: PageOf(Event) },
     }),
@@ -37,14 +34,12 @@ export function eventRoutes(app: App, gateway: Gateway, streams: Streams): void 
   })
 
   app.get('/v1/events/stream', {
-    config: { access: reads },
     schema: describe({
       operationId: 'streamEvents',
       summary: 'Your events as they happen, as Server-Sent Events',
       description:
         '`id` is the position of an event: sent back as `Last-Event-ID`, the stream goes on behind it. Ends when the token does.',
       tag,
-      access: reads,
       errors: ['position_too_old'],
       headers: Type.Object({ 'last-event-id': Type.Optional(Type.String()) }),
       response: { 200: Type.String({ description: 'text/event-stream' }) },
@@ -58,12 +53,10 @@ export function eventRoutes(app: App, gateway: Gateway, streams: Streams): void 
   })
 
   app.get('/v1/admin/events', {
-    config: { access: { scope: 'admin' }, anyBook: true },
     schema: describe({
       operationId: 'listEventsOfBook',
       summary: 'All events',
       tag: 'Operators',
-      access: { scope: 'admin' },
       errors: ['not_found'],
       querystring: listQuery(bookEvents.fields),
       response: { 200: PageOf(Event) },

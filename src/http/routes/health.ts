@@ -9,24 +9,20 @@ const Status = Type.Object({ status: Type.String({ examples: ['ok'] }) })
 /** For whoever keeps the gateway running (api.md, Running). */
 export function healthRoutes(app: App, { pool, poster, config }: Gateway, metrics: () => Promise<string>): void {
   app.get('/health/live', {
-    config: { access: 'public' },
     schema: describe({
       operationId: 'isLive',
       summary: 'Whether the process answers',
       tag,
-      access: 'public',
       response: { 200: Status },
     }),
     handler: async () => ({ status: 'ok' }),
   })
 
   app.get('/health/ready', {
-    config: { access: 'public' },
     schema: describe({
       operationId: 'isReady',
       summary: 'Whether payments can be made: database reachable, migrated, posting',
       tag,
-      access: 'public',
       errors: ['overloaded'],
       response: { 200: Status },
     }),
@@ -38,12 +34,10 @@ export function healthRoutes(app: App, { pool, poster, config }: Gateway, metric
   })
 
   app.get('/metrics', {
-    config: { access: 'public' },
     schema: describe({
       operationId: 'getMetrics',
       summary: 'Metrics for Prometheus',
       tag,
-      access: 'public',
       response: { 200: Type.String() },
     }),
     handler: async (_request, reply) => reply.type('text/plain; version=0.0.4; charset=utf-8').send(await metrics()),

@@ -5,8 +5,8 @@ import { confirmEmail, resendConfirmation } from '../../identity/confirmation.ts
 import { parseEmail } from '../../identity/email.ts'
 import { logIn } from '../../identity/log_in.ts'
 import { passwordProblem } from '../../identity/password_rules.ts'
+import { ROLES, SCOPES } from '../../identity/roles.ts'
 import { hasSecondFactor } from '../../identity/second_factor.ts'
-import { SCOPES } from '../../identity/tokens.ts'
 import { findUser } from '../../identity/users.ts'
 import { encodeId } from '../../ledger/typeid.ts'
 import { sessionOf } from '../authentication.ts'
@@ -22,13 +22,11 @@ const InBook = Type.Optional(BookName)
 /** Sign-up, confirmation and log-in (api.md, Identity). */
 export function identityRoutes(app: App, gateway: Gateway): void {
   app.post('/v1/signup', {
-    config: { access: 'public' },
     schema: describe({
       operationId: 'signUp',
       summary: 'Sign up',
       description: 'Mails a confirmation link. The answer is the same for an address that has signed up before.',
       tag,
-      access: 'public',
       errors: ['overloaded', 'weak_password'],
       body: Type.Object({ email: Email, password: NewPassword, book: InBook }, { additionalProperties: false }),
       response: { 201: Type.Object({ user: Type.Object({ email: Email, email_confirmed: Type.Boolean() }) }) },
@@ -53,12 +51,10 @@ function confirmationRoutes(app: App, gateway: Gateway): void {
   const { pool, sessions } = gateway
 
   app.post('/v1/email/confirm', {
-    config: { access: 'public' },
     schema: describe({
       operationId: 'confirmEmail',
       summary: 'Confirm an e-mail address',
       tag,
-      access: 'public',
       errors: ['invalid_token'],
       body: Type.Object(
         { token: Type.String({ maxLength: 200, examples: ['main.5f0c…'] }) },
@@ -73,13 +69,11 @@ function confirmationRoutes(app: App, gateway: Gateway): void {
   })
 
   app.post('/v1/email/resend', {
-    config: { access: 'public' },
     schema: describe({
       operationId: 'resendConfirmation',
       summary: 'Mail another confirmation link',
       description: 'The answer is the same whether the address is known or not.',
       tag,
-      access: 'public',
       body: Type.Object({ email: Email, book: InBook }, { additionalProperties: false }),
       response: { 202: Type.Object({}) },
     }),
@@ -93,12 +87,10 @@ function confirmationRoutes(app: App, gateway: Gateway): void {
 
 function logInRoute(app: App, gateway: Gateway): void {
   app.post('/v1/login', {
-    config: { access: 'public' },
     schema: describe({
       operationId: 'logIn',
       summary: 'Log in: a new token each time',
       tag,
-      access: 'public',
       description: 'With a second factor: first without `otp`, and where the answer is `otp_required`, with it.',
       errors: [...PROOF_ERRORS],
       body: Type.Object(
@@ -136,12 +128,10 @@ function logInRoute(app: App, gateway: Gateway): void {
 
 function meRoute(app: App, { pool }: Gateway): void {
   app.get('/v1/me', {
-    config: { access: { scope: 'any' } },
     schema: describe({
       operationId: 'getMe',
       summary: 'The user whose token this is',
       tag,
-      access: { scope: 'any' },
       response: {
         200: Type.Object({
           id: IdOf('usr'),
@@ -149,7 +139,7 @@ function meRoute(app: App, { pool }: Gateway): void {
           email_confirmed: Type.Boolean(),
           confirmed_at: Nullable(Time),
           otp_enrolled: Type.Boolean({ description: 'Whether there is a second factor.' }),
-          role: OneOf(['user', 'admin']),
+          role: OneOf(ROLES),
           book: BookName,
           created_at: Time,
         }),

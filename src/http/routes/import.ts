@@ -16,7 +16,6 @@ import { type App, describe } from '../route.ts'
 import { Amount, CurrencyCode, Email, IdOf, Metadata, Name, Problem } from '../schemas.ts'
 import { parserOf, validatorExceptBody } from '../validation.ts'
 
-const access = { scope: 'admin' } as const
 /** Users that are made in one transaction; the next group is read when it has committed. */
 const GROUP = 500
 
@@ -58,7 +57,6 @@ export function importRoutes(app: App, gateway: Gateway): void {
   app.addContentTypeParser(NDJSON, (_request, payload, done) => done(null, payload))
 
   app.post('/v1/admin/users/import', {
-    config: { access, anyBook: true },
     bodyLimit: LARGEST_BODY,
     schema: describe({
       operationId: 'importUsers',
@@ -67,7 +65,6 @@ export function importRoutes(app: App, gateway: Gateway): void {
         'NDJSON, one user a line, read and answered as a stream. Users are confirmed and have no password. An address ' +
         'that the book knows is left as it is and answered with its accounts, so the import may be repeated.',
       tag: 'Operators',
-      access,
       errors: ['not_found', 'unknown_currency', 'invalid_amount'],
       consumes: [NDJSON],
       body: UserLine,

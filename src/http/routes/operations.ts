@@ -9,18 +9,14 @@ import { presentOperation } from '../present.ts'
 import { type App, describe, listQuery } from '../route.ts'
 import { Operation, PageOf } from '../schemas.ts'
 
-const reads = { scope: 'payments:read' } as const
-
 /** Operations: every movement on the caller's accounts (api.md, Operations). */
 export function operationRoutes(app: App, { pool }: Gateway): void {
   app.get('/v1/operations', {
-    config: { access: reads },
     schema: describe({
       operationId: 'listOperations',
       summary: 'Money in and out of your accounts',
       description: 'Postings of fees are left out unless `kind` asks for them: the payment’s `fee` shows them already.',
       tag: 'Operations',
-      access: reads,
       querystring: listQuery(operations.fields, OPERATION_EXPANSIONS),
       response: { 200: PageOf(Operation) },
     }),

@@ -14,7 +14,6 @@ import { type App, describe } from '../route.ts'
 import { Email } from '../schemas.ts'
 
 const tag = 'Identity'
-const anyToken = { scope: 'any' } as const
 const proof = { password: PasswordGiven, otp: Type.Optional(Otp) }
 
 /** What users do with themselves: another address, the end of sessions, the end (api.md, Identity). */
@@ -23,13 +22,11 @@ export function ownUserRoutes(app: App, gateway: Gateway): void {
   const { pool, sessions } = gateway
 
   app.delete('/v1/sessions', {
-    config: { access: { scope: 'tokens:write' } },
     schema: describe({
       operationId: 'endSessions',
       summary: 'End all your sessions but the present one',
       description: 'Sessions are tokens that log-ins made. Those that you made for programs stay.',
       tag,
-      access: { scope: 'tokens:write' },
       errors: ['unknown_field', 'unsupported_media_type', 'outcome_unknown'],
       response: { 200: Type.Object({ ended: Type.Integer({ examples: [2] }) }) },
     }),
@@ -45,13 +42,11 @@ export function ownUserRoutes(app: App, gateway: Gateway): void {
   })
 
   app.post('/v1/me/close', {
-    config: { access: anyToken },
     schema: describe({
       operationId: 'closeMe',
       summary: 'Close your user for good, with every account at zero',
       description: 'Closes the accounts and ends every token. The address cannot sign up again.',
       tag,
-      access: anyToken,
       errors: [...PROOF_ERRORS, 'balance_not_zero'],
       body: Type.Object(proof, { additionalProperties: false }),
       response: { 204: Type.Null() },
@@ -69,7 +64,6 @@ function emailChangeRoutes(app: App, gateway: Gateway): void {
   const { pool, sessions, books } = gateway
 
   app.post('/v1/email/change', {
-    config: { access: anyToken },
     schema: describe({
       operationId: 'changeEmail',
       summary: 'Change your e-mail address',
@@ -77,7 +71,6 @@ function emailChangeRoutes(app: App, gateway: Gateway): void {
         'Mails a link to the old and to the new address; the change takes effect when both are confirmed, within 24 h. ' +
         'The answer is the same for an address that is somebody’s.',
       tag,
-      access: anyToken,
       errors: [...PROOF_ERRORS],
       body: Type.Object({ email: Email, ...proof }, { additionalProperties: false }),
       response: { 202: Type.Object({}) },
@@ -96,12 +89,10 @@ function emailChangeRoutes(app: App, gateway: Gateway): void {
   })
 
   app.post('/v1/email/change/confirm', {
-    config: { access: 'public' },
     schema: describe({
       operationId: 'confirmEmailChange',
       summary: 'Confirm a change of address, by the old or by the new one',
       tag,
-      access: 'public',
       errors: ['invalid_token'],
       body: Type.Object(
         { token: Type.String({ maxLength: 200, examples: ['main.5f0c…'] }) },

@@ -10,20 +10,17 @@ import { type App, describe } from '../route.ts'
 import { BookName, Email } from '../schemas.ts'
 
 const tag = 'Identity'
-const anyToken = { scope: 'any' } as const
 
 /** Passwords: forgotten, reset and changed (api.md, Identity). */
 export function passwordRoutes(app: App, gateway: Gateway): void {
   const { pool } = gateway
 
   app.post('/v1/password/forgot', {
-    config: { access: 'public' },
     schema: describe({
       operationId: 'forgetPassword',
       summary: 'Mail a link to set a new password',
       description: 'The answer is the same whether the address is known or not. At most five mails an hour.',
       tag,
-      access: 'public',
       body: Type.Object({ email: Email, book: Type.Optional(BookName) }, { additionalProperties: false }),
       response: { 202: Type.Object({}) },
     }),
@@ -35,13 +32,11 @@ export function passwordRoutes(app: App, gateway: Gateway): void {
   })
 
   app.post('/v1/password/reset', {
-    config: { access: 'public' },
     schema: describe({
       operationId: 'resetPassword',
       summary: 'Set a new password with the token of a mail',
       description: 'Ends every session and token, and confirms the address. A second factor stays and is asked for.',
       tag,
-      access: 'public',
       errors: ['invalid_token', 'weak_password', 'otp_required', 'otp_invalid', 'too_many_attempts', 'overloaded'],
       body: Type.Object(
         {
@@ -62,13 +57,11 @@ export function passwordRoutes(app: App, gateway: Gateway): void {
   })
 
   app.post('/v1/password/change', {
-    config: { access: anyToken },
     schema: describe({
       operationId: 'changePassword',
       summary: 'Change your password',
       description: 'Ends your other sessions. Tokens that you made for programs stay.',
       tag,
-      access: anyToken,
       errors: ['invalid_credentials', 'weak_password', 'overloaded'],
       body: Type.Object(
         { current_password: PasswordGiven, new_password: NewPassword },

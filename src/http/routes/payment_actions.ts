@@ -21,7 +21,6 @@ import { Amount, Payment } from '../schemas.ts'
 import { madeOf, maySee, sendPayment } from './payments.ts'
 
 const tag = 'Payments'
-const writes = { scope: 'payments:write' } as const
 const params = Type.Object({ id: Type.String({ examples: ['pay_01k3v5f4t1f6mb2x9k4w5r8h3n'] }) })
 const Part = Type.Object(
   {
@@ -35,17 +34,14 @@ const Part = Type.Object(
 /** What can be done to a payment that is there: captured, canceled, refunded (api.md, Payments). */
 export function paymentActionRoutes(app: App, gateway: Gateway): void {
   app.post('/v1/payments/:id/capture', {
-    config: { access: writes, anyBook: true },
     schema: describe({
       operationId: 'capturePayment',
       summary: 'Take what is held, all or a part',
       description: 'For who pays, or an operator. What is not captured is released.',
       tag,
-      access: writes,
       errors: [
         ...COMMON,
         'invalid_amount',
-        'email_unconfirmed',
         'not_capturable',
         'amount_exceeds_hold',
         'account_closed',
@@ -58,7 +54,6 @@ export function paymentActionRoutes(app: App, gateway: Gateway): void {
     }),
     handler: async (request, reply) => {
       const payment = await visiblePayment(gateway, request, request.params.id)
-      if (!sessionOf(request).confirmed) throw new ApiError('email_unconfirmed')
       mayOnly(request, [payment.senderUser])
       if (payment.capture !== 'manual') throw new ApiError('not_capturable')
       const amount = amountOf(request.body.amount, payment)
@@ -67,14 +62,12 @@ export function paymentActionRoutes(app: App, gateway: Gateway): void {
   })
 
   app.post('/v1/payments/:id/cancel', {
-    config: { access: writes, anyBook: true },
     schema: describe({
       operationId: 'cancelPayment',
       summary: 'Let go of what is held',
       description:
         'For either side, or an operator. Of a deposit or withdrawal it depends on how far its rail has come.',
       tag,
-      access: writes,
       errors: [...COMMON, 'not_capturable', 'too_late_to_cancel', 'unknown_field', 'unsupported_media_type'],
       params,
       response: { 200: Payment },
@@ -104,7 +97,6 @@ const COMMON: readonly ErrorCode[] = ['not_found', 'payment_not_pending', 'idemp
 
 function refundRoute(app: App, gateway: Gateway): void {
   app.post('/v1/payments/:id/refund', {
-    config: { access: writes, anyBook: true },
     schema: describe({
       operationId: 'refundPayment',
       summary: 'Give back a payment, all or a part',
@@ -112,11 +104,9 @@ function refundRoute(app: App, gateway: Gateway): void {
         'For who received it, or an operator. Answers with the refund, a payment of its own, which may be declined. The fee ' +
         'is returned in proportion, so that a whole refund leaves every account as it was. A conversion is an operator’s to refund.',
       tag,
-      access: writes,
       errors: [
         'not_found',
         'invalid_amount',
-        'email_unconfirmed',
         'not_refundable',
         'idempotency_key_reused',
         'overloaded',
@@ -130,7 +120,6 @@ function refundRoute(app: App, gateway: Gateway): void {
     handler: async (request, reply) => {
       const session = sessionOf(request)
       const original = await visiblePayment(gateway, request, request.params.id)
-      if (!session.confirmed) throw new ApiError('email_unconfirmed')
       // Whoever converted could otherwise take the rate back once it has moved.
       mayOnly(request, original.kind === 'conversion' ? [] : [original.receiverUser])
       const checked = await checkRefund(gateway.pool, gateway.directory, session.book, original, request.body.amount)

@@ -13,8 +13,6 @@ import { type App, describe } from '../route.ts'
 import { CurrencyCode, Money, Nullable, OneOf, Time } from '../schemas.ts'
 import { currencyOf, RateText } from './rates.ts'
 
-const access = { scope: 'admin' } as const
-
 const Position = Type.Object({
   currency: CurrencyCode,
   balance: Type.String({ description: 'What `exchange` holds; negative: owes.', examples: ['10.00'] }),
@@ -36,7 +34,6 @@ const PositionBody = Type.Object(
 /** What conversions have left with the house, and what it is worth (api.md, Operators). */
 export function positionRoutes(app: App, { pool }: Gateway): void {
   app.get('/v1/admin/reports/position', {
-    config: { access, anyBook: true },
     schema: describe({
       operationId: 'getPosition',
       summary: 'The open currency position, and its gain or loss',
@@ -44,7 +41,6 @@ export function positionRoutes(app: App, { pool }: Gateway): void {
         'The balances of `exchange`, now or at a time, valued by the mid rates of then in one currency (EUR where none is ' +
         'named). Their sum is what conversions have earned or lost: the spreads, and what rates have done since.',
       tag: 'Operators',
-      access,
       errors: ['not_found', 'unknown_currency'],
       querystring: Type.Object(
         {

@@ -9,7 +9,6 @@ import { OneOf, Time } from '../schemas.ts'
 import { visiblePayment } from './payment_actions.ts'
 
 const tag = 'Proofs'
-const reads = { scope: 'payments:read' } as const
 
 const Hash = Type.String({
   description: '32 bytes in hexadecimal.',
@@ -49,14 +48,12 @@ export function proofRoutes(app: App, gateway: Gateway): void {
   const { pool } = gateway
 
   app.get('/v1/payments/:id/proof', {
-    config: { access: reads, anyBook: true },
     schema: describe({
       operationId: 'getPaymentProof',
       summary: 'Proof that a final payment is in a signed block',
       description:
         'Both sides may see it. It is checked with the keys of `GET /v1/seal-keys` and without this gateway.',
       tag,
-      access: reads,
       errors: ['not_found', 'not_sealed_yet'],
       params: Type.Object({ id: Type.String({ examples: ['pay_01k3v5f4t1f6mb2x9k4w5r8h3n'] }) }),
       response: { 200: Proof },
@@ -71,12 +68,10 @@ export function proofRoutes(app: App, gateway: Gateway): void {
   })
 
   app.get('/v1/seal-keys', {
-    config: { access: 'public' },
     schema: describe({
       operationId: 'listSealKeys',
       summary: 'The public keys that blocks are signed with',
       tag,
-      access: 'public',
       response: { 200: Type.Object({ data: Type.Array(SealKey) }) },
     }),
     handler: async () => ({ data: await listSealKeys(pool) }),

@@ -11,7 +11,6 @@ export function railCallbackRoutes(app: App, gateway: Gateway): void {
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
 
   app.post('/v1/rails/:rail/callbacks', {
-    config: { access: 'public' },
     schema: describe({
       operationId: 'receiveRailCallback',
       summary: 'What a rail reports',
@@ -19,7 +18,6 @@ export function railCallbackRoutes(app: App, gateway: Gateway): void {
         'For rails, not for callers: signed as Standard Webhooks are. A report that comes twice, late or out of order is ' +
         'answered like any other.',
       tag: 'Running',
-      access: 'public',
       errors: ['not_found', 'unauthenticated', 'unsupported_media_type', 'outcome_unknown'],
       params: Type.Object({ rail: Type.String({ examples: ['wallet'] }) }),
       response: { 200: Type.Object({ outcome: OneOf(['applied', 'ignored']) }) },

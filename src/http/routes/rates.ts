@@ -19,8 +19,6 @@ import { type App, describe } from '../route.ts'
 import { Amount, CurrencyCode, IdOf, Money, Time } from '../schemas.ts'
 
 const tag = 'Payments'
-const reads = { scope: 'payments:read' } as const
-const writes = { scope: 'payments:write' } as const
 
 export const RateText = Type.String({
   description: 'Units of the second currency for one of the first, as a decimal string.',
@@ -64,7 +62,6 @@ const QuoteAsked = Type.Object(
 /** Exchange rates, and quotes: a rate that holds for a while, for one payment (api.md, Payments). */
 export function rateRoutes(app: App, gateway: Gateway): void {
   app.get('/v1/rates', {
-    config: { access: reads },
     schema: describe({
       operationId: 'listRates',
       summary: 'The rates that hold, without the spread of a quote',
@@ -72,7 +69,6 @@ export function rateRoutes(app: App, gateway: Gateway): void {
         'From one currency (EUR where none is named) to another, or to each of the book for which there is one: the ' +
         'newest of what is known of the two, turned round or crossed through EUR where need be. Now, or at a time.',
       tag,
-      access: reads,
       errors: ['unknown_currency'],
       querystring: Type.Object(
         { from: Type.Optional(CurrencyCode), to: Type.Optional(CurrencyCode), at: Type.Optional(Time) },
@@ -84,7 +80,6 @@ export function rateRoutes(app: App, gateway: Gateway): void {
   })
 
   app.post('/v1/quotes', {
-    config: { access: writes },
     schema: describe({
       operationId: 'createQuote',
       summary: 'A rate that holds for a while, for one payment',
@@ -92,14 +87,12 @@ export function rateRoutes(app: App, gateway: Gateway): void {
         'Names one of the amounts: what is given, or what is to arrive. `rate` is the mid rate less the spread; what ' +
         'counts is the amounts. A payment uses it by `quote_id`.',
       tag,
-      access: writes,
-      errors: ['email_unconfirmed', 'unknown_currency', 'invalid_amount', 'no_rate', 'idempotency_key_reused'],
+      errors: ['unknown_currency', 'invalid_amount', 'no_rate', 'idempotency_key_reused'],
       body: QuoteAsked,
       response: { 201: QuoteBody },
     }),
     handler: (request, reply) => {
       const { pool, config } = gateway
-      if (!sessionOf(request).confirmed) throw new ApiError('email_unconfirmed')
       return answerOnce(pool, request, reply, async (client) => {
         const quoted = await createQuote(client, config.quotes, await checkedWish(client, request, request.body))
         if (quoted.ok) return { status: 201, body: presentQuote(quoted.quote) }
@@ -111,12 +104,10 @@ export function rateRoutes(app: App, gateway: Gateway): void {
   })
 
   app.get('/v1/quotes/:id', {
-    config: { access: reads },
     schema: describe({
       operationId: 'getQuote',
       summary: 'A quote of one’s own',
       tag,
-      access: reads,
       errors: ['not_found'],
       params: Type.Object({ id: Type.String({ examples: ['qte_01k3v5f3m7h2c9w4x8z5r6t1q0'] }) }),
       response: { 200: QuoteBody },

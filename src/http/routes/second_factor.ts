@@ -16,7 +16,6 @@ import { type App, describe } from '../route.ts'
 import { Time } from '../schemas.ts'
 
 const tag = 'Identity'
-const anyToken = { scope: 'any' } as const
 const NO_BODY = ['unknown_field', 'unsupported_media_type', 'outcome_unknown'] as const
 const RecoveryCodes = Type.Object({
   recovery_codes: Type.Array(Type.String({ examples: ['k5ze-7w2m-q3ta-6hxd'] }), {
@@ -29,12 +28,10 @@ export function secondFactorRoutes(app: App, gateway: Gateway): void {
   enrolmentRoutes(app, gateway)
 
   app.post('/v1/otp/recovery-codes', {
-    config: { access: anyToken },
     schema: describe({
       operationId: 'renewRecoveryCodes',
       summary: 'Make new recovery codes in the place of those before',
       tag,
-      access: anyToken,
       errors: ['fresh_proof_required', 'otp_not_enrolled', ...NO_BODY],
       response: { 201: RecoveryCodes },
     }),
@@ -47,12 +44,10 @@ export function secondFactorRoutes(app: App, gateway: Gateway): void {
   })
 
   app.delete('/v1/otp', {
-    config: { access: anyToken },
     schema: describe({
       operationId: 'removeSecondFactor',
       summary: 'Remove the second factor',
       tag,
-      access: anyToken,
       errors: ['fresh_proof_required', 'otp_not_enrolled', ...NO_BODY],
       response: { 204: Type.Null() },
     }),
@@ -64,13 +59,11 @@ export function secondFactorRoutes(app: App, gateway: Gateway): void {
   })
 
   app.post('/v1/step-up', {
-    config: { access: anyToken },
     schema: describe({
       operationId: 'stepUp',
       summary: 'Prove again who you are, for calls that ask for a fresh proof',
       description: 'A log-in is one, too. The proof is the token’s, and no other token’s of yours.',
       tag,
-      access: anyToken,
       errors: [...PROOF_ERRORS],
       body: Type.Object({ password: PasswordGiven, otp: Type.Optional(Otp) }, { additionalProperties: false }),
       response: { 200: Type.Object({ proven_until: Time }) },
@@ -85,13 +78,11 @@ export function secondFactorRoutes(app: App, gateway: Gateway): void {
 
 function enrolmentRoutes(app: App, gateway: Gateway): void {
   app.post('/v1/otp/enroll', {
-    config: { access: anyToken },
     schema: describe({
       operationId: 'enrollSecondFactor',
       summary: 'Begin to use one-time passwords (TOTP) as a second factor',
       description: 'Nothing changes until `POST /v1/otp/verify` has seen a code.',
       tag,
-      access: anyToken,
       errors: ['fresh_proof_required', 'otp_enrolled', ...NO_BODY],
       response: {
         201: Type.Object({
@@ -112,13 +103,11 @@ function enrolmentRoutes(app: App, gateway: Gateway): void {
   })
 
   app.post('/v1/otp/verify', {
-    config: { access: anyToken },
     schema: describe({
       operationId: 'verifySecondFactor',
       summary: 'Finish the enrolment with a first code',
       description: 'From now on a log-in and a step-up need a code. Other tokens of yours lose their fresh proof.',
       tag,
-      access: anyToken,
       errors: ['fresh_proof_required', 'otp_not_enrolled', 'otp_invalid', 'too_many_attempts'],
       body: Type.Object({ otp: Otp }, { additionalProperties: false }),
       response: { 200: RecoveryCodes },

@@ -6,9 +6,10 @@ import { formatInstant, parseInstant } from '../../database/instant.ts'
 import type { Gateway } from '../../gateway.ts'
 import { notify } from '../../identity/job_queue.ts'
 import { tokens, tokensOf } from '../../identity/list.ts'
+import { SCOPES } from '../../identity/roles.ts'
 import { hashSecret, newToken } from '../../identity/secrets.ts'
 import type { Session } from '../../identity/sessions.ts'
-import { insertToken, isGood, revokeToken, SCOPES, TOKEN_KINDS, type Token } from '../../identity/tokens.ts'
+import { insertToken, isGood, revokeToken, TOKEN_KINDS, type Token } from '../../identity/tokens.ts'
 import { findUser, holdUser, type User } from '../../identity/users.ts'
 import { decodeId, encodeId } from '../../ledger/typeid.ts'
 import { sessionOf } from '../authentication.ts'
@@ -38,12 +39,10 @@ export function tokenRoutes(app: App, gateway: Gateway): void {
   const { pool, sessions } = gateway
 
   app.get('/v1/tokens', {
-    config: { access: { scope: 'any' } },
     schema: describe({
       operationId: 'listTokens',
       summary: 'Your tokens that are good',
       tag,
-      access: { scope: 'any' },
       querystring: listQuery(tokens.fields),
       response: { 200: PageOf(TokenBody) },
     }),
@@ -54,12 +53,10 @@ export function tokenRoutes(app: App, gateway: Gateway): void {
   })
 
   app.post('/v1/tokens', {
-    config: { access: { scope: 'tokens:write' } },
     schema: describe({
       operationId: 'createToken',
       summary: 'Make a token',
       tag,
-      access: { scope: 'tokens:write' },
       errors: ['idempotency_key_reused'],
       body: Type.Object(
         {
@@ -100,12 +97,10 @@ export function tokenRoutes(app: App, gateway: Gateway): void {
   })
 
   app.delete('/v1/tokens/:id', {
-    config: { access: { scope: 'tokens:write' } },
     schema: describe({
       operationId: 'revokeToken',
       summary: 'Revoke a token, at once and on every node',
       tag,
-      access: { scope: 'tokens:write' },
       errors: ['not_found', 'unknown_field', 'unsupported_media_type', 'outcome_unknown'],
       params: Type.Object({ id: Type.String({ examples: ['tok_01k3v5f1a2fj9t8s7r6q5p4n3m'] }) }),
       response: { 204: Type.Null() },

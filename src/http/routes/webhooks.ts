@@ -26,7 +26,6 @@ import { Description, Nullable, OneOf, PageOf } from '../schemas.ts'
 import { SigningSecret, Webhook } from '../webhook_schemas.ts'
 
 const tag = 'Webhooks'
-const access = { scope: 'webhooks:write' } as const
 export const webhookParams = Type.Object({ id: Type.String({ examples: ['whk_01k3v5f3b7e2n9t6s4r2q0p8m7'] }) })
 
 const Url = Type.String({ minLength: 1, maxLength: 2_048, examples: ['https://example.com/webhooks'] })
@@ -43,12 +42,10 @@ export function webhookRoutes(app: App, gateway: Gateway): void {
   const { pool, secretBox } = gateway
 
   app.get('/v1/webhooks', {
-    config: { access },
     schema: describe({
       operationId: 'listWebhooks',
       summary: 'Your webhooks',
       tag,
-      access,
       querystring: listQuery(webhooks.fields),
       response: { 200: PageOf(Webhook) },
     }),
@@ -63,12 +60,10 @@ export function webhookRoutes(app: App, gateway: Gateway): void {
   })
 
   app.post('/v1/webhooks', {
-    config: { access },
     schema: describe({
       operationId: 'createWebhook',
       summary: 'Have events sent to a URL',
       tag,
-      access,
       errors: ['too_many_webhooks', 'idempotency_key_reused'],
       body: Type.Object(
         { url: Url, events: Events, description: Type.Optional(Nullable(Description)) },
@@ -95,12 +90,10 @@ export function webhookRoutes(app: App, gateway: Gateway): void {
   })
 
   app.get('/v1/webhooks/:id', {
-    config: { access },
     schema: describe({
       operationId: 'getWebhook',
       summary: 'One webhook',
       tag,
-      access,
       errors: ['not_found'],
       params: webhookParams,
       response: { 200: Webhook },
@@ -115,12 +108,10 @@ function changingRoutes(app: App, gateway: Gateway): void {
   const { pool, secretBox } = gateway
 
   app.patch('/v1/webhooks/:id', {
-    config: { access },
     schema: describe({
       operationId: 'updateWebhook',
       summary: 'Change a webhook, or disable or enable it',
       tag,
-      access,
       errors: ['not_found'],
       params: webhookParams,
       body: Type.Object(
@@ -145,12 +136,10 @@ function changingRoutes(app: App, gateway: Gateway): void {
   })
 
   app.delete('/v1/webhooks/:id', {
-    config: { access },
     schema: describe({
       operationId: 'deleteWebhook',
       summary: 'Send nothing more to a URL, and forget its secrets',
       tag,
-      access,
       errors: ['not_found', 'unknown_field', 'unsupported_media_type', 'outcome_unknown'],
       params: webhookParams,
       response: { 204: Type.Null() },
@@ -166,12 +155,10 @@ function changingRoutes(app: App, gateway: Gateway): void {
   })
 
   app.post('/v1/webhooks/:id/rotate-secret', {
-    config: { access },
     schema: describe({
       operationId: 'rotateWebhookSecret',
       summary: 'Have a new secret; the old one signs too for 24 h',
       tag,
-      access,
       errors: ['not_found', 'idempotency_key_reused', 'unknown_field', 'unsupported_media_type', 'outcome_unknown'],
       params: webhookParams,
       response: { 200: WithSecret },

@@ -30,14 +30,12 @@ export async function webSocketRoutes(app: App, gateway: Gateway, streams: Strea
   app.route({
     method: 'GET',
     url: '/v1/ws',
-    config: { access: 'public' },
     onRequest: async (request) => refuseForeignOrigin(request, allowed),
     schema: describe({
       operationId: 'openWebSocket',
       summary: 'Your events over a WebSocket',
       description: DESCRIPTION,
       tag: 'Events',
-      access: 'public',
       errors: ['upgrade_required'],
       response: { 101: Type.Null({ description: 'It is a WebSocket from here on.' }) },
     }),
