@@ -85,7 +85,9 @@ export type TestUser = Client & {
 /** Somebody who signed up, confirmed and logged in: with accounts in USD, EUR and CNY and a bonus of 100.00 USD. */
 export async function aUser(gateway: TestGateway, email = anEmail(), book = MAIN_BOOK): Promise<TestUser> {
   // On a busy machine the database may be out of reach for a moment: as a client would, ask again.
-  await until(async () => (await gateway.anybody.post('/v1/signup', { email, password: PASSWORD, book })).status === 201)
+  await until(
+    async () => (await gateway.anybody.post('/v1/signup', { email, password: PASSWORD, book })).status === 201,
+  )
   await gateway.anybody.post('/v1/email/confirm', { token: await mailedToken(gateway, email) })
   return loggedIn(gateway, email, book)
 }
