@@ -147,7 +147,7 @@ function readingRoutes(app: App, gateway: Gateway): void {
       summary: 'The accounts of a user that can be paid to',
       description: 'For a confirmed user of that address: id and currency of each active account, and nothing else.',
       tag,
-      errors: ['missing_field'],
+      errors: ['missing_field', 'invalid_request'],
       querystring: Type.Object({ email: Type.String({ maxLength: 254 }) }, { additionalProperties: false }),
       response: { 200: Type.Object({ data: Type.Array(Type.Object({ id: IdOf('acc'), currency: CurrencyCode })) }) },
     }),

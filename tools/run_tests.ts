@@ -1,0 +1,45 @@
+import { spawn } from 'node:child_process'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { withOwner } from '../src/database/connection.ts'
+import { startEmbedded } from '../src/database/embedded.ts'
+import { migrate } from '../src/database/migrate.ts'
+import { TEMPLATE, type TestCluster } from '../test/harness/cluster.ts'
+
+/** What is compiled once need not be for each file. */
+const NODE_COMPILE_CACHE = join(import.meta.dirname, '../node_modules/.cache/compiled')
+
+type Environment = Readonly<Record<string, string | undefined>>
+
+/**
+ * Runs test files on a PostgreSQL of their own: one cluster for the run, in a folder that is thrown away, and in it one
+ * migrated database that each test copies. Gives the exit code.
+ */
+export async function runTests(
+  stopped: Promise<void>,
+  environment: Environment,
+  files: readonly string[],
+  longestSeconds: number,
+): Promise<number> {
+  const folder = await mkdtemp(join(tmpdir(), 'bgw-test-'))
+  const postgres = await startEmbedded(folder, { durable: false, maxConnections: 600 })
+  try {
+    await withOwner(postgres.connection, (client) => client.query(`create database ${TEMPLATE}`))
+    await migrate({ ...postgres.connection, database: TEMPLATE } as TestCluster)
+    const env = { ...withoutSettings(environment), NODE_COMPILE_CACHE, TEST_CLUSTER: JSON.stringify(postgres.connection) }
+    const options = ['--test', '--test-concurrency=2', `--test-timeout=${longestSeconds * 1_000}`]
+    const child = spawn(process.execPath, [...options, ...files], { stdio: 'inherit', env })
+    void stopped.then(() => child.kill('SIGTERM'))
+    return await new Promise((resolve) => child.once('exit', (code) => resolve(code ?? 1)))
+  } finally {
+    await postgres.stop()
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+/** The settings of whoever runs the tests are not the settings of what is tested. */
+function withoutSettings(environment: Environment): NodeJS.ProcessEnv {
+  const ours = (name: string) => name.startsWith('BGW_') || ['PORT', 'HOST', 'DATABASE_URL'].includes(name)
+  return Object.fromEntries(Object.entries(environment).filter(([name]) => !ours(name)))
+}
