@@ -27,7 +27,11 @@ export async function runTests(
   try {
     await withOwner(postgres.connection, (client) => client.query(`create database ${TEMPLATE}`))
     await migrate({ ...postgres.connection, database: TEMPLATE } as TestCluster)
-    const env = { ...withoutSettings(environment), NODE_COMPILE_CACHE, TEST_CLUSTER: JSON.stringify(postgres.connection) }
+    const env = {
+      ...withoutSettings(environment),
+      NODE_COMPILE_CACHE,
+      TEST_CLUSTER: JSON.stringify(postgres.connection),
+    }
     const options = ['--test', '--test-concurrency=2', `--test-timeout=${longestSeconds * 1_000}`]
     const child = spawn(process.execPath, [...options, ...files], { stdio: 'inherit', env })
     void stopped.then(() => child.kill('SIGTERM'))
