@@ -140,6 +140,7 @@ create table currencies (
   book integer not null,
   code text not null,
   digits smallint not null,
+  closed_at timestamp with time zone,
   constraint currencies_pkey PRIMARY KEY (book, code),
   constraint currencies_code_check CHECK ((code ~ '^[A-Z][A-Z0-9]{2,7}$'::text)),
   constraint currencies_digits_check CHECK (((digits >= 0) AND (digits <= 18)))
@@ -593,6 +594,7 @@ CREATE INDEX accounts_by_user ON public.accounts USING btree (book, user_id, id)
 CREATE INDEX audit_log_by_transaction ON public.audit_log USING btree (book, txid, id);
 CREATE INDEX bank_entries_by_status ON public.bank_entries USING btree (book, status, id);
 CREATE INDEX blocks_by_time ON public.blocks USING btree (book, last_at, number);
+CREATE INDEX currencies_closed ON public.currencies USING btree (book, code) WHERE (closed_at IS NOT NULL);
 CREATE UNIQUE INDEX email_changes_open ON public.email_changes USING btree (book, user_id) WHERE ((done_at IS NULL) AND (dropped_at IS NULL));
 CREATE INDEX failed_attempts_by_time ON public.failed_attempts USING btree (forgotten_at);
 CREATE INDEX holds_by_expiry ON public.holds USING btree (book, expires_at, payment_id);
@@ -820,6 +822,7 @@ grant insert, select on webhooks to billing_gateway;
 
 grant update (name, status, balance, held, overdraft_limit, metadata, updated_at) on accounts to billing_gateway;
 grant update (status) on bank_entries to billing_gateway;
+grant update (closed_at) on currencies to billing_gateway;
 grant update (old_confirmed_at, new_confirmed_at, done_at, dropped_at) on email_changes to billing_gateway;
 grant update (txid, id) on event_progress to billing_gateway;
 grant update (failures, next_at, forgotten_at) on failed_attempts to billing_gateway;

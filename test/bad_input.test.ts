@@ -32,6 +32,7 @@ const WITH_KEY = new Set([
   'createToken',
   'createAdjustment',
   'createBook',
+  'addCurrency',
   'createWebhook',
   'createQuote',
   'createDeposit',

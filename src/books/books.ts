@@ -1,10 +1,11 @@
 import { type Actor, writeAudit } from '../audit/audit.ts'
 import { idsAt, readClock } from '../database/clock.ts'
-import { type Client, inTransaction, type Pool, type Queryable } from '../database/connection.ts'
-import { formatInstant } from '../database/instant.ts'
+import { type Client, inTransaction, type Pool } from '../database/connection.ts'
 import { TECHNICAL_CODES } from '../ledger/account.ts'
 import type { BookId } from '../ledger/id.ts'
 import type { Currency } from '../money/currency.ts'
+import { StartError } from '../start_error.ts'
+import { addCurrencies, readCurrencies } from './currencies.ts'
 
 export type Book = { readonly id: BookId; readonly name: string }
 
@@ -56,7 +57,10 @@ export async function makeBook(
   return { id, name }
 }
 
-/** Makes `main` at the first start, and gives it the currencies that were configured since. */
+/**
+ * Makes `main` at the first start, and gives it the currencies that were configured since. Throws StartError where the
+ * configuration says of one that it has other digits than it was made with: amounts would mean something else.
+ */
 export async function ensureMainBook(pool: Pool, currencies: readonly Currency[], actor: Actor): Promise<void> {
   const { rows } = await pool.query<{ book: BookId }>('select book from books where name = $1', [MAIN_BOOK])
   const book = rows[0]?.book
@@ -65,6 +69,13 @@ export async function ensureMainBook(pool: Pool, currencies: readonly Currency[]
     return
   }
   const known = await readCurrencies(pool, book)
+  const other = currencies.find(({ code, digits }) => (known.get(code)?.digits ?? digits) !== digits)
+  if (other) {
+    const { code, digits } = other
+    throw new StartError(
+      `${code} is to have ${digits} digits, and the book ${MAIN_BOOK} has it with ${known.get(code)?.digits}`,
+    )
+  }
   const missing = currencies.filter(({ code }) => !known.has(code))
   if (missing.length > 0) await inTransaction(pool, (client) => addCurrencies(client, book, missing))
 }
@@ -82,34 +93,4 @@ export async function ensureTechnicalAccounts(pool: Pool): Promise<void> {
     const lacking = rows.filter((row) => row.book === book)
     await inTransaction(pool, (client) => addCurrencies(client, book, lacking))
   }
-}
-
-/** The book's currencies by code. */
-export async function readCurrencies(client: Queryable, book: BookId): Promise<Map<string, Currency>> {
-  const { rows } = await client.query<Currency>('select code, digits from currencies where book = $1', [book])
-  return new Map(rows.map((currency) => [currency.code, currency]))
-}
-
-async function addCurrencies(client: Client, book: BookId, currencies: readonly Currency[]): Promise<void> {
-  const at = await readClock(client)
-  const newId = idsAt(at)
-  const accounts = currencies.flatMap(({ code: currency }) => TECHNICAL_CODES.map((code) => ({ currency, code })))
-  await client.query(
-    `insert into currencies (book, code, digits)
-     select $1, v.* from unnest($2::text[], $3::smallint[]) as v on conflict do nothing`,
-    [book, currencies.map(({ code }) => code), currencies.map(({ digits }) => digits)],
-  )
-  await client.query(
-    `insert into accounts (book, id, code, currency, name, created_at, updated_at)
-     select $1, v.id, v.code, v.currency, v.code, $2, $2
-       from unnest($3::uuid[], $4::text[], $5::text[]) as v (id, code, currency)
-         on conflict do nothing`,
-    [
-      book,
-      formatInstant(at),
-      accounts.map(() => newId<'account'>()),
-      accounts.map(({ code }) => code),
-      accounts.map(({ currency }) => currency),
-    ],
-  )
 }

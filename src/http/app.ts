@@ -17,6 +17,7 @@ import { problemOf, sendProblem } from './problem.ts'
 import type { App } from './route.ts'
 import { accountRoutes } from './routes/accounts.ts'
 import { adminRoutes } from './routes/admin.ts'
+import { adminCurrencyRoutes } from './routes/admin_currencies.ts'
 import { adminRailRoutes } from './routes/admin_rails.ts'
 import { adminRateRoutes, rateImportRoutes } from './routes/admin_rates.ts'
 import { wireListRoutes, wireUploadRoutes } from './routes/admin_wire.ts'
@@ -123,6 +124,7 @@ export async function createApp(gateway: Gateway): Promise<App> {
     webhookRoutes(routes, gateway)
     deliveryRoutes(routes, gateway)
     adminRoutes(routes, gateway)
+    adminCurrencyRoutes(routes, gateway)
     rateRoutes(routes, gateway)
     adminRateRoutes(routes, gateway)
     reportRoutes(routes, gateway)

@@ -25,6 +25,8 @@ export const ERRORS = {
   not_found: [404, 'There is no such thing here'],
   account_closed: [409, 'The account is closed'],
   account_frozen: [409, 'The account is frozen'],
+  currency_closed: [409, 'The currency is closed: nothing begins in it any more'],
+  currency_exists: [409, 'The book has this currency already'],
   payment_not_pending: [409, 'The payment is not pending (any more); errors name its status'],
   not_capturable: [409, 'The payment was not made with manual capture'],
   not_refundable: [409, 'Only a completed transfer can be refunded'],

@@ -1,7 +1,7 @@
 import { openAccounts } from '../accounts/account.ts'
 import type { AccountFacts, Directory } from '../accounts/directory.ts'
 import type { Book } from '../books/books.ts'
-import { readCurrencies } from '../books/books.ts'
+import { readCurrencies } from '../books/currencies.ts'
 import { idsAt, type NewId, readClock } from '../database/clock.ts'
 import { type Client, inTransaction, type Pool } from '../database/connection.ts'
 import { formatInstant } from '../database/instant.ts'
@@ -15,7 +15,7 @@ import { hashPassword } from './passwords.ts'
 import { findUserByEmail, insertUser } from './users.ts'
 
 export type Welcome = {
-  /** A new user gets an account in each of these that the book has. */
+  /** A new user gets an account in each of these that the book has open. */
   readonly currencies: readonly string[]
   /** Paid to the first account in its currency; undefined for none. */
   readonly bonus: { readonly amount: string; readonly currency: string } | undefined
@@ -64,7 +64,7 @@ export function createSignUp({ pool, directory, intake, welcome }: Dependencies)
     bonusFrom: AccountFacts | undefined,
   ): Promise<void> {
     const known = await readCurrencies(client, book.id)
-    const codes = welcome.currencies.filter((code) => known.has(code))
+    const codes = welcome.currencies.filter((code) => known.get(code)?.closed === false)
     const ids = await openAccounts(
       client,
       book.id,

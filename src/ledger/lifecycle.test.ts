@@ -69,7 +69,7 @@ const someOrder = fc
   .map(({ amount, share, feePayer }): Order => {
     const [from, to, feeAccount] = [account('ada'), account('bob'), account('internal')]
     const fee = (amount * share) / 1_000n
-    return { from, to, currency: 'USD', amount, fee, feePayer, feeAccount, terms: { type: 'hold' } }
+    return { from, to, currency: 'USD', amount, fee, feePayer, feeAccount, terms: { type: 'hold' }, inClosed: false }
   })
 
 /** The accounts behind what the core says has changed; a technical account's balance is kept beside them. */
@@ -83,7 +83,7 @@ function apply(
 }
 
 const contextOf = (accounts: Map<AccountId, Account>, more: Partial<Context> = {}): Context => ({
-  ...{ accounts, originals: new Map(), quotes: new Map(), at: NOW, ...more },
+  ...{ accounts, originals: new Map(), quotes: new Map(), closed: new Set(), at: NOW, ...more },
 })
 
 function user(accounts: Map<AccountId, Account>, name: string): UserAccount {
@@ -152,7 +152,7 @@ describe('A hold', () => {
   it('is not captured out of a frozen account, or into a closed one', () => {
     const order: Order = {
       ...{ from: account('ada'), to: account('bob'), currency: 'USD', amount: 100n, fee: 2n },
-      ...{ feePayer: 'receiver', feeAccount: account('internal'), terms: { type: 'hold' } },
+      ...{ feePayer: 'receiver', feeAccount: account('internal'), terms: { type: 'hold' }, inClosed: false },
     }
     for (const [name, status, reason] of [
       ['ada', 'frozen', 'account_frozen'],
@@ -182,7 +182,7 @@ describe('A refund', () => {
       const left = original.amount - refunded
       const order: Order = {
         ...{ from, to, currency: 'USD', amount: part, fee: 0n, feePayer: original.feePayer },
-        ...{ feeAccount: account('internal'), terms: { type: 'refund', of } },
+        ...{ feeAccount: account('internal'), terms: { type: 'refund', of }, inClosed: true },
       }
       const last = { ...order, amount: left }
       const orders = part === original.amount && left > 0n ? [last, order] : [order]
@@ -257,7 +257,7 @@ describe('A refund', () => {
     const accounts = bank(0n)
     const order: Order = {
       ...{ from: account('bob'), to: account('ada'), currency: 'USD', amount: 100n, fee: 0n, feePayer: 'receiver' },
-      ...{ feeAccount: account('internal'), terms: { type: 'refund', of: 'payment' as PaymentId } },
+      ...{ feeAccount: account('internal'), terms: { type: 'refund', of: 'payment' as PaymentId }, inClosed: true },
     }
     const original: Refundable = { amount: 100n, fee: 2n, feePayer: 'receiver', refunded: 0n, exchange: null }
     const originals = new Map([['payment' as PaymentId, original]])
@@ -271,11 +271,21 @@ describe('A quote', () => {
   const order: Order = {
     ...{ from: account('ada'), to: account('eve'), currency: 'USD', amount: 100n, fee: 0n, feePayer: 'receiver' },
     feeAccount: account('internal'),
+    inClosed: false,
     terms: {
       ...{ type: 'exchange', quote, outOf: account('exchange usd'), into: account('exchange eur') },
       ...{ toCurrency: 'EUR', toAmount: 92n },
     },
   }
+
+  it('of a currency that was closed meanwhile is good for nothing', () => {
+    for (const code of ['USD', 'EUR']) {
+      const quotes = new Map([[quote, { used: false, expiresAt: (NOW + 1n) as Instant }]])
+      const context = contextOf(bank(100n), { quotes, closed: new Set([code]) })
+      const { outcomes, usedQuotes } = post([order], context)
+      assert.deepEqual([outcomes, usedQuotes.size], [[{ status: 'declined', reason: 'currency_closed' }], 0])
+    }
+  })
 
   it('is good once', () => {
     const quotes = new Map([[quote, { expiresAt: (NOW + 1n) as Instant, used: false }]])

@@ -27,6 +27,7 @@ export const DECLINE_REASONS = [
   'same_account',
   'account_closed',
   'account_frozen',
+  'currency_closed',
   'currency_mismatch',
   'quote_expired',
   'refund_exceeds_payment',
@@ -52,6 +53,8 @@ export type Order = {
   /** Where the fee goes: `internal` in the order's currency. */
   readonly feeAccount: AccountId
   readonly terms: Terms
+  /** Whether it also posts in a currency that is closed, as what pays out of it, gives back or puts right does. */
+  readonly inClosed: boolean
 }
 
 /** What is particular about an order. */

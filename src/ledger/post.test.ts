@@ -26,6 +26,7 @@ function anOrder(more: Partial<Order> = {}): Order {
     feePayer: 'receiver',
     feeAccount: id('internal'),
     terms: PLAIN,
+    inClosed: false,
     ...more,
   }
 }
@@ -33,7 +34,7 @@ function anOrder(more: Partial<Order> = {}): Order {
 function against(accounts: readonly Account[]): Context {
   const at = 1_000_000n as Instant
   const byId = new Map([internal, ...accounts].map((account) => [account.id, account]))
-  return { accounts: byId, originals: new Map(), quotes: new Map(), at }
+  return { accounts: byId, originals: new Map(), quotes: new Map(), closed: new Set(['OLD']), at }
 }
 
 function posted(orders: readonly Order[], accounts: readonly Account[]): Posted {
@@ -144,6 +145,18 @@ describe('post', () => {
       'currency_mismatch',
     ],
     [
+      'the currency is closed, though the receiver has another one',
+      anOrder({ currency: 'OLD' }),
+      [rich({ currency: 'OLD' }), bob()],
+      'currency_closed',
+    ],
+    [
+      'the currency is closed and the sender frozen',
+      anOrder({ currency: 'OLD' }),
+      [rich({ currency: 'OLD', status: 'frozen' }), bob({ currency: 'OLD' })],
+      'account_frozen',
+    ],
+    [
       'the receiver would hold more than can be counted',
       anOrder(),
       [anAccount('ada', 0n), bob({ balance: MAX_BALANCE })],
@@ -160,6 +173,13 @@ describe('post', () => {
   for (const [when, order, accounts, reason] of refusals) {
     it(`declines with ${reason} where ${when}`, () => assert.equal(reasonOf(order, accounts), reason))
   }
+
+  it('posts in a closed currency what pays out of it', () => {
+    const purses = [rich({ currency: 'OLD' }), bob({ currency: 'OLD' })]
+    const order = anOrder({ currency: 'OLD', fee: 0n })
+    assert.equal(reasonOf(order, purses), 'currency_closed')
+    assert.equal(reasonOf({ ...order, inClosed: true }, purses), undefined)
+  })
 
   it('pays into a frozen account', () => {
     assert.equal(reasonOf(anOrder(), [rich(), bob({ status: 'frozen' })]), undefined)
@@ -235,6 +255,7 @@ const someOrder: fc.Arbitrary<Order> = fc
     fee: order.from === 'internal' ? 0n : (order.amount * share) / 100n,
     feeAccount: id('internal'),
     terms: PLAIN,
+    inClosed: false,
   }))
 
 /** The dumbest bank that could be right: one payment at a time, in a list of who has what. */

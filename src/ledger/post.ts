@@ -21,6 +21,8 @@ export type Context = {
   /** The payments that are to be refunded. */
   readonly originals: ReadonlyMap<PaymentId, Refundable>
   readonly quotes: ReadonlyMap<QuoteId, QuoteState>
+  /** The currencies of the book that are closed. */
+  readonly closed: ReadonlySet<string>
   readonly at: Instant
 }
 
@@ -58,6 +60,10 @@ export function post(orders: readonly Order[], context: Context): Posted {
     return !quote.used && !usedQuotes.has(id) && context.at < quote.expiresAt
   }
 
+  function namesClosed({ currency }: Order, exchange: Exchange | null): boolean {
+    return context.closed.has(currency) || (exchange !== null && context.closed.has(exchange.toCurrency))
+  }
+
   function postRefund(order: Order, of: PaymentId): Outcome {
     const original = originalOf(of)
     const fits = order.amount <= original.amount - original.refunded
@@ -68,6 +74,7 @@ export function post(orders: readonly Order[], context: Context): Posted {
     const reason = refuse(tally, order, {
       fromCurrency: exchange?.toCurrency ?? order.currency,
       toCurrency: order.currency,
+      closed: false,
       own: fits ? undefined : 'refund_exceeds_payment',
       loses,
       gains: netAmount(priced) + shares.fee,
@@ -86,6 +93,7 @@ export function post(orders: readonly Order[], context: Context): Posted {
     const reason = refuse(tally, order, {
       fromCurrency: order.currency,
       toCurrency: exchange?.toCurrency ?? order.currency,
+      closed: !order.inClosed && namesClosed(order, exchange),
       own: terms.type === 'exchange' && !quoteIsGood(terms.quote) ? 'quote_expired' : undefined,
       loses: totalAmount(order),
       gains: exchange?.toAmount ?? netAmount(order),
@@ -163,6 +171,8 @@ function movedBack(tally: Tally, order: Order, exchange: Exchange | null, shares
 type Asked = {
   readonly fromCurrency: string
   readonly toCurrency: string
+  /** Whether it would post in a closed currency and may not. */
+  readonly closed: boolean
   /** What its own terms have against it. */
   readonly own: DeclineReason | undefined
   readonly loses: bigint
@@ -174,6 +184,7 @@ function refuse(tally: Tally, order: Order, asked: Asked): DeclineReason | undef
   if (order.from === order.to) return 'same_account'
   const byStatus = refuseByStatus(tally, order)
   if (byStatus) return byStatus
+  if (asked.closed) return 'currency_closed'
   const from = tally.current(order.from)
   const to = tally.current(order.to)
   if (from.currency !== asked.fromCurrency || to.currency !== asked.toCurrency) return 'currency_mismatch'

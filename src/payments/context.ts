@@ -1,7 +1,8 @@
 import type { AccountFacts } from '../accounts/directory.ts'
+import { readClosedCurrencies } from '../books/currencies.ts'
 import { type Queryable, together } from '../database/connection.ts'
 import type { AccountId, BookId, Instant, PaymentId, QuoteId } from '../ledger/id.ts'
-import type { Exchange, FeePayer, Order, Terms } from '../ledger/payment.ts'
+import type { Exchange, FeePayer, Order, PaymentKind, Terms } from '../ledger/payment.ts'
 import { PLAIN } from '../ledger/payment.ts'
 import type { Context, QuoteState } from '../ledger/post.ts'
 import type { Refundable } from '../ledger/shares.ts'
@@ -26,9 +27,10 @@ export async function lockContext(
   const locking = lockAccounts(client, book, factsOf(requests))
   const lockingOriginals = refunds.size > 0 ? lockOriginals(client, book, refunds) : NO_ORIGINALS
   const lockingQuotes = quoteIds.size > 0 ? lockQuotes(client, book, [...quoteIds]) : NO_QUOTES
-  await together([queueing, locking, lockingOriginals, lockingQuotes])
+  const readingClosed = readClosedCurrencies(client, book)
+  await together([queueing, locking, lockingOriginals, lockingQuotes, readingClosed])
   const { at, accounts } = await locking
-  return { at, accounts, originals: await lockingOriginals, quotes: await lockingQuotes }
+  return { at, accounts, originals: await lockingOriginals, quotes: await lockingQuotes, closed: await readingClosed }
 }
 
 /** The first half of the advisory locks that order refunds. */
@@ -67,7 +69,7 @@ function factsOf(requests: readonly PaymentRequest[]): Map<AccountId, AccountFac
 
 /** A request as the posting core sees it. */
 export function toOrder(request: PaymentRequest): Order {
-  const { from, to, currency, amount, fee, feePayer, feeAccount, terms } = request
+  const { kind, from, to, currency, amount, fee, feePayer, feeAccount, terms } = request
   return {
     from: from.id,
     to: to.id,
@@ -77,7 +79,20 @@ export function toOrder(request: PaymentRequest): Order {
     feePayer,
     feeAccount: feeAccount.id,
     terms: toTerms(terms),
+    // Money that moved outside already is booked, whether it was asked for or not.
+    inClosed: POSTS_IN_CLOSED[kind] || (kind === 'deposit' && terms.type === 'plain'),
   }
+}
+
+/** What is still done in a closed currency: money gets out of it, and back to whom it came from. */
+const POSTS_IN_CLOSED: Readonly<Record<PaymentKind, boolean>> = {
+  transfer: false,
+  deposit: false,
+  conversion: false,
+  bonus: false,
+  withdrawal: true,
+  refund: true,
+  adjustment: true,
 }
 
 function toTerms(terms: RequestTerms): Terms {

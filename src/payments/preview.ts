@@ -1,4 +1,5 @@
 import { readAccount } from '../accounts/account.ts'
+import { readClosedCurrencies } from '../books/currencies.ts'
 import { readClock } from '../database/clock.ts'
 import type { Queryable } from '../database/connection.ts'
 import { parseInstant } from '../database/instant.ts'
@@ -20,8 +21,9 @@ export async function previewRequest(client: Queryable, request: PaymentRequest)
   for (const { id } of [from, to]) accounts.set(id, await currentState(client, book, id))
   const quotes = new Map<QuoteId, QuoteState>()
   if (terms.type === 'exchange') quotes.set(terms.quote, await quoteState(client, book, terms.quote))
-  const at = await readClock(client)
-  const [outcome] = post([toOrder(request)], { accounts, quotes, originals: new Map(), at }).outcomes
+  const closed = await readClosedCurrencies(client, book)
+  const context = { accounts, quotes, originals: new Map(), closed, at: await readClock(client) }
+  const [outcome] = post([toOrder(request)], context).outcomes
   return outcome?.status === 'declined' ? outcome.reason : null
 }
 

@@ -4,7 +4,7 @@ import { type AccountState, openAccounts, readAccount } from '../../accounts/acc
 import { balanceAt } from '../../accounts/balance.ts'
 import { type AccountChange, changeAccount } from '../../accounts/change.ts'
 import { accounts, ofUser } from '../../accounts/list.ts'
-import { readCurrencies } from '../../books/books.ts'
+import { readCurrencies } from '../../books/currencies.ts'
 import { idsAt, readClock } from '../../database/clock.ts'
 import { parseInstant } from '../../database/instant.ts'
 import { readPage } from '../../database/list.ts'
@@ -15,7 +15,8 @@ import { findUserByEmail, holdUser } from '../../identity/users.ts'
 import { decodeId, encodeId } from '../../ledger/typeid.ts'
 import { formatAmount } from '../../money/amount.ts'
 import { seesAll, sessionOf } from '../authentication.ts'
-import { ApiError, fieldError } from '../errors.ts'
+import { openCurrencyOf } from '../currency.ts'
+import { ApiError } from '../errors.ts'
 import { answerOnce } from '../idempotency.ts'
 import { sendList } from '../list.ts'
 import { presentAccount } from '../present.ts'
@@ -48,7 +49,7 @@ export function accountRoutes(app: App, gateway: Gateway): void {
       operationId: 'openAccount',
       summary: 'Open an account',
       tag,
-      errors: ['unknown_currency', 'idempotency_key_reused'],
+      errors: ['unknown_currency', 'currency_closed', 'idempotency_key_reused'],
       body: Type.Object(
         { currency: CurrencyCode, name: Type.Optional(Name), metadata: Type.Optional(Metadata) },
         { additionalProperties: false },
@@ -61,8 +62,7 @@ export function accountRoutes(app: App, gateway: Gateway): void {
         const { currency, name = currency, metadata = {} } = request.body
         // Whoever closes their user at this moment gets no account any more.
         if (!(await holdUser(client, home, userId))) throw new ApiError('unauthenticated')
-        const known = await readCurrencies(client, home)
-        if (!known.has(currency)) throw fieldError('currency', 'unknown_currency', 'is no currency of this book')
+        openCurrencyOf(await readCurrencies(client, home), currency, 'currency')
         const at = await readClock(client)
         const [id] = await openAccounts(client, home, at, idsAt(at), [{ userId, currency, name, metadata }])
         const account = id && (await readAccount(client, home, id))

@@ -1,14 +1,14 @@
 import { Readable } from 'node:stream'
 import type { FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
-import { readCurrencies } from '../../books/books.ts'
+import { type BookCurrency, readCurrencies } from '../../books/currencies.ts'
 import type { Gateway } from '../../gateway.ts'
 import { parseEmail } from '../../identity/email.ts'
 import { type Imported, type ImportedAccount, type ImportedUser, importUsers } from '../../identity/import.ts'
 import { encodeId } from '../../ledger/typeid.ts'
 import { parseAmount } from '../../money/amount.ts'
-import type { Currency } from '../../money/currency.ts'
 import { actorOf, sessionOf } from '../authentication.ts'
+import { openCurrencyOf } from '../currency.ts'
 import { ApiError, fieldError } from '../errors.ts'
 import { problemOf, toApiError } from '../problem.ts'
 import { LARGEST_BODY, NDJSON, type ParsedRecord, readLines, writeRecords } from '../records.ts'
@@ -65,7 +65,7 @@ export function importRoutes(app: App, gateway: Gateway): void {
         'NDJSON, one user a line, read and answered as a stream. Users are confirmed and have no password. An address ' +
         'that the book knows is left as it is and answered with its accounts, so the import may be repeated.',
       tag: 'Operators',
-      errors: ['not_found', 'unknown_currency', 'invalid_amount'],
+      errors: ['not_found', 'unknown_currency', 'currency_closed', 'invalid_amount'],
       consumes: [NDJSON],
       body: UserLine,
       response: { 200: ImportOutcome },
@@ -101,7 +101,7 @@ async function importGroup(
   gateway: Gateway,
   request: FastifyRequest,
   group: readonly ParsedRecord[],
-  currencies: ReadonlyMap<string, Currency>,
+  currencies: ReadonlyMap<string, BookCurrency>,
 ): Promise<object[]> {
   const { book } = sessionOf(request)
   const checked = await Promise.all(
@@ -121,17 +121,14 @@ async function checkLine(
   gateway: Gateway,
   request: FastifyRequest,
   record: ParsedRecord,
-  currencies: ReadonlyMap<string, Currency>,
+  currencies: ReadonlyMap<string, BookCurrency>,
 ): Promise<ImportedUser> {
   if (!record.ok) throw record.error
   const line = parseLine(record.value)
   const { book } = sessionOf(request)
   const accounts = await Promise.all(
     (line.accounts ?? []).map(async (account, index): Promise<ImportedAccount> => {
-      const currency = currencies.get(account.currency)
-      if (!currency) {
-        throw fieldError(`accounts.${index}.currency`, 'unknown_currency', 'is no currency of this book')
-      }
+      const currency = openCurrencyOf(currencies, account.currency, `accounts.${index}.currency`)
       const openingBalance = parseAmount(account.opening_balance ?? '0', currency)
       if (openingBalance === undefined) {
         throw fieldError(`accounts.${index}.opening_balance`, 'invalid_amount', 'is no amount of the currency')

@@ -1,5 +1,5 @@
 import { Type } from 'typebox'
-import { readCurrencies } from '../../books/books.ts'
+import { readCurrencies } from '../../books/currencies.ts'
 import { readClock } from '../../database/clock.ts'
 import { formatInstant, parseInstant } from '../../database/instant.ts'
 import type { Gateway } from '../../gateway.ts'
@@ -8,10 +8,11 @@ import { BASE_CURRENCY } from '../../rates/rates.ts'
 import { csvRecord } from '../../reports/csv.ts'
 import { type PositionReport, readPosition } from '../../reports/position.ts'
 import { sessionOf } from '../authentication.ts'
+import { currencyOf } from '../currency.ts'
 import { fieldError } from '../errors.ts'
 import { type App, describe } from '../route.ts'
 import { CurrencyCode, Money, Nullable, OneOf, Time } from '../schemas.ts'
-import { currencyOf, RateText } from './rates.ts'
+import { RateText } from './rates.ts'
 
 const Position = Type.Object({
   currency: CurrencyCode,

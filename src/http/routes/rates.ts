@@ -1,6 +1,6 @@
 import type { FastifyRequest } from 'fastify'
 import { type Static, Type } from 'typebox'
-import { readCurrencies } from '../../books/books.ts'
+import { readCurrencies } from '../../books/currencies.ts'
 import { readClock } from '../../database/clock.ts'
 import type { Client } from '../../database/connection.ts'
 import { parseInstant } from '../../database/instant.ts'
@@ -8,11 +8,11 @@ import type { Gateway } from '../../gateway.ts'
 import type { BookId } from '../../ledger/id.ts'
 import { decodeId, encodeId } from '../../ledger/typeid.ts'
 import { formatAmount, parseAmount } from '../../money/amount.ts'
-import type { Currency } from '../../money/currency.ts'
 import { formatRate } from '../../money/rate.ts'
 import { createQuote, type Quote, type QuoteWish, readQuote } from '../../payments/quotes.ts'
 import { BASE_CURRENCY, readRates } from '../../rates/rates.ts'
 import { sessionOf } from '../authentication.ts'
+import { currencyOf, openCurrencyOf } from '../currency.ts'
 import { ApiError, fieldError } from '../errors.ts'
 import { answerOnce } from '../idempotency.ts'
 import { type App, describe } from '../route.ts'
@@ -87,7 +87,7 @@ export function rateRoutes(app: App, gateway: Gateway): void {
         'Names one of the amounts: what is given, or what is to arrive. `rate` is the mid rate less the spread; what ' +
         'counts is the amounts. A payment uses it by `quote_id`.',
       tag,
-      errors: ['unknown_currency', 'invalid_amount', 'no_rate', 'idempotency_key_reused'],
+      errors: ['unknown_currency', 'currency_closed', 'invalid_amount', 'no_rate', 'idempotency_key_reused'],
       body: QuoteAsked,
       response: { 201: QuoteBody },
     }),
@@ -154,8 +154,8 @@ async function checkedWish(client: Client, request: FastifyRequest, asked: Quote
     throw fieldError('to_amount', 'invalid_value', 'cannot be there beside from_amount')
   }
   const currencies = await readCurrencies(client, book)
-  const from = currencyOf(currencies, asked.from_currency, 'from_currency')
-  const to = currencyOf(currencies, asked.to_currency, 'to_currency')
+  const from = openCurrencyOf(currencies, asked.from_currency, 'from_currency')
+  const to = openCurrencyOf(currencies, asked.to_currency, 'to_currency')
   if (from.code === to.code) throw fieldError('to_currency', 'invalid_value', 'must be another currency')
   const amount = fromAmount === undefined ? parseAmount(toAmount ?? '', to) : parseAmount(fromAmount, from)
   if (!amount) throw fieldError(namedAmount(asked), 'invalid_amount', 'is no positive amount of the currency')
@@ -165,13 +165,6 @@ async function checkedWish(client: Client, request: FastifyRequest, asked: Quote
 
 function namedAmount({ from_amount: fromAmount }: QuoteAsked): string {
   return fromAmount === undefined ? 'to_amount' : 'from_amount'
-}
-
-/** A currency of the book. Throws `unknown_currency`. */
-export function currencyOf(currencies: ReadonlyMap<string, Currency>, code: string, field: string): Currency {
-  const currency = currencies.get(code)
-  if (!currency) throw fieldError(field, 'unknown_currency', `names ${code}, which the book does not have`)
-  return currency
 }
 
 function presentQuote(quote: Quote) {

@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { type TSchema, Type } from 'typebox'
-import { readCurrencies } from '../../books/books.ts'
+import { readCurrencies } from '../../books/currencies.ts'
 import { readClock } from '../../database/clock.ts'
 import type { Pool, Queryable } from '../../database/connection.ts'
 import { formatInstant } from '../../database/instant.ts'

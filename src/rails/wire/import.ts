@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { type Actor, writeAudit } from '../../audit/audit.ts'
-import { readCurrencies } from '../../books/books.ts'
+import { readCurrencies } from '../../books/currencies.ts'
 import { idsAt, readClock } from '../../database/clock.ts'
 import { type Client, inTransaction, type Pool, type Queryable } from '../../database/connection.ts'
 import type { BankFileId, BookId, Instant } from '../../ledger/id.ts'
