@@ -201,6 +201,7 @@ create table idempotency_keys (
   status smallint not null,
   answer jsonb not null,
   created_at timestamp with time zone not null,
+  expires_at timestamp with time zone,
   constraint idempotency_keys_pkey PRIMARY KEY (book, key)
 );
 
@@ -345,6 +346,7 @@ create table rail_instructions (
   attempt_at timestamp with time zone,
   last_error text,
   created_at timestamp with time zone not null,
+  confirmed_as text,
   constraint rail_instructions_pkey PRIMARY KEY (book, payment_id),
   constraint rail_instructions_direction_check CHECK ((direction = ANY (ARRAY['in'::text, 'out'::text]))),
   constraint rail_instructions_rail_check CHECK ((rail = ANY (ARRAY['wire'::text, 'wallet'::text, 'crypto_currency'::text]))),
@@ -478,6 +480,7 @@ create table users (
   all_books boolean not null default false,
   created_at timestamp with time zone not null,
   closed_at timestamp with time zone,
+  display_name text,
   constraint users_pkey PRIMARY KEY (book, id),
   constraint users_book_email_key_key UNIQUE (book, email_key),
   constraint all_books_of_operators CHECK (((NOT all_books) OR (role <> 'user'::text))),
@@ -598,6 +601,7 @@ CREATE INDEX currencies_closed ON public.currencies USING btree (book, code) WHE
 CREATE UNIQUE INDEX email_changes_open ON public.email_changes USING btree (book, user_id) WHERE ((done_at IS NULL) AND (dropped_at IS NULL));
 CREATE INDEX failed_attempts_by_time ON public.failed_attempts USING btree (forgotten_at);
 CREATE INDEX holds_by_expiry ON public.holds USING btree (book, expires_at, payment_id);
+CREATE INDEX idempotency_keys_expired ON public.idempotency_keys USING btree (expires_at) WHERE (expires_at IS NOT NULL);
 CREATE INDEX mail_tokens_by_user ON public.mail_tokens USING btree (book, user_id, purpose, created_at);
 CREATE INDEX payments_by_original ON public.payments USING btree (book, refund_of, id) WHERE (refund_of IS NOT NULL);
 CREATE INDEX payments_by_receiver ON public.payments USING btree (book, to_account, id);
@@ -830,13 +834,13 @@ grant update (attempt_at) on initiated to billing_gateway;
 grant update (used_at) on mail_tokens to billing_gateway;
 grant update (refunded_amount, rail_reference, updated_at) on payments to billing_gateway;
 grant update (used_by) on quotes to billing_gateway;
-grant update (state, attempts, attempt_at, last_error) on rail_instructions to billing_gateway;
+grant update (state, attempts, attempt_at, last_error, confirmed_as) on rail_instructions to billing_gateway;
 grant update (full_at) on rate_limits to billing_gateway;
 grant update (used_at) on recovery_codes to billing_gateway;
 grant update (secret, enrolled_at, last_step, attempts, window_from, created_at) on second_factors to billing_gateway;
 grant update (resolved_by, resolved_at) on suspense_items to billing_gateway;
 grant update (last_used_at, revoked_at, proven_until) on tokens to billing_gateway;
-grant update (email, email_key, password_hash, confirmed_at, role, all_books, closed_at) on users to billing_gateway;
+grant update (email, email_key, password_hash, confirmed_at, role, all_books, closed_at, display_name) on users to billing_gateway;
 grant update (txid, event_id) on webhook_cursors to billing_gateway;
 grant update (status, attempts, tries, due_at, claimed_until, completed_at) on webhook_deliveries to billing_gateway;
 grant update (url, description, events, secret, previous_secret, previous_until, status, disabled_reason, disabled_at, failing, updated_at) on webhooks to billing_gateway;

@@ -4,6 +4,7 @@ import type { Config } from './config.ts'
 import { type Connection, createPool, type Pool } from './database/connection.ts'
 import { openSecretBox, type SecretBox } from './database/secret_box.ts'
 import { createEvents } from './events/events.ts'
+import { createKeySweeper } from './http/idempotency.ts'
 import { presentEvent } from './http/present.ts'
 import { runJobs } from './identity/jobs.ts'
 import { createMailer } from './identity/mail.ts'
@@ -63,10 +64,10 @@ export async function createGateway(connection: Connection, config: Config, publ
   const { signUp } = createSignUp({ pool, directory, intake, welcome: config.welcome })
   const sendMail = createMailer({ smtpUrl: config.smtpUrl, from: config.mailFrom, folder: config.mailFolder })
   const sealer = createSealer({ pool: sealing, key: sealKey, log })
+  const keySweeper = createKeySweeper(pool, log)
   const jobs = await runJobs({ pool, sendMail, publicUrl, log })
   const { webhookRules, courier } = createWebhooks(config, { pool, events, secretBox, log })
   const totals = createTotalsKeeper({ pool, log })
-  const camtReader = createCamtReader()
 
   /** Finishes what was accepted, then lets go of everything, in reverse. */
   async function stop(): Promise<void> {
@@ -75,8 +76,7 @@ export async function createGateway(connection: Connection, config: Config, publ
     await courier.stop()
     await worker.stop()
     watch.stop()
-    await sessions.stop()
-    await totals.stop()
+    await Promise.all([sessions, totals, keySweeper].map((each) => each.stop()))
     limiter.stop()
     await jobs.stop()
     await sealer.stop()
@@ -104,7 +104,7 @@ export async function createGateway(connection: Connection, config: Config, publ
     signUp,
     secretBox,
     totals,
-    camtReader,
+    camtReader: createCamtReader(),
     webhookRules,
     config,
     log,

@@ -3,6 +3,8 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
+import { withOwner } from '../src/database/connection.ts'
+import { decodeId } from '../src/ledger/typeid.ts'
 import { signatureOf } from '../src/webhooks/signature.ts'
 import { aGateway, anOperator, aUser, type TestGateway, type TestUser, until } from './harness/gateway.ts'
 import { assertBooksAreRight, assertProblem, rowsOf, transfer } from './harness/paying.ts'
@@ -30,7 +32,7 @@ before(async () => {
 
 async function aSandbox(port = 0) {
   const main = join(import.meta.dirname, '../src/rails/sandbox/main.ts')
-  const args = [main, '--port', String(port), '--secret', SECRET, '--later', '0.3']
+  const args = [main, '--port', String(port), '--secret', SECRET, '--later', '1']
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
   sandboxes.push(child)
   const [line] = await once(child.stdout, 'data')
@@ -54,6 +56,18 @@ const withdraw = (
   rail = 'wallet',
   destination: object = { wallet: 'ada-1' },
 ) => user.post('/v1/withdrawals', { account, rail, amount, destination })
+
+/** A message of a rail, signed with that secret at that time. */
+function signed({ anybody }: TestGateway, text: string, rail: string, secret: string, at: number) {
+  return anybody.post(`/v1/rails/${rail}/callbacks`, text, {
+    'webhook-id': 'msg_1',
+    'webhook-timestamp': String(at),
+    'webhook-signature': signatureOf(secret, 'msg_1', String(at), text),
+  })
+}
+
+const callback = (to: TestGateway, report: object) =>
+  signed(to, JSON.stringify({ rail: 'wallet', ...report }), 'wallet', SECRET, Math.floor(Date.now() / 1_000))
 
 /** The payment once its rail has decided. */
 async function decided(user: TestUser, { body }: { body: any }) {
@@ -257,17 +271,18 @@ describe('A rail', () => {
     )
   })
 
+  it('keeps money that no book can hold: it is not told that all is well', async () => {
+    const arrival = { type: 'arrival', book: 'main', rail_reference: 'bank-1816', amount: '77.00', currency: 'SEK' }
+    assertProblem(await callback(gateway, arrival), 'unknown_currency')
+    assertProblem(await callback(gateway, { ...arrival, book: 'elsewhere', currency: 'EUR' }), 'unknown_currency')
+  })
+
   it('proves who it is: a callback that is forged, old or of another rail changes nothing', async () => {
     const { ada, usd } = await aCustomer()
     const { body: payment } = await withdraw(ada, usd, '20.04')
     const report = { reference: `main.${payment.id}`, rail: 'wallet', state: 'refused' }
     const now = Math.floor(Date.now() / 1_000)
-    const call = (text: string, rail: string, secret: string, at: number) =>
-      gateway.anybody.post(`/v1/rails/${rail}/callbacks`, text, {
-        'webhook-id': 'msg_1',
-        'webhook-timestamp': String(at),
-        'webhook-signature': signatureOf(secret, 'msg_1', String(at), text),
-      })
+    const call = (...what: [text: string, rail: string, secret: string, at: number]) => signed(gateway, ...what)
     const text = JSON.stringify(report)
     assertProblem(await call(text, 'wallet', 'guessed', now), 'unauthenticated')
     assertProblem(await call(text, 'wallet', SECRET, now - 3_600), 'unauthenticated')
@@ -282,13 +297,19 @@ describe('A rail', () => {
 })
 
 describe('An operator', () => {
+  // Wires are settled by hand here, and wallets by the sandbox, which is asked late.
+  let manual: TestGateway
+  before(async () => {
+    const rails = { BGW_SANDBOX_RAIL_URL: sandbox.url, BGW_SANDBOX_RAIL_SECRET: SECRET, BGW_SANDBOX_RAILS: 'wallet' }
+    manual = await aGateway(rails)
+  })
+
   it('settles or cancels by hand what no machine decides', async () => {
-    const manual = await aGateway()
     const root = await anOperator(manual)
     const ada = await aUser(manual)
     const usd = await ada.account('USD')
     const first = await deposit(ada, usd, '10.00', 'wire')
-    const second = await withdraw(ada, usd, '20.00')
+    const second = await withdraw(ada, usd, '20.00', 'wire', IBAN)
     assert.deepEqual([first.status, second.status], [202, 202])
     assertProblem(await ada.post(`/v1/admin/payments/${first.body.id}/settle`, { reason: 'mine' }), 'forbidden')
     const settled = await root.post(`/v1/admin/payments/${first.body.id}/settle`, { reason: 'Statement, line 7' })
@@ -302,6 +323,52 @@ describe('An operator', () => {
     assertProblem(await root.post(`/v1/admin/payments/${plain.id}/settle`, { reason: 'No' }), 'not_on_rail')
     const { body: audit } = await root.get('/v1/admin/audit?limit=2')
     assert.deepEqual(audit.data.map(({ action }: any) => action).sort(), ['payment.cancel', 'payment.settle'])
+  })
+
+  it('and the rail that decide at the same moment do not stand in each other’s way: one of them is first', async () => {
+    const [root, ada] = [await anOperator(manual), await aUser(manual)]
+    const usd = await ada.account('USD')
+    const { body } = await withdraw(ada, usd, '30.04')
+    await withOwner(manual.database, async (owner) => {
+      const waiting = (count: number) => {
+        const sql = `select from pg_stat_activity where datname = $1 and wait_event_type = 'Lock'`
+        return until(async () => (await rowsOf(manual, sql, [manual.database.database])).length === count)
+      }
+      // Both come while the account is locked by a payment, the operator first.
+      await owner.query('begin')
+      await owner.query('select from accounts where id = $1 for no key update', [decodeId('acc', usd)])
+      const byHand = root.post(`/v1/admin/payments/${body.id}/settle`, { reason: 'Statement, line 8' })
+      await waiting(1)
+      const byRail = callback(manual, { reference: `main.${body.id}`, state: 'confirmed', rail_reference: 'w-1' })
+      await waiting(2)
+      await owner.query('rollback')
+      assert.deepEqual([(await byHand).status, (await byRail).status], [200, 200])
+    })
+    assert.deepEqual(await moneyOf(ada, usd), ['69.96', '0.00'])
+  })
+
+  it('who settles by hand has settled what the rail tells of later: only other money is stray', async () => {
+    const [root, ada] = [await anOperator(manual), await aUser(manual)]
+    const usd = await ada.account('USD')
+    const { body } = await withdraw(ada, usd, '40.04')
+    const settled = await root.post(`/v1/admin/payments/${body.id}/settle`, { reason: 'Statement, line 9' })
+    assert.equal(settled.body.status, 'completed')
+    const news = { reference: `main.${body.id}`, state: 'confirmed', amount: '40.00' }
+    for (const [rail_reference, outcome] of [
+      ['w-2', 'applied'],
+      ['w-2', 'ignored'],
+      ['w-3', 'applied'],
+    ] as const) {
+      assert.deepEqual((await callback(manual, { ...news, rail_reference })).body, { outcome })
+    }
+    const strays = (await root.get(`/v1/admin/suspense?related_id=${body.id}&sort=created_at`)).body.data
+    assert.deepEqual(
+      strays.map(({ direction, amount, reason }: any) => [direction, amount, reason]),
+      [
+        ['in', '0.04', 'wrong_amount'],
+        ['out', '40.00', 'twice'],
+      ],
+    )
     await assertBooksAreRight(manual)
   })
 })

@@ -23,6 +23,11 @@ const TABLES = [
 const EXCEPTIONS = [
   { file: 'src/http/routes/health.ts', begins: 'select from payments limit 0', why: 'reads no row' },
   {
+    file: 'src/http/idempotency.ts',
+    begins: 'delete from idempotency_keys k',
+    why: 'what has expired goes in whatever book it is',
+  },
+  {
     file: 'src/identity/sessions.ts',
     begins: 'select book, user_id, changed_at from session_changes',
     why: 'a node serves all books, and looks for the changes of all of them at once',

@@ -1,6 +1,8 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { type Client, inTransaction, type Pool } from '../database/connection.ts'
+import { createRounds, type Rounds } from '../database/rounds.ts'
 import type { BookId } from '../ledger/id.ts'
+import type { Log } from '../log.ts'
 import { idempotencyKey } from '../payments/intake.ts'
 import type { IdempotencyKey } from '../payments/payment.ts'
 import { sessionOf } from './authentication.ts'
@@ -23,16 +25,25 @@ export function keyHeader(request: FastifyRequest): string | undefined {
   return header
 }
 
+type Kept = {
+  /** Adds to the answer what must not be stored. */
+  readonly reveal?: (answer: Answer) => Answer | Promise<Answer>
+  /** Whether the key may be forgotten after a week: never where money moves by it. */
+  readonly expires?: boolean
+}
+
+const KEY_DAYS = 7
+
 /**
  * Does `work` in one transaction, once for each idempotency key: the same request again gets the first answer, another
- * one with the key is refused. Without a key it is simply done. `reveal` adds to the answer what must not be stored.
+ * one with the key is refused. Without a key it is simply done.
  */
 export async function answerOnce(
   pool: Pool,
   request: FastifyRequest,
   reply: FastifyReply,
   work: (client: Client) => Promise<Answer>,
-  reveal: (answer: Answer) => Answer | Promise<Answer> = (answer) => answer,
+  { reveal = (answer) => answer, expires = false }: Kept = {},
 ): Promise<FastifyReply> {
   const send = async ({ status, body }: Answer) => reply.code(status).send(body)
   const { book, userId } = sessionOf(request)
@@ -47,9 +58,9 @@ export async function answerOnce(
     if (earlier) return { answer: earlier, replayed: true }
     const first = await work(client)
     await client.query(
-      `insert into idempotency_keys (book, key, request_hash, status, answer, created_at)
-       values ($1, $2, $3, $4, $5, clock_timestamp())`,
-      [book, key.key, key.requestHash, first.status, JSON.stringify(first.body)],
+      `insert into idempotency_keys (book, key, request_hash, status, answer, created_at, expires_at)
+       values ($1, $2, $3, $4, $5, clock_timestamp(), clock_timestamp() + $6 * interval '1 day')`,
+      [book, key.key, key.requestHash, first.status, JSON.stringify(first.body), expires ? KEY_DAYS : null],
     )
     return { answer: first, replayed: false }
   })
@@ -70,4 +81,31 @@ async function readAnswer(
   if (!row) return undefined
   if (row.request_hash !== requestHash) throw new ApiError('idempotency_key_reused')
   return { status: row.status, body: row.answer }
+}
+
+const LOOK_EVERY_MS = 600_000
+const MOST_AT_ONCE = 1_000
+
+/** Forgets keys whose time is up, on any number of nodes. */
+export function createKeySweeper(pool: Pool, log: Log): Rounds {
+  return createRounds({
+    round: () => forgetKeys(pool),
+    everyMs: LOOK_EVERY_MS,
+    log,
+    fault: 'could not forget old idempotency keys',
+  })
+}
+
+/** Returns how many there were. Index: idempotency_keys_expired. */
+async function forgetKeys(pool: Pool): Promise<number> {
+  const { rowCount } = await pool.query(
+    `delete from idempotency_keys k
+      using (select book, key from idempotency_keys
+              where expires_at < clock_timestamp()
+              order by expires_at
+              limit $1) old
+      where k.book = old.book and k.key = old.key`,
+    [MOST_AT_ONCE],
+  )
+  return rowCount ?? 0
 }

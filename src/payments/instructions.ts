@@ -43,6 +43,52 @@ export async function writeInstructions(
   })
 }
 
+type LockedRow = { rail: RailCode; attempts: number; confirmed_as: string | null; book_name: string }
+
+export type LockedInstruction = {
+  readonly rail: RailCode
+  readonly attempts: number
+  /** What the rail calls the movement that was settled by hand; null until it tells. */
+  readonly confirmedAs: string | null
+  readonly bookName: string
+}
+
+/**
+ * Locks the instruction of a payment: whoever ends a payment of a rail, or reports on it, does so before the accounts and
+ * the payment. Undefined where the payment has none.
+ */
+export async function lockInstruction(
+  client: Queryable,
+  book: BookId,
+  id: PaymentId,
+): Promise<LockedInstruction | undefined> {
+  const { rows } = await client.query<LockedRow>({
+    name: 'lock-rail-instruction',
+    text: `
+      select i.rail, i.attempts, i.confirmed_as, b.name as book_name
+        from rail_instructions i
+        join books b on b.book = i.book
+       where i.book = $1 and i.payment_id = $2
+         for update of i`,
+    values: [book, id],
+  })
+  if (!rows[0]) return undefined
+  const { rail, attempts, confirmed_as: confirmedAs, book_name: bookName } = rows[0]
+  return { rail, attempts, confirmedAs, bookName }
+}
+
+/** Notes the rail's own name for the movement that an operator had settled by hand. */
+export async function noteConfirmed(
+  client: Queryable,
+  book: BookId,
+  id: PaymentId,
+  railReference: string,
+): Promise<void> {
+  await client.query('update rail_instructions set confirmed_as = $3 where book = $1 and payment_id = $2', [
+    ...[book, id, railReference],
+  ])
+}
+
 /** One that is due, with what its rail needs to know. Amounts in minor units. */
 export type DueInstruction = {
   readonly payment_id: PaymentId

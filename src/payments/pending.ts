@@ -11,7 +11,7 @@ import { release, settle } from '../ledger/post.ts'
 import type { Posting, Tally } from '../ledger/tally.ts'
 import { lockContext, toOrder } from './context.ts'
 import { deleteHold } from './holds.ts'
-import { finishInstruction } from './instructions.ts'
+import { finishInstruction, lockInstruction } from './instructions.ts'
 import { type Move, movePayments } from './move.ts'
 import { addToTechnicalAccounts, writeMovements } from './movements.ts'
 import { requestsOf, STORED_COLUMNS, type StoredRow } from './stored_request.ts'
@@ -52,7 +52,8 @@ export async function endPending(
   if (!before) return undefined
   const [request] = await requestsOf(client, directory, book, [before])
   if (!request) throw new Error('a payment that was read has its request')
-  // Accounts before payments, as everybody locks them. The accounts of a payment never change.
+  // Its instruction first, then accounts, then the payment: as everybody locks them. The accounts of a payment never change.
+  if (before.rail !== null) await lockInstruction(client, book, id)
   const { at, accounts } = await lockContext(client, book, [request])
   const row = await readRow(client, book, id, 'for no key update of p')
   if (!row) throw new Error(`payment ${id} has gone`)

@@ -2,6 +2,7 @@ import type { Directory } from '../accounts/directory.ts'
 import { inTransaction, type Pool } from '../database/connection.ts'
 import type { RailCode } from '../ledger/account.ts'
 import type { BookId, PaymentId } from '../ledger/id.ts'
+import { lockInstruction } from '../payments/instructions.ts'
 import { endPending } from '../payments/pending.ts'
 import type { Rail } from './rail.ts'
 import { referenceOf, type Settlement } from './settlement.ts'
@@ -20,15 +21,7 @@ type Options = {
 export async function cancelOnRail(options: Options, book: BookId, id: PaymentId): Promise<void> {
   const { posting, directory, settlement, rails } = options
   const told = await inTransaction(posting, async (client) => {
-    const { rows } = await client.query<{ rail: RailCode; attempts: number; book_name: string }>(
-      `select i.rail, i.attempts, b.name as book_name
-         from rail_instructions i
-         join books b on b.book = i.book
-        where i.book = $1 and i.payment_id = $2
-          for update of i`,
-      [book, id],
-    )
-    const [instruction] = rows
+    const instruction = await lockInstruction(client, book, id)
     if (!instruction || instruction.attempts > 0) return instruction
     await endPending(client, directory, book, id, { event: 'cancel' })
     return undefined
@@ -36,5 +29,5 @@ export async function cancelOnRail(options: Options, book: BookId, id: PaymentId
   const rail = told && rails.get(told.rail)
   if (!told || !rail) return
   // The rail is not called inside a transaction; what it answers is a report like any other.
-  await settlement.report(told.rail, await rail.cancel(referenceOf(told.book_name, id)))
+  await settlement.report(told.rail, await rail.cancel(referenceOf(told.bookName, id)))
 }

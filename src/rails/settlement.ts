@@ -1,14 +1,15 @@
 import type { Directory } from '../accounts/directory.ts'
 import type { Books } from '../books/books.ts'
 import { idsAt, readClock } from '../database/clock.ts'
-import { type Client, inTransaction, type Pool } from '../database/connection.ts'
+import type { Client, Pool } from '../database/connection.ts'
+import { inTransactionAfterRaces } from '../database/races.ts'
 import type { RailCode } from '../ledger/account.ts'
 import type { BookId, PaymentId } from '../ledger/id.ts'
 import { netAmount } from '../ledger/payment.ts'
 import { decodeId, encodeId } from '../ledger/typeid.ts'
 import type { Log } from '../log.ts'
 import { parseAmount } from '../money/amount.ts'
-import type { Direction } from '../payments/instructions.ts'
+import { type Direction, type LockedInstruction, lockInstruction, noteConfirmed } from '../payments/instructions.ts'
 import type { Intake } from '../payments/intake.ts'
 import { endPending } from '../payments/pending.ts'
 import { readPayments, type StoredPayment } from '../payments/read.ts'
@@ -19,7 +20,8 @@ import { bookStray, type Stray, type SuspenseReason } from './suspense.ts'
 export type Settlement = {
   /** What the report came to; `ignored` where it changes nothing, or names no payment of that rail. */
   readonly report: (rail: RailCode, report: RailReport) => Promise<'applied' | 'ignored'>
-  readonly arrival: (rail: RailCode, arrival: Arrival) => Promise<'applied' | 'ignored'>
+  /** `unknown_currency`: no book can hold it, and it stays with the rail. */
+  readonly arrival: (rail: RailCode, arrival: Arrival) => Promise<'applied' | 'ignored' | 'unknown_currency'>
 }
 
 export type SettlementOptions = {
@@ -44,7 +46,9 @@ export function createSettlement(options: SettlementOptions): Settlement {
     const book = await books.find(bookName)
     const id = decodeId('pay', text)
     if (!book || !id) return 'ignored'
-    const applied = await inTransaction(pool, (client) => applyReport(client, options, book.id, rail, id, said))
+    const applied = await inTransactionAfterRaces(pool, (client) =>
+      applyReport(client, options, book.id, rail, id, said),
+    )
     if (applied) tell([id])
     else log.info({ rail, reference: said.reference, state: said.state }, 'a report of a rail changes nothing')
     return applied ? 'applied' : 'ignored'
@@ -59,7 +63,7 @@ export function createSettlement(options: SettlementOptions): Settlement {
         { rail, book: name, currency: arrived.currency, rail_reference: railReference },
         'money arrived that no book can hold',
       )
-      return 'ignored'
+      return 'unknown_currency'
     }
     const stray = {
       rail,
@@ -69,7 +73,7 @@ export function createSettlement(options: SettlementOptions): Settlement {
       amount,
       reason: 'unexpected',
     } as const
-    const booked = await inTransaction(pool, (client) =>
+    const booked = await inTransactionAfterRaces(pool, (client) =>
       putInSuspense(client, options, book.id, { ...stray, related: null }),
     )
     return booked ? 'applied' : 'ignored'
@@ -87,14 +91,12 @@ async function applyReport(
   report: RailReport,
 ): Promise<boolean> {
   // One report of a payment at a time: what it means depends on the ones before.
-  await client.query('select from rail_instructions where book = $1 and payment_id = $2 and rail = $3 for update', [
-    ...[book, id, rail],
-  ])
+  const instruction = await lockInstruction(client, book, id)
   const payment = (await readPayments(client, book, [id])).get(id)
-  if (payment?.rail !== rail) return false
+  if (instruction?.rail !== rail || !payment) return false
   switch (report.state) {
     case 'confirmed':
-      return confirm(client, options, book, payment, rail, report)
+      return confirm(client, options, book, payment, instruction, report)
     case 'refused':
       return end(client, options, book, id, { event: 'fail', reason: report.reason ?? 'refused' })
     case 'canceled':
@@ -122,7 +124,7 @@ async function confirm(
   options: SettlementOptions,
   book: BookId,
   payment: StoredPayment,
-  rail: RailCode,
+  { rail, confirmedAs }: LockedInstruction,
   report: RailReport,
 ): Promise<boolean> {
   const { id, currency } = payment
@@ -134,9 +136,21 @@ async function confirm(
   const stray = (reason: SuspenseReason, amount: bigint, way = direction) =>
     putInSuspense(client, options, book, { rail, railReference, direction: way, currency, amount, reason, related: id })
 
+  /** Of what was booked as `expected`, more or less has moved. */
+  const strayDifference = async () => {
+    const isMore = moved > expected
+    const way = isMore === (direction === 'in') ? 'in' : 'out'
+    if (moved !== expected) await stray('wrong_amount', isMore ? moved - expected : expected - moved, way)
+  }
+
   if (payment.status === 'completed') {
+    const known = payment.railReference ?? confirmedAs
     // The same news again, unless the rail says that it moved other money.
-    return payment.railReference === railReference ? false : stray('twice', moved)
+    if (known !== null) return known === railReference ? false : stray('twice', moved)
+    // It was settled by hand, and this is the rail's news of it.
+    await noteConfirmed(client, book, id, railReference)
+    await strayDifference()
+    return true
   }
   if (payment.status !== 'pending') return stray('late', moved)
   if (direction === 'in' && moved !== expected) {
@@ -154,9 +168,7 @@ async function confirm(
     return stray('late', moved)
   }
   await client.query('update payments set rail_reference = $3 where book = $1 and id = $2', [book, id, railReference])
-  // A withdrawal of which less or more went out than was held for it.
-  if (moved < expected) await stray('wrong_amount', expected - moved, 'in')
-  if (moved > expected) await stray('wrong_amount', moved - expected, 'out')
+  await strayDifference()
   return true
 }
 

@@ -57,18 +57,24 @@ export function accountRoutes(app: App, gateway: Gateway): void {
       response: { 201: Account },
     }),
     handler: (request, reply) =>
-      answerOnce(pool, request, reply, async (client) => {
-        const { home, userId } = sessionOf(request)
-        const { currency, name = currency, metadata = {} } = request.body
-        // Whoever closes their user at this moment gets no account any more.
-        if (!(await holdUser(client, home, userId))) throw new ApiError('unauthenticated')
-        openCurrencyOf(await readCurrencies(client, home), currency, 'currency')
-        const at = await readClock(client)
-        const [id] = await openAccounts(client, home, at, idsAt(at), [{ userId, currency, name, metadata }])
-        const account = id && (await readAccount(client, home, id))
-        if (!account) throw new Error('an opened account is there')
-        return { status: 201, body: presentAccount(account) }
-      }),
+      answerOnce(
+        pool,
+        request,
+        reply,
+        async (client) => {
+          const { home, userId } = sessionOf(request)
+          const { currency, name = currency, metadata = {} } = request.body
+          // Whoever closes their user at this moment gets no account any more.
+          if (!(await holdUser(client, home, userId))) throw new ApiError('unauthenticated')
+          openCurrencyOf(await readCurrencies(client, home), currency, 'currency')
+          const at = await readClock(client)
+          const [id] = await openAccounts(client, home, at, idsAt(at), [{ userId, currency, name, metadata }])
+          const account = id && (await readAccount(client, home, id))
+          if (!account) throw new Error('an opened account is there')
+          return { status: 201, body: presentAccount(account) }
+        },
+        { expires: true },
+      ),
   })
 
   app.get('/v1/accounts/:id', {

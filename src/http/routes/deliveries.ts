@@ -91,11 +91,17 @@ function sendingRoutes(app: App, gateway: Gateway): void {
     }),
     handler: (request, reply) => {
       const { id: text } = request.params
-      return answerOnce(pool, request, reply, async (client) => {
-        const id = await lockActive(client, request, text)
-        const delivery = await ping(client, sessionOf(request).home, id)
-        return { status: 202, body: await shown(client, request, id, delivery) }
-      })
+      return answerOnce(
+        pool,
+        request,
+        reply,
+        async (client) => {
+          const id = await lockActive(client, request, text)
+          const delivery = await ping(client, sessionOf(request).home, id)
+          return { status: 202, body: await shown(client, request, id, delivery) }
+        },
+        { expires: true },
+      )
     },
   })
 
@@ -110,14 +116,20 @@ function sendingRoutes(app: App, gateway: Gateway): void {
     }),
     handler: (request, reply) => {
       const { id: text, delivery_id: delivery } = request.params
-      return answerOnce(pool, request, reply, async (client) => {
-        const { home } = sessionOf(request)
-        const id = await lockActive(client, request, text)
-        const wanted = decodeId('dlv', delivery)
-        if (!wanted || !(await readDelivery(client, home, id, wanted))) throw new ApiError('not_found')
-        await redeliver(client, home, id, wanted)
-        return { status: 202, body: await shown(client, request, id, wanted) }
-      })
+      return answerOnce(
+        pool,
+        request,
+        reply,
+        async (client) => {
+          const { home } = sessionOf(request)
+          const id = await lockActive(client, request, text)
+          const wanted = decodeId('dlv', delivery)
+          if (!wanted || !(await readDelivery(client, home, id, wanted))) throw new ApiError('not_found')
+          await redeliver(client, home, id, wanted)
+          return { status: 202, body: await shown(client, request, id, wanted) }
+        },
+        { expires: true },
+      )
     },
   })
 
@@ -135,10 +147,16 @@ function sendingRoutes(app: App, gateway: Gateway): void {
       const { id: text } = request.params
       const since = parseInstant(request.body.since)
       if (since === undefined) throw fieldError('since', 'invalid_value', 'must be a time')
-      return answerOnce(pool, request, reply, async (client) => {
-        const id = await lockActive(client, request, text)
-        return { status: 202, body: { deliveries: await redeliverSince(client, sessionOf(request).home, id, since) } }
-      })
+      return answerOnce(
+        pool,
+        request,
+        reply,
+        async (client) => {
+          const id = await lockActive(client, request, text)
+          return { status: 202, body: { deliveries: await redeliverSince(client, sessionOf(request).home, id, since) } }
+        },
+        { expires: true },
+      )
     },
   })
 }

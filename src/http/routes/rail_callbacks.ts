@@ -18,7 +18,7 @@ export function railCallbackRoutes(app: App, gateway: Gateway): void {
         'For rails, not for callers: signed as Standard Webhooks are. A report that comes twice, late or out of order is ' +
         'answered like any other.',
       tag: 'Running',
-      errors: ['not_found', 'unauthenticated', 'unsupported_media_type', 'outcome_unknown'],
+      errors: ['not_found', 'unauthenticated', 'unknown_currency', 'unsupported_media_type', 'outcome_unknown'],
       params: Type.Object({ rail: Type.String({ examples: ['wallet'] }) }),
       response: { 200: Type.Object({ outcome: OneOf(['applied', 'ignored']) }) },
     }),
@@ -34,6 +34,7 @@ export function railCallbackRoutes(app: App, gateway: Gateway): void {
         message.type === 'report'
           ? await settlement.report(code, message.report)
           : await settlement.arrival(code, message.arrival)
+      if (outcome === 'unknown_currency') throw new ApiError(outcome, 'No book can hold this money')
       return { outcome }
     },
   })

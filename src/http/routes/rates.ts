@@ -93,13 +93,19 @@ export function rateRoutes(app: App, gateway: Gateway): void {
     }),
     handler: (request, reply) => {
       const { pool, config } = gateway
-      return answerOnce(pool, request, reply, async (client) => {
-        const quoted = await createQuote(client, config.quotes, await checkedWish(client, request, request.body))
-        if (quoted.ok) return { status: 201, body: presentQuote(quoted.quote) }
-        if (quoted.refusal === 'no_rate') throw new ApiError('no_rate')
-        const sum = quoted.refusal === 'comes_to_nothing' ? 'nothing' : 'more than 10^30 minor units'
-        throw fieldError(namedAmount(request.body), 'invalid_amount', `comes to ${sum} in the other currency`)
-      })
+      return answerOnce(
+        pool,
+        request,
+        reply,
+        async (client) => {
+          const quoted = await createQuote(client, config.quotes, await checkedWish(client, request, request.body))
+          if (quoted.ok) return { status: 201, body: presentQuote(quoted.quote) }
+          if (quoted.refusal === 'no_rate') throw new ApiError('no_rate')
+          const sum = quoted.refusal === 'comes_to_nothing' ? 'nothing' : 'more than 10^30 minor units'
+          throw fieldError(namedAmount(request.body), 'invalid_amount', `comes to ${sum} in the other currency`)
+        },
+        { expires: true },
+      )
     },
   })
 

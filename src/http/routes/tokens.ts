@@ -91,7 +91,7 @@ export function tokenRoutes(app: App, gateway: Gateway): void {
           await notify(client, await readClock(client), user.email, 'new_token', `'${name}', for ${scopes.join(', ')}`)
           return { status: 201, body: presentToken(made) }
         },
-        (answer) => revealSecret(gateway, session.home, answer, secret),
+        { reveal: (answer) => revealSecret(gateway, session.home, answer, secret) },
       )
     },
   })

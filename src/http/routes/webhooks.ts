@@ -84,7 +84,7 @@ export function webhookRoutes(app: App, gateway: Gateway): void {
           if (!made) throw new ApiError('too_many_webhooks')
           return { status: 201, body: presentWebhook(made) }
         },
-        (answer) => revealSecret(gateway, request, answer),
+        { reveal: (answer) => revealSecret(gateway, request, answer), expires: true },
       )
     },
   })
@@ -175,7 +175,7 @@ function changingRoutes(app: App, gateway: Gateway): void {
           await rotateSecret(client, secretBox, home, webhook.id)
           return { status: 200, body: presentWebhook(await ownWebhook(client, request, id)) }
         },
-        (answer) => revealSecret(gateway, request, answer),
+        { reveal: (answer) => revealSecret(gateway, request, answer), expires: true },
       )
     },
   })

@@ -56,8 +56,10 @@ export function createSandbox(options: SandboxOptions): Server {
       return { status: 202, body: reportOf(order) }
     }
     orders.set(instruction.reference, order)
+    // Whatever becomes of it is told later: the answer never has the outcome.
+    const accepted = reportOf(order)
     play(order, behavior).catch((error: unknown) => options.say(`could not report ${instruction.reference}: ${error}`))
-    return { status: 202, body: reportOf(order) }
+    return { status: 202, body: accepted }
   }
 
   async function play(order: Order, behavior: ReturnType<typeof behaviorOf>): Promise<void> {
