@@ -484,6 +484,7 @@ create table users (
   constraint users_pkey PRIMARY KEY (book, id),
   constraint users_book_email_key_key UNIQUE (book, email_key),
   constraint all_books_of_operators CHECK (((NOT all_books) OR (role <> 'user'::text))),
+  constraint display_name_length CHECK (((char_length(display_name) >= 1) AND (char_length(display_name) <= 70))),
   constraint users_role_check CHECK ((role = ANY (ARRAY['user'::text, 'auditor'::text, 'admin'::text])))
 );
 

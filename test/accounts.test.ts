@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { before, describe, it } from 'node:test'
+import { aClient } from './harness/client.ts'
 import {
   aGateway,
   anEmail,
@@ -9,8 +10,9 @@ import {
   PASSWORD,
   type TestGateway,
   type TestUser,
+  until,
 } from './harness/gateway.ts'
-import { anAccount, assertBooksAreRight, assertProblem, fund, transfer } from './harness/paying.ts'
+import { anAccount, assertBooksAreRight, assertProblem, fund, rowsOf, transfer } from './harness/paying.ts'
 
 let gateway: TestGateway
 let operator: TestUser
@@ -98,6 +100,23 @@ describe('an account', () => {
     // One user's key is nothing to another's.
     const others = await bob.post('/v1/accounts', { currency: 'CNY' }, { 'idempotency-key': 'savings' })
     assert.equal(others.headers.get('idempotent-replayed'), null)
+  })
+
+  it('has a key that is forgotten after a week, as it moves no money', async () => {
+    const open = () => ada.post('/v1/accounts', { currency: 'EUR', name: 'Old' }, { 'idempotency-key': 'old' })
+    const { body: first } = await open()
+    const wish = { account: first.id, amount: '1.00', direction: 'debit', reason: 'A gift' }
+    const give = () => operator.post('/v1/admin/adjustments', wish, { 'idempotency-key': 'gift' })
+    const { body: gift } = await give()
+    await rowsOf(gateway, `update idempotency_keys set expires_at = now() where expires_at > now() + interval '6 days'`)
+    // It looks when it starts.
+    await aGateway({}, gateway.database)
+    await until(
+      async () => (await rowsOf(gateway, 'select from idempotency_keys where expires_at < now()')).length === 0,
+    )
+    const { body: second } = await open()
+    assert.notEqual(second.id, first.id)
+    assert.equal((await give()).body.id, gift.id)
   })
 
   it('takes another name or other metadata, and keeps what is not named', async () => {
@@ -207,6 +226,53 @@ describe('recipients', () => {
     await gateway.anybody.post('/v1/signup', { email: unconfirmed, password: PASSWORD })
     for (const email of [unconfirmed, anEmail(), 'x', '']) assert.deepEqual(await find(email), [])
     assertProblem(await ada.get('/v1/recipients'), 'missing_field')
+  })
+})
+
+describe('a display name', () => {
+  it('is what the other side sees in place of the address, in payments of before too, until it is removed', async () => {
+    const [eve, usd] = [await aUser(gateway), await bob.account('USD')]
+    const wish = transfer(await eve.account('USD'), usd, '1.00')
+    const { body: before } = await eve.post('/v1/payments', wish)
+    assert.equal(before.sender, eve.email)
+    const named = await eve.patch('/v1/me', { display_name: 'Eve Söhne' })
+    assert.deepEqual([named.status, named.body.display_name, named.body.email], [200, 'Eve Söhne', eve.email])
+    const { body: behind } = await eve.post('/v1/payments', wish)
+    assert.deepEqual([behind.sender, behind.receiver], ['Eve Söhne', bob.email])
+    assert.equal((await bob.get(`/v1/payments/${before.id}`)).body.sender, 'Eve Söhne')
+    const shown = async (path: string, name: string) =>
+      (await bob.get(`${path}?sender=${encodeURIComponent(name)}`)).body.data.map(({ sender }: any) => sender)
+    assert.deepEqual(await shown('/v1/payments', 'Eve Söhne'), ['Eve Söhne', 'Eve Söhne'])
+    assert.deepEqual(await shown('/v1/operations', 'Eve Söhne'), ['Eve Söhne', 'Eve Söhne'])
+    const { body: statement } = await bob.get(`/v1/accounts/${usd}/statement`)
+    assert.equal(statement.operations.filter(({ counterparty }: any) => counterparty === 'Eve Söhne').length, 2)
+    const own = await eve.get(`/v1/accounts/${wish.from_account}/statement`)
+    assert.equal(own.body.holder, 'Eve Söhne')
+    const { body: users } = await operator.get('/v1/admin/users?display_name=Eve Söhne')
+    assert.deepEqual(
+      users.data.map(({ email }: any) => email),
+      [eve.email],
+    )
+    assert.equal((await eve.patch('/v1/me', { display_name: null })).body.display_name, null)
+    assert.equal((await bob.get(`/v1/payments/${behind.id}`)).body.sender, eve.email)
+    assert.equal((await eve.post('/v1/payments', wish)).body.sender, eve.email)
+    const { body: audit } = await operator.get('/v1/admin/audit?action=user.rename&sort=id')
+    assert.deepEqual(
+      audit.data.map(({ actor, detail }: any) => [actor, detail]),
+      [
+        [eve.email, { from: null, to: 'Eve Söhne' }],
+        [eve.email, { from: 'Eve Söhne', to: null }],
+      ],
+    )
+  })
+
+  it('that passes for something else is refused, and so is a token for payments', async () => {
+    for (const display_name of ['bob@example.com', 'Internal', 'Ada\u202E', '']) {
+      assertProblem(await ada.patch('/v1/me', { display_name }), 'invalid_value')
+    }
+    assertProblem(await ada.patch('/v1/me', {}), 'missing_field')
+    const { body } = await ada.post('/v1/tokens', { name: 'shop', scopes: ['payments:write'] })
+    assertProblem(await aClient(gateway.url, body.token).patch('/v1/me', { display_name: 'Shop' }), 'forbidden')
   })
 })
 

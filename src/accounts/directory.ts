@@ -11,7 +11,7 @@ export type AccountFacts = {
   readonly userId: UserId | null
   readonly code: TechnicalCode | null
   readonly currency: Currency
-  /** The owner's e-mail, or the technical account's code. */
+  /** The owner's display name or e-mail, or the technical account's code. */
   readonly label: string
 }
 
@@ -27,7 +27,7 @@ type Row = {
   label: string
 }
 
-const FACTS = 'a.id, a.user_id, a.code, a.currency, c.digits, coalesce(u.email, a.code) as label'
+const FACTS = 'a.id, a.user_id, a.code, a.currency, c.digits, coalesce(u.display_name, u.email, a.code) as label'
 const FACTS_JOINS = `
     join currencies c on c.book = a.book and c.code = a.currency
     left join users u on u.book = a.book and u.id = a.user_id`
@@ -147,7 +147,7 @@ function createKept() {
     if (keys?.size === 0) ofUser.delete(user)
   }
 
-  /** Lets go of what is kept of a user’s accounts, as the address may be another. */
+  /** Lets go of what is kept of a user’s accounts, as the name or address may be another. */
   function forgetUser(book: BookId, userId: UserId): void {
     forgotten += 1
     const user = `${book}/${userId}`

@@ -62,6 +62,7 @@ export const ACCESS = {
   renewRecoveryCodes: ANY,
   removeSecondFactor: ANY,
   closeMe: ANY,
+  updateMe: TOKENS,
   createToken: TOKENS,
   revokeToken: TOKENS,
   endSessions: TOKENS,

@@ -27,6 +27,7 @@ import { eventRoutes } from './routes/events.ts'
 import { healthRoutes } from './routes/health.ts'
 import { identityRoutes } from './routes/identity.ts'
 import { importRoutes } from './routes/import.ts'
+import { meRoutes } from './routes/me.ts'
 import { operationRoutes } from './routes/operations.ts'
 import { ownUserRoutes } from './routes/own_user.ts'
 import { passwordRoutes } from './routes/passwords.ts'
@@ -108,6 +109,7 @@ export async function createApp(gateway: Gateway): Promise<App> {
     const routes = scope as App
     healthRoutes(routes, gateway, metrics)
     identityRoutes(routes, gateway)
+    meRoutes(routes, gateway)
     passwordRoutes(routes, gateway)
     secondFactorRoutes(routes, gateway)
     ownUserRoutes(routes, gateway)

@@ -103,6 +103,7 @@ export function presentUser(user: ListedUser) {
   return {
     id: encodeId('usr', user.id),
     email: user.email,
+    display_name: user.displayName,
     role: user.role,
     all_books: user.allBooks,
     confirmed_at: user.confirmedAt,

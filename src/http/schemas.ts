@@ -1,5 +1,6 @@
 import { type Static, type TSchema, Type } from 'typebox'
 import { parseInstant } from '../database/instant.ts'
+import { LONGEST_NAME } from '../identity/display_name.ts'
 import { parseEmail } from '../identity/email.ts'
 import { ROLES } from '../identity/roles.ts'
 import { ACCOUNT_STATUSES, TECHNICAL_CODES } from '../ledger/account.ts'
@@ -96,6 +97,7 @@ export const Moment = Type.Optional(
 )
 export const Email = Type.String({ format: 'email', maxLength: 254, examples: ['ada@example.com'] })
 export const Name = Type.String({ minLength: 1, maxLength: 100, examples: ['Savings'] })
+export const DisplayName = Type.String({ minLength: 1, maxLength: LONGEST_NAME, examples: ['Ada Lovelace'] })
 export const Description = Type.String({ maxLength: 500, examples: ['Lunch'] })
 export const Metadata = Type.Record(Type.String({ pattern: '^.{1,40}$' }), Type.String({ maxLength: 500 }), {
   maxProperties: 50,
@@ -196,6 +198,7 @@ export const ListedUser = Type.Object(
   {
     id: IdOf('usr'),
     email: Email,
+    display_name: Nullable(DisplayName),
     role: OneOf(ROLES),
     all_books: Type.Boolean(),
     confirmed_at: Nullable(Time),

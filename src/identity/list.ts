@@ -56,6 +56,7 @@ export function tokensOf(book: BookId, userId: UserId): Scope {
 type UserRow = {
   id: UserId
   email: string
+  display_name: string | null
   role: Role
   all_books: boolean
   confirmed_at: string | null
@@ -66,6 +67,7 @@ type UserRow = {
 export type ListedUser = {
   readonly id: UserId
   readonly email: string
+  readonly displayName: string | null
   readonly role: Role
   readonly allBooks: boolean
   readonly confirmedAt: string | null
@@ -77,6 +79,7 @@ export const users: ListSpec<UserRow, ListedUser> = {
   fields: {
     id: { sql: 'u.id', kind: fields.id((text) => decodeId('usr', text), 'an id such as usr_…'), carried: 'id' },
     email: { sql: 'u.email', kind: fields.text, lookup: { sql: 'u.email_key', valueOf: emailKey } },
+    display_name: { sql: 'u.display_name', kind: fields.text, nullable: true },
     role: { sql: 'u.role', kind: fields.choice(ROLES) },
     all_books: { sql: 'u.all_books::text', kind: fields.choice(['true', 'false']) },
     confirmed_at: { sql: 'u.confirmed_at', kind: fields.time, nullable: true },
@@ -86,10 +89,11 @@ export const users: ListSpec<UserRow, ListedUser> = {
   indexed: { few: ['email'] },
   key: [{ sql: 'u.id', cast: 'uuid' }],
   show: 'join users u on u.book = $1 and u.id = page.key0',
-  columns: 'u.id, u.email, u.role, u.all_books, u.confirmed_at, u.created_at',
+  columns: 'u.id, u.email, u.display_name, u.role, u.all_books, u.confirmed_at, u.created_at',
   toItem: (row) => ({
     id: row.id,
     email: row.email,
+    displayName: row.display_name,
     role: row.role,
     allBooks: row.all_books,
     confirmedAt: row.confirmed_at,

@@ -7,6 +7,8 @@ import type { Role } from './roles.ts'
 export type User = {
   readonly id: UserId
   readonly email: string
+  /** What others see in place of the e-mail; null where none is set. */
+  readonly displayName: string | null
   readonly role: Role
   readonly allBooks: boolean
   /** Null while the address is unconfirmed: such a user may read but not pay. */
@@ -21,6 +23,7 @@ export type User = {
 type Row = {
   id: UserId
   email: string
+  display_name: string | null
   role: Role
   all_books: boolean
   confirmed_at: string | null
@@ -29,7 +32,7 @@ type Row = {
   closed_at: string | null
 }
 
-const COLUMNS = 'id, email, role, all_books, confirmed_at, created_at, password_hash, closed_at'
+const COLUMNS = 'id, email, display_name, role, all_books, confirmed_at, created_at, password_hash, closed_at'
 
 export async function findUserByEmail(client: Queryable, book: BookId, email: string): Promise<User | undefined> {
   const { rows } = await client.query<Row>(`select ${COLUMNS} from users where book = $1 and email_key = $2`, [
@@ -92,6 +95,7 @@ function toUser(row: Row): User {
   return {
     id: row.id,
     email: row.email,
+    displayName: row.display_name,
     role: row.role,
     allBooks: row.all_books,
     confirmedAt: row.confirmed_at,

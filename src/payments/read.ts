@@ -52,8 +52,8 @@ export type PaymentRow = {
 }
 
 /** What the other side may know of who pays and who is paid, over PAYMENT_JOINS. */
-export const SENDER = 'coalesce(su.email, s.code)'
-export const RECEIVER = 'coalesce(ru.email, r.code)'
+export const SENDER = 'coalesce(su.display_name, su.email, s.code)'
+export const RECEIVER = 'coalesce(ru.display_name, ru.email, r.code)'
 
 /** The columns of a PaymentRow over PAYMENT_JOINS. */
 export const PAYMENT_COLUMNS = `

@@ -20,7 +20,7 @@ export type StatementLine = {
   readonly direction: Direction
   readonly amount: bigint
   readonly balanceAfter: bigint
-  /** The other side: a user's e-mail, or the code of a technical account. */
+  /** The other side: a user's display name or e-mail, or the code of a technical account. */
   readonly counterparty: string
   readonly description: string | null
   readonly createdAt: string
@@ -29,7 +29,7 @@ export type StatementLine = {
 /** An account over a period: `opening` and all its lines add up to `closing`. Minor units. */
 export type Statement = {
   readonly account: AccountState
-  /** Whose it is: an e-mail, or the code of a technical account. */
+  /** Whose it is: a display name or e-mail, or the code of a technical account. */
   readonly holder: string
   readonly period: Period
   /** When the statement was made. */
@@ -200,7 +200,7 @@ function toLine(row: Row, balanceAfter: bigint): StatementLine {
 
 /** Indexes: postings_by_debit and postings_by_credit, each from where it was left, and primary keys. */
 const linesOf = (comparison: '>' | '>=') => `
-  select l.id, l.payment_id, l.kind, l.direction, l.amount, coalesce(u.email, a.code) as counterparty, p.description,
+  select l.id, l.payment_id, l.kind, l.direction, l.amount, coalesce(u.display_name, u.email, a.code) as counterparty, p.description,
          l.created_at
     from (select *
             from ((select id, payment_id, kind, 'debit' as direction, amount, credit_account as other, created_at

@@ -5,16 +5,13 @@ import { confirmEmail, resendConfirmation } from '../../identity/confirmation.ts
 import { parseEmail } from '../../identity/email.ts'
 import { logIn } from '../../identity/log_in.ts'
 import { passwordProblem } from '../../identity/password_rules.ts'
-import { ROLES, SCOPES } from '../../identity/roles.ts'
-import { hasSecondFactor } from '../../identity/second_factor.ts'
-import { findUser } from '../../identity/users.ts'
+import { SCOPES } from '../../identity/roles.ts'
 import { encodeId } from '../../ledger/typeid.ts'
-import { sessionOf } from '../authentication.ts'
 import { emailOf, namedBook } from '../book.ts'
 import { ApiError } from '../errors.ts'
 import { NewPassword, Otp, PasswordGiven, PROOF_ERRORS, passwordError } from '../proof.ts'
 import { type App, describe } from '../route.ts'
-import { BookName, Email, IdOf, Name, Nullable, OneOf, Time } from '../schemas.ts'
+import { BookName, Email, IdOf, Name, OneOf, Time } from '../schemas.ts'
 
 const tag = 'Identity'
 const InBook = Type.Optional(BookName)
@@ -44,7 +41,6 @@ export function identityRoutes(app: App, gateway: Gateway): void {
 
   confirmationRoutes(app, gateway)
   logInRoute(app, gateway)
-  meRoute(app, gateway)
 }
 
 function confirmationRoutes(app: App, gateway: Gateway): void {
@@ -122,43 +118,6 @@ function logInRoute(app: App, gateway: Gateway): void {
       return reply
         .code(201)
         .send({ token: secret, id: encodeId('tok', token.id), expires_at: expiresAt, scopes: [...token.scopes] })
-    },
-  })
-}
-
-function meRoute(app: App, { pool }: Gateway): void {
-  app.get('/v1/me', {
-    schema: describe({
-      operationId: 'getMe',
-      summary: 'The user whose token this is',
-      tag,
-      response: {
-        200: Type.Object({
-          id: IdOf('usr'),
-          email: Email,
-          email_confirmed: Type.Boolean(),
-          confirmed_at: Nullable(Time),
-          otp_enrolled: Type.Boolean({ description: 'Whether there is a second factor.' }),
-          role: OneOf(ROLES),
-          book: BookName,
-          created_at: Time,
-        }),
-      },
-    }),
-    handler: async (request) => {
-      const { home, homeName, userId } = sessionOf(request)
-      const user = await findUser(pool, home, userId)
-      if (!user) throw new ApiError('unauthenticated')
-      return {
-        id: encodeId('usr', user.id),
-        email: user.email,
-        email_confirmed: user.confirmedAt !== null,
-        confirmed_at: user.confirmedAt,
-        otp_enrolled: await hasSecondFactor(pool, { book: home, userId }),
-        role: user.role,
-        book: homeName,
-        created_at: user.createdAt,
-      }
     },
   })
 }
