@@ -187,6 +187,31 @@ create table failed_attempts (
   constraint failed_attempts_pkey PRIMARY KEY (key)
 ) with (fillfactor=50);
 
+create table fee_schedules (
+  book integer not null,
+  id uuid not null,
+  kind text not null,
+  currency text not null,
+  rail text,
+  percent numeric(9,0),
+  fixed numeric(38,0),
+  minimum numeric(38,0),
+  maximum numeric(38,0),
+  tiers jsonb not null,
+  valid_from timestamp with time zone not null,
+  made_by uuid,
+  created_at timestamp with time zone not null,
+  constraint fee_schedules_pkey PRIMARY KEY (book, id),
+  constraint ends_whole CHECK ((((percent IS NULL) = (fixed IS NULL)) AND ((percent IS NULL) = (minimum IS NULL)) AND ((percent IS NOT NULL) OR ((maximum IS NULL) AND (tiers = '[]'::jsonb))))),
+  constraint fee_schedules_check CHECK (((kind = 'transfer'::text) = (rail IS NULL))),
+  constraint fee_schedules_check1 CHECK (((fixed >= (0)::numeric) AND (minimum >= (0)::numeric) AND (maximum >= minimum))),
+  constraint fee_schedules_check2 CHECK ((valid_from >= created_at)),
+  constraint fee_schedules_kind_check CHECK ((kind = ANY (ARRAY['transfer'::text, 'deposit'::text, 'withdrawal'::text]))),
+  constraint fee_schedules_percent_check CHECK (((percent >= (0)::numeric) AND (percent <= (100000000)::numeric))),
+  constraint fee_schedules_rail_check CHECK ((rail = ANY (ARRAY['wire'::text, 'wallet'::text, 'crypto_currency'::text]))),
+  constraint fee_schedules_tiers_check CHECK ((jsonb_typeof(tiers) = 'array'::text))
+);
+
 create table holds (
   book integer not null,
   payment_id uuid not null,
@@ -385,6 +410,12 @@ create table recovery_codes (
   constraint recovery_codes_pkey PRIMARY KEY (book, user_id, hash)
 );
 
+create table rule_versions (
+  book integer not null,
+  version bigint not null,
+  constraint rule_versions_pkey PRIMARY KEY (book)
+);
+
 create table schema_migrations (
   version integer not null,
   name text not null,
@@ -575,6 +606,8 @@ alter table blocks add constraint blocks_book_key_id_fkey FOREIGN KEY (book, key
 alter table currencies add constraint currencies_book_fkey FOREIGN KEY (book) REFERENCES books(book);
 alter table email_changes add constraint email_changes_book_user_id_fkey FOREIGN KEY (book, user_id) REFERENCES users(book, id);
 alter table event_progress add constraint event_progress_book_fkey FOREIGN KEY (book) REFERENCES books(book);
+alter table fee_schedules add constraint fee_schedules_book_currency_fkey FOREIGN KEY (book, currency) REFERENCES currencies(book, code);
+alter table fee_schedules add constraint fee_schedules_book_fkey FOREIGN KEY (book) REFERENCES books(book);
 alter table mail_tokens add constraint mail_tokens_book_user_id_fkey FOREIGN KEY (book, user_id) REFERENCES users(book, id);
 alter table mail_tokens add constraint mail_tokens_email_change FOREIGN KEY (book, email_change_id) REFERENCES email_changes(book, id);
 alter table quotes add constraint quotes_book_fkey FOREIGN KEY (book) REFERENCES books(book);
@@ -583,6 +616,7 @@ alter table quotes add constraint quotes_book_to_currency_fkey FOREIGN KEY (book
 alter table quotes add constraint quotes_book_user_id_fkey FOREIGN KEY (book, user_id) REFERENCES users(book, id);
 alter table rates add constraint rates_book_fkey FOREIGN KEY (book) REFERENCES books(book);
 alter table recovery_codes add constraint recovery_codes_book_user_id_fkey FOREIGN KEY (book, user_id) REFERENCES users(book, id);
+alter table rule_versions add constraint rule_versions_book_fkey FOREIGN KEY (book) REFERENCES books(book);
 alter table seal_keys add constraint seal_keys_book_fkey FOREIGN KEY (book) REFERENCES books(book);
 alter table second_factors add constraint second_factors_book_user_id_fkey FOREIGN KEY (book, user_id) REFERENCES users(book, id);
 alter table suspense_items add constraint suspense_items_book_currency_fkey FOREIGN KEY (book, currency) REFERENCES currencies(book, code);
@@ -601,6 +635,7 @@ CREATE INDEX blocks_by_time ON public.blocks USING btree (book, last_at, number)
 CREATE INDEX currencies_closed ON public.currencies USING btree (book, code) WHERE (closed_at IS NOT NULL);
 CREATE UNIQUE INDEX email_changes_open ON public.email_changes USING btree (book, user_id) WHERE ((done_at IS NULL) AND (dropped_at IS NULL));
 CREATE INDEX failed_attempts_by_time ON public.failed_attempts USING btree (forgotten_at);
+CREATE INDEX fee_schedules_by_payment ON public.fee_schedules USING btree (book, kind, currency, rail, valid_from, id);
 CREATE INDEX holds_by_expiry ON public.holds USING btree (book, expires_at, payment_id);
 CREATE INDEX idempotency_keys_expired ON public.idempotency_keys USING btree (expires_at) WHERE (expires_at IS NOT NULL);
 CREATE INDEX mail_tokens_by_user ON public.mail_tokens USING btree (book, user_id, purpose, created_at);
@@ -798,6 +833,7 @@ grant insert, select on email_changes to billing_gateway;
 grant insert, select on event_progress to billing_gateway;
 grant insert, select on events to billing_gateway;
 grant delete, insert, select on failed_attempts to billing_gateway;
+grant insert, select on fee_schedules to billing_gateway;
 grant delete, insert, select on holds to billing_gateway;
 grant delete, insert, select on idempotency_keys to billing_gateway;
 grant delete, insert, select on initiated to billing_gateway;
@@ -812,6 +848,7 @@ grant insert, select on rail_instructions to billing_gateway;
 grant delete, insert, select on rate_limits to billing_gateway;
 grant insert, select on rates to billing_gateway;
 grant delete, insert, select on recovery_codes to billing_gateway;
+grant insert, select on rule_versions to billing_gateway;
 grant select on schema_migrations to billing_gateway;
 grant insert, select on seal_keys to billing_gateway;
 grant delete, insert, select on second_factors to billing_gateway;
@@ -838,6 +875,7 @@ grant update (used_by) on quotes to billing_gateway;
 grant update (state, attempts, attempt_at, last_error, confirmed_as) on rail_instructions to billing_gateway;
 grant update (full_at) on rate_limits to billing_gateway;
 grant update (used_at) on recovery_codes to billing_gateway;
+grant update (version) on rule_versions to billing_gateway;
 grant update (secret, enrolled_at, last_step, attempts, window_from, created_at) on second_factors to billing_gateway;
 grant update (resolved_by, resolved_at) on suspense_items to billing_gateway;
 grant update (last_used_at, revoked_at, proven_until) on tokens to billing_gateway;

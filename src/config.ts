@@ -9,9 +9,9 @@ import { parseRateLimits, type RateLimits } from './limits/settings.ts'
 import { parseAmount } from './money/amount.ts'
 import { type Currency, isoCurrenciesByCode, parseDigitalCurrencies } from './money/currency.ts'
 import { type Percent, parsePercent } from './money/percent.ts'
-import type { FeeSchedule } from './payments/fees.ts'
 import type { QuoteTerms } from './payments/quotes.ts'
 import { type OwnAccount, parseOwnAccounts } from './rails/wire/own_accounts.ts'
+import type { FeeSettings } from './rules/rules.ts'
 import { StartError } from './start_error.ts'
 
 export type Config = {
@@ -32,7 +32,7 @@ export type Config = {
   readonly mailFolder: string
   readonly currencies: ReadonlyMap<string, Currency>
   readonly welcome: Welcome
-  readonly fees: FeeSchedule
+  readonly fees: FeeSettings
   readonly quotes: QuoteTerms
   readonly tokenDays: number
   /** Of a password without a second factor, in code points. */
@@ -88,7 +88,10 @@ export const SETTINGS = {
   BGW_DEFAULT_CURRENCIES: { fallback: 'USD,EUR,CNY', help: 'a new user gets an account in each' },
   BGW_DIGITAL_CURRENCIES: { fallback: 'BTC:8,USDC:6,ETH:18', help: 'currencies beside ISO 4217, with their digits' },
   BGW_WELCOME_BONUS: { fallback: '100.00 USD', help: 'given to a new user; 0 for none' },
-  BGW_TRANSFER_FEE_PERCENT: { fallback: '2', help: 'fee of a transfer between users, 0 to 50, at most six decimals' },
+  BGW_TRANSFER_FEE_PERCENT: {
+    fallback: '2',
+    help: 'fee of a transfer where no schedule says it, 0 to 50, at most six decimals',
+  },
   BGW_QUOTE_SPREAD_PERCENT: { fallback: '0.5', help: 'what the house keeps of a quoted rate, 0 to 50' },
   BGW_QUOTE_SECONDS: { fallback: '30', help: 'how long a quote holds' },
   BGW_RATE_MAX_AGE_DAYS: { fallback: '0', help: 'rates that are valid since longer are not quoted; 0: no limit' },

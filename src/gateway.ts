@@ -13,6 +13,7 @@ import { createSignUp } from './identity/signup.ts'
 import { createLimiter } from './limits/limiter.ts'
 import type { Log } from './log.ts'
 import { beginInitiating, beginPosting, beginPostingAll } from './payments/batch.ts'
+import type { QueueOptions } from './payments/batch_queue.ts'
 import { createExpiry } from './payments/expiry.ts'
 import { createIntake } from './payments/intake.ts'
 import { createPoster } from './payments/poster.ts'
@@ -21,6 +22,7 @@ import { createWorker } from './payments/worker.ts'
 import { createRails } from './rails/rails.ts'
 import { createCamtReader } from './rails/wire/camt_reader.ts'
 import { createTotalsKeeper } from './reports/keep_totals.ts'
+import { createRuleKeeper, type RuleKeeper } from './rules/rules.ts'
 import { openSealKey } from './seal/keys.ts'
 import { createSealer } from './seal/sealer.ts'
 import { addressRules } from './webhooks/address.ts'
@@ -43,13 +45,11 @@ export async function createGateway(connection: Connection, config: Config, publ
   const sealKey = openSealKey(config)
   const directory = createDirectory(posting)
   const books = createBooks(pool)
-  const intake = createIntake(pool, directory, config.fees)
+  const intake = createIntake(pool, directory)
+  const rules = createRuleKeeper(config.fees)
   const events = createEvents(connection, log, config.eventDays)
   const limits = { slots: 2, largestBatch: 1_000, mostWaiting: config.mostWaiting, onBatch: events.feed.wake }
-  const poster = createPoster(posting, beginPosting, limits)
-  const initiator = createPoster(posting, beginInitiating, { ...limits, slots: 1 })
-  // Payments that are posted all or none are a batch of their own.
-  const whole = createPoster(posting, beginPostingAll, { ...limits, slots: 1, whole: true })
+  const { poster, initiator, whole } = createPosters(posting, rules, limits)
   const watch = createWatch(pool, log)
   const tell: typeof watch.tell = (finals) => {
     watch.tell(finals)
@@ -90,6 +90,7 @@ export async function createGateway(connection: Connection, config: Config, publ
     directory,
     books,
     intake,
+    rules,
     poster,
     initiator,
     whole,
@@ -109,6 +110,15 @@ export async function createGateway(connection: Connection, config: Config, publ
     config,
     log,
     stop,
+  }
+}
+
+function createPosters(pool: Pool, rules: RuleKeeper, options: QueueOptions) {
+  return {
+    poster: createPoster(pool, beginPosting(rules), options),
+    initiator: createPoster(pool, beginInitiating(rules), { ...options, slots: 1 }),
+    // Payments that are posted all or none are a batch of their own.
+    whole: createPoster(pool, beginPostingAll(rules), { ...options, slots: 1, whole: true }),
   }
 }
 

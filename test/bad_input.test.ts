@@ -39,6 +39,7 @@ const WITH_KEY = new Set([
   'createWithdrawal',
   'createRate',
   'importRates',
+  'createFeeSchedule',
 ])
 
 describe('bad input', () => {

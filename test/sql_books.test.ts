@@ -17,6 +17,7 @@ const TABLES = [
   ...['blocks', 'seal_keys'],
   'rail_instructions',
   'suspense_items',
+  ...['fee_schedules', 'rule_versions'],
 ]
 
 /** Statements that name no book, by file and their beginning, each with why it may. */

@@ -48,7 +48,8 @@ export const auditLog: ListSpec<AuditLine, AuditLine> = {
 
 /** What an action was done to. */
 function objectId(text: string): Id<string> | undefined {
-  return decodeId('acc', text) ?? decodeId('pay', text) ?? decodeId('rat', text) ?? decodeId('usr', text)
+  const known = (['acc', 'pay', 'rat', 'usr', 'fee'] as const).map((prefix) => decodeId(prefix, text))
+  return known.find((id) => id !== undefined)
 }
 
 export function auditIn(book: BookId): Scope {

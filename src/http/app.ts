@@ -18,6 +18,7 @@ import type { App } from './route.ts'
 import { accountRoutes } from './routes/accounts.ts'
 import { adminRoutes } from './routes/admin.ts'
 import { adminCurrencyRoutes } from './routes/admin_currencies.ts'
+import { adminFeeRoutes } from './routes/admin_fees.ts'
 import { adminRailRoutes } from './routes/admin_rails.ts'
 import { adminRateRoutes, rateImportRoutes } from './routes/admin_rates.ts'
 import { wireListRoutes, wireUploadRoutes } from './routes/admin_wire.ts'
@@ -129,6 +130,7 @@ export async function createApp(gateway: Gateway): Promise<App> {
     adminCurrencyRoutes(routes, gateway)
     rateRoutes(routes, gateway)
     adminRateRoutes(routes, gateway)
+    adminFeeRoutes(routes, gateway)
     reportRoutes(routes, gateway)
     positionRoutes(routes, gateway)
     wireListRoutes(routes, gateway)

@@ -7,7 +7,7 @@ import { formatInstant } from '../database/instant.ts'
 import type { AccountId, BookId, Instant, UserId } from '../ledger/id.ts'
 import type { Currency } from '../money/currency.ts'
 import { postRequests } from '../payments/batch.ts'
-import { type PaymentRequest, PLAIN } from '../payments/payment.ts'
+import { PLAIN, type PricedRequest } from '../payments/payment.ts'
 import { emailKey } from './email.ts'
 
 /** A user to bring over from elsewhere, with accounts and what they hold. Checked; amounts in minor units. */
@@ -109,7 +109,7 @@ function opening(
   actor: Actor,
   { currency, internal, openingBalance }: ImportedAccount,
   owner: { readonly id: AccountId; readonly userId: UserId; readonly email: string },
-): PaymentRequest {
+): PricedRequest {
   return {
     book,
     kind: 'adjustment',

@@ -9,7 +9,7 @@ import type { Instant, UserId } from '../ledger/id.ts'
 import { parseAmount } from '../money/amount.ts'
 import { postRequests } from '../payments/batch.ts'
 import type { Intake } from '../payments/intake.ts'
-import type { PaymentRequest } from '../payments/payment.ts'
+import type { PricedRequest } from '../payments/payment.ts'
 import { addJob } from './job_queue.ts'
 import { hashPassword } from './passwords.ts'
 import { findUserByEmail, insertUser } from './users.ts'
@@ -86,7 +86,7 @@ export function createSignUp({ pool, directory, intake, welcome }: Dependencies)
     return directory.findTechnical(book.id, 'internal', welcome.bonus.currency)
   }
 
-  async function bonusRequest(from: AccountFacts, to: AccountFacts): Promise<PaymentRequest> {
+  async function bonusRequest(from: AccountFacts, to: AccountFacts): Promise<PricedRequest> {
     const amount = parseAmount(welcome.bonus?.amount ?? '', to.currency)
     if (!amount) throw new Error('the welcome bonus is no amount of its currency')
     const terms = { fee: 0n, feePayer: 'receiver', description: 'Welcome bonus', metadata: {} } as const

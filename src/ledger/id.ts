@@ -18,6 +18,7 @@ export type DeliveryId = Id<'delivery'>
 export type BankFileId = Id<'bank_file'>
 export type BankEntryId = Id<'bank_entry'>
 export type SuspenseId = Id<'suspense'>
+export type FeeScheduleId = Id<'fee_schedule'>
 
 /** A book's number; its name stands in the table `books`. */
 export type BookId = number & { readonly idOf: 'book' }

@@ -5,6 +5,7 @@ import type {
   BankFileId,
   DeliveryId,
   EventId,
+  FeeScheduleId,
   Id,
   PaymentId,
   PostingId,
@@ -25,6 +26,7 @@ type Kinds = {
   bkf: BankFileId
   dlv: DeliveryId
   evt: EventId
+  fee: FeeScheduleId
   pay: PaymentId
   pst: PostingId
   qte: QuoteId

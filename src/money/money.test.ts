@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { formatAmount, MAX_UNITS, parseAmount } from './amount.ts'
 import { isoCurrenciesByCode, parseDigitalCurrencies } from './currency.ts'
-import { parsePercent, percentOf } from './percent.ts'
+import { formatPercent, parsePercent, percentOf } from './percent.ts'
 import { divideHalfEven } from './rounding.ts'
 
 const USD = { code: 'USD', digits: 2 }
@@ -120,6 +120,12 @@ describe('a percentage', () => {
   it('has at most six decimals', () => {
     assert.equal(parsePercent('0.000001'), 1n)
     for (const text of ['0.0000001', '-1', '2%', '', '1e1', '.5']) assert.equal(parsePercent(text), undefined)
+  })
+
+  it('comes back as it was written', () => {
+    for (const text of ['0', '2', '0.125', '100', '0.000001', '12.5']) {
+      assert.equal(formatPercent(parsePercent(text) ?? assert.fail()), text)
+    }
   })
 
   it('up to 50 never takes the whole of an amount', () => {

@@ -12,6 +12,12 @@ export function parsePercent(text: string): Percent | undefined {
   return (BigInt(match[1] ?? '') * MILLIONTHS + BigInt((match[2] ?? '').padEnd(6, '0'))) as Percent
 }
 
+/** Writes it with the decimals that it has: 2_000_000n is `"2"`, 125_000n is `"0.125"`. */
+export function formatPercent(percent: Percent): string {
+  const fraction = (percent % MILLIONTHS).toString().padStart(6, '0').replace(/0+$/, '')
+  return `${percent / MILLIONTHS}${fraction === '' ? '' : `.${fraction}`}`
+}
+
 /** That share of an amount, in minor units, rounded half-even once. */
 export function percentOf(percent: Percent, units: bigint): bigint {
   return divideHalfEven(units * percent, 100n * MILLIONTHS)

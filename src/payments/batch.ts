@@ -1,17 +1,19 @@
 import { type AuditEntry, writeAudit } from '../audit/audit.ts'
-import { idsAt, type NewId, readClock } from '../database/clock.ts'
+import { idsAt, type NewId } from '../database/clock.ts'
 import { type Queryable, together } from '../database/connection.ts'
 import { formatInstant } from '../database/instant.ts'
 import { type NewEvent, writeEvents } from '../events/write.ts'
 import type { BookId, Instant, PaymentId, QuoteId } from '../ledger/id.ts'
 import type { DeclineReason } from '../ledger/payment.ts'
 import { type Context, type Outcome, type Posted, post } from '../ledger/post.ts'
+import { type RuleKeeper, readRulesMoment } from '../rules/rules.ts'
 import { lockContext, toOrder } from './context.ts'
+import { priceRequests } from './fees.ts'
 import { writeHolds } from './holds.ts'
 import { insertPayments } from './insert.ts'
 import { type NewInstruction, writeInstructions } from './instructions.ts'
 import { addToTechnicalAccounts, type PaymentPosting, writeMovements } from './movements.ts'
-import { type Payment, type PaymentRequest, paymentOf } from './payment.ts'
+import { type Payment, type PaymentRequest, type PricedRequest, paymentOf } from './payment.ts'
 import { SomeDeclined } from './refusals.ts'
 
 /**
@@ -36,14 +38,23 @@ export const mintOnce =
   (count: number): Mint =>
   (at, newId) => ({ at, paymentIds: Array.from({ length: count }, () => newId<'payment'>()) })
 
-/** Posts requests that are known to be new, inside the caller's transaction. */
+/** The time and the ids of a batch's payments, and a source of the other ids that it needs. */
+type Minted = ReturnType<Mint> & { readonly newId: NewId }
+
+function mintAt(at: Instant, mint: Mint): Minted {
+  const newId = idsAt(at)
+  return { ...mint(at, newId), newId }
+}
+
+/** Posts requests that are known to be new and what they cost, inside the caller's transaction. */
 export async function postRequests(
   client: Queryable,
   book: BookId,
-  requests: readonly PaymentRequest[],
+  requests: readonly PricedRequest[],
 ): Promise<readonly Payment[]> {
-  const write = await beginPosting(client, book, requests)
-  const { payments, done } = write(requests, mintOnce(requests.length))
+  const context = await lockContext(client, book, requests)
+  const minted = mintAt(context.at, mintOnce(requests.length))
+  const { payments, done } = writePosted(client, book, requests, context.at, postPriced(requests, context), minted)
   await done
   return payments
 }
@@ -52,36 +63,51 @@ export async function postRequests(
  * Posts requests of one book (ledger.md, Posting, steps 1 to 4): afterwards each is completed, pending or declined, with
  * its postings and events.
  */
-export const beginPosting: BeginWrite = async (client, book, requests) => {
-  const context = await lockContext(client, book, requests)
-  return (fresh, mint) => writePosted(client, book, fresh, context, post(fresh.map(toOrder), context), mint)
+export function beginPosting(rules: RuleKeeper): BeginWrite {
+  return async (client, book, requests) => {
+    const context = await lockContext(client, book, requests)
+    const known = await rules.at(client, book, context)
+    return (fresh, mint) => {
+      const minted = mintAt(context.at, mint)
+      const priced = priceRequests(fresh, known, minted.at)
+      return writePosted(client, book, priced, context.at, postPriced(priced, context), minted)
+    }
+  }
 }
 
 /** The same, but all or none: throws SomeDeclined, before anything is written, where a rule refuses one of them. */
-export const beginPostingAll: BeginWrite = async (client, book, requests) => {
-  const context = await lockContext(client, book, requests)
-  return (fresh, mint) => {
-    const posted = post(fresh.map(toOrder), context)
-    const declined = new Map<PaymentRequest, DeclineReason>()
-    for (const [index, request] of fresh.entries()) {
-      const outcome = posted.outcomes[index]
-      if (outcome?.status === 'declined') declined.set(request, outcome.reason)
+export function beginPostingAll(rules: RuleKeeper): BeginWrite {
+  return async (client, book, requests) => {
+    const context = await lockContext(client, book, requests)
+    const known = await rules.at(client, book, context)
+    return (fresh, mint) => {
+      const minted = mintAt(context.at, mint)
+      const priced = priceRequests(fresh, known, minted.at)
+      const posted = postPriced(priced, context)
+      const declined = new Map<PaymentRequest, DeclineReason>()
+      for (const [index, request] of fresh.entries()) {
+        const outcome = posted.outcomes[index]
+        if (outcome?.status === 'declined') declined.set(request, outcome.reason)
+      }
+      if (declined.size > 0) throw new SomeDeclined(declined)
+      return writePosted(client, book, priced, context.at, posted, minted)
     }
-    if (declined.size > 0) throw new SomeDeclined(declined)
-    return writePosted(client, book, fresh, context, posted, mint)
   }
+}
+
+function postPriced(requests: readonly PricedRequest[], context: Context): Posted {
+  return post(requests.map(toOrder), context)
 }
 
 function writePosted(
   client: Queryable,
   book: BookId,
-  requests: readonly PaymentRequest[],
-  { at }: Context,
+  requests: readonly PricedRequest[],
+  at: Instant,
   posted: Posted,
-  mint: Mint,
+  minted: Minted,
 ): Written {
-  const newId = idsAt(at)
-  const minted = mint(at, newId)
+  const { newId } = minted
   const createdAt = formatInstant(minted.at)
   const postedAt = formatInstant(at)
   const payments = requests.map((request, index) => {
@@ -107,20 +133,25 @@ function writePosted(
 }
 
 /** Stores requests of one book as `initiated`; a worker posts them once the transaction has committed. */
-export const beginInitiating: BeginWrite = async (client, book) => {
-  const at = await readClock(client)
-  return (fresh, mint) => writeInitiated(client, book, fresh, at, mint)
+export function beginInitiating(rules: RuleKeeper): BeginWrite {
+  return async (client, book) => {
+    const moment = await readRulesMoment(client, book)
+    const known = await rules.at(client, book, moment)
+    return (fresh, mint) => {
+      const minted = mintAt(moment.at, mint)
+      return writeInitiated(client, book, priceRequests(fresh, known, minted.at), moment.at, minted)
+    }
+  }
 }
 
 function writeInitiated(
   client: Queryable,
   book: BookId,
-  requests: readonly PaymentRequest[],
+  requests: readonly PricedRequest[],
   at: Instant,
-  mint: Mint,
+  minted: Minted,
 ): Written {
-  const newId = idsAt(at)
-  const minted = mint(at, newId)
+  const { newId } = minted
   const createdAt = formatInstant(minted.at)
   const state = {
     status: 'initiated',

@@ -6,8 +6,8 @@ import type { Exchange, FeePayer, Order, PaymentKind, Terms } from '../ledger/pa
 import { PLAIN } from '../ledger/payment.ts'
 import type { Context, QuoteState } from '../ledger/post.ts'
 import type { Refundable } from '../ledger/shares.ts'
-import { lockAccounts } from './movements.ts'
-import type { PaymentRequest, RequestedExchange, RequestTerms } from './payment.ts'
+import { type Locked, lockAccounts } from './movements.ts'
+import type { PaymentRequest, PricedRequest, RequestedExchange, RequestTerms } from './payment.ts'
 
 // What requests are posted against: accounts, payments to be refunded and quotes, locked in this order by whoever posts.
 
@@ -16,7 +16,7 @@ export async function lockContext(
   client: Queryable,
   book: BookId,
   requests: readonly PaymentRequest[],
-): Promise<Context> {
+): Promise<Context & Locked> {
   const refunds = new Map<PaymentId, RequestedExchange | null>()
   const quoteIds = new Set<QuoteId>()
   for (const { terms } of requests) {
@@ -29,8 +29,13 @@ export async function lockContext(
   const lockingQuotes = quoteIds.size > 0 ? lockQuotes(client, book, [...quoteIds]) : NO_QUOTES
   const readingClosed = readClosedCurrencies(client, book)
   await together([queueing, locking, lockingOriginals, lockingQuotes, readingClosed])
-  const { at, accounts } = await locking
-  return { at, accounts, originals: await lockingOriginals, quotes: await lockingQuotes, closed: await readingClosed }
+  const [locked, originals, quotes, closed] = [
+    await locking,
+    await lockingOriginals,
+    await lockingQuotes,
+    await readingClosed,
+  ]
+  return { ...locked, originals, quotes, closed }
 }
 
 /** The first half of the advisory locks that order refunds. */
@@ -68,7 +73,7 @@ function factsOf(requests: readonly PaymentRequest[]): Map<AccountId, AccountFac
 }
 
 /** A request as the posting core sees it. */
-export function toOrder(request: PaymentRequest): Order {
+export function toOrder(request: PricedRequest): Order {
   const { kind, from, to, currency, amount, fee, feePayer, feeAccount, terms } = request
   return {
     from: from.id,

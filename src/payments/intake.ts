@@ -4,12 +4,9 @@ import type { AuditEntry } from '../audit/audit.ts'
 import type { Queryable } from '../database/connection.ts'
 import type { AccountId, BookId, Instant, QuoteId, UserId } from '../ledger/id.ts'
 import type { Capture, FeePayer, PaymentKind } from '../ledger/payment.ts'
-import { netAmount } from '../ledger/payment.ts'
 import { parseAmount } from '../money/amount.ts'
-import { divideHalfEven } from '../money/rounding.ts'
-import { type FeeSchedule, transferFee } from './fees.ts'
 import { type IdempotencyKey, type PaymentRequest, PLAIN, type RequestTerms } from './payment.ts'
-import { type Quote, readQuote } from './quotes.ts'
+import { readQuote } from './quotes.ts'
 import { exchangeAccounts } from './stored_request.ts'
 
 /** A transfer as a caller wrote it; ids are already ids, nothing else is checked. */
@@ -42,7 +39,7 @@ export type Checked =
 export type Intake = ReturnType<typeof createIntake>
 
 /** Turns what callers write into requests that only the ledger can still refuse. */
-export function createIntake(pool: Queryable, directory: Directory, schedule: FeeSchedule) {
+export function createIntake(pool: Queryable, directory: Directory) {
   /**
    * Checks a transfer: `from` is the payer's (or the payer is an operator), `to` is somebody's, the amount is positive
    * and of the currency, a quote is the payer's and for these currencies and this amount. Somebody else's account or
@@ -61,18 +58,17 @@ export function createIntake(pool: Queryable, directory: Directory, schedule: Fe
     const amount = parseAmount(draft.amount, from.currency)
     if (amount === undefined || amount === 0n) return refused('invalid_amount', 'amount')
     const { feePayer, description, metadata } = draft
-    const fee = transferFee(schedule, from, to, amount)
-    const checked = await checkTerms(payer, draft, { from, to, amount, fee })
+    const checked = await checkTerms(payer, draft, { from, to, amount })
     if ('mistake' in checked) return checked
     const kind = checked.terms.type === 'exchange' && from.userId === to.userId ? 'conversion' : 'transfer'
-    const request = await complete({ kind, from, to, amount, fee, feePayer, description, metadata, ...checked })
+    const request = await complete({ kind, from, to, amount, fee: null, feePayer, description, metadata, ...checked })
     return {
       ok: true,
       request: { ...request, madeBy: payer.userId, key, audit: from.userId === payer.userId ? null : audit },
     }
   }
 
-  type Sides = Pick<PaymentRequest, 'from' | 'to' | 'amount' | 'fee'>
+  type Sides = Pick<PaymentRequest, 'from' | 'to' | 'amount'>
 
   async function checkTerms(
     payer: Payer,
@@ -86,30 +82,25 @@ export function createIntake(pool: Queryable, directory: Directory, schedule: Fe
     const { from, to, amount } = sides
     const fits = quote.from.code === from.currency.code && quote.to.code === to.currency.code
     if (!fits || quote.fromAmount !== amount) return refused('quote_mismatch', 'quote_id')
-    const toAmount = exchangedAmount(quote, netAmount({ ...sides, feePayer: draft.feePayer }))
-    if (toAmount === 0n) return refused('invalid_amount', 'amount')
     const accounts = await exchangeAccounts(directory, payer.book, quote.from.code, quote.to.code)
-    return { terms: { type: 'exchange', quote: draft.quote, exchange: { rate: quote.rate, toAmount, ...accounts } } }
+    const exchange = { rate: quote.rate, toAmount: quote.toAmount, ...accounts }
+    return { terms: { type: 'exchange', quote: draft.quote, exchange } }
   }
 
   /** A request of the gateway itself: no key, no author. The book must have the currency of `from`. */
-  async function complete(
-    parts: Pick<PaymentRequest, 'from' | 'to' | 'amount' | 'fee' | 'feePayer' | 'description' | 'metadata'> & {
+  async function complete<Fee extends bigint | null>(
+    parts: Pick<PaymentRequest, 'from' | 'to' | 'amount' | 'feePayer' | 'description' | 'metadata'> & {
       readonly kind: PaymentKind
+      readonly fee: Fee
       readonly terms?: RequestTerms
     },
-  ): Promise<PaymentRequest> {
+  ): Promise<PaymentRequest & { readonly fee: Fee }> {
     const { book, currency } = parts.from
     const feeAccount = await directory.technicalAccount(book, 'internal', currency.code)
     return { terms: PLAIN, ...parts, book, currency, feeAccount, madeBy: null, key: null, audit: null }
   }
 
   return { checkTransfer, complete, technicalAccount: directory.technicalAccount }
-}
-
-/** What a part of a quote comes to in its other currency, in proportion and rounded half-even once; the whole of it exactly. */
-function exchangedAmount({ fromAmount, toAmount }: Quote, part: bigint): bigint {
-  return divideHalfEven(toAmount * part, fromAmount)
 }
 
 function refused(mistake: Mistake, field: Extract<Checked, { ok: false }>['field']): Extract<Checked, { ok: false }> {

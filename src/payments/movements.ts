@@ -8,6 +8,8 @@ import type { AccountId, BookId, Instant, PaymentId, PostingId, QuoteId } from '
 import type { PaymentKind } from '../ledger/payment.ts'
 import type { Posted } from '../ledger/post.ts'
 import type { Posting } from '../ledger/tally.ts'
+import type { RulesMoment } from '../rules/rules.ts'
+import { RULES_VERSION } from '../rules/version.ts'
 
 // The statements that a batch consists of, whichever way its payments came in (ledger.md, Posting, steps 1, 3 and 4).
 
@@ -19,9 +21,10 @@ type LockedRow = {
   held: bigint
   overdraft_limit: bigint
   stamp: Instant
+  rules_version: bigint | null
 }
 
-export type Locked = { readonly at: Instant; readonly accounts: ReadonlyMap<AccountId, Account> }
+export type Locked = RulesMoment & { readonly accounts: ReadonlyMap<AccountId, Account> }
 
 /**
  * Step 1: locks the users' accounts among `facts` in id order and reads them. `at` is the batch's time: read when all
@@ -53,15 +56,16 @@ export async function lockAccounts(
                as stamp
           from locked
       )
-      select id, currency, status, balance, held, overdraft_limit, stamp from clock left join locked on true`,
+      select id, currency, status, balance, held, overdraft_limit, stamp, ${RULES_VERSION}
+        from clock left join locked on true`,
     values: [book, lockable],
   })
   for (const { id, currency, status, balance, held, overdraft_limit: overdraftLimit } of rows) {
     if (id) accounts.set(id, { id, currency, status, balance, held, overdraftLimit })
   }
-  const at = rows[0]?.stamp
-  if (at === undefined) throw new Error('the database has no clock')
-  return { at, accounts }
+  const [first] = rows
+  if (!first) throw new Error('the database has no clock')
+  return { at: first.stamp, rulesVersion: first.rules_version, accounts }
 }
 
 /** A posting with the payment that it belongs to. */

@@ -14,7 +14,8 @@ export type PaymentRequest = {
   readonly currency: Currency
   /** Minor units of `currency`. */
   readonly amount: bigint
-  readonly fee: bigint
+  /** Null: what the fee schedules say at the moment at which it is made (fees.ts). */
+  readonly fee: bigint | null
   readonly feePayer: FeePayer
   /** Where the fee goes: `internal` in that currency. */
   readonly feeAccount: AccountFacts
@@ -27,6 +28,9 @@ export type PaymentRequest = {
   /** Written in the transaction of the payment, where an operator made it. */
   readonly audit: AuditEntry | null
 }
+
+/** A request whose fee is known. */
+export type PricedRequest = PaymentRequest & { readonly fee: bigint }
 
 /** What is particular about a request: most are plain. */
 export type RequestTerms =
@@ -43,6 +47,7 @@ export type RequestedExchange = {
   readonly rate: string
   readonly outOf: AccountFacts
   readonly into: AccountFacts
+  /** What arrives; while the fee is not known, what the whole amount comes to. */
   readonly toAmount: bigint
 }
 
@@ -111,7 +116,7 @@ export type FreshState = Pick<
 > & { readonly shares: RefundShares | null }
 
 /** A fresh payment from its request. */
-export function paymentOf(request: PaymentRequest, state: FreshState): Payment {
+export function paymentOf(request: PricedRequest, state: FreshState): Payment {
   const { kind, from, to, currency, amount, feePayer, terms, description, metadata } = request
   const isHeld = terms.type === 'hold' || terms.type === 'rail'
   const fee = state.shares?.fee ?? request.fee

@@ -1,18 +1,22 @@
 import { readAccount } from '../accounts/account.ts'
 import { readClosedCurrencies } from '../books/currencies.ts'
-import { readClock } from '../database/clock.ts'
 import type { Queryable } from '../database/connection.ts'
 import { parseInstant } from '../database/instant.ts'
 import type { Account } from '../ledger/account.ts'
 import type { AccountId, BookId, QuoteId } from '../ledger/id.ts'
 import type { DeclineReason } from '../ledger/payment.ts'
 import { post, type QuoteState } from '../ledger/post.ts'
+import { type RuleKeeper, readRulesMoment } from '../rules/rules.ts'
 import { toOrder } from './context.ts'
-import type { PaymentRequest } from './payment.ts'
+import { priceRequest } from './fees.ts'
+import type { PaymentRequest, PricedRequest } from './payment.ts'
 import { readQuote } from './quotes.ts'
 
-/** Why the request would be declined if it were posted now; null where it would not. Moves and locks nothing. */
-export async function previewRequest(client: Queryable, request: PaymentRequest): Promise<DeclineReason | null> {
+/** What would become of a request: its price, and why it would be declined, or null. */
+export type Preview = { readonly priced: PricedRequest; readonly reason: DeclineReason | null }
+
+/** What would become of the request if it were posted now. Moves and locks nothing. */
+export async function previewRequest(client: Queryable, rules: RuleKeeper, request: PaymentRequest): Promise<Preview> {
   const { book, from, to, feeAccount, terms } = request
   const accounts = new Map<AccountId, Account>()
   for (const { id, code, currency } of [feeAccount, ...between(request)]) {
@@ -22,9 +26,11 @@ export async function previewRequest(client: Queryable, request: PaymentRequest)
   const quotes = new Map<QuoteId, QuoteState>()
   if (terms.type === 'exchange') quotes.set(terms.quote, await quoteState(client, book, terms.quote))
   const closed = await readClosedCurrencies(client, book)
-  const context = { accounts, quotes, originals: new Map(), closed, at: await readClock(client) }
-  const [outcome] = post([toOrder(request)], context).outcomes
-  return outcome?.status === 'declined' ? outcome.reason : null
+  const moment = await readRulesMoment(client, book)
+  const { at } = moment
+  const priced = priceRequest(request, await rules.at(client, book, moment), at)
+  const [outcome] = post([toOrder(priced)], { accounts, quotes, originals: new Map(), closed, at }).outcomes
+  return { priced, reason: outcome?.status === 'declined' ? outcome.reason : null }
 }
 
 function between({ terms }: PaymentRequest) {

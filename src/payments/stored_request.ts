@@ -2,7 +2,7 @@ import type { AccountFacts, Directory } from '../accounts/directory.ts'
 import type { Queryable } from '../database/connection.ts'
 import type { AccountId, BookId, PaymentId, QuoteId } from '../ledger/id.ts'
 import type { Capture, FeePayer, PaymentKind, PaymentStatus } from '../ledger/payment.ts'
-import type { PaymentRequest, RequestedExchange, RequestTerms } from './payment.ts'
+import type { PricedRequest, RequestedExchange, RequestTerms } from './payment.ts'
 
 /** A payment as it is stored, with all that posting it needs. */
 export type StoredRow = {
@@ -35,9 +35,9 @@ export async function requestsOf(
   directory: Directory,
   book: BookId,
   rows: readonly StoredRow[],
-): Promise<PaymentRequest[]> {
+): Promise<PricedRequest[]> {
   const facts = await directory.load(book, new Set(rows.flatMap((row) => [row.from_account, row.to_account])), client)
-  const requests: PaymentRequest[] = []
+  const requests: PricedRequest[] = []
   for (const row of rows) requests.push(await requestOf(directory, book, row, facts))
   return requests
 }
@@ -47,7 +47,7 @@ async function requestOf(
   book: BookId,
   row: StoredRow,
   facts: ReadonlyMap<AccountId, AccountFacts>,
-): Promise<PaymentRequest> {
+): Promise<PricedRequest> {
   const from = facts.get(row.from_account)
   const to = facts.get(row.to_account)
   const feeAccount = await directory.technicalAccount(book, 'internal', row.currency)

@@ -50,10 +50,14 @@ export async function readFees(client: Queryable, book: BookId, asked: Asked): P
 /** What came into the books and left them, by rail: the other sides of the rails' accounts. */
 export async function readFlows(client: Queryable, book: BookId, asked: Asked): Promise<FlowLine[]> {
   const nothing = { countIn: 0n, countOut: 0n, moneyIn: 0n, moneyOut: 0n }
-  const lines = grouped(await movementsOf(client, book, asked), ({ debit, credit, postings, amount }) => [
-    ...(RAILS.includes(credit) ? [[credit, { ...nothing, countIn: postings, moneyIn: amount }] as const] : []),
-    ...(RAILS.includes(debit) ? [[debit, { ...nothing, countOut: postings, moneyOut: amount }] as const] : []),
-  ])
+  const lines = grouped(await movementsOf(client, book, asked), ({ kind, debit, credit, postings, amount }) => {
+    // The fee of a deposit came in with it.
+    const count = kind === 'fee' ? 0n : postings
+    return [
+      ...(RAILS.includes(credit) ? [[credit, { ...nothing, countIn: count, moneyIn: amount }] as const] : []),
+      ...(RAILS.includes(debit) ? [[debit, { ...nothing, countOut: count, moneyOut: amount }] as const] : []),
+    ]
+  })
   return lines.map(({ key, ...line }) => ({ ...line, rail: key }))
 }
 

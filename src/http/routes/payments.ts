@@ -98,7 +98,8 @@ export function paymentRoutes(app: App, gateway: Gateway): void {
       },
     }),
     handler: async (request) => {
-      const payment = await checkedTransfer(gateway, request, request.body, null)
+      const asked = await checkedTransfer(gateway, request, request.body, null)
+      const { priced: payment, reason } = await previewRequest(gateway.pool, gateway.rules, asked)
       const money = (units: bigint) => formatAmount(units, payment.from.currency)
       return {
         currency: payment.from.currency.code,
@@ -107,7 +108,7 @@ export function paymentRoutes(app: App, gateway: Gateway): void {
         fee_payer: payment.feePayer,
         net_amount: money(netAmount(payment)),
         rate: payment.terms.type === 'exchange' ? payment.terms.exchange.rate : null,
-        decline_reason: await previewRequest(gateway.pool, payment),
+        decline_reason: reason,
       }
     },
   })

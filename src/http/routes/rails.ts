@@ -113,7 +113,7 @@ async function move(
   const { description = null, metadata = {} } = asked
   const terms = { type: 'rail', rail: asked.rail, instruct } as const
   const payment = await intake.complete({
-    ...{ kind, from, to, amount, fee: 0n, feePayer: 'receiver', description, metadata, terms },
+    ...{ kind, from, to, amount, fee: null, feePayer: 'receiver', description, metadata, terms },
   })
   const header = keyHeader(request)
   const key = header === undefined ? null : idempotencyKey(userId, kind, header, request.body)

@@ -1,0 +1,54 @@
+import type { Queryable } from '../database/connection.ts'
+import type { BookId, Instant } from '../ledger/id.ts'
+import type { Percent } from '../money/percent.ts'
+import { readSchedules, type Schedules } from './fee_schedules.ts'
+import { RULES_VERSION } from './version.ts'
+
+// What operators set for the payments of a book: what they cost. A node keeps the rules of each book and their version,
+// which every batch reads together with its accounts; so a rule holds for each payment that is asked for after it was
+// set, on every node, and costs nothing to look up.
+
+/** What a transfer costs where no schedule says it. */
+export type FeeSettings = { readonly transferPercent: Percent }
+
+export type Rules = FeeSettings & { readonly schedules: Schedules }
+
+/** The moment of a batch, and the version of its book's rules. */
+export type RulesMoment = { readonly at: Instant; readonly rulesVersion: bigint | null }
+
+/** The moment of what locks nothing. */
+export async function readRulesMoment(client: Queryable, book: BookId): Promise<RulesMoment> {
+  const { rows } = await client.query<{ now: Instant; rules_version: bigint | null }>({
+    name: 'rules-moment',
+    text: `select (extract(epoch from clock_timestamp()) * 1000000)::bigint as now, ${RULES_VERSION}`,
+    values: [book],
+  })
+  const [row] = rows
+  if (!row) throw new Error('the database has no clock')
+  return { at: row.now, rulesVersion: row.rules_version }
+}
+
+export type RuleKeeper = {
+  /** The rules of a book at that version or a newer one, read anew only where another version is kept. */
+  readonly at: (client: Queryable, book: BookId, moment: RulesMoment) => Rules | Promise<Rules>
+}
+
+export function createRuleKeeper(settings: FeeSettings): RuleKeeper {
+  const unset: Rules = { ...settings, schedules: new Map() }
+  const kept = new Map<BookId, { readonly version: bigint; readonly rules: Rules }>()
+
+  async function read(client: Queryable, book: BookId, at: Instant, version: bigint): Promise<Rules> {
+    const rules = { ...settings, schedules: await readSchedules(client, book, at) }
+    const newest = kept.get(book)?.version ?? 0n
+    if (version > newest) kept.set(book, { version, rules })
+    return rules
+  }
+
+  function at(client: Queryable, book: BookId, { at: moment, rulesVersion }: RulesMoment): Rules | Promise<Rules> {
+    if (rulesVersion === null) return unset
+    const known = kept.get(book)
+    return known && known.version >= rulesVersion ? known.rules : read(client, book, moment, rulesVersion)
+  }
+
+  return { at }
+}

@@ -1,0 +1,14 @@
+import type { Client } from '../database/connection.ts'
+import type { BookId } from '../ledger/id.ts'
+
+/** The version of a book's rules as a column of any statement whose `$1` is the book; null where nothing was ever set. */
+export const RULES_VERSION = '(select version from rule_versions where book = $1) as rules_version'
+
+/** Notes that a rule of the book is about to be another, in the transaction that writes it. */
+export async function bumpRules(client: Client, book: BookId): Promise<void> {
+  await client.query(
+    `insert into rule_versions (book, version) values ($1, 1)
+         on conflict (book) do update set version = rule_versions.version + 1`,
+    [book],
+  )
+}
