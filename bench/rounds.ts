@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process'
+import { withOwner } from '../src/database/connection.ts'
 import type { Loaded, Task } from './load.ts'
 import type { Server, Usage } from './server.ts'
 import { findPgbench, runDriver, runPgbench } from './tpcb.ts'
@@ -23,6 +24,12 @@ export class VoidRun extends Error {
 }
 
 let runs = 0
+let made = 0
+
+/** The payments of this run so far. */
+export function paymentsMade(): number {
+  return made
+}
 
 /** Lets the load generator, a process of its own, loose on the gateway. Throws VoidRun where an answer was wrong. */
 export async function load(server: Server, payers: Task['payers'], wanted: Load): Promise<Omit<Measured, 'tpcb'>> {
@@ -41,9 +48,24 @@ export async function load(server: Server, payers: Task['payers'], wanted: Load)
     ...wanted,
   }
   const before = server.usage()
-  const loaded = await runGenerator(task)
+  const generated = await runGenerator(task)
+  // What was accepted only counts when it is posted too.
+  const loaded =
+    task.mode === 'async' ? { ...generated, seconds: generated.seconds + (await allPosted(server)) } : generated
+  made += loaded.payments
   if (loaded.errors.length > 0) throw new VoidRun(`${loaded.errors.length} wrong answers, such as ${loaded.errors[0]}`)
   return { ...loaded, rate: loaded.payments / loaded.seconds, ...spent(before, server.usage(), loaded) }
+}
+
+/** Waits until no payment is left for a worker; how many seconds that took. */
+async function allPosted(server: Server): Promise<number> {
+  const began = performance.now()
+  await withOwner(server.connection, async (client) => {
+    while ((await client.query('select from initiated limit 1')).rowCount !== 0) {
+      await new Promise((resolve) => setTimeout(resolve, 5))
+    }
+  })
+  return (performance.now() - began) / 1_000
 }
 
 function spent(before: Usage, after: Usage, { seconds, cpuSeconds }: Loaded) {

@@ -1,0 +1,48 @@
+import type { Task } from './load.ts'
+import { writeWeight } from './past.ts'
+import { type Line, reaching } from './report.ts'
+import { load, median, yardstick } from './rounds.ts'
+import { say } from './say.ts'
+import type { Server } from './server.ts'
+
+const POSTINGS = 10_000_000
+const ROUNDS = 3
+
+/** The rate of bulk payments with ten million postings in the books, against the rate with almost none; both per TPC-B. */
+export async function measureGrowth(
+  server: Server,
+  payers: Task['payers'],
+  tpcb: Server['connection'],
+): Promise<Line[]> {
+  const before = await bulkRatio(server, payers, tpcb)
+  say(`writing ${POSTINGS} postings, which takes minutes`)
+  await writeWeight(
+    server,
+    payers.flatMap(({ accounts }) => accounts),
+    POSTINGS,
+  )
+  const after = await bulkRatio(server, payers, tpcb)
+  return [
+    reaching({
+      name: 'growth',
+      what: 'bulk payments with 10 million postings',
+      figure: `${after.rate.toFixed(0)} a second`,
+      ratio: after.ratio / before.ratio,
+      against: 'almost none',
+      bar: 0.7,
+      detail: {},
+    }),
+  ]
+}
+
+async function bulkRatio(server: Server, payers: Task['payers'], tpcb: Server['connection']) {
+  const rates: number[] = []
+  const ratios: number[] = []
+  for (let round = 0; round < ROUNDS; round += 1) {
+    const tps = await yardstick(tpcb, 3)
+    const { rate } = await load(server, payers, { mode: 'bulk', connections: 3, seconds: 5 })
+    rates.push(rate)
+    ratios.push(rate / tps)
+  }
+  return { rate: median(rates), ratio: median(ratios) }
+}

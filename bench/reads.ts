@@ -1,0 +1,79 @@
+import type { Task } from './load.ts'
+import { writeHistory } from './past.ts'
+import { type Line, within } from './report.ts'
+import { median } from './rounds.ts'
+import { say } from './say.ts'
+import type { Server } from './server.ts'
+
+// What reading costs on an account with a million operations, against one with ten.
+
+const OPERATIONS = 1_000_000
+const PAGE = 50
+const DEEP = 10_000
+const TRIES = 300
+
+/** Accounts, balances and pages: each as a ratio of medians of interleaved requests. */
+export async function measureReads(server: Server, payers: Task['payers']): Promise<Line[]> {
+  const [payer, other] = payers
+  const [small, large] = payer?.accounts ?? []
+  const from = other?.accounts[0]
+  if (!payer || !small || !large || !from) throw new Error('there is nobody to read for')
+  say(`writing ${OPERATIONS} operations of one account`)
+  await writeHistory(server, from, large, OPERATIONS)
+
+  const get = async (path: string) => {
+    const response = await fetch(`http://127.0.0.1:${server.port}${path}`, {
+      headers: { authorization: `Bearer ${payer.token}` },
+    })
+    if (response.status !== 200) throw new Error(`${path} was answered with ${response.status}`)
+    return (await response.json()) as { next_cursor?: string }
+  }
+  const page = (account: string, cursor = '', limit = PAGE) =>
+    `/v1/operations?account_id=${account}&sort=created_at&limit=${limit}${cursor && `&cursor=${encodeURIComponent(cursor)}`}`
+
+  say(`walking to page ${DEEP}`)
+  let cursor = ''
+  for (let passed = 0; passed < PAGE * (DEEP - 1); passed += 200) {
+    cursor = (await get(page(large, cursor, 200))).next_cursor ?? ''
+  }
+  const compared = async (name: string, what: string, bar: number, one: string, many: string): Promise<Line> => {
+    const [few, lots] = await alternate(
+      () => get(one),
+      () => get(many),
+    )
+    return within({
+      name,
+      what,
+      figure: `${lots.toFixed(2)} ms`,
+      ratio: lots / few,
+      against: `${few.toFixed(2)} ms`,
+      bar,
+      detail: {},
+    })
+  }
+  const at = (account: string) => `/v1/accounts/${account}/balance?at=2020-06-01T00:00:00Z`
+  return [
+    await compared(
+      'account',
+      'an account with 1 000 000 operations, against 10',
+      1.2,
+      `/v1/accounts/${small}`,
+      `/v1/accounts/${large}`,
+    ),
+    await compared('balance', 'its balance at a time in the past', 1.2, at(small), at(large)),
+    await compared('page', `its page ${DEEP}, against the first`, 1.5, page(large), page(large, cursor)),
+  ]
+}
+
+/** Median milliseconds of each, asked in turns. */
+async function alternate(one: () => Promise<unknown>, other: () => Promise<unknown>): Promise<[number, number]> {
+  const times: [number[], number[]] = [[], []]
+  for (let turn = 0; turn < TRIES; turn += 1) {
+    for (const [index, ask] of [one, other].entries()) {
+      const began = performance.now()
+      await ask()
+      times[index]?.push(performance.now() - began)
+    }
+  }
+  return [median(times[0]), median(times[1])]
+}
