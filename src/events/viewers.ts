@@ -82,7 +82,10 @@ async function booksBehind(pool: Pool): Promise<BookId[]> {
   return rows.map(({ book }) => book)
 }
 
-type Viewing = { readonly txid: string; readonly id: EventId; readonly user_id: UserId | null }
+type Seen = { readonly txid: string; readonly id: EventId } & Readonly<
+  Record<'sender' | 'receiver' | 'owner', UserId | null>
+>
+type Viewing = { readonly txid: string; readonly id: EventId; readonly userId: UserId }
 
 /**
  * Keeps the viewers of the next events of a book. Returns of how many; 0 where another node was faster. What takes time
@@ -90,23 +93,45 @@ type Viewing = { readonly txid: string; readonly id: EventId; readonly user_id: 
  */
 async function keepNext(pool: Pool, book: BookId): Promise<number> {
   const place = await readProgress(pool, book)
-  const { rows } = await pool.query<Viewing>({
+  const seen = await readNext(pool, book, place)
+  const last = seen.map(positionOf).reduce((one, other) => (isAfter(other, one) ? other : one), place)
+  if (last === place || !(await write(pool, book, place, last, seen.flatMap(viewingsOf)))) return 0
+  return seen.length
+}
+
+/** The next events with whose they are: both sides of a payment, the owner of an account or a webhook. */
+async function readNext(pool: Pool, book: BookId, place: Position): Promise<readonly Seen[]> {
+  const { rows } = await pool.query<Seen>({
     name: 'next-viewers',
     text: `
-      select n.txid::text, n.id, v.user_id
-        from (select e.book, e.txid, e.id, e.object_id
-                from events e
-               where e.book = $1 and (e.txid, e.id) > ($2::text::xid8, $3::uuid)
-                 and e.txid < pg_snapshot_xmin(pg_current_snapshot())
-               order by e.book, e.txid, e.id
-               limit $4) as n
-        left join lateral viewers_of(n.book, n.object_id) as v (user_id) on true`,
+      with next as materialized (
+        select e.book, e.txid, e.id, e.type, e.object_id
+          from events e
+         where e.book = $1 and (e.txid, e.id) > ($2::text::xid8, $3::uuid)
+           and e.txid < pg_snapshot_xmin(pg_current_snapshot())
+         order by e.book, e.txid, e.id
+         limit $4
+      )
+      select n.txid::text, n.id, p.sender, p.receiver,
+             case when n.type like 'account.%'
+                  then (select a.user_id from accounts a where a.book = n.book and a.id = n.object_id)
+                  when n.type like 'webhook.%'
+                  then (select w.user_id from webhooks w where w.book = n.book and w.id = n.object_id) end as owner
+        from next n
+        left join lateral (select f.user_id as sender, t.user_id as receiver
+                             from payments p
+                             join accounts f on f.book = p.book and f.id = p.from_account
+                             join accounts t on t.book = p.book and t.id = p.to_account
+                            where p.book = n.book and p.id = n.object_id
+                            limit 1) as p on n.type like 'payment.%'`,
     values: [book, place.txid.toString(), place.id, MOST_AT_ONCE],
   })
-  const seen = new Set(rows.map(({ id }) => id))
-  const last = rows.map(positionOf).reduce((one, other) => (isAfter(other, one) ? other : one), place)
-  if (last === place || !(await write(pool, book, place, last, rows))) return 0
-  return seen.size
+  return rows
+}
+
+function viewingsOf({ txid, id, sender, receiver, owner }: Seen): Viewing[] {
+  const users = new Set([sender, receiver, owner])
+  return [...users].flatMap((userId) => (userId === null ? [] : [{ txid, id, userId }]))
 }
 
 /** False where another node has moved on from `place` meanwhile. */
@@ -117,7 +142,6 @@ async function write(
   last: Position,
   viewings: readonly Viewing[],
 ): Promise<boolean> {
-  const seen = viewings.filter(({ user_id: userId }) => userId !== null)
   return inTransaction(pool, async (client) => {
     const begun =
       place === BEGINNING
@@ -139,7 +163,12 @@ async function write(
       text: `
         insert into user_events (book, user_id, txid, id)
         select $1, v.* from unnest($2::uuid[], $3::text[]::xid8[], $4::uuid[]) as v`,
-      values: [book, seen.map((row) => row.user_id), seen.map(({ txid }) => txid), seen.map(({ id }) => id)],
+      values: [
+        book,
+        viewings.map(({ userId }) => userId),
+        viewings.map(({ txid }) => txid),
+        viewings.map(({ id }) => id),
+      ],
     })
     return true
   })
