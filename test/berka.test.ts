@@ -272,7 +272,11 @@ describe('the replay of a bank that goes wrong', () => {
       [[copy, '--ulr', 'x'], {}, /^billing-gateway: usage: .*\n$/],
       [[copy, '--url', 'localhost:8080'], {}, /^billing-gateway: 'localhost:8080' is no address .*\n$/],
       [[copy, '--url', 'http://127.0.0.1:1'], {}, /^billing-gateway: BERKA_TOKEN is not set.*\n$/],
-      [[copy, '--url', 'http://127.0.0.1:1'], { BERKA_TOKEN: 'x' }, /^billing-gateway: http:\/\/127\.0\.0\.1:1\/.*\n$/],
+      [
+        [copy, '--url', 'http://127.0.0.1:1'],
+        { BERKA_TOKEN: 'x' },
+        /^billing-gateway: POST http:\/\/127\.0\.0\.1:1\/.*\n$/,
+      ],
     ]
     for (const [args, settings, line] of calls) {
       const { code, stdout, stderr } = await cli(args, settings)
@@ -301,7 +305,7 @@ describe('the replay of a bank that goes wrong', () => {
 
     const refused = await cli([copy, '--url', gateway.url], { BERKA_TOKEN: 'bgw_none' })
     assert.deepEqual([refused.code, refused.stdout], [1, ''])
-    assert.match(refused.stderr, /^billing-gateway: \/v1\/admin\/users\/import answered 401: .*\n$/)
+    assert.match(refused.stderr, /^billing-gateway: importUsers answered 401: .*\n$/)
   })
 
   it('gives a client all accounts that the client owns, each with what its orders need', async () => {

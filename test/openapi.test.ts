@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -11,6 +11,7 @@ import { createGateway } from '../src/gateway.ts'
 import { createApp } from '../src/http/app.ts'
 import { ERRORS } from '../src/http/errors.ts'
 import { createLog } from '../src/log.ts'
+import { CLIENT_FILE, clientSource, staleClient } from '../tools/client.ts'
 import { aClient, type Reply } from './harness/client.ts'
 import { aDatabase, urlOf } from './harness/cluster.ts'
 import { assertProblem, exampleOf, isAllowed, type Operation, readOperations } from './harness/document.ts'
@@ -101,6 +102,10 @@ describe('the OpenAPI document', () => {
         id,
       )
     }
+  })
+
+  it('is what the client package was made from', async () => {
+    assert.equal(staleClient(await readFile(CLIENT_FILE, 'utf8'), clientSource(document)), undefined)
   })
 
   it('has every route of the server, and no other', async () => {

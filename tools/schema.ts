@@ -1,13 +1,11 @@
 // Prints the schema of a migrated database as SQL, from its catalogs: `npm run --silent schema > schema.sql` after a
 // migration was added, `npm run schema -- --check` to see whether that was done.
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Connection, withOwner } from '../src/database/connection.ts'
-import { startEmbedded } from '../src/database/embedded.ts'
-import { migrate } from '../src/database/migrate.ts'
 import { run } from '../src/run.ts'
 import { StartError } from '../src/start_error.ts'
+import { withScratchDatabase } from './scratch.ts'
 
 /** Where the dump is kept: what a change of the schema changes, seen in one place. */
 export const SCHEMA_FILE = join(import.meta.dirname, '..', 'schema.sql')
@@ -121,28 +119,13 @@ export function staleness(kept: string, schema: string): string | undefined {
   return `schema.sql is stale at line ${line + 1}: it has ${old}, the schema has ${now}. Run: npm run --silent schema > schema.sql`
 }
 
-async function schemaOfMigrations(): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'bgw-schema-'))
-  try {
-    const postgres = await startEmbedded(folder, { durable: false, maxConnections: 20 })
-    try {
-      await migrate(postgres.connection)
-      return await describeSchema(postgres.connection)
-    } finally {
-      await postgres.stop()
-    }
-  } finally {
-    await rm(folder, { recursive: true, force: true })
-  }
-}
-
 if (import.meta.main) {
   await run(async (_stopped, _environment, args) => {
     const [option, ...rest] = args
     if (rest.length > 0 || (option !== undefined && option !== '--check')) {
       throw new StartError('usage: npm run --silent schema > schema.sql, or npm run schema -- --check')
     }
-    const schema = await schemaOfMigrations()
+    const schema = await withScratchDatabase('bgw-schema-', describeSchema)
     if (option === undefined) return void process.stdout.write(schema)
     const kept = await readFile(SCHEMA_FILE, 'utf8').catch(() => '')
     const stale = staleness(kept, schema)

@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { StartError } from '../../src/start_error.ts'
-import type { Target } from './ndjson.ts'
+import type { Target } from './lines.ts'
 
 /** Always the same one: an idempotency key is known to the operator who used it. */
 const OPERATOR = 'operator@berka.example'

@@ -1,5 +1,5 @@
 import { type Bank, formatHalere, type Order, parseHalere, readBank } from './files.ts'
-import { type Answer, sendLines, type Target, textOf } from './ndjson.ts'
+import { sendLines, type Target, textOf } from './lines.ts'
 import { type Holder, ownersOf, ownKey, receiverKey, receiversOf } from './users.ts'
 
 export type Stage = 'owners' | 'banks' | 'orders'
@@ -16,9 +16,6 @@ export type Replay = {
   readonly failures: readonly string[]
 }
 
-type Imported = Answer & { readonly accounts?: readonly { id: string; currency: string; name: string }[] }
-type Payment = { readonly status: string; readonly decline_reason: string | null; amount: string; fee: string }
-type Outcome = Answer & { readonly payment?: Payment; readonly idempotent_replayed?: boolean }
 /** The gateway's ids of accounts, by what the bank calls them. */
 type Ids = Map<string, string>
 
@@ -49,7 +46,7 @@ async function importUsers(
   const count = { made: 0, there: 0 }
   const users = holders.map(({ user }) => user)
   let done = 0
-  for await (const answer of sendLines<Imported>(target, '/v1/admin/users/import', users)) {
+  for await (const answer of sendLines(target, 'importUsers', users)) {
     const holder = holders[done]
     done += 1
     onProgress(done, users.length)
@@ -85,7 +82,7 @@ async function payOrders(
   const paid: Paid[] = []
   const lines = sent.map(({ line }) => line)
   let done = 0
-  for await (const outcome of sendLines<Outcome>(target, '/v1/payments/bulk', lines)) {
+  for await (const outcome of sendLines(target, 'createPayments', lines)) {
     const order = sent[done]?.order
     done += 1
     onProgress(done, lines.length)
@@ -102,7 +99,7 @@ async function payOrders(
   return paid
 }
 
-function lineOf({ id, amount, purpose, bank, receiver }: Order, from: string, to: string): object {
+function lineOf({ id, amount, purpose, bank, receiver }: Order, from: string, to: string) {
   return {
     from_account: from,
     to_account: to,

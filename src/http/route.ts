@@ -1,13 +1,13 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from 'fastify'
-import { type TSchema, Type } from 'typebox'
+import { type TObject, type TSchema, Type } from 'typebox'
 import type { Field } from '../database/list_fields.ts'
 import { OPERATORS } from '../database/list_query.ts'
 import { ACCESS, type Access, type OperationId, scopesFor } from './access.ts'
 import { ApiError, ERRORS, type ErrorCode } from './errors.ts'
 import { problemOf } from './problem.ts'
-import { EXPORT_TYPES } from './records.ts'
+import { EXPORT_TYPES, NDJSON } from './records.ts'
 import { Problem } from './schemas.ts'
 
 export type App = FastifyInstance<
@@ -27,13 +27,21 @@ type Described = {
   readonly errors?: readonly ErrorCode[]
   /** Content types of the 200 beside JSON, each of them text or bytes. */
   readonly otherTypes?: readonly string[]
+  /** The content type of the 200 where it is no JSON. */
+  readonly onlyType?: string
+  /** The 200 of a call that is answered with records, one a line, beside JSON: what one of them is. */
+  readonly line?: TSchema
   /** Whether the body may be left out: it is read as an empty object then. */
   readonly optionalBody?: boolean
+  readonly headers?: TObject
   readonly response: Readonly<Record<number, TSchema>>
 }
 
 /** Marks an operation whose body may be left out, in its schema. */
 export const OPTIONAL_BODY = 'x-optional-body'
+
+/** Says of a parameter of a list which operators it takes. */
+const OPERATORS_OF = 'x-operators'
 
 /** Any request can fail in these ways, and one with a token in the others. */
 const ALWAYS = ['malformed_request', 'malformed_body', 'invalid_header', 'invalid_query', 'too_large'] as const
@@ -61,6 +69,8 @@ export function describe<T extends Described>(route: T) {
     tag,
     errors = [],
     otherTypes = [],
+    onlyType,
+    line,
     optionalBody,
     response,
     ...parts
@@ -74,14 +84,25 @@ export function describe<T extends Described>(route: T) {
   return {
     ...(('querystring' in parts ? {} : { querystring: NO_QUERY }) as object),
     ...parts,
+    ...(errors.includes('idempotency_key_reused') ? { headers: withKey(route.headers) } : {}),
     operationId,
     summary,
     ...(description === undefined ? {} : { description }),
     tags: [tag],
     ...(optionalBody ? { [OPTIONAL_BODY]: true } : {}),
     security: access === 'public' ? [] : [{ bearer: scopesFor(access) }],
-    response: { ...response, ...alsoAs(types, response[200]), ...errorResponses(codes) },
+    response: { ...response, ...contentOf(response[200], { types, onlyType, line }), ...errorResponses(codes) },
   }
+}
+
+/** The headers of a call that may be repeated with the same key (docs/api.md, Idempotency). */
+function withKey(headers: TObject | undefined) {
+  return Type.Object({
+    'idempotency-key': Type.Optional(
+      Type.String({ description: '1 to 255 printable characters.', examples: ['order-1815'] }),
+    ),
+    ...headers?.properties,
+  })
 }
 
 /** Whether a schema is that of a page of a list. */
@@ -89,13 +110,22 @@ function isPage(schema: TSchema | undefined): boolean {
   return Object.hasOwn((schema as { properties?: object } | undefined)?.properties ?? {}, 'next_cursor')
 }
 
-/** A 200 that comes in other content types than JSON too. */
-function alsoAs(types: readonly string[], schema: TSchema | undefined): Record<number, object> {
-  if (types.length === 0 || !schema) return {}
+type OtherContent = {
+  readonly types: readonly string[]
+  readonly onlyType: string | undefined
+  readonly line: TSchema | undefined
+}
+
+/** A 200 that comes in other content types than JSON, too or only. */
+function contentOf(schema: TSchema | undefined, { types, onlyType, line }: OtherContent): Record<number, object> {
+  if (!schema || (types.length === 0 && !onlyType && !line)) return {}
   const others = types.map((type) => [type, { schema: { type: 'string' } }])
-  return {
-    200: { description: 'OK', content: { 'application/json': { schema }, ...Object.fromEntries(others) } },
+  const content = {
+    [onlyType ?? 'application/json']: { schema },
+    ...Object.fromEntries(others),
+    ...(line ? { [NDJSON]: { schema: line } } : {}),
   }
+  return { 200: { description: 'OK', content } }
 }
 
 function errorResponses(codes: readonly ErrorCode[]): Record<number, object> {
@@ -121,7 +151,8 @@ export function listQuery(fields: Readonly<Record<string, Field>>, expand: reado
       name,
       Type.Optional(
         Type.String({
-          description: `Equal to ${kind.shape}. Also \`${name}[${OPERATORS.filter((operator) => operator !== 'eq' && (operator !== 'like' || kind.like)).join('|')}]\`; \`in\` takes several, with commas.`,
+          description: `Equal to ${kind.shape}. Also \`${name}[${operatorsOf(kind).join('|')}]\`; \`in\` takes several, with commas.`,
+          [OPERATORS_OF]: operatorsOf(kind),
         }),
       ),
     ])
@@ -146,6 +177,10 @@ export function listQuery(fields: Readonly<Record<string, Field>>, expand: reado
     },
     { additionalProperties: true },
   )
+}
+
+function operatorsOf({ like }: Field['kind']): string[] {
+  return OPERATORS.filter((operator) => operator !== 'eq' && (operator !== 'like' || like))
 }
 
 function expansionsParameter(names: readonly string[]) {

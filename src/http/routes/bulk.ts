@@ -16,7 +16,7 @@ import { type App, describe } from '../route.ts'
 import { OneOf, Payment, Problem } from '../schemas.ts'
 import { checkedTransfer } from '../transfer.ts'
 import { parserOf, validatorExceptBody } from '../validation.ts'
-import { madeOf, transferFields } from './payments.ts'
+import { madeOf, preferHeader, transferFields } from './payments.ts'
 
 const MOST_PAYMENTS = 10_000
 /** Payments that are committed together and in order; the next group waits for them, so the body is read no faster. */
@@ -32,6 +32,14 @@ const BulkTransfer = Type.Object(
         examples: ['order-1815'],
       }),
     ),
+  },
+  { additionalProperties: false },
+)
+
+const Envelope = Type.Object(
+  {
+    payments: Type.Array(BulkTransfer),
+    atomic: Type.Optional(Type.Boolean({ description: 'All or none.', examples: [false] })),
   },
   { additionalProperties: false },
 )
@@ -72,19 +80,14 @@ export function bulkRoutes(app: App, gateway: Gateway): void {
         'invalid_id',
         'overloaded',
       ],
-      consumes: ['application/json', NDJSON],
+      headers: preferHeader,
       querystring: Type.Object(
         { atomic: Type.Optional(OneOf(['true', 'false'], { description: 'For NDJSON: all or none.' })) },
         { additionalProperties: false },
       ),
-      body: Type.Object(
-        {
-          payments: Type.Array(BulkTransfer),
-          atomic: Type.Optional(Type.Boolean({ description: 'All or none.', examples: [false] })),
-        },
-        { additionalProperties: false },
-      ),
+      body: { content: { 'application/json': { schema: Envelope }, [NDJSON]: { schema: BulkTransfer } } },
       response: { 200: Type.Object({ data: Type.Array(Outcome) }) },
+      line: Outcome,
     }),
     validatorCompiler: validatorExceptBody,
     handler: (request, reply) => payAll(gateway, request, reply),

@@ -42,7 +42,8 @@ export function eventRoutes(app: App, gateway: Gateway, streams: Streams): void 
       tag,
       errors: ['position_too_old'],
       headers: Type.Object({ 'last-event-id': Type.Optional(Type.String()) }),
-      response: { 200: Type.String({ description: 'text/event-stream' }) },
+      onlyType: 'text/event-stream',
+      response: { 200: Type.String() },
     }),
     handler: async (request, reply) => {
       const { home: book, userId } = sessionOf(request)

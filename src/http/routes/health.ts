@@ -38,6 +38,7 @@ export function healthRoutes(app: App, { pool, poster, config }: Gateway, metric
       operationId: 'getMetrics',
       summary: 'Metrics for Prometheus',
       tag,
+      onlyType: 'text/plain',
       response: { 200: Type.String() },
     }),
     handler: async (_request, reply) => reply.type('text/plain; version=0.0.4; charset=utf-8').send(await metrics()),

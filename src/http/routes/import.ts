@@ -68,6 +68,7 @@ export function importRoutes(app: App, gateway: Gateway): void {
       errors: ['not_found', 'unknown_currency', 'currency_closed', 'invalid_amount'],
       consumes: [NDJSON],
       body: UserLine,
+      onlyType: NDJSON,
       response: { 200: ImportOutcome },
     }),
     validatorCompiler: validatorExceptBody,

@@ -53,6 +53,9 @@ export const transferFields = {
 export const Transfer = Type.Object(transferFields, { additionalProperties: false })
 export type TransferBody = Static<typeof Transfer>
 
+/** RFC 7240; read by parsePrefer. */
+export const preferHeader = Type.Object({ prefer: Type.Optional(Type.String({ examples: ['respond-async'] })) })
+
 /** Payments: made at once or in the background, previewed, read, waited for (api.md, Payments). */
 export function paymentRoutes(app: App, gateway: Gateway): void {
   app.post('/v1/payments', {
@@ -66,12 +69,7 @@ export function paymentRoutes(app: App, gateway: Gateway): void {
         '`Prefer: respond-async` answers 202 at once, and `Prefer: wait=N` waits at most N seconds before it does.',
       tag,
       errors: ['not_found', 'invalid_amount', 'invalid_id', 'idempotency_key_reused', 'overloaded', 'outcome_unknown'],
-      headers: Type.Object({
-        'idempotency-key': Type.Optional(
-          Type.String({ description: '1 to 255 printable characters.', examples: ['order-1815'] }),
-        ),
-        prefer: Type.Optional(Type.String({ examples: ['respond-async'] })),
-      }),
+      headers: preferHeader,
       body: Transfer,
       response: { 201: Payment, 202: Payment },
     }),

@@ -1,0 +1,8 @@
+export * from './api.ts'
+export { type Answer, type Client, type ClientOptions, createClient, type Input, type OperationId } from './client.ts'
+export { NoAnswerError, ProblemError } from './errors.ts'
+export type { Reading } from './events.ts'
+export type { Filters, Page, Value } from './query.ts'
+export type { Retry } from './retry.ts'
+export { type Told, type Watch, WatchError, type Watching } from './watch.ts'
+export { type GatewayEvent, verifyWebhook, WebhookError, type WebhookMessage } from './webhook.ts'

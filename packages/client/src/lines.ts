@@ -1,0 +1,32 @@
+/**
+ * The lines of a body as they come, without their ends. Throws where nothing comes for `silenceMs`. Whoever stops early
+ * lets go of the connection.
+ */
+export async function* linesOf(body: ReadableStream<Uint8Array>, silenceMs?: number): AsyncGenerator<string> {
+  const reader = body.getReader()
+  const decoder = new TextDecoder()
+  let rest = ''
+  try {
+    for (;;) {
+      const { done, value } = await within(reader.read(), silenceMs)
+      rest += decoder.decode(value, { stream: !done })
+      const lines = rest.split('\n')
+      rest = lines.pop() ?? ''
+      for (const line of lines) yield line.endsWith('\r') ? line.slice(0, -1) : line
+      if (done) break
+    }
+    if (rest !== '') yield rest
+  } finally {
+    // A line that broke has nothing to let go of.
+    await reader.cancel().catch(() => undefined)
+  }
+}
+
+async function within<T>(promise: Promise<T>, ms: number | undefined): Promise<T> {
+  if (ms === undefined) return promise
+  let timer: ReturnType<typeof setTimeout> | undefined
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new Error(`nothing came for ${ms} ms`)), ms)
+  })
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer))
+}

@@ -1,0 +1,74 @@
+import type { Operations, Problem } from './api.ts'
+import { type AnyInput, newKey, sentFor } from './call.ts'
+import { NoAnswerError, ProblemError } from './errors.ts'
+import { linesOf } from './lines.ts'
+import { mayRetry, pause, pauseMs } from './retry.ts'
+import { type Sent, send, type Transport } from './transport.ts'
+
+/** What the gateway takes in one request. */
+const RECORDS_A_REQUEST = 10_000
+const NDJSON = 'application/x-ndjson'
+
+/**
+ * Sends records as NDJSON, in as many requests as it takes, and gives the answer to each, in order. Where the line breaks
+ * a call that has an idempotency key is made again: what was done is answered again then, and passed over here.
+ */
+export async function* sendRecords(
+  transport: Transport,
+  id: keyof Operations,
+  records: readonly object[],
+  input: AnyInput,
+): AsyncGenerator<unknown> {
+  const key = input.idempotencyKey ?? newKey()
+  for (let start = 0; start < records.length; start += RECORDS_A_REQUEST) {
+    const part = records.slice(start, start + RECORDS_A_REQUEST)
+    const body = part.map((record) => `${JSON.stringify(record)}\n`).join('')
+    // A key stands for the records of one request, by their places.
+    const idempotencyKey = start === 0 ? key : `${key} ${start}`
+    yield* sendPart(transport, sentFor(id, { ...input, body, type: NDJSON, idempotencyKey }), part.length)
+  }
+}
+
+async function* sendPart(transport: Transport, sent: Sent, count: number): AsyncGenerator<unknown> {
+  const { retry } = transport
+  const once = { ...transport, retry: { ...retry, attempts: 1 } }
+  let answered = 0
+  for (let attempts = 1; ; attempts += 1) {
+    try {
+      let place = 0
+      for await (const answer of answersTo(once, sent, count)) {
+        place += 1
+        if (place <= answered) continue
+        answered = place
+        yield answer
+      }
+      return
+    } catch (error) {
+      if (attempts >= retry.attempts || !mayRetry(retry, error, sent.repeatable)) throw error
+      await pause(pauseMs(retry, attempts, error), sent.signal)
+    }
+  }
+}
+
+/** The answers to one request. Throws where there are fewer of them, or more, than records. */
+async function* answersTo(transport: Transport, sent: Sent, count: number): AsyncGenerator<unknown> {
+  const { idempotencyKey, signal } = sent
+  const response = await send(transport, sent, async (answer) => answer)
+  let answered = 0
+  let last: { readonly error?: Problem } | undefined
+  try {
+    for await (const line of response.body ? linesOf(response.body) : []) {
+      last = JSON.parse(line)
+      answered += 1
+      if (answered <= count) yield last
+    }
+  } catch (cause) {
+    if (signal?.aborted) throw signal.reason
+    const message = `the line broke after ${answered} of ${count} answers`
+    throw new NoAnswerError(message, { cause, idempotencyKey })
+  }
+  if (answered === count) return
+  // What went wrong with the body as a whole is told in a last line.
+  if (last?.error) throw new ProblemError(last.error, undefined, idempotencyKey)
+  throw new NoAnswerError(`${answered} of ${count} records were answered`, { idempotencyKey })
+}

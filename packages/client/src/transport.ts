@@ -1,0 +1,85 @@
+import { errorOf, NoAnswerError, ProblemError } from './errors.ts'
+import { mayRetry, pause, pauseMs, type Retry } from './retry.ts'
+
+/** Where the gateway is, who asks, and how. */
+export type Transport = {
+  readonly url: string
+  readonly token: string | undefined
+  readonly book: string | undefined
+  readonly fetch: typeof fetch
+  readonly retry: Retry
+  /** How long an answer may take to come. */
+  readonly timeoutMs: number
+}
+
+export type Sent = {
+  readonly method: string
+  /** With its query. */
+  readonly path: string
+  readonly headers?: Readonly<Record<string, string>>
+  readonly body?: string | Uint8Array<ArrayBuffer>
+  readonly repeatable: boolean
+  readonly idempotencyKey?: string | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+/**
+ * Makes a call, again and again where that is safe, and reads its answer. Throws ProblemError where the gateway refuses,
+ * NoAnswerError where it cannot be known what became of it.
+ */
+export async function send<T>(transport: Transport, sent: Sent, read: (response: Response) => Promise<T>): Promise<T> {
+  const { retry } = transport
+  for (let attempts = 1; ; attempts += 1) {
+    try {
+      return await sendOnce(transport, sent, read)
+    } catch (error) {
+      if (attempts >= retry.attempts || !mayRetry(retry, error, sent.repeatable)) throw error
+      await pause(pauseMs(retry, attempts, error), sent.signal)
+    }
+  }
+}
+
+async function sendOnce<T>(transport: Transport, sent: Sent, read: (response: Response) => Promise<T>): Promise<T> {
+  const { method, path, body, signal, idempotencyKey } = sent
+  const late = new AbortController()
+  const timer = setTimeout(
+    () => late.abort(new Error(`no answer within ${transport.timeoutMs} ms`)),
+    transport.timeoutMs,
+  )
+  try {
+    const response = await transport.fetch(transport.url + path, {
+      method,
+      headers: headersOf(transport, sent),
+      signal: signal ? AbortSignal.any([signal, late.signal]) : late.signal,
+      redirect: 'error',
+      ...(body === undefined ? {} : { body }),
+    })
+    if (!response.ok && response.status !== 304) throw await errorOf(response, idempotencyKey)
+    return await read(response)
+  } catch (cause) {
+    if (signal?.aborted) throw signal.reason
+    if (cause instanceof ProblemError || cause instanceof NoAnswerError) throw cause
+    const why = late.signal.aborted ? late.signal.reason : cause
+    throw new NoAnswerError(`${method} ${transport.url}${path.split('?')[0]}: ${reasonOf(why)}`, {
+      cause,
+      idempotencyKey,
+    })
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+function headersOf({ token, book }: Transport, { headers, idempotencyKey }: Sent): Record<string, string> {
+  return {
+    ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+    ...(book === undefined ? {} : { book }),
+    ...(idempotencyKey === undefined ? {} : { 'idempotency-key': idempotencyKey }),
+    ...headers,
+  }
+}
+
+/** What fetch says is `fetch failed`; why is in its cause. */
+function reasonOf(error: unknown): string {
+  const { message, cause } = error as Error
+  return (cause as Error | undefined)?.message || message
+}

@@ -1,0 +1,169 @@
+import type { Account, ErrorCode, Payment } from './api.ts'
+import type { Following } from './events.ts'
+import { createInbox } from './inbox.ts'
+import { type Line, openLine } from './line.ts'
+import { pauseMs } from './retry.ts'
+import type { Transport } from './transport.ts'
+import type { GatewayEvent } from './webhook.ts'
+
+/** What is told: a payment or an account as it is, once, and then each change of it. */
+export type Told = { readonly state: Payment | Account } | { readonly event: GatewayEvent }
+
+export type Watch = Following & {
+  /** The position of the last event that you have: what is behind it comes after the states. */
+  readonly after?: string
+}
+
+/** Something that is watched. Whoever stops reading it lets go of it. */
+export type Watching = AsyncIterable<Told> & {
+  /** Watches more: ids of payments and accounts, or `*` for all that is yours. */
+  readonly subscribe: (names: readonly string[]) => void
+  readonly unsubscribe: (names: readonly string[]) => void
+  readonly close: () => void
+}
+
+/** The gateway refuses: it cannot be watched, or not any more. */
+export class WatchError extends Error {
+  override readonly name = 'WatchError'
+  readonly code: ErrorCode
+
+  constructor(code: ErrorCode, detail: string) {
+    super(detail)
+    this.code = code
+  }
+}
+
+type Message = {
+  readonly subscribed?: readonly string[]
+  readonly position?: string | null
+  readonly state?: Payment | Account
+  readonly event?: GatewayEvent
+  readonly error?: { readonly code: ErrorCode; readonly detail: string }
+}
+
+/** What waits for a slow reader; beyond it the line is let go, and taken up again where it was. */
+const MOST_UNREAD = 1_000
+const EVERYTHING = '*'
+/** Codes by which the gateway ends a line for good. */
+const ENDS: Readonly<Record<number, ErrorCode>> = { 4401: 'unauthenticated', 4403: 'forbidden' }
+
+/** Watches over WebSockets, one after the other: what happened in between comes first, and nothing comes twice. */
+export function watch(
+  transport: Transport,
+  given: typeof WebSocket | undefined,
+  names: readonly string[],
+  how: Watch,
+): Watching {
+  const Socket = given ?? globalThis.WebSocket
+  if (!Socket) throw new TypeError('there is no WebSocket here: give createClient one, such as that of the package ws')
+  const { signal } = how
+  const inbox = createInbox<Told>()
+  const subscriptions = createSubscriptions(names, how.after)
+  let failures = 0
+  let line: Line | undefined
+  let waiting: ReturnType<typeof setTimeout> | undefined
+
+  function connect(): void {
+    waiting = undefined
+    const url = `${transport.url.replace(/^http/, 'ws')}/v1/ws`
+    const protocols = transport.token === undefined ? [] : ['bearer', transport.token]
+    line = openLine(Socket, url, protocols, {
+      onOpen: ({ say }) => say(...subscriptions.begin()),
+      onMessage: take,
+      onLost: (why, code) => {
+        line = undefined
+        const end = ENDS[code ?? 0]
+        if (end !== undefined) return void close(new WatchError(end, why.message))
+        failures += 1
+        how.onLost?.(why)
+        waiting = setTimeout(connect, pauseMs(transport.retry, failures))
+      },
+    })
+  }
+
+  function take(message: Message): void {
+    const { subscribed, position, error } = message
+    if (error) return void close(new WatchError(error.code, error.detail))
+    if (subscribed) failures = 0
+    if (subscribed && position) how.onConnected?.(position)
+    const told = subscriptions.take(message)
+    if (told) inbox.put(told)
+    if (inbox.size() < MOST_UNREAD) return
+    line?.close()
+    line = undefined
+  }
+
+  function close(error?: WatchError): void {
+    clearTimeout(waiting)
+    signal?.removeEventListener('abort', stop)
+    line?.close()
+    inbox.end(error)
+  }
+  const stop = () => close()
+
+  async function* told(): AsyncGenerator<Told> {
+    try {
+      // A slow reader who has read everything goes on.
+      yield* inbox.read(() => line ?? waiting ?? connect())
+    } finally {
+      close()
+    }
+  }
+
+  signal?.addEventListener('abort', stop, { once: true })
+  if (signal?.aborted) close()
+  else connect()
+  return {
+    [Symbol.asyncIterator]: told,
+    subscribe: (more) => line?.say(...subscriptions.add(more)),
+    unsubscribe: (less) => line?.say(subscriptions.remove(less)),
+    close: stop,
+  }
+}
+
+/** What is watched, how far it was told, and so what is to be said on each new line. */
+function createSubscriptions(names: readonly string[], after: string | undefined) {
+  const wanted = new Set(names)
+  /** What the gateway has told the state of. */
+  const known = new Set<string>()
+  let position = after
+
+  function begin(): object[] {
+    const first = known.size > 0 ? [...known] : [...wanted]
+    const more = [...wanted].filter((name) => !first.includes(name))
+    const goingOn = position === undefined ? {} : { after: position }
+    return [
+      ...(first.length > 0 ? [{ subscribe: first, ...goingOn }] : []),
+      ...(more.length > 0 ? [{ subscribe: more }] : []),
+    ]
+  }
+
+  function take({ subscribed = [], position: place, state, event }: Message): Told | undefined {
+    if (subscribed.includes(EVERYTHING)) known.add(EVERYTHING)
+    if (place) position = place
+    if (event) {
+      position = event.position
+      return { event }
+    }
+    // It comes again where a subscription goes on, and the events in between tell the rest.
+    if (!state || known.has(state.id)) return undefined
+    known.add(state.id)
+    return { state }
+  }
+
+  function add(more: readonly string[]): object[] {
+    const fresh = more.filter((name) => !wanted.has(name))
+    for (const name of fresh) wanted.add(name)
+    return fresh.length > 0 ? [{ subscribe: fresh }] : []
+  }
+
+  function remove(less: readonly string[]): object {
+    for (const name of less) {
+      wanted.delete(name)
+      known.delete(name)
+    }
+    return { unsubscribe: less }
+  }
+
+  return { begin, take, add, remove }
+}

@@ -1,0 +1,501 @@
+import assert from 'node:assert/strict'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { before, describe, it } from 'node:test'
+import { Webhook } from 'standardwebhooks'
+import {
+  type Client,
+  type ClientOptions,
+  createClient,
+  type GatewayEvent,
+  NoAnswerError,
+  ProblemError,
+  type Told,
+  verifyWebhook,
+  WebhookError,
+} from '../packages/client/src/index.ts'
+import { aDatabase, urlOf } from './harness/cluster.ts'
+import {
+  aGateway,
+  anEmail,
+  anOperator,
+  aUser,
+  GENEROUS,
+  mailedToken,
+  PASSWORD,
+  type TestGateway,
+  until,
+} from './harness/gateway.ts'
+import { aLine } from './harness/line.ts'
+import { noneHeldBack } from './harness/paying.ts'
+import { aReceiver } from './harness/receiver.ts'
+import { aServer } from './harness/server.ts'
+
+const QUICK = { firstMs: 10, longestMs: 5_000 }
+
+let gateway: TestGateway
+before(async () => {
+  gateway = await aGateway({
+    BGW_RATE_LIMITS: `${GENEROUS},getMe=1/1s,listSealKeys=1/1h`,
+    BGW_WEBHOOK_ALLOW_PRIVATE: 'true',
+  })
+})
+
+/** Somebody with accounts and a bonus, and the client of their token. */
+async function aCaller(more: Partial<ClientOptions> = {}, at = gateway) {
+  const { token = '' } = await aUser(at)
+  const client = createClient({ url: at.url, token, retry: QUICK, ...more })
+  const { data } = await client.listAccounts({ query: { currency: 'USD' } })
+  return { client, token, usd: data[0]?.id ?? '' }
+}
+
+/** A fetch whose requests are noted, and that does to an answer what the test says. */
+function aFetch(meddle: (answer: Response, count: number, init: RequestInit) => Response | Promise<Response>) {
+  const sent: { url: string; headers: Record<string, string> }[] = []
+  const meddling: typeof fetch = async (url, init = {}) => {
+    sent.push({ url: String(url), headers: init.headers as Record<string, string> })
+    return meddle(await fetch(url, init), sent.length, init)
+  }
+  return { fetch: meddling, sent }
+}
+
+const lost = () => {
+  throw new TypeError('the answer was lost')
+}
+
+describe('a call of the client', () => {
+  it('goes from sign-up to a payment, typed by the API’s own document', async () => {
+    const anybody = createClient({ url: `${gateway.url}/` })
+    const email = anEmail()
+    await anybody.signUp({ body: { email, password: PASSWORD } })
+    await anybody.confirmEmail({ body: { token: await mailedToken(gateway, email) } })
+    const { token } = await anybody.logIn({ body: { email, password: PASSWORD } })
+    const client = createClient({ url: gateway.url, token })
+    const friend = await aCaller()
+    const { data } = await client.listAccounts({
+      query: { 'currency[in]': ['USD', 'EUR'], sort: '-currency', limit: 1 },
+    })
+    const [account] = data
+    assert.equal(account?.currency, 'USD')
+    const payment = await client.createPayment({
+      body: { from_account: account.id, to_account: friend.usd, amount: '12.30', metadata: { order: '7' } },
+    })
+    assert.deepEqual([payment.status, payment.amount, payment.net_amount], ['completed', '12.30', '12.05'])
+    assert.deepEqual(await client.getPayment({ path: { id: payment.id } }), payment)
+    const found = await client.listPayments({ query: { 'metadata[order]': '7', 'amount[gte]': '12' } })
+    assert.deepEqual(found, { data: [payment], next_cursor: null })
+    assert.equal(await client.revokeToken({ path: { id: (await client.listTokens()).data[0]?.id ?? '' } }), undefined)
+  })
+
+  it('throws what the gateway refuses, with its code, its fields and the request id', async () => {
+    const { client, usd } = await aCaller()
+    const wrong = client.createPayment({ body: { from_account: usd, to_account: usd, amount: '1.001' } })
+    const error: unknown = await wrong.catch((caught: unknown) => caught)
+    assert.ok(error instanceof ProblemError)
+    assert.deepEqual([error.code, error.status], ['invalid_amount', 400])
+    assert.deepEqual(
+      error.errors.map(({ field }) => field),
+      ['amount'],
+    )
+    assert.match(error.requestId ?? '', /^req_/)
+    await assert.rejects(createClient({ url: gateway.url }).getMe(), { name: 'ProblemError', code: 'unauthenticated' })
+  })
+
+  it('gives an answer as it comes where that has another form', async () => {
+    const { client, usd } = await aCaller()
+    const statement = await client.request('getStatement', { path: { id: usd }, query: { format: 'csv' } })
+    assert.match(statement.headers.get('content-type') ?? '', /^text\/csv/)
+    assert.match(await statement.text(), /100\.00/)
+    const picked = await client.request('listAccounts', { query: { fields: 'id', currency: 'USD' } })
+    assert.deepEqual(await picked.json(), { data: [{ id: usd }], next_cursor: null })
+  })
+
+  it('acts in the book that an operator of all books names', async () => {
+    const { token = '' } = await anOperator(gateway, { allBooks: true })
+    await createClient({ url: gateway.url, token }).createBook({ body: { name: 'aside', currencies: ['USD'] } })
+    const there = createClient({ url: gateway.url, token, book: 'aside' })
+    const { data } = await there.listAccountsOfBook({ query: { code: 'internal' } })
+    assert.deepEqual(
+      data.map(({ currency }) => currency),
+      ['USD'],
+    )
+  })
+})
+
+describe('a call that fails', () => {
+  it('is made again with the same key where its answer was lost, and moves money once', async () => {
+    const { fetch, sent } = aFetch((answer, count) => (count <= 2 ? lost() : answer))
+    const { client, token, usd } = await aCaller()
+    const friend = await aCaller()
+    const unlucky = createClient({ url: gateway.url, token, fetch, retry: QUICK })
+    const payment = await unlucky.createPayment({ body: { from_account: usd, to_account: friend.usd, amount: '1.00' } })
+    assert.equal(sent.length, 3)
+    assert.equal(new Set(sent.map(({ headers }) => headers['idempotency-key'])).size, 1)
+    const { data } = await client.listPayments({ query: { kind: 'transfer' } })
+    assert.deepEqual(data, [payment])
+  })
+
+  it('is not made again where it might be done twice', async () => {
+    const { fetch, sent } = aFetch(lost)
+    const { token, usd } = await aCaller()
+    const unlucky = createClient({ url: gateway.url, token, fetch, retry: QUICK })
+    const renamed = unlucky.updateAccount({ path: { id: usd }, body: { name: 'Renamed' } })
+    await assert.rejects(renamed, { name: 'NoAnswerError', message: /the answer was lost/, idempotencyKey: undefined })
+    assert.equal(sent.length, 1)
+  })
+
+  it('waits as long as the gateway asks for where that is too often, and not where it is too long', async () => {
+    const { client } = await aCaller()
+    const me = await Promise.all([client.getMe(), client.getMe()])
+    assert.deepEqual(me[0], me[1])
+    await client.listSealKeys()
+    const error: unknown = await client.listSealKeys().catch((caught: unknown) => caught)
+    assert.ok(error instanceof ProblemError)
+    assert.equal(error.code, 'rate_limited')
+    assert.ok((error.retryAfterSeconds ?? 0) > 5)
+  })
+
+  it('asks again with the same key where the outcome is unknown', async () => {
+    const line = await aLine()
+    const fragile = await aGateway({}, line.database)
+    const { fetch, sent } = aFetch((answer) => answer)
+    const { client } = await aCaller({ fetch }, fragile)
+    const before = sent.length
+    const cut = line.cutAtCommit('answer', 'billing-gateway')
+    const account = await client.openAccount({ body: { currency: 'USD', name: 'Once' } })
+    await cut
+    assert.ok(sent.length - before >= 2)
+    const { data } = await client.listAccounts({ query: { name: 'Once' } })
+    assert.deepEqual(data, [account])
+  })
+
+  it('gives up at last, with the key to ask again', async () => {
+    const { token, usd } = await aCaller()
+    const { fetch, sent } = aFetch(lost)
+    const options = { url: gateway.url, token, fetch, retry: { ...QUICK, attempts: 3 } }
+    const body = { from_account: usd, to_account: usd, amount: '1.00' }
+    const error: unknown = await createClient(options)
+      .createPayment({ body })
+      .catch((caught: unknown) => caught)
+    assert.ok(error instanceof NoAnswerError)
+    assert.deepEqual([sent.length, error.idempotencyKey], [3, sent[0]?.headers['idempotency-key']])
+    const client = createClient({ url: gateway.url, token })
+    const again = await client.createPayment({ body, idempotencyKey: error.idempotencyKey ?? '' })
+    assert.deepEqual((await client.listPayments({ query: { kind: 'transfer' } })).data, [again])
+  })
+
+  it('by something in between is no answer of the gateway, and is made again only where that is safe', async () => {
+    const asked: string[] = []
+    const proxy = createServer((request, response) => {
+      asked.push(request.method ?? '')
+      response.writeHead(502, { 'content-type': 'text/html' }).end('<h1>Bad Gateway</h1>')
+    })
+    await new Promise<void>((done) => proxy.listen(0, '127.0.0.1', done))
+    const url = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`
+    const client = createClient({ url, token: 'bgw_none', retry: { ...QUICK, attempts: 2 } })
+    await assert.rejects(client.listAccounts(), { name: 'NoAnswerError', status: 502 })
+    await assert.rejects(client.logIn({ body: { email: anEmail(), password: PASSWORD } }), { name: 'NoAnswerError' })
+    assert.deepEqual(asked, ['GET', 'GET', 'POST'])
+    proxy.close()
+    proxy.closeAllConnections()
+  })
+
+  it('ends with its signal, also while it waits', async () => {
+    const { client } = await aCaller()
+    const reason = new Error('enough')
+    await assert.rejects(client.listAccounts({ signal: AbortSignal.abort(reason) }), reason)
+    const ending = new AbortController()
+    const { fetch } = aFetch(lost)
+    const patient = createClient({
+      url: gateway.url,
+      fetch,
+      retry: { firstMs: 60_000, longestMs: 60_000, attempts: 1_000 },
+    })
+    const call = patient.isLive({ signal: ending.signal })
+    setImmediate(() => ending.abort(reason))
+    await assert.rejects(call, reason)
+  })
+})
+
+describe('a list', () => {
+  it('is read to its end page by page, each page when it is wanted', async () => {
+    const { fetch, sent } = aFetch((answer) => answer)
+    const { client } = await aCaller({ fetch })
+    const opened = []
+    for (let count = 0; count < 5; count += 1)
+      opened.push((await client.openAccount({ body: { currency: 'EUR', name: 'Mine' } })).id)
+    sent.length = 0
+    const query = { name: 'Mine', sort: 'id', limit: 2 }
+    const all = []
+    for await (const { id } of client.each('listAccounts', { query })) all.push(id)
+    assert.deepEqual(all, opened)
+    assert.equal(sent.length, 3)
+    for await (const { id } of client.each('listAccounts', { query })) {
+      assert.equal(id, opened[0])
+      break
+    }
+    assert.equal(sent.length, 4)
+  })
+})
+
+describe('records, one a line', () => {
+  it('are all answered once and in order, also where the line breaks in the middle', async () => {
+    const { token, usd } = await aCaller()
+    const friend = await aCaller()
+    let broken = 0
+    const { fetch, sent } = aFetch((answer) => {
+      broken += 1
+      return broken === 1 ? cutAfterLine(answer, 3) : answer
+    })
+    const client = createClient({ url: gateway.url, token, fetch, retry: QUICK })
+    const records = ['1.00', '2.00', 'three', '4.00', '5.00', '6.00'].map((amount) => ({
+      from_account: usd,
+      to_account: friend.usd,
+      amount,
+    }))
+    const told: unknown[] = []
+    for await (const { payment, error } of client.lines('createPayments', records))
+      told.push(payment?.amount ?? error?.code)
+    assert.deepEqual(told, ['1.00', '2.00', 'invalid_amount', '4.00', '5.00', '6.00'])
+    assert.equal(sent.length, 2)
+    const made = await createClient({ url: gateway.url, token }).listPayments({
+      query: { kind: 'transfer', sort: 'id' },
+    })
+    assert.deepEqual(
+      made.data.map(({ amount }) => amount),
+      ['1.00', '2.00', '4.00', '5.00', '6.00'],
+    )
+  })
+
+  it('are not sent again where they have no key', async () => {
+    const { token = '' } = await anOperator(gateway)
+    const { fetch, sent } = aFetch((answer) => cutAfterLine(answer, 1))
+    const client = createClient({ url: gateway.url, token, fetch, retry: QUICK })
+    const users = [{ email: anEmail() }, { email: anEmail() }]
+    const read = async () => {
+      for await (const answer of client.lines('importUsers', users)) assert.equal(answer.status, 201)
+    }
+    await assert.rejects(read(), { name: 'NoAnswerError', message: 'the line broke after 1 of 2 answers' })
+    assert.equal(sent.length, 1)
+  })
+
+  /** An answer whose line breaks after so many lines. */
+  async function cutAfterLine(answer: Response, count: number): Promise<Response> {
+    const lines = (await answer.text()).split('\n').slice(0, count)
+    let sent = false
+    const body = new ReadableStream({
+      pull: (controller) => {
+        if (sent) return controller.error(new Error('the line is gone'))
+        sent = true
+        controller.enqueue(new TextEncoder().encode(`${lines.join('\n')}\n{"half`))
+      },
+    })
+    return new Response(body, { status: answer.status, headers: answer.headers })
+  }
+})
+
+/** Reads on until `count` of what is told are there. */
+async function take<T>(told: AsyncIterable<T>, count: number): Promise<T[]> {
+  const taken: T[] = []
+  for await (const each of told) if (taken.push(each) === count) break
+  return taken
+}
+
+const idOf = ({ data }: GatewayEvent) => data.object.id
+
+/** A signal of something that a test waits for. */
+function aMoment<T = void>() {
+  let tell: (value: T) => void = () => {}
+  const come = new Promise<T>((resolve) => {
+    tell = resolve
+  })
+  return { come, tell }
+}
+
+describe('events', () => {
+  it('come as they happen, each with its object, and end with the signal', async () => {
+    await noneHeldBack(gateway)
+    const { client, usd } = await aCaller()
+    const ending = new AbortController()
+    const connected = aMoment<string>()
+    const told: GatewayEvent[] = []
+    const reading = (async () => {
+      for await (const event of client.events({ signal: ending.signal, onConnected: connected.tell })) {
+        told.push(event)
+        if (told.length === 2) ending.abort()
+      }
+    })()
+    const position = await connected.come
+    const account = await client.openAccount({ body: { currency: 'USD' } })
+    const payment = await client.createPayment({ body: { from_account: usd, to_account: account.id, amount: '5.00' } })
+    await reading
+    assert.deepEqual(
+      told.map(({ type }) => type),
+      ['account.created', 'payment.completed'],
+    )
+    assert.deepEqual(
+      told.map(({ data }) => data.object),
+      [account, payment],
+    )
+    assert.deepEqual(await take(client.events({ after: position }), 2), told)
+    assert.deepEqual(await take(client.events({ after: told[0]?.position ?? '' }), 1), [told[1]])
+  })
+
+  it('that are too old, or not for this token, are refused', async () => {
+    const { client } = await aCaller()
+    const old = take(client.events({ after: '1-00000000000000000000000001' }), 1)
+    await assert.rejects(old, { name: 'ProblemError', code: 'position_too_old' })
+    const stranger = createClient({ url: gateway.url, token: 'bgw_main_none' })
+    await assert.rejects(take(stranger.events(), 1), { name: 'ProblemError', code: 'unauthenticated' })
+  })
+})
+
+describe('what is watched', () => {
+  it('is told as it is, and then each change, also of what is added later', async () => {
+    await noneHeldBack(gateway)
+    const { client, usd } = await aCaller()
+    const eur = (await client.openAccount({ body: { currency: 'EUR' } })).id
+    const held = await client.createPayment({ body: { from_account: usd, to_account: usd, amount: '1.00' } })
+    assert.equal(held.decline_reason, 'same_account')
+    const watching = client.watch([usd])
+    const told = watching[Symbol.asyncIterator]()
+    const next = async (): Promise<Told | undefined> => (await told.next()).value
+    assert.deepEqual(await next(), { state: await client.getAccount({ path: { id: usd } }) })
+    watching.subscribe([eur])
+    assert.deepEqual(await next(), { state: await client.getAccount({ path: { id: eur } }) })
+    watching.unsubscribe([usd])
+    await client.closeAccount({ path: { id: eur } })
+    const last = await next()
+    assert.ok(last && 'event' in last)
+    assert.deepEqual([last.event.type, idOf(last.event)], ['account.closed', eur])
+    watching.close()
+    assert.equal(await next(), undefined)
+  })
+
+  it('must be there, and for this token', async () => {
+    const { client } = await aCaller()
+    const { usd } = await aCaller()
+    await assert.rejects(take(client.watch([usd]), 1), { name: 'WatchError', code: 'not_found' })
+    const stranger = createClient({ url: gateway.url, token: 'bgw_main_none' })
+    await assert.rejects(take(stranger.watch(['*']), 1), { name: 'WatchError', code: 'unauthenticated' })
+    const { token } = await client.createToken({ body: { name: 'accounts', scopes: ['accounts:read'] } })
+    const narrow = createClient({ url: gateway.url, token })
+    await assert.rejects(take(narrow.watch(['*']), 1), { name: 'WatchError', code: 'forbidden' })
+  })
+
+  it('waits for a slow reader without filling the memory, and goes on where it was', async () => {
+    await noneHeldBack(gateway)
+    const { token = '' } = await anOperator(gateway)
+    const operator = createClient({ url: gateway.url, token })
+    const { client, usd } = await aCaller()
+    const other = (await client.openAccount({ body: { currency: 'USD' } })).id
+    await operator.createAdjustment({ body: { account: usd, amount: '100.00', direction: 'debit', reason: 'Funds' } })
+    const connected = aMoment<string>()
+    const watching = client.watch(['*'], { onConnected: connected.tell })
+    await connected.come
+    const records = Array.from({ length: 1_100 }, () => ({ from_account: usd, to_account: other, amount: '0.01' }))
+    const made: (string | undefined)[] = []
+    for await (const { payment } of client.lines('createPayments', records)) made.push(payment?.id)
+    const told = await take(watching, 1_100)
+    assert.deepEqual(
+      told.map((each) => 'event' in each && idOf(each.event)),
+      made,
+    )
+  })
+})
+
+describe('a server that is killed in the middle of streams', () => {
+  it('is found again by them, with nothing missed, nothing twice and all in order', async () => {
+    const database = await aDatabase()
+    const elsewhere = await aGateway({}, database)
+    const { token, usd, client: payer } = await aCaller({}, elsewhere)
+    const { usd: to } = await aCaller({}, elsewhere)
+    const settings = { DATABASE_URL: urlOf(database), BGW_DATA_DIR: elsewhere.inside.config.dataFolder }
+    const server = await aServer(settings)
+    const client = createClient({ url: server.url, token, retry: QUICK })
+    await noneHeldBack(elsewhere)
+    const [streamed, watched] = [[] as string[], [] as string[]]
+    const [first, second, third] = [aMoment<string>(), aMoment<string>(), aMoment<Error>()]
+    const ending = new AbortController()
+    const { signal } = ending
+    const reading = (async () => {
+      for await (const event of client.events({ signal, onConnected: first.tell, onLost: third.tell }))
+        streamed.push(idOf(event))
+    })()
+    const watching = (async () => {
+      for await (const told of client.watch(['*'], { signal, onConnected: second.tell })) {
+        if ('event' in told) watched.push(idOf(told.event))
+      }
+    })()
+    await Promise.all([first.come, second.come])
+    const made: string[] = []
+    const pay = async (by: Client) => {
+      made.push((await by.createPayment({ body: { from_account: usd, to_account: to, amount: '0.10' } })).id)
+    }
+    for (let count = 0; count < 3; count += 1) await pay(client)
+    await until(async () => streamed.length === 3 && watched.length === 3)
+    await server.end('SIGKILL')
+    await third.come
+    for (let count = 0; count < 3; count += 1) await pay(payer)
+    await aServer({ ...settings, PORT: new URL(server.url).port })
+    for (let count = 0; count < 3; count += 1) await pay(client)
+    await until(async () => streamed.length >= made.length && watched.length >= made.length)
+    ending.abort()
+    await Promise.all([reading, watching])
+    assert.deepEqual([streamed, watched], [made, made])
+  })
+})
+
+describe('a webhook', () => {
+  it('is verified as it comes from the gateway, by the old secret and by the new one', async () => {
+    const receiver = await aReceiver()
+    const { client, usd } = await aCaller()
+    const { id, secret } = await client.createWebhook({ body: { url: receiver.url, events: ['*'] } })
+    const rotated = await client.rotateWebhookSecret({ path: { id } })
+    const payment = await client.createPayment({ body: { from_account: usd, to_account: usd, amount: '1.00' } })
+    await until(async () => receiver.received.length === 1)
+    const [message] = receiver.received
+    assert.ok(message)
+    for (const secrets of [secret, rotated.secret, [rotated.secret, secret]]) {
+      const event = await verifyWebhook(secrets, message.headers, message.text)
+      assert.equal(event.type, 'payment.declined')
+      assert.deepEqual(event.data, { object: payment })
+    }
+    await client.pingWebhook({ path: { id } })
+    await until(async () => receiver.received.length === 2)
+    const ping = await verifyWebhook(secret, receiver.received[1]?.headers ?? {}, receiver.received[1]?.text ?? '')
+    assert.equal(ping.type, 'webhook.ping')
+  })
+
+  it('is refused where it is changed, of another secret, too old, from the future, or not signed at all', async () => {
+    const [secret, other] = ['whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw', 'whsec_AAAA9r8GKYqrTwjUPD8ILPZIo2LaLaSw']
+    const now = new Date('2026-11-26T12:00:00Z')
+    const body = '{"type":"webhook.ping","data":{"name":"Jožin"}}'
+    const headers = {
+      'webhook-id': 'evt_1',
+      'webhook-timestamp': String(now.getTime() / 1_000),
+      'webhook-signature': new Webhook(secret).sign('evt_1', now, body),
+    }
+    const verified = await verifyWebhook([other, secret], new Headers(headers), new TextEncoder().encode(body), { now })
+    assert.deepEqual(verified, JSON.parse(body))
+    const later = (seconds: number) => new Date(now.getTime() + seconds * 1_000)
+    const signature = headers['webhook-signature']
+    const several = { ...headers, 'webhook-signature': `v1a,AAAA v1,!!! v1,AAAA ${signature}` }
+    assert.deepEqual(await verifyWebhook(secret, several, body, { now: later(300) }), JSON.parse(body))
+    const refused: [string, string, object, string, Date][] = [
+      ['another secret', other, headers, body, now],
+      ['another body', secret, headers, `${body} `, now],
+      ['another id', secret, { ...headers, 'webhook-id': 'evt_2' }, body, now],
+      ['too old', secret, headers, body, later(301)],
+      ['from the future', secret, headers, body, later(-301)],
+      ['no time', secret, { ...headers, 'webhook-timestamp': '1e9' }, body, now],
+      ['no signature', secret, { ...headers, 'webhook-signature': 'v1' }, body, now],
+      ['another version', secret, { ...headers, 'webhook-signature': signature.replace('v1', 'v2') }, body, now],
+      ['no headers', secret, {}, body, now],
+    ]
+    for (const [what, by, given, text, at] of refused) {
+      await assert.rejects(verifyWebhook(by, given as Record<string, string>, text, { now: at }), WebhookError, what)
+    }
+    await assert.rejects(verifyWebhook('whsec_', headers, body, { now }), TypeError)
+  })
+})
