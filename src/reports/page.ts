@@ -1,12 +1,17 @@
 import PDFDocument from 'pdfkit'
-import { type Font, latin, type Run, runsOf, type Weight } from './fonts.ts'
+import { type Font, latin, type Run, runsOf, type Weight, writtenIn } from './fonts.ts'
+import { inVisualOrder } from './visual_order.ts'
 
 // A4 in points. Coordinates are of the upper left corner of a text.
 
 export const PAGE = { width: 595.28, height: 841.89, left: 48, right: 547.28, top: 48, bottom: 782, foot: 802 } as const
 
-/** Where features are named, even none, pdfkit does not keep the layout of each word for ever. */
+/** Where features are named, even none, pdfkit lays out a text as a whole, and does not keep each word’s layout for ever. */
 const NOT_KEPT = { features: [] }
+
+/** Letters that stand one behind the other, from left to right: pdfkit may lay them out word by word. */
+const isSimple = ({ text, level }: Run) => level === 0 && !/[^\0-\u04FF\u1E00-\u20FF]/.test(text)
+const shaped = (run: Run) => (isSimple(run) ? run.text : writtenIn(run))
 
 export type Ink = 'black' | 'grey' | 'accent'
 const COLOURS: Record<Ink, string> = { black: '#1b1f24', grey: '#6a737d', accent: '#0b5c8a' }
@@ -35,17 +40,19 @@ export function createPaper(info: { readonly Title: string }) {
   async function text(content: string, x: number, y: number, style: TextStyle = {}): Promise<void> {
     const { size = 8, weight = 'regular', ink = 'black', align = 'left', width } = style
     doc.fontSize(size)
-    const runs = fitted(await runsOf(content, weight), width, { text: '…', font: await latin(weight) })
+    const ellipsis = { text: '…', level: 0, font: await latin(weight) }
+    const runs = inVisualOrder(fitted(await runsOf(content, weight), width, ellipsis))
     const widthIn = style.number ? widthOfNumber : widthOf
     const whole = runs.reduce((sum, run) => sum + widthIn(run), 0)
-    const options = { lineBreak: false, baseline: 'alphabetic', ...(style.number ? NOT_KEPT : {}) } as const
+    const options = { lineBreak: false, baseline: 'alphabetic' } as const
     let at = align === 'right' ? x - whole : x
     doc.fillColor(COLOURS[ink]).strokeColor(COLOURS[ink])
     for (const run of runs) {
       use(run.font)
       doc.lineWidth(size / 36)
       // Fonts of one page have different heights above the line: y is where the Latin one would be.
-      doc.text(run.text, at, y + size, { ...options, fill: true, stroke: run.font.thin })
+      const whole = style.number || !isSimple(run) ? NOT_KEPT : {}
+      doc.text(shaped(run), at, y + size, { ...options, ...whole, fill: true, stroke: run.font.thin })
       at += widthIn(run)
     }
   }
@@ -64,9 +71,9 @@ export function createPaper(info: { readonly Title: string }) {
     return [...content].reduce((sum, character) => sum + doc.widthOfString(character), 0)
   }
 
-  function widthOf({ text: content, font }: Run): number {
-    use(font)
-    return doc.widthOfString(content)
+  function widthOf(run: Run): number {
+    use(run.font)
+    return doc.widthOfString(shaped(run), isSimple(run) ? {} : NOT_KEPT)
   }
 
   function fitted(runs: Run[], width: number | undefined, ellipsis: Run): Run[] {
@@ -79,7 +86,7 @@ export function createPaper(info: { readonly Title: string }) {
         const characters = [...run.text]
         const room = left - widthOf(ellipsis)
         while (characters.length > 0 && widthOf({ ...run, text: characters.join('') }) > room) characters.pop()
-        return [...fitting, { ...run, text: characters.join('') }, ellipsis]
+        return [...fitting, { ...run, text: characters.join('') }, { ...ellipsis, level: run.level }]
       }
       fitting.push(run)
       left -= needed
