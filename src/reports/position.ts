@@ -1,9 +1,10 @@
 import type { Queryable } from '../database/connection.ts'
-import { type BookId, firstIdAt, type Instant } from '../ledger/id.ts'
+import type { BookId, Instant } from '../ledger/id.ts'
 import type { Currency } from '../money/currency.ts'
 import { formatRate, type Rate } from '../money/rate.ts'
 import { divideHalfEven } from '../money/rounding.ts'
 import { readRates } from '../rates/rates.ts'
+import { totalsBefore } from './totals.ts'
 
 /** What conversions have left in one currency: more than nothing where the house came to hold it, less where it owes it. */
 export type OpenPosition = {
@@ -29,7 +30,7 @@ export type PositionReport = {
   readonly gain: bigint | null
 }
 
-/** Reads the position in one snapshot. `at` is not in the future. */
+/** The position at an instant, for a price that does not grow with the books. `at` is not in the future. */
 export async function readPosition(
   client: Queryable,
   book: BookId,
@@ -87,26 +88,24 @@ function rounded({ numerator, denominator }: Fraction): bigint {
   return divideHalfEven(numerator, denominator)
 }
 
-/** What `exchange` held in each currency at an instant, where it held anything: all that came later is taken off again. */
+/** What `exchange` held in each currency at an instant, where it held anything: from the totals up to then. */
 async function readBalances(
   client: Queryable,
   book: BookId,
   at: Instant,
 ): Promise<(Currency & { readonly balance: bigint })[]> {
-  const { rows } = await client.query<{ code: string; digits: number; balance: bigint }>(
-    `select held.code, held.digits, held.balance
-       from (select c.code, c.digits,
-                    a.balance
-                    - coalesce((select sum(p.amount) from postings p
-                                 where p.book = $1 and p.debit_account = a.id and p.id >= $2), 0)
-                    + coalesce((select sum(p.amount) from postings p
-                                 where p.book = $1 and p.credit_account = a.id and p.id >= $2), 0) as balance
-               from accounts a
-               join currencies c on c.book = a.book and c.code = a.currency
-              where a.book = $1 and a.code = 'exchange') held
-      where held.balance <> 0
-      order by held.code`,
-    [book, firstIdAt((at + 1n) as Instant)],
-  )
-  return rows
+  const [totals = []] = await totalsBefore(client, book, [(at + 1n) as Instant])
+  const balances = new Map<string, bigint>()
+  for (const { currency, debit, credit, amount } of totals) {
+    const moved = (debit === 'exchange' ? amount : 0n) - (credit === 'exchange' ? amount : 0n)
+    balances.set(currency, (balances.get(currency) ?? 0n) + moved)
+  }
+  const { rows } = await client.query<Currency>('select code, digits from currencies where book = $1 order by code', [
+    book,
+  ])
+  return rows.map((currency) => ({ ...currency, balance: balances.get(currency.code) ?? 0n })).filter(isOpen)
+}
+
+function isOpen({ balance }: { readonly balance: bigint }): boolean {
+  return balance !== 0n
 }
