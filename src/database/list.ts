@@ -188,6 +188,8 @@ function keysOf<Row, Item>(
   const within = [`(${scope.where})`, ...bounds]
   const byTerms = orderBy(order, (index) => order[index]?.sql ?? '')
   const behindLast = after === null ? [] : [after]
+  // Rows that are not wanted in the order of an index are taken first: none that leads to it may be walked instead.
+  const source = way === 'inOrder' ? table : `(select ${alias}.* from ${table} where ${all(within)} offset 0) ${alias}`
   const each =
     way === 'inOrder' && others.length > 0
       ? `
@@ -195,14 +197,15 @@ function keysOf<Row, Item>(
          from (select ${alias}.*, row_number() over () as walked
                  from (select ${alias}.* from ${table}
                         where ${all([...within, ...behindLast])}
-                        order by ${byTerms} limit ${most}) ${alias}) ${alias} ${joins}
+                        order by ${byTerms} limit ${most}) ${alias}
+                order by ${byTerms}) ${alias} ${joins}
         where ${all(others)} or ${alias}.walked = ${most}
         order by ${byTerms}
         limit ${limit}`
       : `
        select ${columns.join(', ')}, true as is_found, false as is_end
-         from ${way === 'few' ? `(select ${alias}.* from ${table} where ${all(within)} offset 0) ${alias}` : table} ${joins}
-        where ${all([...(way === 'few' ? [] : within), ...others, ...behindLast])}
+         from ${source} ${joins}
+        where ${all([...(way === 'inOrder' ? within : []), ...others, ...behindLast])}
         order by ${byTerms}
         limit ${limit}`
   if (!scope.perAccount) return each
