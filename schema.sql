@@ -177,7 +177,7 @@ create table events (
   created_at timestamp with time zone not null,
   state jsonb,
   constraint events_pkey PRIMARY KEY (book, txid, id)
-);
+) partition by range (id);
 
 create table failed_attempts (
   key uuid not null,
@@ -498,7 +498,7 @@ create table user_events (
   txid xid8 not null,
   id uuid not null,
   constraint user_events_pkey PRIMARY KEY (book, user_id, txid, id)
-);
+) partition by range (id);
 
 create table users (
   book integer not null,
@@ -757,25 +757,95 @@ UNION ALL
     postings.created_at
    FROM postings;
 
-CREATE OR REPLACE FUNCTION public.forget_events(of_book integer, before timestamp with time zone, most integer)
+CREATE OR REPLACE FUNCTION public.forget_deliveries(of_book integer, before timestamp with time zone, most integer)
  RETURNS bigint
  LANGUAGE sql
  SECURITY DEFINER
- SET search_path TO 'pg_catalog', 'public'
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
 AS $function$
     with oldest as materialized (
-      select e.book, e.txid, e.id, e.object_id, e.created_at from events e
-       where e.book = of_book order by e.txid, e.id limit most
+      select d.book, d.id, d.completed_at from webhook_deliveries d where d.book = of_book order by d.id limit most
     ), old as materialized (
-      select o.* from oldest o where o.created_at < least(before, now() - interval '1 day')
-    ), hidden as (
-      delete from user_events u using old o, viewers_of(o.book, o.object_id) as v (user_id)
-       where u.book = o.book and u.user_id = v.user_id and u.txid = o.txid and u.id = o.id
+      select o.book, o.id from oldest o where o.completed_at < least(before, now() - interval '1 day')
+    ), attempts as (
+      delete from webhook_attempts a using old o where a.book = o.book and a.delivery_id = o.id
     ), gone as (
-      delete from events e using old o where e.book = o.book and e.txid = o.txid and e.id = o.id
-      returning e.id
+      delete from webhook_deliveries d using old o
+       where d.book = o.book and d.id = o.id and d.status <> 'pending'
+      returning d.id
     )
     select count(*) from gone
+  $function$
+;
+CREATE OR REPLACE FUNCTION public.keep_event_partitions(keep_days integer)
+ RETURNS integer
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+ SET lock_timeout TO '500ms'
+AS $function$
+  declare
+    today   constant date := (clock_timestamp() at time zone 'UTC')::date;
+    kept    constant date := today - greatest(keep_days, 1);
+    id_at   constant text := $id$ (lpad(to_hex(extract(epoch from %L::timestamptz)::bigint * 1000), 12, '0') || '70008000000000000000')::uuid $id$;
+    needed  constant text := $needed$
+      select exists (
+        select from public.books k
+         where exists (select from public.%1$I e
+                        where e.book = k.book and e.id < %2$L
+                          and e.txid > coalesce((select b.up_to_txid from public.blocks b where b.book = k.book
+                                                  order by b.number desc limit 1), '0')
+                          and e.type in ('payment.completed', 'payment.declined', 'payment.canceled', 'payment.failed',
+                                         'payment.expired'))
+            or exists (select from public.%1$I e
+                        where e.book = k.book and e.id < %2$L
+                          and e.txid > least(coalesce((select g.txid from public.event_progress g where g.book = k.book), '0'),
+                                             (select w.txid from public.webhook_cursors w where w.book = k.book)))) $needed$;
+    day     date;
+    parent  text;
+    first   uuid;
+    next    uuid;
+    is_needed boolean;
+    changed integer := 0;
+  begin
+    if not pg_try_advisory_xact_lock(hashtext('keep_event_partitions')) then return 0; end if;
+    for day in select today + ahead from generate_series(0, 3) as ahead loop
+      execute 'select' || format(id_at, day::timestamp at time zone 'UTC') into first;
+      execute 'select' || format(id_at, (day + 1)::timestamp at time zone 'UTC') into next;
+      foreach parent in array array['events', 'user_events'] loop
+        continue when to_regclass(format('public.%I', parent || to_char(day, '_YYYYMMDD'))) is not null;
+        begin
+          execute format('create table public.%I (like public.%I including all)', parent || to_char(day, '_YYYYMMDD'), parent);
+          execute format('alter table public.%I attach partition public.%I for values from (%L) to (%L)',
+                         parent, parent || to_char(day, '_YYYYMMDD'), first, next);
+          changed := changed + 1;
+        exception when check_violation or invalid_object_definition then
+          -- Some of that day lie elsewhere already: so will the others.
+          null;
+        end;
+      end loop;
+    end loop;
+
+    execute 'select' || format(id_at, kept::timestamp at time zone 'UTC') into first;
+    for day in select to_date(substr(c.relname, 8), 'YYYYMMDD') as of
+                 from pg_inherits i join pg_class c on c.oid = i.inhrelid
+                where i.inhparent = 'public.events'::regclass and c.relname ~ '^events_\d{8}$'
+                  and to_date(substr(c.relname, 8), 'YYYYMMDD') < kept
+                order by 1 loop
+      execute format(needed, to_char(day, '"events_"YYYYMMDD'), first) into is_needed;
+      exit when is_needed;
+      execute format('drop table public.%I', to_char(day, '"events_"YYYYMMDD'));
+      execute format('drop table if exists public.%I', to_char(day, '"user_events_"YYYYMMDD'));
+      changed := changed + 1;
+    end loop;
+
+    execute format(needed, 'events_other', first) into is_needed;
+    if not is_needed then
+      delete from public.events_other where id < first;
+      delete from public.user_events_other where id < first;
+    end if;
+    return changed;
+  end
   $function$
 ;
 CREATE OR REPLACE FUNCTION public.move_payments(book_of integer, at timestamp with time zone, ids uuid[], events text[], statuses text[], reasons text[], amounts numeric[], fees numeric[])
@@ -884,6 +954,7 @@ grant update (txid, event_id) on webhook_cursors to billing_gateway;
 grant update (status, attempts, tries, due_at, claimed_until, completed_at) on webhook_deliveries to billing_gateway;
 grant update (url, description, events, secret, previous_secret, previous_until, status, disabled_reason, disabled_at, failing, updated_at) on webhooks to billing_gateway;
 
-grant execute on function forget_events(integer,timestamp with time zone,integer) to billing_gateway;
+grant execute on function forget_deliveries(integer,timestamp with time zone,integer) to billing_gateway;
+grant execute on function keep_event_partitions(integer) to billing_gateway;
 grant execute on function move_payments(integer,timestamp with time zone,uuid[],text[],text[],text[],numeric[],numeric[]) to billing_gateway;
 grant execute on function viewers_of(integer,uuid) to billing_gateway;

@@ -48,6 +48,7 @@ export type Config = {
     readonly allowPrivate: boolean
     readonly timeoutMs: number
     readonly retriesMs: readonly number[]
+    readonly logDays: number
   }
   readonly rateLimits: RateLimits
   /** The house's own accounts at banks. */
@@ -105,6 +106,7 @@ export const SETTINGS = {
     fallback: '5,300,1800,7200,18000,36000,86400,86400,23095',
     help: 'seconds from each failed attempt to the next; after the last the webhook is disabled',
   },
+  BGW_WEBHOOK_LOG_DAYS: { fallback: '30', help: 'how long the log keeps a delivery that is over' },
   BGW_PASSWORD_MIN_LENGTH: { fallback: '15', help: 'least length of a password without a second factor, 8 to 64' },
   BGW_STEP_UP_MINUTES: { fallback: '10', help: 'how long a log-in or step-up counts as a fresh proof' },
   BGW_LOGIN_NOTICE: { fallback: 'always', help: 'log-ins told by mail: always, new_address or never' },
@@ -181,6 +183,7 @@ export function readConfig(environment: Environment): Config {
       allowPrivate: oneOf(environment, 'BGW_WEBHOOK_ALLOW_PRIVATE', ['true', 'false']) === 'true',
       timeoutMs: wholeNumber(environment, 'BGW_WEBHOOK_TIMEOUT', 1, 120) * 1_000,
       retriesMs: secondsList(environment, 'BGW_WEBHOOK_RETRIES'),
+      logDays: wholeNumber(environment, 'BGW_WEBHOOK_LOG_DAYS', 1, 3_650),
     },
     rateLimits: rateLimits(environment),
     wireAccounts: wireAccounts(environment, currencies),

@@ -28,6 +28,7 @@ import { createSealer } from './seal/sealer.ts'
 import { addressRules } from './webhooks/address.ts'
 import { createCourier } from './webhooks/courier.ts'
 import { createDispatch } from './webhooks/dispatch.ts'
+import { createForgetting } from './webhooks/forget.ts'
 import { createSender } from './webhooks/send.ts'
 
 /** Everything that the API stands on, wired by hand. `publicUrl` is asked when a mail is written. */
@@ -66,14 +67,14 @@ export async function createGateway(connection: Connection, config: Config, publ
   const sealer = createSealer({ pool: sealing, key: sealKey, log })
   const keySweeper = createKeySweeper(pool, log)
   const jobs = await runJobs({ pool, sendMail, publicUrl, log })
-  const { webhookRules, courier } = createWebhooks(config, { pool, events, secretBox, log })
+  const { webhookRules, courier, forgetting } = createWebhooks(config, { pool, events, secretBox, log })
   const totals = createTotalsKeeper({ pool, log })
 
   /** Finishes what was accepted, then lets go of everything, in reverse. */
   async function stop(): Promise<void> {
     await Promise.all([poster, initiator, whole].map((each) => each.drain()))
     await Promise.all([submitter, expiry].map((each) => each.stop()))
-    await courier.stop()
+    await Promise.all([courier, forgetting].map((each) => each.stop()))
     await worker.stop()
     watch.stop()
     await Promise.all([sessions, totals, keySweeper].map((each) => each.stop()))
@@ -130,12 +131,13 @@ type WebhookParts = {
 }
 
 function createWebhooks({ webhooks }: Config, { pool, events, secretBox, log }: WebhookParts) {
-  const { allowPrivate, timeoutMs, retriesMs } = webhooks
+  const { allowPrivate, timeoutMs, retriesMs, logDays } = webhooks
   const webhookRules = addressRules(allowPrivate)
   const send = createSender({ rules: webhookRules, timeoutMs })
   const dispatch = createDispatch(events.pool, presentEvent)
   const courier = createCourier({ pool, secretBox, send, retriesMs, timeoutMs, dispatch, log })
-  return { webhookRules, courier }
+  const forgetting = createForgetting({ pool, keepDays: logDays, log })
+  return { webhookRules, courier, forgetting }
 }
 
 /** Two batches under way, one that is only stored, one that is all or none, a worker's, and three for what they look up. */

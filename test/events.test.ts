@@ -4,7 +4,7 @@ import type { BookEvent } from '../src/events/read.ts'
 import type { BookId } from '../src/ledger/id.ts'
 import { aClient } from './harness/client.ts'
 import { aGateway, anOperator, aUser, type TestGateway, type TestUser, until } from './harness/gateway.ts'
-import { assertProblem, everyPage, noneHeldBack, rowsOf, transfer } from './harness/paying.ts'
+import { assertProblem, everyPage, noneHeldBack, transfer } from './harness/paying.ts'
 
 let first: TestGateway
 let ada: TestUser
@@ -61,25 +61,6 @@ async function eventsOf(user: TestUser, count: number, query = ''): Promise<any[
     return events.length >= count && events
   })
 }
-
-describe('events that are older than they are kept', () => {
-  it('go, the oldest first, and never those of the last day', async () => {
-    const gateway = await aGateway()
-    const user = await aUser(gateway)
-    const all = await eventsOf(user, 4)
-    const forget = async (before: string) => (await rowsOf(gateway, `select forget_events(1, ${before}, 3)`))[0]
-    assert.deepEqual(await forget('now()'), { forget_events: 0n })
-    await rowsOf(
-      gateway,
-      `update events set created_at = created_at - interval '40 days'
-        where (txid, id) in (select txid, id from events where book = 1 order by txid, id limit 2)`,
-    )
-    assert.deepEqual(await forget(`now() - interval '30 days'`), { forget_events: 2n })
-    assert.deepEqual(await everyPage(user, '/v1/events?sort=position'), all.slice(2))
-    const [{ count }] = await rowsOf(gateway, 'select count(*)::int from user_events')
-    assert.equal(count, 2)
-  })
-})
 
 describe('the list of events', () => {
   it('tells a payment to both sides as it was at each event, and to nobody else', async () => {

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { before, describe, it } from 'node:test'
 import { readConfig } from '../src/config.ts'
 import { parseInstant } from '../src/database/instant.ts'
+import { decodeId } from '../src/ledger/typeid.ts'
 import {
   aGateway,
   anOperator,
@@ -365,6 +366,39 @@ describe('a ping', () => {
     assert.equal((await user.post(`${path}/deliveries/${body.id}/redeliver`)).status, 202)
     await until(async () => (await user.get(`${path}/deliveries/${body.id}`)).body.status === 'succeeded')
     assert.equal(receiver.received[1]?.text, message.text)
+  })
+})
+
+describe('the log of deliveries', () => {
+  it('forgets what was over longer ago than it is kept, with its attempts, and nothing that is still to be sent', async () => {
+    const { user, receiver, path } = await aSubscriber()
+    await payOneself(user)
+    await untilReceived(receiver, 2)
+    const [oldest, younger] = await until(async () => {
+      const all = await deliveriesOf(user, path, '&status=succeeded')
+      return all.length === 2 && all
+    })
+    await rowsOf(
+      gateway,
+      `update webhook_deliveries set completed_at = completed_at - interval '31 days'
+        where event_id = (select min(event_id::text)::uuid from webhook_deliveries where webhook_id = $1)`,
+      [decodeId('whk', path.slice('/v1/webhooks/'.length))],
+    )
+    const forget = async () => {
+      const { rows } = await gateway.inside.pool.query(
+        `select forget_deliveries(1, now() - interval '30 days', 1000) as gone`,
+      )
+      return rows[0].gone
+    }
+    assert.equal(await forget(), 1n)
+    assert.equal(await forget(), 0n)
+    const { rows } = await gateway.inside.pool.query(
+      `select forget_deliveries(1, now() + interval '1 day', 1000) as gone`,
+    )
+    assert.equal(rows[0].gone, 0n, 'nothing of the last day goes')
+    const left = await deliveriesOf(user, path)
+    assert.equal(left.length, 1)
+    assert.ok([oldest.id, younger.id].includes(left[0].id))
   })
 })
 

@@ -17,9 +17,10 @@ const HEADER = `-- The whole schema, as the migrations in src/database/migration
 
 /** Each section in the order of the dump: a query with one column \`line\`, of what is to be printed. */
 const SECTIONS = [
-  // Tables, with the constraints that concern them alone.
-  `select format(E'create table %I (\\n%s\\n)%s;\\n', c.relname,
+  // Tables, with the constraints that concern them alone. Those of single days come and go: what they are parts of stays.
+  `select format(E'create table %I (\\n%s\\n)%s%s;\\n', c.relname,
                  concat_ws(E',\\n', cols.lines, own.lines),
+                 ' partition by ' || lower(pg_get_partkeydef(c.oid)),
                  ' with (' || array_to_string(c.reloptions, ', ') || ')') as line
      from pg_class c
      cross join lateral (
@@ -38,19 +39,19 @@ const SECTIONS = [
                          order by array_position('{p,u,x,c}', k.contype::text), k.conname collate "C") as lines
          from pg_constraint k
         where k.conrelid = c.oid and k.contype in ('p', 'u', 'x', 'c')) own
-    where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p')
+    where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p') and not c.relispartition
     order by c.relname collate "C"`,
   // Foreign keys.
   `select format('alter table %I add constraint %I %s;', c.relname, k.conname, pg_get_constraintdef(k.oid)) as line
      from pg_constraint k
      join pg_class c on c.oid = k.conrelid
-    where c.relnamespace = 'public'::regnamespace and k.contype = 'f'
+    where c.relnamespace = 'public'::regnamespace and k.contype = 'f' and not c.relispartition
     order by c.relname collate "C", k.conname collate "C"`,
   // Indexes, but for those that a constraint brings along.
   `select pg_get_indexdef(i.indexrelid) || ';' as line
      from pg_index i
      join pg_class c on c.oid = i.indexrelid
-    where c.relnamespace = 'public'::regnamespace
+    where c.relnamespace = 'public'::regnamespace and not c.relispartition
       and not exists (select from pg_constraint k where k.conindid = i.indexrelid and k.contype in ('p', 'u', 'x'))
     order by c.relname collate "C"`,
   `select format(E'create view %I as\\n%s\\n', c.relname, pg_get_viewdef(c.oid, true)) as line

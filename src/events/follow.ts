@@ -2,7 +2,7 @@ import type { Pool } from '../database/connection.ts'
 import type { BookId, UserId } from '../ledger/id.ts'
 import type { Log } from '../log.ts'
 import type { Feed } from './feed.ts'
-import { isAfter, type Position } from './position.ts'
+import { firstIdBehind, isAfter, type Position } from './position.ts'
 import { type BookEvent, EVENT_COLUMNS, type EventRow, positionOf, readEvents, withObjects } from './read.ts'
 import { readProgress } from './viewers.ts'
 
@@ -147,12 +147,12 @@ async function tellUntil(pool: Pool, follower: Follower, after: Position, until:
         from (select u.book, u.txid, u.id
                 from user_events u
                where u.book = $1 and u.user_id = $2
-                 and (u.txid, u.id) > ($3::text::xid8, $4::uuid) and (u.txid, u.id) <= ($5::text::xid8, $6::uuid)
+                 and u.id >= $7 and (u.txid, u.id) > ($3::text::xid8, $4::uuid) and (u.txid, u.id) <= ($5::text::xid8, $6::uuid)
                order by u.book, u.user_id, u.txid, u.id
                limit ${PAGE}) as page
         join events e on e.book = page.book and e.txid = page.txid and e.id = page.id
        order by e.txid, e.id`,
-    values: [book, userId, after.txid.toString(), after.id, end.txid.toString(), end.id],
+    values: [book, userId, after.txid.toString(), after.id, end.txid.toString(), end.id, firstIdBehind(after)],
   })
   for (const event of await withObjects(pool, book, rows)) follower.tell(event)
   if (!(await follower.ready())) throw new Gone()

@@ -20,6 +20,18 @@ export function timeOf({ id }: Position): Instant {
   return instantOf(id)
 }
 
+/**
+ * No event behind the position has a smaller id: what keeps a reading of the feed to the tables of its days. An event of
+ * a younger transaction may carry an earlier time, but not by more than the older one was under way, which is far less
+ * than a day.
+ */
+export function firstIdBehind(position: Position): Id<string> {
+  const day = timeOf(position) - DAY
+  return day < 0n ? FIRST_ID : firstIdAt(day as Instant)
+}
+
+const DAY = 86_400_000_000n
+
 export function isAfter(position: Position, other: Position): boolean {
   return position.txid === other.txid ? position.id > other.id : position.txid > other.txid
 }

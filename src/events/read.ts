@@ -5,7 +5,7 @@ import type { Payment } from '../payments/payment.ts'
 import { readPayments } from '../payments/read.ts'
 import { readWebhooks, type Webhook } from '../webhooks/endpoint.ts'
 import { accountAsOf, paymentAsOf } from './as_of.ts'
-import { behindTransaction, type Position } from './position.ts'
+import { behindTransaction, firstIdBehind, type Position } from './position.ts'
 import { readState } from './write.ts'
 
 /** An event as it is told: its object as it was then, and the users who may see it. */
@@ -49,11 +49,11 @@ export async function readEvents(client: Queryable, book: BookId, after: Positio
     text: `
       select ${EVENT_COLUMNS}
         from events e
-       where e.book = $1 and (e.txid, e.id) > ($2::text::xid8, $3::uuid)
+       where e.book = $1 and (e.txid, e.id) > ($2::text::xid8, $3::uuid) and e.id >= $5
          and e.txid < pg_snapshot_xmin(pg_current_snapshot())
        order by e.book, e.txid, e.id
        limit $4`,
-    values: [book, after.txid.toString(), after.id, limit],
+    values: [book, after.txid.toString(), after.id, limit, firstIdBehind(after)],
   })
   const last = rows.at(-1)
   return {

@@ -1,36 +1,35 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { inTransaction, type Pool, type Queryable } from '../database/connection.ts'
-import { isUnavailable } from '../database/faults.ts'
+import { isRaceLost, isUnavailable } from '../database/faults.ts'
 import type { BookId, EventId, UserId } from '../ledger/id.ts'
 import type { Log } from '../log.ts'
-import { BEGINNING, isAfter, type Position } from './position.ts'
+import { BEGINNING, firstIdBehind, isAfter, type Position } from './position.ts'
 import { positionOf } from './read.ts'
 
 const LOOK_EVERY_MS = 200
 const MOST_AT_ONCE = 2_000
-const FORGET_EVERY_MS = 60_000
-const MOST_FORGOTTEN = 5_000
+const PARTITIONS_EVERY_MS = 600_000
 
 export type ViewersOptions = { readonly pool: Pool; readonly log: Log; readonly keepDays: number }
 
 /**
  * Keeps `user_events`, which every list of a user's events and every resumed stream reads, a moment behind the events
- * themselves, and forgets events that are older than `keepDays`. Any number of nodes may do so at once: each book's
- * place is locked by one of them at a time.
+ * themselves; has the tables of the next days made, and those dropped that are older than `keepDays`. Any number of
+ * nodes may do so at once: each book's place is locked by one of them at a time.
  */
 export function createViewers({ pool, log, keepDays }: ViewersOptions) {
   const stopping = new AbortController()
-  let forgottenAt = performance.now()
+  let partitionsAt = 0
 
   async function work(): Promise<void> {
     while (!stopping.signal.aborted) {
       try {
+        if (partitionsAt === 0 || performance.now() - partitionsAt > PARTITIONS_EVERY_MS) {
+          await keepPartitions()
+          partitionsAt = performance.now()
+        }
         for (const book of await booksBehind(pool)) {
           while (!stopping.signal.aborted && (await keepNext(pool, book)) === MOST_AT_ONCE);
-        }
-        if (performance.now() - forgottenAt > FORGET_EVERY_MS) {
-          await forgetAll()
-          forgottenAt = performance.now()
         }
       } catch (error) {
         if (!isUnavailable(error)) log.error({ err: error }, 'could not keep who may see events')
@@ -39,13 +38,11 @@ export function createViewers({ pool, log, keepDays }: ViewersOptions) {
     }
   }
 
-  async function forgetAll(): Promise<void> {
-    const { rows } = await pool.query<{ book: BookId }>('select book from books')
-    for (const { book } of rows) {
-      for (let gone = MOST_FORGOTTEN; gone === MOST_FORGOTTEN && !stopping.signal.aborted; ) {
-        gone = await forgetEvents(pool, book, keepDays)
-      }
-    }
+  /** Where somebody reads what would be dropped, there is a next time. */
+  async function keepPartitions(): Promise<void> {
+    await pool.query('select keep_event_partitions($1)', [keepDays]).catch((error: unknown) => {
+      if (!isRaceLost(error)) throw error
+    })
   }
 
   const working = work()
@@ -55,15 +52,6 @@ export function createViewers({ pool, log, keepDays }: ViewersOptions) {
     await working
   }
   return { stop }
-}
-
-/** Forgets the oldest events of a book that are older than so many days. Returns how many. */
-async function forgetEvents(pool: Pool, book: BookId, days: number): Promise<number> {
-  const { rows } = await pool.query<{ gone: bigint }>(
-    `select forget_events($1, clock_timestamp() - make_interval(days => $2), $3) as gone`,
-    [book, days, MOST_FORGOTTEN],
-  )
-  return Number(rows[0]?.gone ?? 0)
 }
 
 /** The books that have events whose viewers are not kept yet, and may be. */
@@ -107,7 +95,7 @@ async function readNext(pool: Pool, book: BookId, place: Position): Promise<read
       with next as materialized (
         select e.book, e.txid, e.id, e.type, e.object_id
           from events e
-         where e.book = $1 and (e.txid, e.id) > ($2::text::xid8, $3::uuid)
+         where e.book = $1 and (e.txid, e.id) > ($2::text::xid8, $3::uuid) and e.id >= $5
            and e.txid < pg_snapshot_xmin(pg_current_snapshot())
          order by e.book, e.txid, e.id
          limit $4
@@ -124,7 +112,7 @@ async function readNext(pool: Pool, book: BookId, place: Position): Promise<read
                              join accounts t on t.book = p.book and t.id = p.to_account
                             where p.book = n.book and p.id = n.object_id
                             limit 1) as p on n.type like 'payment.%'`,
-    values: [book, place.txid.toString(), place.id, MOST_AT_ONCE],
+    values: [book, place.txid.toString(), place.id, MOST_AT_ONCE, firstIdBehind(place)],
   })
   return rows
 }
