@@ -19,6 +19,7 @@ import * as operations from '../src/payments/operations.ts'
 import { keepNextTotals } from '../src/reports/keep_totals.ts'
 import { readPosition } from '../src/reports/position.ts'
 import { readFees, readFlows, readTrialBalance, readVolumes } from '../src/reports/reports.ts'
+import { readStatement } from '../src/reports/statement.ts'
 import { deliveries, deliveriesTo } from '../src/webhooks/list.ts'
 import { aDatabase, type TestCluster } from './harness/cluster.ts'
 import { BUSY, BUSY_ACCOUNT, fillBook, INTERNAL, PAYMENTS, timeOf, WEBHOOK } from './harness/full_book.ts'
@@ -51,16 +52,23 @@ type Node = {
   readonly Plans?: readonly Node[]
 }
 
-/** The plans of the statements that `work` runs, each as it went. They answer nothing. */
+type Statement = { readonly text: string; readonly values?: unknown[] }
+
+/** Runs statements for their plans. It answers them where it is to, or with nothing. */
+function explaining(plans: Node[], answers = false): Queryable {
+  const query = async (statement: string | Statement, given?: unknown[]) => {
+    const { text, values } = typeof statement === 'string' ? { text: statement, values: given } : statement
+    const { rows } = await pool.query(`explain (analyze, buffers, timing off, format json) ${text}`, values)
+    plans.push(rows[0]['QUERY PLAN'][0].Plan)
+    return answers ? pool.query(text, values) : { rows: [] }
+  }
+  return { query } as unknown as Queryable
+}
+
+/** The plans of the statements that `work` runs, each as it went. */
 async function plansOf(work: (client: Queryable) => Promise<unknown>): Promise<Node[]> {
   const plans: Node[] = []
-  const query = async (statement: string | { text: string; values: unknown[] }, values: unknown[]) => {
-    const [text, given] = typeof statement === 'string' ? [statement, values] : [statement.text, statement.values]
-    const { rows } = await pool.query(`explain (analyze, buffers, timing off, format json) ${text}`, given)
-    plans.push(rows[0]['QUERY PLAN'][0].Plan)
-    return { rows: [] }
-  }
-  await work({ query } as unknown as Queryable)
+  await work(explaining(plans))
   return plans
 }
 
@@ -258,6 +266,21 @@ describe('the books as they were, with a million operations', () => {
     for (const part of [0.01, 0.33, 0.5, 0.99]) {
       assertThrifty(await plansOf((client) => balanceAt(client, BOOK, internal, at(part))), 720, `at ${part}`)
     }
+  })
+
+  it('give a statement in pieces that cost the same from its first line to its last', async () => {
+    const plans: Node[] = []
+    const period = { from: at(0.9), to: at(1) }
+    const account = await stateOf(BUSY_ACCOUNT)
+    const statement = await readStatement(explaining(plans, true), BOOK, account, 'busy', period, at(1))
+    assert.ok(statement)
+    plans.length = 0
+    let lines = 0
+    for await (const piece of statement.lines()) lines += piece.length
+    assert.equal(lines, PAYMENTS / 20)
+    assertThrifty(plans, 2_000, 'a piece of a statement')
+    const costs = plans.map((plan) => blocksOf([plan]))
+    assert.ok(costs.length > 10 && Math.max(...costs) <= 1.5 * (costs[0] ?? 0), costs.join(', '))
   })
 
   it('answer every report from totals, whatever lies between', async () => {
