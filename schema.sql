@@ -874,19 +874,6 @@ AS $function$
   select count(*)::int from moved
 $function$
 ;
-CREATE OR REPLACE FUNCTION public.viewers_of(of_book integer, object uuid)
- RETURNS SETOF uuid
- LANGUAGE sql
- STABLE
-AS $function$
-    select a.user_id from payments p join accounts a on a.book = p.book and a.id in (p.from_account, p.to_account)
-     where p.book = of_book and p.id = object and a.user_id is not null
-    union
-    select a.user_id from accounts a where a.book = of_book and a.id = object and a.user_id is not null
-    union
-    select w.user_id from webhooks w where w.book = of_book and w.id = object
-  $function$
-;
 
 grant usage on schema public to billing_gateway;
 
@@ -957,4 +944,3 @@ grant update (url, description, events, secret, previous_secret, previous_until,
 grant execute on function forget_deliveries(integer,timestamp with time zone,integer) to billing_gateway;
 grant execute on function keep_event_partitions(integer) to billing_gateway;
 grant execute on function move_payments(integer,timestamp with time zone,uuid[],text[],text[],text[],numeric[],numeric[]) to billing_gateway;
-grant execute on function viewers_of(integer,uuid) to billing_gateway;

@@ -127,4 +127,5 @@ do $$
   $$;
 
 drop function forget_events;
+drop function viewers_of;
 select keep_event_partitions(36500);
