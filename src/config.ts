@@ -1,6 +1,7 @@
 import { isIP } from 'node:net'
 import { join, resolve } from 'node:path'
 import type { Connection } from './database/connection.ts'
+import { withPlainTls } from './database/tls.ts'
 import { LOGIN_NOTICES, type LoginNotice } from './identity/notices.ts'
 import { SHORTEST_PASSWORD } from './identity/password_rules.ts'
 import type { Welcome } from './identity/signup.ts'
@@ -12,6 +13,7 @@ import { type Percent, parsePercent } from './money/percent.ts'
 import type { QuoteTerms } from './payments/quotes.ts'
 import { type OwnAccount, parseOwnAccounts } from './rails/wire/own_accounts.ts'
 import type { FeeSettings } from './rules/rules.ts'
+import { SECRET_SETTINGS, withSecretFiles } from './secret_files.ts'
 import { StartError } from './start_error.ts'
 
 export type Config = {
@@ -25,6 +27,8 @@ export type Config = {
   readonly sealKeyFile: string | undefined
   /** An existing PostgreSQL; undefined for the embedded one. */
   readonly database: Connection | undefined
+  /** Where the schema is migrated, as another user; undefined: as the server's own. */
+  readonly migrationDatabase: Connection | undefined
   readonly databaseConnections: number
   readonly logLevel: string
   readonly smtpUrl: string | undefined
@@ -69,6 +73,10 @@ export const SETTINGS = {
   PORT: { fallback: '8080', help: 'port to listen on; 0 for any free one' },
   HOST: { fallback: '127.0.0.1', help: 'address to listen on' },
   DATABASE_URL: { fallback: '', help: 'an existing PostgreSQL 15 or newer; unset: the embedded one' },
+  BGW_MIGRATION_DATABASE_URL: {
+    fallback: '',
+    help: 'the same database as the user that may migrate it, where that of DATABASE_URL may not',
+  },
   BGW_DATA_DIR: { fallback: './data', help: 'folder of the embedded PostgreSQL and the mail files' },
   BGW_SECRET_KEY_FILE: {
     fallback: '',
@@ -81,7 +89,7 @@ export const SETTINGS = {
   BGW_PUBLIC_URL: { fallback: '', help: 'address of this gateway as users reach it, for links in mails' },
   BGW_DATABASE_CONNECTIONS: {
     fallback: '10',
-    help: 'connections for everything but posting, events and sealing, which have 12 more',
+    help: 'connections for everything but posting, events, sealing and jobs, which have 15 more',
   },
   BGW_LOG_LEVEL: { fallback: 'info', help: 'debug, info, warn, error or silent' },
   BGW_SMTP_URL: { fallback: '', help: 'mail server such as smtps://user:password@host; unset: one file a mail' },
@@ -139,11 +147,13 @@ export function settingsHelp(): string {
   const lines = Object.entries(SETTINGS).map(([name, { fallback, help }]) => {
     return `  ${name.padEnd(26)} ${help}${fallback === '' ? '' : ` (default ${fallback})`}`
   })
-  return `Settings, by environment variables only:\n${lines.join('\n')}\n`
+  const files = `${SECRET_SETTINGS.join(', ')}: NAME_FILE names a file that holds it instead.`
+  return `Settings, by environment variables only:\n${lines.join('\n')}\n\n${files}\n`
 }
 
 /** Reads the environment. Throws StartError, naming the variable, where one is unknown or wrong. */
-export function readConfig(environment: Environment): Config {
+export function readConfig(given: Environment): Config {
+  const environment = withSecretFiles(given)
   for (const name of Object.keys(environment)) {
     if (name.startsWith('BGW_') && !Object.hasOwn(SETTINGS, name)) {
       throw new StartError(`${name} is no setting; --help lists them all`)
@@ -158,7 +168,8 @@ export function readConfig(environment: Environment): Config {
     dataFolder,
     secretKeyFile: text(environment, 'BGW_SECRET_KEY_FILE') || undefined,
     sealKeyFile: text(environment, 'BGW_SEAL_KEY_FILE') || undefined,
-    database: databaseConnection(url(environment, 'DATABASE_URL', ['postgres:', 'postgresql:'])),
+    database: databaseConnection(environment, 'DATABASE_URL'),
+    migrationDatabase: migrationDatabase(environment),
     databaseConnections: wholeNumber(environment, 'BGW_DATABASE_CONNECTIONS', 3, 1_000),
     logLevel: oneOf(environment, 'BGW_LOG_LEVEL', ['debug', 'info', 'warn', 'error', 'silent']),
     smtpUrl: url(environment, 'BGW_SMTP_URL', ['smtp:', 'smtps:']),
@@ -246,8 +257,20 @@ function origins(environment: Environment, name: Name): Set<string> {
   return new Set(values)
 }
 
-function databaseConnection(connectionString: string | undefined): Connection | undefined {
-  return connectionString === undefined ? undefined : { connectionString }
+function databaseConnection(environment: Environment, name: Name): Connection | undefined {
+  const address = url(environment, name, ['postgres:', 'postgresql:'])
+  if (address === undefined) return undefined
+  const checked = withPlainTls(address)
+  if ('wrong' in checked) throw wrong(name, checked.wrong)
+  return { connectionString: checked.url }
+}
+
+function migrationDatabase(environment: Environment): Connection | undefined {
+  const connection = databaseConnection(environment, 'BGW_MIGRATION_DATABASE_URL')
+  if (connection && !text(environment, 'DATABASE_URL')) {
+    throw wrong('BGW_MIGRATION_DATABASE_URL', 'goes with DATABASE_URL; the embedded PostgreSQL needs neither')
+  }
+  return connection
 }
 
 function percent(environment: Environment, name: Name): Percent {

@@ -1,7 +1,7 @@
 import { createDirectory } from './accounts/directory.ts'
 import { createBooks, ensureMainBook, ensureTechnicalAccounts } from './books/books.ts'
 import type { Config } from './config.ts'
-import { type Connection, createPool, type Pool } from './database/connection.ts'
+import { type Connection, createJobPool, createPool, type Pool } from './database/connection.ts'
 import { openSecretBox, type SecretBox } from './database/secret_box.ts'
 import { createEvents } from './events/events.ts'
 import { createKeySweeper } from './http/idempotency.ts'
@@ -39,6 +39,7 @@ export async function createGateway(connection: Connection, config: Config, publ
   // Batches have connections of their own, so that no list keeps them waiting.
   const posting = createPool(connection, POSTING_CONNECTIONS, 'billing-gateway posting', 'byKey')
   const sealing = createPool(connection, 1, 'billing-gateway sealing', 'byKey')
+  const jobPool = createJobPool(connection, JOB_CONNECTIONS)
   await ensureMainBook(pool, [...config.currencies.values()], NOBODY)
   await ensureTechnicalAccounts(pool)
 
@@ -66,7 +67,7 @@ export async function createGateway(connection: Connection, config: Config, publ
   const sendMail = createMailer({ smtpUrl: config.smtpUrl, from: config.mailFrom, folder: config.mailFolder })
   const sealer = createSealer({ pool: sealing, key: sealKey, log })
   const keySweeper = createKeySweeper(pool, log)
-  const jobs = await runJobs({ pool, sendMail, publicUrl, log })
+  const jobs = await runJobs({ pool, jobPool, sendMail, publicUrl, log })
   const { webhookRules, courier, forgetting } = createWebhooks(config, { pool, events, secretBox, log })
   const totals = createTotalsKeeper({ pool, log })
 
@@ -82,7 +83,7 @@ export async function createGateway(connection: Connection, config: Config, publ
     await jobs.stop()
     await sealer.stop()
     await events.stop()
-    await Promise.all([sealing, posting, pool].map((each) => each.end()))
+    await Promise.all([sealing, jobPool, posting, pool].map((each) => each.end()))
   }
 
   return {
@@ -139,6 +140,9 @@ function createWebhooks({ webhooks }: Config, { pool, events, secretBox, log }: 
   const forgetting = createForgetting({ pool, keepDays: logDays, log })
   return { webhookRules, courier, forgetting }
 }
+
+/** One that listens, and one for each job under way. */
+const JOB_CONNECTIONS = 3
 
 /** Two batches under way, one that is only stored, one that is all or none, a worker's, and three for what they look up. */
 const POSTING_CONNECTIONS = 8

@@ -44,6 +44,7 @@ export async function runTests(
 
 /** The settings of whoever runs the tests are not the settings of what is tested. */
 function withoutSettings(environment: Environment): NodeJS.ProcessEnv {
-  const ours = (name: string) => name.startsWith('BGW_') || ['PORT', 'HOST', 'DATABASE_URL'].includes(name)
+  const ours = (name: string) =>
+    name.startsWith('BGW_') || ['PORT', 'HOST', 'DATABASE_URL', 'DATABASE_URL_FILE'].includes(name)
   return Object.fromEntries(Object.entries(environment).filter(([name]) => !ours(name)))
 }

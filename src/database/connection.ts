@@ -68,6 +68,21 @@ export function createPool(
   name: string,
   plans: keyof typeof PLANS = 'asEver',
 ): Pool {
+  return poolOf(connection, max, name, plans, types)
+}
+
+/** The same for the library that runs jobs, which expects values as the driver reads them: a bigint ends the process. */
+export function createJobPool(connection: Connection, max: number): Pool {
+  return poolOf(connection, max, 'billing-gateway jobs', 'asEver', pg.types)
+}
+
+function poolOf(
+  connection: Connection,
+  max: number,
+  name: string,
+  plans: keyof typeof PLANS,
+  types: pg.CustomTypesConfig,
+): Pool {
   const pool = new pg.Pool({
     ...connection,
     max,

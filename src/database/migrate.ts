@@ -35,7 +35,9 @@ export async function migrate(connection: Connection): Promise<void> {
 
 function explain(cause: unknown): string {
   const error = cause as { code?: string; message?: string }
-  if (error.code === '42501') return `the database user may not do what a migration needs: ${error.message}`
+  if (error.code === '42501') {
+    return `the database user may not do what a migration needs (npm run migrate does it as another): ${error.message}`
+  }
   return `cannot use the database: ${error.message || error.code || String(cause)}`
 }
 

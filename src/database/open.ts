@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Config } from '../config.ts'
 import { StartError } from '../start_error.ts'
-import { type Connection, probe } from './connection.ts'
+import { type Connection, probe, SERVER_ROLE, withOwner } from './connection.ts'
 import { holderOf, lockDataFolder } from './data_folder.ts'
 import { connectionOf, startEmbedded } from './embedded.ts'
 import { migrate } from './migrate.ts'
@@ -18,7 +18,7 @@ const LONGEST_START_MS = 10_000
  */
 export async function openDatabase(config: Config): Promise<OpenDatabase> {
   if (config.database) {
-    await migrate(config.database)
+    await migrate(config.migrationDatabase ?? config.database)
     return { connection: config.database, close: async () => undefined }
   }
   const unlock = lockDataFolder(config.dataFolder)
@@ -26,6 +26,7 @@ export async function openDatabase(config: Config): Promise<OpenDatabase> {
     const embedded = await startEmbedded(config.dataFolder, { durable: true, maxConnections: MAX_CONNECTIONS })
     try {
       await migrate(embedded.connection)
+      await ensureServerLogin(embedded.connection)
     } catch (error) {
       await embedded.stop()
       throw error
@@ -34,7 +35,7 @@ export async function openDatabase(config: Config): Promise<OpenDatabase> {
       await embedded.stop()
       unlock()
     }
-    return { connection: embedded.connection, close }
+    return { connection: asServer(embedded.connection), close }
   } catch (error) {
     unlock()
     throw error
@@ -47,7 +48,24 @@ export async function joinDatabase(config: Config): Promise<OpenDatabase> {
   if (!running) return openDatabase(config)
   const connection = await untilReady(config.dataFolder)
   await migrate(connection)
-  return { connection, close: async () => undefined }
+  return { connection: asServer(connection), close: async () => undefined }
+}
+
+/** Who the gateway is in its own PostgreSQL: no session of it can become the owner. */
+const SERVER_LOGIN = 'billing_server'
+
+function asServer(owner: Connection): Connection {
+  return { ...owner, user: SERVER_LOGIN }
+}
+
+/** Its password is the owner's: who can read the one file may be either. */
+async function ensureServerLogin(owner: Connection): Promise<void> {
+  const password = 'password' in owner ? owner.password : ''
+  await withOwner(owner, async (client) => {
+    const { rowCount } = await client.query('select from pg_roles where rolname = $1', [SERVER_LOGIN])
+    if (rowCount === 0) await client.query(`create role ${SERVER_LOGIN} login in role ${SERVER_ROLE}`)
+    await client.query(`alter role ${SERVER_LOGIN} password ${client.escapeLiteral(password)}`)
+  })
 }
 
 /** A gateway that has just been started is given time to make and start its database. */

@@ -11,7 +11,14 @@ import { HOURS, hadEnoughMails, makeMailToken } from './mail_tokens.ts'
 import { type Notice, noticeMail } from './notices.ts'
 import { findUser, findUserByEmail, type User } from './users.ts'
 
-type Options = { readonly pool: Pool; readonly sendMail: SendMail; readonly publicUrl: () => string; readonly log: Log }
+type Options = {
+  readonly pool: Pool
+  /** For the library itself. */
+  readonly jobPool: Pool
+  readonly sendMail: SendMail
+  readonly publicUrl: () => string
+  readonly log: Log
+}
 
 /** Jobs as they run on this node. `stop` lets those under way end. */
 export type Jobs = { readonly stop: () => Promise<void> }
@@ -60,7 +67,7 @@ export async function runJobs(options: Options): Promise<Jobs> {
 
 async function startRunner(options: Options): Promise<Runner> {
   const runner = await run({
-    pgPool: options.pool,
+    pgPool: options.jobPool,
     concurrency: 2,
     pollInterval: 1_000,
     noHandleSignals: true,

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { it } from 'node:test'
 import { withOwner } from '../../src/database/connection.ts'
 import { aDatabase } from '../harness/cluster.ts'
-import { aGateway, aUser, until } from '../harness/gateway.ts'
+import { aGateway, anEmail, aUser, PASSWORD, until } from '../harness/gateway.ts'
 import { rowsOf } from '../harness/paying.ts'
 
 it('a node whose first look for jobs fails sends mails all the same', async () => {
@@ -19,4 +19,16 @@ it('a node whose first look for jobs fails sends mails all the same', async () =
   })
   const user = await aUser(gateway)
   assert.equal((await user.get('/v1/me')).body.email_confirmed, true)
+})
+
+it('a mail server that is away ends no gateway: the mail is tried again', async () => {
+  const gateway = await aGateway({ BGW_SMTP_URL: 'smtp://127.0.0.1:1' })
+  await gateway.anybody.post('/v1/signup', { email: anEmail(), password: PASSWORD })
+  const failed = `select attempts, last_error from graphile_worker._private_jobs where last_error is not null`
+  const [job] = await until(async () => {
+    const rows = await rowsOf(gateway, failed)
+    return rows.length > 0 && rows
+  })
+  assert.match(job.last_error, /ECONNREFUSED/)
+  assert.equal((await gateway.anybody.get('/health/ready')).status, 200)
 })

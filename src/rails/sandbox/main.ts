@@ -9,6 +9,7 @@ const HELP = `npm run sandbox-rail [-- --port N] [--secret TEXT] [--later SECOND
 
 Plays the rails wire, wallet and crypto_currency for a gateway that was started with
   BGW_SANDBOX_RAIL_URL=http://127.0.0.1:N BGW_SANDBOX_RAIL_SECRET=TEXT npm start
+The secret is read from BGW_SANDBOX_RAIL_SECRET too, where other users of the machine must not see it.
 
 The last two digits of an amount say how it behaves:
 ${Object.entries(BEHAVIORS)
@@ -17,11 +18,11 @@ ${Object.entries(BEHAVIORS)
 Any other is confirmed at once.
 `
 
-await run(async (stopped, _environment, args) => {
+await run(async (stopped, environment, args) => {
   if (args.includes('--help')) return void process.stdout.write(HELP)
   const port = Number(option(args, '--port') ?? '8090')
   const later = Number(option(args, '--later') ?? '5')
-  const secret = option(args, '--secret') ?? 'sandbox'
+  const secret = option(args, '--secret') ?? (environment.BGW_SANDBOX_RAIL_SECRET || 'sandbox')
   if (!Number.isInteger(port) || port < 0 || port > 65_535) throw new StartError('--port must be a port')
   if (!(later >= 0)) throw new StartError('--later must be a number of seconds')
   const say = (line: string) => void process.stdout.write(`${line}\n`)
