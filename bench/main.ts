@@ -17,13 +17,14 @@ import { seed } from './seed.ts'
 import { type Server, startServer } from './server.ts'
 import { measureThroughput, rowsFor, THROUGHPUT } from './throughput.ts'
 import { findPgbench, prepareTpcb, runDriver, runPgbench } from './tpcb.ts'
+import { measureWebSockets } from './websockets.ts'
 
 // Measures the gateway against pgbench's TPC-B on the same PostgreSQL in the same minute, and what it costs to read.
 
 const ACCOUNTS = 100_000
 
 /** Beside the rows of throughput.ts. What takes minutes is measured only where it is asked for. */
-const OTHERS = ['half', 'overload', 'memory', 'reads', 'start'] as const
+const OTHERS = ['half', 'overload', 'memory', 'websockets', 'reads', 'start'] as const
 const ON_DEMAND = ['growth'] as const
 const NAMES: readonly string[] = [...THROUGHPUT.map(({ name }) => name), ...OTHERS, ...ON_DEMAND]
 
@@ -63,6 +64,7 @@ async function measure(server: Server, folder: string, only: string | undefined)
   if (wanted('half')) lines.push(...(await measureHalf(server, payers)))
   if (wanted('overload')) lines.push(...(await measureOverload(server, payers)))
   if (wanted('memory')) lines.push(...(await measureMemory(server, payers, paymentsMade())))
+  if (wanted('websockets')) lines.push(...(await measureWebSockets(server, payers)))
   const payments = await verified(server)
   if (wanted('reads')) lines.push(...(await measureReads(server, payers)))
   if (only === 'growth') lines.push(...(await measureGrowth(server, payers, tpcb)))

@@ -4,7 +4,7 @@ import type { BookId } from '../src/ledger/id.ts'
 import type { Task } from './load.ts'
 import type { Server } from './server.ts'
 
-const MAIN = { id: 1 as BookId, name: 'main' }
+export const MAIN = { id: 1 as BookId, name: 'main' }
 const ACCOUNTS_EACH = 500
 const PASSWORD = 'a password for the bench'
 
@@ -16,7 +16,9 @@ export async function seed(server: Server, count: number): Promise<Task['payers'
   const pool = createPool(server.connection, 4, 'bench')
   try {
     const token = await makeOperator(pool, MAIN, 'bench@example.com', PASSWORD, false, 1)
-    const users = await importUsers(server.port, token, count / ACCOUNTS_EACH)
+    const accounts = Array.from({ length: ACCOUNTS_EACH }, () => ({ currency: 'USD', opening_balance: '1000000.00' }))
+    const emails = Array.from({ length: count / ACCOUNTS_EACH }, (_, index) => `payer-${index}@example.com`)
+    const users = await importUsers(server.port, token, emails, accounts)
     const payers: { token: string; accounts: string[] }[] = []
     for (const { email, accounts } of users) {
       // Only an operator's password and token can be set from outside; from one's own accounts it is a user like any other.
@@ -28,11 +30,9 @@ export async function seed(server: Server, count: number): Promise<Task['payers'
   }
 }
 
-async function importUsers(port: number, token: string, users: number) {
-  const accounts = Array.from({ length: ACCOUNTS_EACH }, () => ({ currency: 'USD', opening_balance: '1000000.00' }))
-  const lines = Array.from({ length: users }, (_, index) =>
-    JSON.stringify({ email: `payer-${index}@example.com`, accounts }),
-  )
+/** Users with accounts of their own, made by an operator. */
+export async function importUsers(port: number, token: string, emails: readonly string[], accounts: readonly object[]) {
+  const lines = emails.map((email) => JSON.stringify({ email, accounts }))
   const response = await fetch(`http://127.0.0.1:${port}/v1/admin/users/import`, {
     method: 'POST',
     headers: { authorization: `Bearer ${token}`, 'content-type': 'application/x-ndjson' },
