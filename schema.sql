@@ -237,6 +237,13 @@ create table initiated (
   constraint initiated_pkey PRIMARY KEY (book, payment_id)
 );
 
+create table limit_turns (
+  book integer not null,
+  user_id uuid not null,
+  taken_at timestamp with time zone not null,
+  constraint limit_turns_pkey PRIMARY KEY (book, user_id)
+) with (fillfactor=50);
+
 create table mail_tokens (
   book integer not null,
   hash bytea not null,
@@ -248,6 +255,29 @@ create table mail_tokens (
   email_change_id uuid,
   constraint mail_tokens_pkey PRIMARY KEY (book, hash),
   constraint mail_tokens_purpose CHECK (((purpose = ANY (ARRAY['confirm_email'::text, 'reset_password'::text])) OR ((purpose = ANY (ARRAY['change_email_old'::text, 'change_email_new'::text])) AND (email_change_id IS NOT NULL))))
+);
+
+create table payment_limits (
+  book integer not null,
+  id uuid not null,
+  per text not null,
+  user_id uuid,
+  account_id uuid,
+  kind text not null,
+  currency text not null,
+  span text not null,
+  count bigint,
+  sum numeric(38,0),
+  made_by uuid,
+  created_at timestamp with time zone not null,
+  updated_at timestamp with time zone not null,
+  constraint payment_limits_pkey PRIMARY KEY (book, id),
+  constraint payment_limits_once UNIQUE NULLS NOT DISTINCT (book, user_id, account_id, per, kind, currency, span),
+  constraint payment_limits_check CHECK ((((per = 'user'::text) AND (account_id IS NULL)) OR ((per = 'account'::text) AND (user_id IS NULL)))),
+  constraint payment_limits_check1 CHECK (((count >= 0) AND (sum >= (0)::numeric))),
+  constraint payment_limits_check2 CHECK (((span <> 'payment'::text) OR (count IS NULL))),
+  constraint payment_limits_kind_check CHECK ((kind = ANY (ARRAY['transfer'::text, 'conversion'::text, 'deposit'::text, 'withdrawal'::text]))),
+  constraint payment_limits_span_check CHECK ((span = ANY (ARRAY['payment'::text, 'day'::text, 'month'::text])))
 );
 
 create table payment_transitions (
@@ -610,6 +640,10 @@ alter table fee_schedules add constraint fee_schedules_book_currency_fkey FOREIG
 alter table fee_schedules add constraint fee_schedules_book_fkey FOREIGN KEY (book) REFERENCES books(book);
 alter table mail_tokens add constraint mail_tokens_book_user_id_fkey FOREIGN KEY (book, user_id) REFERENCES users(book, id);
 alter table mail_tokens add constraint mail_tokens_email_change FOREIGN KEY (book, email_change_id) REFERENCES email_changes(book, id);
+alter table payment_limits add constraint payment_limits_book_account_id_fkey FOREIGN KEY (book, account_id) REFERENCES accounts(book, id);
+alter table payment_limits add constraint payment_limits_book_currency_fkey FOREIGN KEY (book, currency) REFERENCES currencies(book, code);
+alter table payment_limits add constraint payment_limits_book_fkey FOREIGN KEY (book) REFERENCES books(book);
+alter table payment_limits add constraint payment_limits_book_user_id_fkey FOREIGN KEY (book, user_id) REFERENCES users(book, id);
 alter table quotes add constraint quotes_book_fkey FOREIGN KEY (book) REFERENCES books(book);
 alter table quotes add constraint quotes_book_from_currency_fkey FOREIGN KEY (book, from_currency) REFERENCES currencies(book, code);
 alter table quotes add constraint quotes_book_to_currency_fkey FOREIGN KEY (book, to_currency) REFERENCES currencies(book, code);
@@ -639,6 +673,7 @@ CREATE INDEX fee_schedules_by_payment ON public.fee_schedules USING btree (book,
 CREATE INDEX holds_by_expiry ON public.holds USING btree (book, expires_at, payment_id);
 CREATE INDEX idempotency_keys_expired ON public.idempotency_keys USING btree (expires_at) WHERE (expires_at IS NOT NULL);
 CREATE INDEX mail_tokens_by_user ON public.mail_tokens USING btree (book, user_id, purpose, created_at);
+CREATE INDEX payment_limits_by_account ON public.payment_limits USING btree (book, account_id) WHERE (account_id IS NOT NULL);
 CREATE INDEX payments_by_original ON public.payments USING btree (book, refund_of, id) WHERE (refund_of IS NOT NULL);
 CREATE INDEX payments_by_receiver ON public.payments USING btree (book, to_account, id);
 CREATE INDEX payments_by_sender ON public.payments USING btree (book, from_account, id);
@@ -894,8 +929,10 @@ grant insert, select on fee_schedules to billing_gateway;
 grant delete, insert, select on holds to billing_gateway;
 grant delete, insert, select on idempotency_keys to billing_gateway;
 grant delete, insert, select on initiated to billing_gateway;
+grant insert, select on limit_turns to billing_gateway;
 grant insert, select on mail_tokens to billing_gateway;
 grant select on operations to billing_gateway;
+grant delete, insert, select on payment_limits to billing_gateway;
 grant select on payment_transitions to billing_gateway;
 grant insert, select on payments to billing_gateway;
 grant insert, select on posting_totals to billing_gateway;
@@ -926,7 +963,9 @@ grant update (old_confirmed_at, new_confirmed_at, done_at, dropped_at) on email_
 grant update (txid, id) on event_progress to billing_gateway;
 grant update (failures, next_at, forgotten_at) on failed_attempts to billing_gateway;
 grant update (attempt_at) on initiated to billing_gateway;
+grant update (taken_at) on limit_turns to billing_gateway;
 grant update (used_at) on mail_tokens to billing_gateway;
+grant update (count, sum, made_by, updated_at) on payment_limits to billing_gateway;
 grant update (refunded_amount, rail_reference, updated_at) on payments to billing_gateway;
 grant update (used_by) on quotes to billing_gateway;
 grant update (state, attempts, attempt_at, last_error, confirmed_as) on rail_instructions to billing_gateway;

@@ -57,7 +57,7 @@ export async function createGateway(connection: Connection, config: Config, publ
     watch.tell(finals)
     events.feed.wake()
   }
-  const worker = createWorker({ pool: posting, directory, log, tell })
+  const worker = createWorker({ pool: posting, directory, rules, log, tell })
   const expiry = createExpiry({ pool: posting, directory, log, tell })
   const sessions = createSessions(pool, books, log, directory.forgetUser)
   const limiter = createLimiter(pool, log)

@@ -40,6 +40,7 @@ const WITH_KEY = new Set([
   'createRate',
   'importRates',
   'createFeeSchedule',
+  'setLimit',
 ])
 
 describe('bad input', () => {

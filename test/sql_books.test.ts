@@ -17,7 +17,7 @@ const TABLES = [
   ...['blocks', 'seal_keys'],
   'rail_instructions',
   'suspense_items',
-  ...['fee_schedules', 'rule_versions'],
+  ...['fee_schedules', 'rule_versions', 'payment_limits', 'limit_turns'],
 ]
 
 /** Statements that name no book, by file and their beginning, each with why it may. */

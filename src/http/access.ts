@@ -69,6 +69,7 @@ export const ACCESS = {
 
   listAccounts: ACCOUNTS,
   findRecipients: ACCOUNTS,
+  getLimits: ACCOUNTS,
   getAccount: ACCOUNTS_OF_ANY_BOOK,
   getBalance: ACCOUNTS_OF_ANY_BOOK,
   // It shows payments.
@@ -120,6 +121,7 @@ export const ACCESS = {
   listEventsOfBook: SEE,
   listRatesOfBook: SEE,
   listFeeSchedules: SEE,
+  listLimitsOfBook: SEE,
   listSuspense: SEE,
   listCurrencies: SEE,
   listBankFiles: SEE,
@@ -141,6 +143,8 @@ export const ACCESS = {
   resolveSuspense: OPERATE,
   createRate: OPERATE,
   createFeeSchedule: OPERATE,
+  setLimit: OPERATE,
+  removeLimit: OPERATE,
   importRates: OPERATE,
   uploadBankStatement: OPERATE,
   createBook: { scope: 'admin', allBooks: true },

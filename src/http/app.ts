@@ -19,6 +19,7 @@ import { accountRoutes } from './routes/accounts.ts'
 import { adminRoutes } from './routes/admin.ts'
 import { adminCurrencyRoutes } from './routes/admin_currencies.ts'
 import { adminFeeRoutes } from './routes/admin_fees.ts'
+import { adminLimitRoutes } from './routes/admin_limits.ts'
 import { adminRailRoutes } from './routes/admin_rails.ts'
 import { adminRateRoutes, rateImportRoutes } from './routes/admin_rates.ts'
 import { wireListRoutes, wireUploadRoutes } from './routes/admin_wire.ts'
@@ -28,6 +29,7 @@ import { eventRoutes } from './routes/events.ts'
 import { healthRoutes } from './routes/health.ts'
 import { identityRoutes } from './routes/identity.ts'
 import { importRoutes } from './routes/import.ts'
+import { limitRoutes } from './routes/limits.ts'
 import { meRoutes } from './routes/me.ts'
 import { operationRoutes } from './routes/operations.ts'
 import { ownUserRoutes } from './routes/own_user.ts'
@@ -131,6 +133,8 @@ export async function createApp(gateway: Gateway): Promise<App> {
     rateRoutes(routes, gateway)
     adminRateRoutes(routes, gateway)
     adminFeeRoutes(routes, gateway)
+    adminLimitRoutes(routes, gateway)
+    limitRoutes(routes, gateway)
     reportRoutes(routes, gateway)
     positionRoutes(routes, gateway)
     wireListRoutes(routes, gateway)

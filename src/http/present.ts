@@ -3,7 +3,7 @@ import type { AuditLine } from '../audit/list.ts'
 import { encodePosition } from '../events/position.ts'
 import type { BookEvent, Subject } from '../events/read.ts'
 import type { ListedUser } from '../identity/list.ts'
-import type { AccountId, FeeScheduleId, Id, PaymentId, RateId, UserId } from '../ledger/id.ts'
+import type { AccountId, FeeScheduleId, Id, LimitId, PaymentId, RateId, UserId } from '../ledger/id.ts'
 import { netAmount } from '../ledger/payment.ts'
 import { encodeId } from '../ledger/typeid.ts'
 import { formatAmount } from '../money/amount.ts'
@@ -130,6 +130,7 @@ export function presentAuditLine(line: AuditLine) {
 function presentObject(action: string, id: Id<string>): string {
   if (action.startsWith('account.')) return encodeId('acc', id as AccountId)
   if (action.startsWith('fee_schedule.')) return encodeId('fee', id as FeeScheduleId)
+  if (action.startsWith('limit.')) return encodeId('lim', id as LimitId)
   if (action.startsWith('rate.')) return encodeId('rat', id as RateId)
   if (action.startsWith('user.')) return encodeId('usr', id as UserId)
   return encodeId('pay', id as PaymentId)

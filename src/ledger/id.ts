@@ -19,6 +19,7 @@ export type BankFileId = Id<'bank_file'>
 export type BankEntryId = Id<'bank_entry'>
 export type SuspenseId = Id<'suspense'>
 export type FeeScheduleId = Id<'fee_schedule'>
+export type LimitId = Id<'limit'>
 
 /** A book's number; its name stands in the table `books`. */
 export type BookId = number & { readonly idOf: 'book' }

@@ -1,4 +1,5 @@
 import type { AccountId, PaymentId, QuoteId } from './id.ts'
+import type { MeterId } from './meters.ts'
 
 export const PAYMENT_KINDS = [
   'transfer',
@@ -53,6 +54,8 @@ export type Order = {
   /** Where the fee goes: `internal` in the order's currency. */
   readonly feeAccount: AccountId
   readonly terms: Terms
+  /** The limits that it counts against, where there are any. */
+  readonly meters?: readonly MeterId[]
   /** Whether it also posts in a currency that is closed, as what pays out of it, gives back or puts right does. */
   readonly inClosed: boolean
 }

@@ -1,6 +1,7 @@
 import type { Account } from './account.ts'
 import { available, isTechnical } from './account.ts'
 import type { AccountId, Instant, PaymentId, QuoteId } from './id.ts'
+import { createMeters, type Meter, type MeterId } from './meters.ts'
 import { type DeclineReason, type Exchange, netAmount, type Order, totalAmount } from './payment.ts'
 import { capturedFee, type Refundable, type RefundShares, refundShares } from './shares.ts'
 import { createTally, type Posting, type Tally } from './tally.ts'
@@ -23,6 +24,8 @@ export type Context = {
   readonly quotes: ReadonlyMap<QuoteId, QuoteState>
   /** The currencies of the book that are closed. */
   readonly closed: ReadonlySet<string>
+  /** What orders name that count against limits. */
+  readonly meters?: ReadonlyMap<MeterId, Meter>
   readonly at: Instant
 }
 
@@ -45,6 +48,7 @@ export const MAX_BALANCE = 10n ** 36n
  */
 export function post(orders: readonly Order[], context: Context): Posted {
   const tally = createTally(context.accounts)
+  const limits = createMeters(context.meters)
   const refunded = new Map<PaymentId, bigint>()
   const usedQuotes = new Map<QuoteId, number>()
 
@@ -76,6 +80,7 @@ export function post(orders: readonly Order[], context: Context): Posted {
       toCurrency: order.currency,
       closed: false,
       own: fits ? undefined : 'refund_exceeds_payment',
+      within: true,
       loses,
       gains: netAmount(priced) + shares.fee,
     })
@@ -95,11 +100,13 @@ export function post(orders: readonly Order[], context: Context): Posted {
       toCurrency: exchange?.toCurrency ?? order.currency,
       closed: !order.inClosed && namesClosed(order, exchange),
       own: terms.type === 'exchange' && !quoteIsGood(terms.quote) ? 'quote_expired' : undefined,
+      within: limits.allow(order),
       loses: totalAmount(order),
       gains: exchange?.toAmount ?? netAmount(order),
     })
     if (reason) return { status: 'declined', reason }
     // From here the payment must post, or be held.
+    limits.count(order)
     if (terms.type === 'hold') {
       tally.hold(order.from, totalAmount(order))
       return { status: 'pending' }
@@ -175,6 +182,8 @@ type Asked = {
   readonly closed: boolean
   /** What its own terms have against it. */
   readonly own: DeclineReason | undefined
+  /** Whether it is within the limits that it counts against. */
+  readonly within: boolean
   readonly loses: bigint
   readonly gains: bigint
 }
@@ -189,7 +198,7 @@ function refuse(tally: Tally, order: Order, asked: Asked): DeclineReason | undef
   const to = tally.current(order.to)
   if (from.currency !== asked.fromCurrency || to.currency !== asked.toCurrency) return 'currency_mismatch'
   if (asked.own) return asked.own
-  if (!isTechnical(to) && to.balance + asked.gains > MAX_BALANCE) return 'limit_exceeded'
+  if (!asked.within || (!isTechnical(to) && to.balance + asked.gains > MAX_BALANCE)) return 'limit_exceeded'
   if (!isTechnical(from) && available(from) < asked.loses) return 'insufficient_funds'
   return undefined
 }

@@ -7,6 +7,7 @@ import type {
   EventId,
   FeeScheduleId,
   Id,
+  LimitId,
   PaymentId,
   PostingId,
   QuoteId,
@@ -27,6 +28,7 @@ type Kinds = {
   dlv: DeliveryId
   evt: EventId
   fee: FeeScheduleId
+  lim: LimitId
   pay: PaymentId
   pst: PostingId
   qte: QuoteId

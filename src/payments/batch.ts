@@ -5,7 +5,7 @@ import { formatInstant } from '../database/instant.ts'
 import { type NewEvent, writeEvents } from '../events/write.ts'
 import type { BookId, Instant, PaymentId, QuoteId } from '../ledger/id.ts'
 import type { DeclineReason } from '../ledger/payment.ts'
-import { type Context, type Outcome, type Posted, post } from '../ledger/post.ts'
+import { type Outcome, type Posted, post } from '../ledger/post.ts'
 import { type RuleKeeper, readRulesMoment } from '../rules/rules.ts'
 import { lockContext, toOrder } from './context.ts'
 import { priceRequests } from './fees.ts'
@@ -15,6 +15,7 @@ import { type NewInstruction, writeInstructions } from './instructions.ts'
 import { addToTechnicalAccounts, type PaymentPosting, writeMovements } from './movements.ts'
 import { type Payment, type PaymentRequest, type PricedRequest, paymentOf } from './payment.ts'
 import { SomeDeclined } from './refusals.ts'
+import { lockRuled, postRuled } from './ruled.ts'
 
 /**
  * Gives the payments of a batch their ids and the time that these carry; a batch that is tried again keeps both, so that
@@ -54,7 +55,8 @@ export async function postRequests(
 ): Promise<readonly Payment[]> {
   const context = await lockContext(client, book, requests)
   const minted = mintAt(context.at, mintOnce(requests.length))
-  const { payments, done } = writePosted(client, book, requests, context.at, postPriced(requests, context), minted)
+  const posted = post(requests.map(toOrder), context)
+  const { payments, done } = writePosted(client, book, requests, context.at, posted, minted)
   await done
   return payments
 }
@@ -65,12 +67,12 @@ export async function postRequests(
  */
 export function beginPosting(rules: RuleKeeper): BeginWrite {
   return async (client, book, requests) => {
-    const context = await lockContext(client, book, requests)
-    const known = await rules.at(client, book, context)
+    const ruled = await lockRuled(client, rules, book, requests)
+    const { at } = ruled.context
     return (fresh, mint) => {
-      const minted = mintAt(context.at, mint)
-      const priced = priceRequests(fresh, known, minted.at)
-      return writePosted(client, book, priced, context.at, postPriced(priced, context), minted)
+      const minted = mintAt(at, mint)
+      const priced = priceRequests(fresh, ruled.rules, minted.at)
+      return writePosted(client, book, priced, at, postRuled(priced, ruled), minted)
     }
   }
 }
@@ -78,25 +80,21 @@ export function beginPosting(rules: RuleKeeper): BeginWrite {
 /** The same, but all or none: throws SomeDeclined, before anything is written, where a rule refuses one of them. */
 export function beginPostingAll(rules: RuleKeeper): BeginWrite {
   return async (client, book, requests) => {
-    const context = await lockContext(client, book, requests)
-    const known = await rules.at(client, book, context)
+    const ruled = await lockRuled(client, rules, book, requests)
+    const { at } = ruled.context
     return (fresh, mint) => {
-      const minted = mintAt(context.at, mint)
-      const priced = priceRequests(fresh, known, minted.at)
-      const posted = postPriced(priced, context)
+      const minted = mintAt(at, mint)
+      const priced = priceRequests(fresh, ruled.rules, minted.at)
+      const posted = postRuled(priced, ruled)
       const declined = new Map<PaymentRequest, DeclineReason>()
       for (const [index, request] of fresh.entries()) {
         const outcome = posted.outcomes[index]
         if (outcome?.status === 'declined') declined.set(request, outcome.reason)
       }
       if (declined.size > 0) throw new SomeDeclined(declined)
-      return writePosted(client, book, priced, context.at, posted, minted)
+      return writePosted(client, book, priced, at, posted, minted)
     }
   }
-}
-
-function postPriced(requests: readonly PricedRequest[], context: Context): Posted {
-  return post(requests.map(toOrder), context)
 }
 
 function writePosted(

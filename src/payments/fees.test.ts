@@ -7,6 +7,7 @@ import { netAmount } from '../ledger/payment.ts'
 import { MAX_UNITS } from '../money/amount.ts'
 import type { Percent } from '../money/percent.ts'
 import type { Tariff } from '../money/tariff.ts'
+import { NO_LIMITS } from '../rules/payment_limits.ts'
 import type { Rules } from '../rules/rules.ts'
 import { priceRequest, priceRequests } from './fees.ts'
 import { type PaymentRequest, PLAIN } from './payment.ts'
@@ -50,7 +51,7 @@ function rulesWith(...scheduled: readonly Scheduled[]): Rules {
   for (const [what, since, tariff] of newestFirst) {
     schedules.set(what, [...(schedules.get(what) ?? []), { since: since as Instant, tariff }])
   }
-  return { transferPercent: TWO, schedules }
+  return { transferPercent: TWO, schedules, limits: NO_LIMITS }
 }
 
 const fixed = (units: bigint): Tariff => ({

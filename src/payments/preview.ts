@@ -7,10 +7,11 @@ import type { AccountId, BookId, QuoteId } from '../ledger/id.ts'
 import type { DeclineReason } from '../ledger/payment.ts'
 import { post, type QuoteState } from '../ledger/post.ts'
 import { type RuleKeeper, readRulesMoment } from '../rules/rules.ts'
-import { toOrder } from './context.ts'
 import { priceRequest } from './fees.ts'
+import { readMetering } from './metering.ts'
 import type { PaymentRequest, PricedRequest } from './payment.ts'
 import { readQuote } from './quotes.ts'
+import { meteredOrder } from './ruled.ts'
 
 /** What would become of a request: its price, and why it would be declined, or null. */
 export type Preview = { readonly priced: PricedRequest; readonly reason: DeclineReason | null }
@@ -28,8 +29,11 @@ export async function previewRequest(client: Queryable, rules: RuleKeeper, reque
   const closed = await readClosedCurrencies(client, book)
   const moment = await readRulesMoment(client, book)
   const { at } = moment
-  const priced = priceRequest(request, await rules.at(client, book, moment), at)
-  const [outcome] = post([toOrder(priced)], { accounts, quotes, originals: new Map(), closed, at }).outcomes
+  const known = await rules.at(client, book, moment)
+  const priced = priceRequest(request, known, at)
+  const { meters, of } = await readMetering(client, book, known.limits, [request], { at, toPost: false })
+  const context = { accounts, quotes, originals: new Map(), closed, meters, at }
+  const [outcome] = post([meteredOrder(priced, of(priced))], context).outcomes
   return { priced, reason: outcome?.status === 'declined' ? outcome.reason : null }
 }
 

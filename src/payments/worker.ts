@@ -5,14 +5,15 @@ import { type Client, inTransaction, type Pool, together } from '../database/con
 import { isRaceLost, isUnavailable } from '../database/faults.ts'
 import { formatInstant } from '../database/instant.ts'
 import { writeEvents } from '../events/write.ts'
-import type { BookId, PaymentId } from '../ledger/id.ts'
-import { type Outcome, post } from '../ledger/post.ts'
+import { type BookId, instantOf, type PaymentId } from '../ledger/id.ts'
+import type { Outcome } from '../ledger/post.ts'
 import type { Log } from '../log.ts'
+import type { RuleKeeper } from '../rules/rules.ts'
 import { postingsOf, usedBy } from './batch.ts'
-import { lockContext, toOrder } from './context.ts'
 import { writeHolds } from './holds.ts'
 import { type Move, movePayments } from './move.ts'
 import { addToTechnicalAccounts, writeMovements } from './movements.ts'
+import { lockRuled, postRuled } from './ruled.ts'
 import { requestsOf, STORED_COLUMNS, type StoredRow } from './stored_request.ts'
 
 /** Posts the payments that are `initiated`, on any number of nodes at once. */
@@ -23,7 +24,13 @@ export type Worker = {
   readonly stop: () => Promise<void>
 }
 
-type Options = { readonly pool: Pool; readonly directory: Directory; readonly log: Log; readonly tell: Tell }
+type Options = {
+  readonly pool: Pool
+  readonly directory: Directory
+  readonly rules: RuleKeeper
+  readonly log: Log
+  readonly tell: Tell
+}
 type Tell = (finals: Iterable<PaymentId>) => void
 
 type Claimed = StoredRow & { expires_at: string | null }
@@ -67,37 +74,32 @@ export function createWorker(options: Options): Worker {
 }
 
 /** One round over the books that have work. Returns how many payments were settled. */
-async function postEverything({ pool, directory, log, tell }: Options): Promise<number> {
-  const { rows: books } = await pool.query<{ book: BookId }>(
+async function postEverything(options: Options): Promise<number> {
+  const { rows: books } = await options.pool.query<{ book: BookId }>(
     'select b.book from books b where exists (select from initiated i where i.book = b.book)',
   )
   let total = 0
   for (const { book } of books) {
-    const settledIds = await postClaimed(pool, directory, log, book, LARGEST_BATCH)
-    tell(settledIds)
+    const settledIds = await postClaimed(options, book, LARGEST_BATCH)
+    options.tell(settledIds)
     total += settledIds.length
   }
   return total
 }
 
-async function postClaimed(
-  pool: Pool,
-  directory: Directory,
-  log: Log,
-  book: BookId,
-  most: number,
-): Promise<PaymentId[]> {
+async function postClaimed(options: Options, book: BookId, most: number): Promise<PaymentId[]> {
+  const { pool, log } = options
   let claimed: readonly Claimed[] = []
   try {
     return await inTransaction(pool, async (client) => {
       claimed = await claim(client, book, most)
-      if (claimed.length > 0) await postBatch(client, directory, book, claimed)
+      if (claimed.length > 0) await postBatch(client, options, book, claimed)
       return claimed.map(({ id }) => id)
     })
   } catch (error) {
     if (isUnavailable(error) || isRaceLost(error)) throw error
     // One poisonous payment never takes the others down: look for it in ever smaller batches.
-    if (claimed.length > 1) return postClaimed(pool, directory, log, book, Math.ceil(claimed.length / 2))
+    if (claimed.length > 1) return postClaimed(options, book, Math.ceil(claimed.length / 2))
     const culprit = claimed[0]?.id
     if (!culprit) throw error
     log.error({ err: error, payment: culprit }, 'a payment cannot be posted now')
@@ -128,15 +130,16 @@ async function claim(client: Client, book: BookId, most: number): Promise<Claime
 
 async function postBatch(
   client: Client,
-  directory: Directory,
+  { directory, rules }: Options,
   book: BookId,
   claimed: readonly Claimed[],
 ): Promise<void> {
   const requests = await requestsOf(client, directory, book, claimed)
-  const context = await lockContext(client, book, requests)
-  const { at } = context
+  const first = claimed[0]
+  const ruled = await lockRuled(client, rules, book, requests, first && instantOf(first.id))
+  const { at } = ruled.context
   const newId = idsAt(at)
-  const posted = post(requests.map(toOrder), context)
+  const posted = postRuled(requests, ruled)
   const payments = claimed.map(({ id, kind, expires_at: expiresAt }, index) => {
     const outcome = posted.outcomes[index]
     if (!outcome) throw new Error('a batch has one outcome for each payment')

@@ -2,16 +2,17 @@ import type { Queryable } from '../database/connection.ts'
 import type { BookId, Instant } from '../ledger/id.ts'
 import type { Percent } from '../money/percent.ts'
 import { readSchedules, type Schedules } from './fee_schedules.ts'
+import { type KeptLimits, NO_LIMITS, readKeptLimits } from './payment_limits.ts'
 import { RULES_VERSION } from './version.ts'
 
-// What operators set for the payments of a book: what they cost. A node keeps the rules of each book and their version,
+// What operators set for the payments of a book: what they cost, and how much may be paid. A node keeps the rules of each book and their version,
 // which every batch reads together with its accounts; so a rule holds for each payment that is asked for after it was
 // set, on every node, and costs nothing to look up.
 
 /** What a transfer costs where no schedule says it. */
 export type FeeSettings = { readonly transferPercent: Percent }
 
-export type Rules = FeeSettings & { readonly schedules: Schedules }
+export type Rules = FeeSettings & { readonly schedules: Schedules; readonly limits: KeptLimits }
 
 /** The moment of a batch, and the version of its book's rules. */
 export type RulesMoment = { readonly at: Instant; readonly rulesVersion: bigint | null }
@@ -34,11 +35,12 @@ export type RuleKeeper = {
 }
 
 export function createRuleKeeper(settings: FeeSettings): RuleKeeper {
-  const unset: Rules = { ...settings, schedules: new Map() }
+  const unset: Rules = { ...settings, schedules: new Map(), limits: NO_LIMITS }
   const kept = new Map<BookId, { readonly version: bigint; readonly rules: Rules }>()
 
   async function read(client: Queryable, book: BookId, at: Instant, version: bigint): Promise<Rules> {
-    const rules = { ...settings, schedules: await readSchedules(client, book, at) }
+    const schedules = await readSchedules(client, book, at)
+    const rules = { ...settings, schedules, limits: await readKeptLimits(client, book) }
     const newest = kept.get(book)?.version ?? 0n
     if (version > newest) kept.set(book, { version, rules })
     return rules

@@ -325,6 +325,24 @@ export type ImportedUser = {
   }[]
 }
 
+export type Limit = {
+  readonly id: string
+  readonly per: 'user' | 'account'
+  readonly user_id: string | null
+  readonly account_id: string | null
+  readonly kind: 'transfer' | 'conversion' | 'deposit' | 'withdrawal'
+  readonly currency: string
+  readonly window: 'payment' | 'day' | 'month'
+  readonly count: number | null
+  /** A decimal string with exactly the currency's digits. */
+  readonly sum: string | null
+  readonly made_by: string | null
+  /** RFC 3339, UTC, microseconds. */
+  readonly created_at: string
+  /** RFC 3339, UTC, microseconds. */
+  readonly updated_at: string
+}
+
 export type ListedDelivery = {
   readonly id: string
   readonly webhook_id: string
@@ -361,6 +379,23 @@ export type Operation = {
   readonly description: string | null
   /** RFC 3339, UTC, microseconds. */
   readonly created_at: string
+}
+
+export type OwnLimit = {
+  readonly per: 'user' | 'account'
+  readonly kind: 'transfer' | 'conversion' | 'deposit' | 'withdrawal'
+  readonly currency: string
+  readonly window: 'payment' | 'day' | 'month'
+  /** So many payments at most; null: any number. */
+  readonly count: number | null
+  readonly count_used: number
+  readonly count_left: number | null
+  /** A decimal string with exactly the currency's digits. */
+  readonly sum: string | null
+  /** A decimal string with exactly the currency's digits. */
+  readonly sum_used: string
+  /** A decimal string with exactly the currency's digits. */
+  readonly sum_left: string | null
 }
 
 export type Payment = {
@@ -986,6 +1021,11 @@ export type Operations = {
     readonly input: { readonly path: { readonly id: string; readonly delivery_id: string } }
     readonly answer: DeliveryWithAttempts
   }
+  /** The limits for an account of yours, and what is left of them. `GET /v1/accounts/{id}/limits` */
+  readonly getLimits: {
+    readonly input: { readonly path: { readonly id: string } }
+    readonly answer: { readonly account_id: string; readonly data: readonly OwnLimit[] }
+  }
   /** The user whose token this is. `GET /v1/me` */
   readonly getMe: {
     readonly input: {}
@@ -1128,6 +1168,14 @@ export type Operations = {
       readonly query?: { readonly limit?: Value; readonly cursor?: Value; readonly sort?: Value } & Filters<'id' | 'kind' | 'currency' | 'rail' | 'ends' | 'percent' | 'fixed' | 'minimum' | 'maximum' | 'valid_from' | 'made_by' | 'created_at', 'currency'>
     }
     readonly answer: Page<FeeSchedule>
+    readonly types: 'text/csv' | 'application/x-ndjson'
+  }
+  /** Limits as they are set. `GET /v1/admin/limits` */
+  readonly listLimitsOfBook: {
+    readonly input: {
+      readonly query?: { readonly limit?: Value; readonly cursor?: Value; readonly sort?: Value } & Filters<'id' | 'per' | 'user_id' | 'account_id' | 'kind' | 'currency' | 'window' | 'count' | 'sum' | 'made_by' | 'created_at' | 'updated_at', 'currency'>
+    }
+    readonly answer: Page<Limit>
     readonly types: 'text/csv' | 'application/x-ndjson'
   }
   /** Money in and out of your accounts. `GET /v1/operations` */
@@ -1327,6 +1375,8 @@ export type Operations = {
     }
     readonly answer: Payment
   }
+  /** Take a limit away. `DELETE /v1/admin/limits/{id}` */
+  readonly removeLimit: { readonly input: { readonly path: { readonly id: string } }; readonly answer: void }
   /** Remove the second factor. `DELETE /v1/otp` */
   readonly removeSecondFactor: { readonly input: {}; readonly answer: void }
   /** Make new recovery codes in the place of those before. `POST /v1/otp/recovery-codes` */
@@ -1493,6 +1543,28 @@ export type Operations = {
       readonly secret: string
     }
   }
+  /** Limit payments of a kind: of everybody, or of one user or account. `POST /v1/admin/limits` */
+  readonly setLimit: {
+    readonly input: {
+      readonly body: {
+        /** Whose payments count together: those of a user’s accounts, or of one account. */
+        readonly per: 'user' | 'account'
+        /** For this user only. */
+        readonly user_id?: string | null
+        /** For this account only. */
+        readonly account_id?: string | null
+        readonly kind: 'transfer' | 'conversion' | 'deposit' | 'withdrawal'
+        readonly currency: string
+        /** payment: each alone; day, month: those of the last 24 hours, 30 days. */
+        readonly window: 'payment' | 'day' | 'month'
+        readonly count?: number | null
+        /** A decimal string in the currency's unit, with at most the currency's digits. */
+        readonly sum?: string | null
+      }
+      readonly idempotencyKey?: string
+    }
+    readonly answer: Limit
+  }
   /** Confirm a pending deposit or withdrawal by hand. `POST /v1/admin/payments/{id}/settle` */
   readonly settlePaymentByHand: {
     readonly input: {
@@ -1636,6 +1708,7 @@ export const operations = {
   getAccount: { method: 'GET', path: '/v1/accounts/{id}' },
   getBalance: { method: 'GET', path: '/v1/accounts/{id}/balance' },
   getDelivery: { method: 'GET', path: '/v1/webhooks/{id}/deliveries/{delivery_id}' },
+  getLimits: { method: 'GET', path: '/v1/accounts/{id}/limits' },
   getMe: { method: 'GET', path: '/v1/me' },
   getMetrics: { method: 'GET', path: '/metrics' },
   getPayment: { method: 'GET', path: '/v1/payments/{id}' },
@@ -1658,6 +1731,7 @@ export const operations = {
   listEvents: { method: 'GET', path: '/v1/events' },
   listEventsOfBook: { method: 'GET', path: '/v1/admin/events' },
   listFeeSchedules: { method: 'GET', path: '/v1/admin/fee-schedules' },
+  listLimitsOfBook: { method: 'GET', path: '/v1/admin/limits' },
   listOperations: { method: 'GET', path: '/v1/operations' },
   listOperationsOfBook: { method: 'GET', path: '/v1/admin/operations' },
   listPayments: { method: 'GET', path: '/v1/payments' },
@@ -1679,6 +1753,7 @@ export const operations = {
   redeliver: { method: 'POST', path: '/v1/webhooks/{id}/deliveries/{delivery_id}/redeliver', repeatable: true },
   redeliverSince: { method: 'POST', path: '/v1/webhooks/{id}/redeliver', body: 'application/json', repeatable: true },
   refundPayment: { method: 'POST', path: '/v1/payments/{id}/refund', body: 'application/json', repeatable: true },
+  removeLimit: { method: 'DELETE', path: '/v1/admin/limits/{id}' },
   removeSecondFactor: { method: 'DELETE', path: '/v1/otp' },
   renewRecoveryCodes: { method: 'POST', path: '/v1/otp/recovery-codes' },
   reopenCurrency: { method: 'POST', path: '/v1/admin/currencies/{code}/reopen', body: 'application/json', repeatable: true },
@@ -1691,6 +1766,7 @@ export const operations = {
   resolveSuspense: { method: 'POST', path: '/v1/admin/suspense/{id}/resolve', body: 'application/json', repeatable: true },
   revokeToken: { method: 'DELETE', path: '/v1/tokens/{id}' },
   rotateWebhookSecret: { method: 'POST', path: '/v1/webhooks/{id}/rotate-secret', repeatable: true },
+  setLimit: { method: 'POST', path: '/v1/admin/limits', body: 'application/json', repeatable: true },
   settlePaymentByHand: { method: 'POST', path: '/v1/admin/payments/{id}/settle', body: 'application/json', repeatable: true },
   signUp: { method: 'POST', path: '/v1/signup', body: 'application/json' },
   stepUp: { method: 'POST', path: '/v1/step-up', body: 'application/json' },
