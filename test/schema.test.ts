@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { it } from 'node:test'
+import { withOwner } from '../src/database/connection.ts'
+import { TRANSITIONS } from '../src/ledger/lifecycle.ts'
 import { describeSchema, SCHEMA_FILE, staleness } from '../tools/schema.ts'
 import { aDatabase } from './harness/cluster.ts'
 
@@ -13,4 +15,15 @@ it('a dump that differs in a line is stale, and that line is named', () => {
   assert.equal(staleness('a\nb\n', 'a\nb\n'), undefined)
   assert.match(staleness('a\nb\n', 'a\nc\n') ?? '', /stale at line 2: it has 'b', the schema has 'c'/)
   assert.match(staleness('', 'a\n') ?? '', /stale at line 1: it has '', the schema has 'a'/)
+})
+
+it('the database has the life of a payment as the code has it', async () => {
+  const { rows } = await withOwner(await aDatabase(), (client) =>
+    client.query<{ way: string }>(
+      `select from_status || ' ' || event || ' ' || to_status as way from payment_transitions`,
+    ),
+  )
+  // What begins a payment is an insert, and no step from a status.
+  const ways = TRANSITIONS.flatMap(({ from, event, to }) => (from === null ? [] : `${from} ${event} ${to}`))
+  assert.deepEqual(rows.map(({ way }) => way).sort(), ways.sort())
 })
