@@ -45,8 +45,8 @@ export type Config = {
   readonly loginNotice: LoginNotice
   readonly mostWaiting: number
   readonly eventDays: number
-  /** Pages of which other origins may open a WebSocket here. */
-  readonly webSocketOrigins: ReadonlySet<string>
+  /** Pages of which other origins may call the API and open a WebSocket here. */
+  readonly allowedOrigins: ReadonlySet<string>
   readonly webhooks: {
     /** Whether http and private addresses are allowed too: for local development. */
     readonly allowPrivate: boolean
@@ -119,7 +119,10 @@ export const SETTINGS = {
   BGW_STEP_UP_MINUTES: { fallback: '10', help: 'how long a log-in or step-up counts as a fresh proof' },
   BGW_LOGIN_NOTICE: { fallback: 'always', help: 'log-ins told by mail: always, new_address or never' },
   BGW_EVENT_DAYS: { fallback: '30', help: 'how long events are kept' },
-  BGW_WS_ORIGINS: { fallback: '', help: 'other origins whose pages may open a WebSocket, with commas' },
+  BGW_ALLOWED_ORIGINS: {
+    fallback: '',
+    help: 'other origins whose pages may call the API and open a WebSocket, with commas',
+  },
   BGW_SANDBOX_RAIL_URL: { fallback: '', help: 'address of `npm run sandbox-rail`, which then plays the rails' },
   BGW_SANDBOX_RAIL_SECRET: { fallback: 'sandbox', help: 'what its callbacks are signed with' },
   BGW_SANDBOX_RAILS: { fallback: 'wire,wallet,crypto_currency', help: 'the rails that it plays' },
@@ -188,7 +191,7 @@ export function readConfig(given: Environment): Config {
     stepUpMinutes: wholeNumber(environment, 'BGW_STEP_UP_MINUTES', 1, 1_440),
     loginNotice: oneOf(environment, 'BGW_LOGIN_NOTICE', LOGIN_NOTICES),
     eventDays: wholeNumber(environment, 'BGW_EVENT_DAYS', 1, 3_650),
-    webSocketOrigins: origins(environment, 'BGW_WS_ORIGINS'),
+    allowedOrigins: origins(environment, 'BGW_ALLOWED_ORIGINS'),
     mostWaiting: wholeNumber(environment, 'BGW_MOST_WAITING', 1_000, 1_000_000),
     webhooks: {
       allowPrivate: oneOf(environment, 'BGW_WEBHOOK_ALLOW_PRIVATE', ['true', 'false']) === 'true',

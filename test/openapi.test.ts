@@ -17,6 +17,55 @@ import { aDatabase, urlOf } from './harness/cluster.ts'
 import { assertProblem, exampleOf, isAllowed, type Operation, readOperations } from './harness/document.ts'
 import { aGateway, anEmail, aUser, mailedToken, PASSWORD, type TestGateway, type TestUser } from './harness/gateway.ts'
 
+/** The rules of the published schema for the parts that are used. */
+const text = { type: 'string' }
+const pairs = {
+  type: 'array',
+  items: { type: 'object', required: ['key', 'value'], properties: { key: text, value: text } },
+}
+const ITEM = {
+  type: 'object',
+  required: ['name', 'request'],
+  properties: {
+    name: text,
+    event: { type: 'array', items: { type: 'object', required: ['listen', 'script'] } },
+    request: {
+      type: 'object',
+      required: ['method', 'url', 'header'],
+      properties: {
+        method: { enum: ['GET', 'POST', 'PATCH', 'DELETE', 'PUT'] },
+        header: pairs,
+        auth: { type: 'object', required: ['type'], properties: { type: { enum: ['bearer', 'noauth'] } } },
+        url: {
+          type: 'object',
+          required: ['raw', 'host', 'path'],
+          properties: {
+            raw: text,
+            host: { type: 'array', items: text },
+            path: { type: 'array', items: text },
+            query: pairs,
+            variable: pairs,
+          },
+        },
+        body: { type: 'object', required: ['mode', 'raw'], properties: { mode: { const: 'raw' }, raw: text } },
+      },
+    },
+  },
+}
+const COLLECTION = {
+  type: 'object',
+  required: ['info', 'item'],
+  properties: {
+    info: { type: 'object', required: ['name', 'schema'], properties: { name: text, schema: text } },
+    variable: pairs,
+    auth: { type: 'object', required: ['type', 'bearer'], properties: { type: { const: 'bearer' }, bearer: pairs } },
+    item: {
+      type: 'array',
+      items: { type: 'object', required: ['name', 'item'], properties: { item: { type: 'array', items: ITEM } } },
+    },
+  },
+}
+
 let gateway: TestGateway
 let ada: TestUser
 let account: string
@@ -113,11 +162,48 @@ describe('the OpenAPI document', () => {
     await app.ready()
     const routes = routesIn(app.printRoutes({ commonPrefix: false }))
     await app.close()
-    const hidden = ['GET /openapi.json', 'GET /confirm', 'POST /confirm', 'GET /reset-password', 'POST /reset-password']
+    const hidden = [
+      'GET /openapi.json',
+      'GET /collection.json',
+      'GET /confirm',
+      'POST /confirm',
+      'GET /reset-password',
+      'POST /reset-password',
+    ]
     const served = routes.filter((route) => !route.includes(' /docs') && !hidden.includes(route))
     assert.equal(routes.length > served.length + 2, true)
     const documented = operations.map(({ method, path }) => `${method} ${path.replaceAll(/\{(\w+)\}/g, ':$1')}`)
     assert.deepEqual(served.sort(), documented.sort())
+  })
+})
+
+describe('the collection for Postman and Insomnia', () => {
+  it('has every call, in folders by tag, in the form v2.1', async () => {
+    const { status, body: collection } = await gateway.anybody.get('/collection.json')
+    assert.equal(status, 200)
+    assert.equal(collection.info.schema, 'https://schema.getpostman.com/json/collection/v2.1.0/collection.json')
+    assert.ok(isAllowed(COLLECTION, collection))
+    assert.deepEqual(collection.variable[0], { key: 'base_url', value: gateway.url, type: 'string' })
+    const tags = document.tags.map(({ name }: any) => name)
+    assert.deepEqual(
+      collection.item.map(({ name }: any) => name).filter((name: string) => !tags.includes(name)),
+      [],
+    )
+    const items = collection.item.flatMap(({ item }: any) => item)
+    const made = items.map(({ request }: any) => `${request.method} ${request.url.raw.replace('{{base_url}}', '')}`)
+    const documented = operations.map(({ method, path }) => `${method} ${path.replaceAll(/\{(\w+)\}/g, ':$1')}`)
+    assert.deepEqual(made.sort(), documented.sort())
+  })
+
+  it('shows of every JSON body an example that the call’s schema allows, and needs no token where the call needs none', async () => {
+    const { body: collection } = await gateway.anybody.get('/collection.json')
+    const items = collection.item.flatMap(({ item }: any) => item)
+    for (const { method, path, body, isPublic, id } of operations) {
+      const raw = `{{base_url}}${path.replaceAll(/\{(\w+)\}/g, ':$1')}`
+      const { request } = items.find((item: any) => item.request.method === method && item.request.url.raw === raw)
+      assert.equal(request.auth?.type === 'noauth', isPublic, id)
+      if (body?.type === 'application/json') assert.ok(isAllowed(body.schema, JSON.parse(request.body.raw)), id)
+    }
   })
 })
 

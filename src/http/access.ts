@@ -98,6 +98,7 @@ export const ACCESS = {
 
   listEvents: READ,
   streamEvents: READ,
+  createStreamTicket: READ,
   // Its token, with `payments:read`, comes with the handshake or in the first message (streams/websocket.ts).
   openWebSocket: 'public',
   listWebhooks: WEBHOOKS,
@@ -158,7 +159,7 @@ export function accessOf(operationId: string | undefined): Access | undefined {
 }
 
 /** What is no operation of the API: its documents, and the pages that links in mails open. */
-const PAGES = /^\/(openapi\.json|docs(\/.*)?|confirm|reset-password)$/
+const PAGES = /^\/(openapi\.json|collection\.json|docs(\/.*)?|confirm|reset-password)$/
 
 /** Gives each route its access from the table. Throws, at the start, for a route that is not in it. */
 export function requireAccess(app: App): void {

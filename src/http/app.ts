@@ -13,6 +13,7 @@ import { addEtags } from './etag.ts'
 import { limitRequests } from './limiting.ts'
 import { mailPages } from './mail_pages.ts'
 import { createMetrics } from './metrics.ts'
+import { allowOrigins } from './origins.ts'
 import { problemOf, sendProblem } from './problem.ts'
 import type { App } from './route.ts'
 import { accountRoutes } from './routes/accounts.ts'
@@ -83,6 +84,7 @@ export async function createApp(gateway: Gateway): Promise<App> {
   }).withTypeProvider<TypeBoxTypeProvider>()
 
   app.addHook('onRequest', async (_request, reply) => void reply.headers(SECURITY_HEADERS))
+  allowOrigins(app, gateway.config.allowedOrigins)
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body: Buffer, done) => {
     try {
@@ -106,7 +108,7 @@ export async function createApp(gateway: Gateway): Promise<App> {
   endConnectionsOnClose(app, gateway, streams)
 
   const metrics = createMetrics(app, gateway)
-  await documentApi(app)
+  await documentApi(app, gateway.config.publicUrl)
   // A scope of its own, so that content types of one group of routes are unknown to the others.
   await app.register(async (scope) => {
     const routes = scope as App

@@ -4,10 +4,13 @@ import type { Gateway } from '../gateway.ts'
 import type { Session } from '../identity/sessions.ts'
 import { type Access, scopesFor } from './access.ts'
 import { ApiError } from './errors.ts'
+import { redeemTicket, ticketOf } from './streams/tickets.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
     access?: Access
+    /** Whether a ticket does instead of a token (streams/tickets.ts). */
+    byTicket?: true
   }
   interface FastifyRequest {
     session: Session | null
@@ -15,11 +18,14 @@ declare module 'fastify' {
 }
 
 /** A hook that finds out who calls, before anything else of the request is read. */
-export function authenticator({ sessions }: Gateway) {
+export function authenticator(gateway: Gateway) {
   return async (request: FastifyRequest, _reply: FastifyReply): Promise<void> => {
-    const { access } = request.routeOptions.config
+    const { access, byTicket } = request.routeOptions.config
     if (access === undefined || access === 'public') return
-    const session = await sessions.find(bearerOf(request))
+    const ticket = byTicket ? ticketOf(request) : undefined
+    const session = await (ticket === undefined
+      ? gateway.sessions.find(bearerOf(request))
+      : redeemTicket(gateway, ticket))
     if (!session) throw new ApiError('unauthenticated')
     request.session = session
   }

@@ -1,5 +1,6 @@
 import swagger from '@fastify/swagger'
 import fastify from 'fastify'
+import { collectionOf, type Document } from './collection.ts'
 import { ERRORS } from './errors.ts'
 import { type App, OPTIONAL_BODY } from './route.ts'
 
@@ -22,8 +23,11 @@ ${Object.entries(ERRORS)
 /** What every read may be answered, see etag.ts. */
 const NOT_MODIFIED = { type: 'null', description: '`If-None-Match` names the `ETag` that it still has.' }
 
-/** Serves `/openapi.json`, which is made from the schemas of the routes, and `/docs`, a page to read it. */
-export async function documentApi(app: App): Promise<void> {
+/**
+ * Serves `/openapi.json`, which is made from the schemas of the routes, `/docs`, a page to read it, and
+ * `/collection.json`, the same for Postman and Insomnia.
+ */
+export async function documentApi(app: App, publicUrl: string | undefined): Promise<void> {
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
@@ -66,6 +70,9 @@ export async function documentApi(app: App): Promise<void> {
     },
   })
   app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger())
+  app.get('/collection.json', { schema: { hide: true } }, async ({ protocol, host }) =>
+    collectionOf(app.swagger() as unknown as Document, publicUrl ?? `${protocol}://${host}`),
+  )
   readablePage(app)
 }
 

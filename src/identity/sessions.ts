@@ -21,6 +21,9 @@ export type Session = {
   readonly scopes: ReadonlySet<Scope>
 }
 
+/** A token as the database knows it: the book's name, and its hash in hex. */
+export type StoredToken = { readonly bookName: string; readonly hash: string }
+
 type ForgetUser = (book: BookId, userId: UserId) => void
 
 type Kept = { readonly session: Session; readonly expiresAt: number }
@@ -81,20 +84,30 @@ export function createSessions(pool: Pool, books: Books, log: Log, forgetElsewhe
 
   /** The session of a token; undefined where it is unknown, revoked or expired. Throws where it cannot be known. */
   async function find(token: string): Promise<Session | undefined> {
-    const known = performance.now() < freshUntil ? kept.find(token) : undefined
+    // Checked first: what is kept of a stored token has a name that is no token.
+    const bookName = bookOfToken(token)
+    return bookName === undefined ? undefined : lookUp(token, bookName, () => hashSecret(token))
+  }
+
+  /** The same by what is stored of the token. That is a name of ours for it, and never what a caller may present. */
+  async function findStored({ bookName, hash }: StoredToken): Promise<Session | undefined> {
+    return lookUp(`${bookName} ${hash}`, bookName, () => Buffer.from(hash, 'hex'))
+  }
+
+  async function lookUp(name: string, bookName: string, hash: () => Buffer): Promise<Session | undefined> {
+    const known = performance.now() < freshUntil ? kept.find(name) : undefined
     if (known) {
       if (known.expiresAt <= Date.now()) return undefined
       lastUsed.note(known.session)
       return known.session
     }
-    const bookName = bookOfToken(token)
-    const book = bookName === undefined ? undefined : await books.find(bookName)
+    const book = await books.find(bookName)
     if (!book) return undefined
     const before = kept.forgotten()
-    const loaded = await load(pool, token, book.id, book.name)
+    const loaded = await load(pool, hash(), book.id, book.name)
     if (!loaded) return undefined
     // What was read while somebody's sessions were dropped may be older than that change: use it once, do not keep it.
-    if (kept.forgotten() === before) kept.keep(token, loaded)
+    if (kept.forgotten() === before) kept.keep(name, loaded)
     lastUsed.note(loaded.session)
     return loaded.session
   }
@@ -104,7 +117,7 @@ export function createSessions(pool: Pool, books: Books, log: Log, forgetElsewhe
     await lastUsed.stop()
   }
 
-  return { find, forget, stop }
+  return { find, findStored, forget, stop }
 }
 export type Sessions = ReturnType<typeof createSessions>
 
@@ -141,7 +154,7 @@ function createKept() {
   return { find: (token: string) => sessions.get(token), keep, forget, forgotten: () => forgotten }
 }
 
-async function load(pool: Pool, token: string, book: BookId, bookName: string): Promise<Kept | undefined> {
+async function load(pool: Pool, hash: Buffer, book: BookId, bookName: string): Promise<Kept | undefined> {
   const { rows } = await pool.query({
     name: 'session',
     text: `
@@ -150,7 +163,7 @@ async function load(pool: Pool, token: string, book: BookId, bookName: string): 
         join users u on u.book = t.book and u.id = t.user_id
        where t.book = $1 and t.hash = $2 and t.revoked_at is null and u.closed_at is null
          and (t.expires_at is null or t.expires_at > clock_timestamp())`,
-    values: [book, hashSecret(token)],
+    values: [book, hash],
   })
   const row = rows[0]
   if (!row) return undefined

@@ -926,6 +926,15 @@ export type Operations = {
     }
     readonly answer: WrittenRate
   }
+  /** A ticket that opens one stream of events. `POST /v1/events/tickets` */
+  readonly createStreamTicket: {
+    readonly input: {}
+    readonly answer: {
+      readonly ticket: string
+      /** RFC 3339, UTC, microseconds. */
+      readonly expires_at: string
+    }
+  }
   /** Make a token. `POST /v1/tokens` */
   readonly createToken: {
     readonly input: {
@@ -1602,7 +1611,10 @@ export type Operations = {
   }
   /** Your events as they happen, as Server-Sent Events. `GET /v1/events/stream` */
   readonly streamEvents: {
-    readonly input: { readonly headers?: { readonly 'last-event-id'?: Value } }
+    readonly input: {
+      readonly query?: { readonly ticket?: Value; readonly after?: Value }
+      readonly headers?: { readonly 'last-event-id'?: Value }
+    }
     readonly answer: never
     readonly types: 'text/event-stream'
   }
@@ -1696,6 +1708,7 @@ export const operations = {
   createPayments: { method: 'POST', path: '/v1/payments/bulk', body: 'application/json', repeatable: true },
   createQuote: { method: 'POST', path: '/v1/quotes', body: 'application/json', repeatable: true },
   createRate: { method: 'POST', path: '/v1/admin/rates', body: 'application/json', repeatable: true },
+  createStreamTicket: { method: 'POST', path: '/v1/events/tickets' },
   createToken: { method: 'POST', path: '/v1/tokens', body: 'application/json', repeatable: true },
   createWebhook: { method: 'POST', path: '/v1/webhooks', body: 'application/json', repeatable: true },
   createWithdrawal: { method: 'POST', path: '/v1/withdrawals', body: 'application/json', repeatable: true },

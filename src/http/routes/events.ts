@@ -1,16 +1,19 @@
+import type { FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
+import { formatInstant } from '../../database/instant.ts'
 import { bookEvents, inBook, ofUser, userEvents } from '../../events/list.ts'
 import { type EventRow, withObjects } from '../../events/read.ts'
 import type { Gateway } from '../../gateway.ts'
-import type { BookId } from '../../ledger/id.ts'
+import type { BookId, Instant } from '../../ledger/id.ts'
 import { bearerOf, sessionOf } from '../authentication.ts'
-import { Event } from '../event_schemas.ts'
+import { Event, POSITION } from '../event_schemas.ts'
 import { type PresentAll, sendList } from '../list.ts'
 import { presentPlacedEvent } from '../present.ts'
 import { type App, describe, listQuery } from '../route.ts'
-import { PageOf } from '../schemas.ts'
+import { PageOf, Time } from '../schemas.ts'
 import { streamEvents } from '../streams/server_sent.ts'
 import { type Streams, startingPosition } from '../streams/streams.ts'
+import { issueTicket, readTicket, ticketOf } from '../streams/tickets.ts'
 
 const tag = 'Events'
 
@@ -34,22 +37,46 @@ export function eventRoutes(app: App, gateway: Gateway, streams: Streams): void 
   })
 
   app.get('/v1/events/stream', {
+    config: { byTicket: true },
     schema: describe({
       operationId: 'streamEvents',
       summary: 'Your events as they happen, as Server-Sent Events',
       description:
-        '`id` is the position of an event: sent back as `Last-Event-ID`, the stream goes on behind it. Ends when the token does.',
+        '`id` is the position of an event: sent back as `Last-Event-ID` or `after`, the stream goes on behind it. Ends when ' +
+        'the token does. A ticket of `POST /v1/events/tickets` does instead of the token.',
       tag,
       errors: ['position_too_old'],
       headers: Type.Object({ 'last-event-id': Type.Optional(Type.String()) }),
+      querystring: Type.Object(
+        {
+          ticket: Type.Optional(Type.String({ maxLength: 1_000 })),
+          after: Type.Optional(Type.String({ maxLength: 100, examples: [POSITION] })),
+        },
+        { additionalProperties: false },
+      ),
       onlyType: 'text/event-stream',
       response: { 200: Type.String() },
     }),
     handler: async (request, reply) => {
       const { home: book, userId } = sessionOf(request)
-      const header = request.headers['last-event-id']
-      const after = startingPosition(header === undefined ? undefined : String(header), gateway.config.eventDays)
-      await streamEvents({ streams, reply, book, userId, token: bearerOf(request), after })
+      const named = request.headers['last-event-id'] ?? request.query.after
+      const after = startingPosition(named === undefined ? undefined : String(named), gateway.config.eventDays)
+      await streamEvents({ streams, reply, book, userId, session: askAgain(gateway, request), after })
+    },
+  })
+
+  app.post('/v1/events/tickets', {
+    schema: describe({
+      operationId: 'createStreamTicket',
+      summary: 'A ticket that opens one stream of events',
+      description:
+        'For an EventSource, which can send no token: `/v1/events/stream?ticket=…`, once, within 30 seconds.',
+      tag,
+      response: { 201: Type.Object({ ticket: Type.String(), expires_at: Time }) },
+    }),
+    handler: async (request, reply) => {
+      const { ticket, expiresAt } = issueTicket(gateway, bearerOf(request))
+      return reply.code(201).send({ ticket, expires_at: formatInstant((BigInt(expiresAt) * 1_000n) as Instant) })
     },
   })
 
@@ -68,6 +95,17 @@ export function eventRoutes(app: App, gateway: Gateway, streams: Streams): void 
       return sendList(gateway.pool, request, reply, listing)
     },
   })
+}
+
+/** What tells whether the token that a stream was opened with is still good. */
+function askAgain(gateway: Gateway, request: FastifyRequest) {
+  const ticket = ticketOf(request)
+  if (ticket === undefined) {
+    const token = bearerOf(request)
+    return () => gateway.sessions.find(token)
+  }
+  const stored = readTicket(gateway, ticket)
+  return () => gateway.sessions.findStored(stored)
 }
 
 /** The rows of a page are its events without what they tell of. */

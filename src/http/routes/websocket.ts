@@ -25,7 +25,7 @@ export async function webSocketRoutes(app: App, gateway: Gateway, streams: Strea
     preClose: (done) => done(),
     errorHandler: (_error, socket) => socket.terminate(),
   })
-  const { webSocketOrigins: allowed } = gateway.config
+  const { allowedOrigins: allowed } = gateway.config
 
   app.route({
     method: 'GET',

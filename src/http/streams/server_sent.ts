@@ -10,12 +10,12 @@ type Options = {
   readonly reply: FastifyReply
   readonly book: BookId
   readonly userId: UserId
-  readonly token: string
+  readonly session: Stream['session']
   readonly after: Position | undefined
 }
 
 /** Answers with the events of a user, behind `after` or from now on, until the reader leaves or its token ends. */
-export async function streamEvents({ streams, reply, book, userId, token, after }: Options): Promise<void> {
+export async function streamEvents({ streams, reply, book, userId, session, after }: Options): Promise<void> {
   const { raw } = reply
   let following: Following | undefined
   let over = false
@@ -40,7 +40,7 @@ export async function streamEvents({ streams, reply, book, userId, token, after 
     if (raw.writableLength > MOST_UNREAD_BYTES) end('slow_reader')
   }
 
-  const stream: Stream = { token, end, beat: () => write(': \n\n') }
+  const stream: Stream = { session, end, beat: () => write(': \n\n') }
   const follower: Follower = {
     book,
     userId,

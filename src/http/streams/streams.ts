@@ -1,6 +1,7 @@
 import { decodePosition, type Position, timeOf } from '../../events/position.ts'
 import type { BookEvent } from '../../events/read.ts'
 import type { Gateway } from '../../gateway.ts'
+import type { Session } from '../../identity/sessions.ts'
 import { ApiError } from '../errors.ts'
 import { presentPlacedEvent } from '../present.ts'
 
@@ -9,7 +10,7 @@ export type EndReason = 'unauthenticated' | 'slow_reader' | 'unavailable' | 'clo
 
 /** A connection that is open for as long as its token is good; undefined where it has still to say it. */
 export type Stream = {
-  readonly token: string | undefined
+  readonly session: (() => Promise<Session | undefined>) | undefined
   readonly end: (reason: EndReason) => void
   readonly beat: () => void
 }
@@ -23,16 +24,16 @@ export const MOST_UNREAD_BYTES = 1024 * 1024
 const CHECK_EVERY_MS = 500
 const BEAT_EVERY_MS = 15_000
 
-export function createStreams({ sessions, events: { followers }, log }: Gateway) {
+export function createStreams({ events: { followers }, log }: Gateway) {
   const open = new Set<Stream>()
   let closing = false
 
   /** Ends every stream whose token was revoked or has expired. */
   async function check(): Promise<void> {
     for (const stream of open) {
-      if (stream.token === undefined) continue
+      if (!stream.session) continue
       // Where it cannot be asked, nothing is committed either: it is asked again.
-      const session = await sessions.find(stream.token).catch(() => 'unknown' as const)
+      const session = await stream.session().catch(() => 'unknown' as const)
       if (session === undefined || (session !== 'unknown' && !session.scopes.has('payments:read'))) {
         stream.end('unauthenticated')
       }

@@ -27,7 +27,7 @@ type Message = {
 export function converse({ gateway, streams, socket }: Options, token: string | undefined): void {
   const line = createLine(socket)
   let watcher: Watcher | undefined
-  let stream: Stream = { token: undefined, end: line.end, beat: line.beat }
+  let stream: Stream = { session: undefined, end: line.end, beat: line.beat }
   streams.add(stream)
   const silence = setTimeout(() => line.end('unauthenticated'), LONGEST_SILENCE_MS)
 
@@ -41,7 +41,7 @@ export function converse({ gateway, streams, socket }: Options, token: string | 
     const { home: book, userId } = session
     watcher = createWatcher({ client: gateway.pool, followers: streams.followers, line, book, userId })
     streams.remove(stream)
-    stream = { ...stream, token: secret }
+    stream = { ...stream, session: () => gateway.sessions.find(secret) }
     streams.add(stream)
     line.send(JSON.stringify({ authenticated: true }))
   }
