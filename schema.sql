@@ -64,13 +64,18 @@ create table bank_entries (
   matched_by text,
   suggestions jsonb not null,
   created_at timestamp with time zone not null,
+  statement integer not null default 0,
+  told_key bytea,
+  return_reason text,
+  suspense_id uuid,
   constraint bank_entries_pkey PRIMARY KEY (book, id),
   constraint bank_entries_book_account_entry_key_line_key UNIQUE (book, account, entry_key, line),
   constraint bank_entries_amount_check CHECK ((amount >= (0)::numeric)),
   constraint bank_entries_check CHECK (((status = 'matched'::text) = ((payment_id IS NOT NULL) AND (matched_by IS NOT NULL)))),
   constraint bank_entries_direction_check CHECK ((direction = ANY (ARRAY['in'::text, 'out'::text]))),
   constraint bank_entries_matched_by_check CHECK ((matched_by = ANY (ARRAY['reference'::text, 'amount'::text, 'operator'::text]))),
-  constraint bank_entries_status_check CHECK ((status = ANY (ARRAY['unmatched'::text, 'matched'::text, 'ignored'::text, 'suspense'::text])))
+  constraint bank_entries_status_check CHECK ((status = ANY (ARRAY['due'::text, 'unmatched'::text, 'matched'::text, 'ignored'::text, 'suspense'::text]))),
+  constraint suspended_has_item CHECK (((status <> 'suspense'::text) OR (suspense_id IS NOT NULL)))
 );
 
 create table bank_files (
@@ -83,6 +88,7 @@ create table bank_files (
   outcome jsonb not null,
   uploaded_by uuid,
   created_at timestamp with time zone not null,
+  settled_at timestamp with time zone,
   constraint bank_files_pkey PRIMARY KEY (book, id),
   constraint bank_files_book_sha256_key UNIQUE (book, sha256),
   constraint bank_files_kind_check CHECK ((kind = ANY (ARRAY['camt.053'::text, 'camt.054'::text])))
@@ -101,6 +107,7 @@ create table bank_statements (
   opening numeric(38,0),
   closing numeric(38,0),
   closing_date date,
+  known_booked numeric(38,0) not null default 0,
   constraint bank_statements_pkey PRIMARY KEY (book, file_id, number),
   constraint bank_statements_book_account_kind_message_id_statement_id_key UNIQUE (book, account, kind, message_id, statement_id),
   constraint bank_statements_check CHECK ((((opening IS NULL) = (closing IS NULL)) AND ((closing IS NULL) = (closing_date IS NULL))))
@@ -500,7 +507,7 @@ create table suspense_items (
   constraint suspense_items_amount_check CHECK ((amount > (0)::numeric)),
   constraint suspense_items_check CHECK (((resolved_by IS NULL) = (resolved_at IS NULL))),
   constraint suspense_items_direction_check CHECK ((direction = ANY (ARRAY['in'::text, 'out'::text]))),
-  constraint suspense_items_reason_check CHECK ((reason = ANY (ARRAY['unexpected'::text, 'wrong_amount'::text, 'late'::text, 'twice'::text])))
+  constraint suspense_items_reason_check CHECK ((reason = ANY (ARRAY['unexpected'::text, 'wrong_amount'::text, 'late'::text, 'twice'::text, 'returned'::text])))
 );
 
 create table tokens (
@@ -624,6 +631,34 @@ create table webhooks (
   constraint webhooks_url_check CHECK ((length(url) <= 2048))
 );
 
+create table wire_batch_payments (
+  book integer not null,
+  payment_id uuid not null,
+  batch_id uuid not null,
+  amount numeric(38,0) not null,
+  constraint wire_batch_payments_pkey PRIMARY KEY (book, payment_id),
+  constraint wire_batch_payments_amount_check CHECK ((amount > (0)::numeric))
+);
+
+create table wire_batches (
+  book integer not null,
+  id uuid not null,
+  message_id text not null,
+  version text not null,
+  account text not null,
+  currency text not null,
+  requested_date date not null,
+  payments integer not null,
+  total numeric(38,0) not null,
+  file bytea not null,
+  created_by uuid,
+  created_at timestamp with time zone not null,
+  constraint wire_batches_pkey PRIMARY KEY (book, id),
+  constraint wire_batches_book_message_id_key UNIQUE (book, message_id),
+  constraint wire_batches_check CHECK (((payments > 0) AND (total > (0)::numeric))),
+  constraint wire_batches_version_check CHECK ((version = ANY (ARRAY['03'::text, '09'::text])))
+);
+
 alter table accounts add constraint accounts_book_currency_fkey FOREIGN KEY (book, currency) REFERENCES currencies(book, code);
 alter table accounts add constraint accounts_book_fkey FOREIGN KEY (book) REFERENCES books(book);
 alter table accounts add constraint accounts_book_user_id_fkey FOREIGN KEY (book, user_id) REFERENCES users(book, id);
@@ -660,11 +695,17 @@ alter table webhook_attempts add constraint webhook_attempts_book_delivery_id_fk
 alter table webhook_cursors add constraint webhook_cursors_book_fkey FOREIGN KEY (book) REFERENCES books(book);
 alter table webhook_deliveries add constraint webhook_deliveries_book_webhook_id_fkey FOREIGN KEY (book, webhook_id) REFERENCES webhooks(book, id);
 alter table webhooks add constraint webhooks_book_user_id_fkey FOREIGN KEY (book, user_id) REFERENCES users(book, id);
+alter table wire_batch_payments add constraint wire_batch_payments_book_batch_id_fkey FOREIGN KEY (book, batch_id) REFERENCES wire_batches(book, id);
+alter table wire_batches add constraint wire_batches_book_currency_fkey FOREIGN KEY (book, currency) REFERENCES currencies(book, code);
+alter table wire_batches add constraint wire_batches_book_fkey FOREIGN KEY (book) REFERENCES books(book);
 
 CREATE INDEX accounts_by_code ON public.accounts USING btree (book, code, id) WHERE (code IS NOT NULL);
 CREATE INDEX accounts_by_user ON public.accounts USING btree (book, user_id, id) WHERE (user_id IS NOT NULL);
 CREATE INDEX audit_log_by_transaction ON public.audit_log USING btree (book, txid, id);
 CREATE INDEX bank_entries_by_status ON public.bank_entries USING btree (book, status, id);
+CREATE UNIQUE INDEX bank_entries_of_payment ON public.bank_entries USING btree (book, payment_id) WHERE (status = 'matched'::text);
+CREATE INDEX bank_entries_told ON public.bank_entries USING btree (book, account, told_key) WHERE (told_key IS NOT NULL);
+CREATE INDEX bank_files_unsettled ON public.bank_files USING btree (book, id) WHERE (settled_at IS NULL);
 CREATE INDEX blocks_by_time ON public.blocks USING btree (book, last_at, number);
 CREATE INDEX currencies_closed ON public.currencies USING btree (book, code) WHERE (closed_at IS NOT NULL);
 CREATE UNIQUE INDEX email_changes_open ON public.email_changes USING btree (book, user_id) WHERE ((done_at IS NULL) AND (dropped_at IS NULL));
@@ -682,15 +723,18 @@ CREATE INDEX postings_by_credit ON public.postings USING btree (book, credit_acc
 CREATE INDEX postings_by_debit ON public.postings USING btree (book, debit_account, id);
 CREATE INDEX postings_by_payment ON public.postings USING btree (book, payment_id);
 CREATE INDEX rail_instructions_due ON public.rail_instructions USING btree (book, attempt_at, payment_id) WHERE (attempt_at IS NOT NULL);
+CREATE INDEX rail_instructions_to_collect ON public.rail_instructions USING btree (book, rail, payment_id) WHERE ((state = 'waiting'::text) AND (attempt_at IS NULL));
 CREATE INDEX rate_limits_by_time ON public.rate_limits USING btree (full_at);
 CREATE INDEX rates_by_pair ON public.rates USING btree (book, from_currency, to_currency, valid_from, id);
 CREATE UNIQUE INDEX rates_of_files ON public.rates USING btree (book, from_currency, to_currency, valid_from) WHERE (source = 'ecb'::text);
 CREATE INDEX session_changes_by_time ON public.session_changes USING btree (changed_at);
+CREATE INDEX suspense_items_by_payment ON public.suspense_items USING btree (book, related_id) WHERE (related_id IS NOT NULL);
 CREATE INDEX tokens_by_user ON public.tokens USING btree (book, user_id, id);
 CREATE INDEX webhook_deliveries_by_webhook ON public.webhook_deliveries USING btree (book, webhook_id, id);
 CREATE INDEX webhook_deliveries_due ON public.webhook_deliveries USING btree (book, webhook_id, due_at) WHERE (status = 'pending'::text);
 CREATE INDEX webhook_deliveries_in_line ON public.webhook_deliveries USING btree (book, webhook_id, object_id, event_txid, event_id) WHERE (status = 'pending'::text);
 CREATE INDEX webhooks_by_user ON public.webhooks USING btree (book, user_id, id) WHERE (status <> 'deleted'::text);
+CREATE INDEX wire_batch_payments_by_batch ON public.wire_batch_payments USING btree (book, batch_id, payment_id);
 
 create view account_payments as
  SELECT p.from_account AS account_id,
@@ -955,9 +999,12 @@ grant insert, select on webhook_attempts to billing_gateway;
 grant insert, select on webhook_cursors to billing_gateway;
 grant insert, select on webhook_deliveries to billing_gateway;
 grant insert, select on webhooks to billing_gateway;
+grant insert, select on wire_batch_payments to billing_gateway;
+grant insert, select on wire_batches to billing_gateway;
 
 grant update (name, status, balance, held, overdraft_limit, metadata, updated_at) on accounts to billing_gateway;
-grant update (status) on bank_entries to billing_gateway;
+grant update (status, payment_id, matched_by, suspense_id) on bank_entries to billing_gateway;
+grant update (outcome, settled_at) on bank_files to billing_gateway;
 grant update (closed_at) on currencies to billing_gateway;
 grant update (old_confirmed_at, new_confirmed_at, done_at, dropped_at) on email_changes to billing_gateway;
 grant update (txid, id) on event_progress to billing_gateway;

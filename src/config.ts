@@ -11,6 +11,7 @@ import { parseAmount } from './money/amount.ts'
 import { type Currency, isoCurrenciesByCode, parseDigitalCurrencies } from './money/currency.ts'
 import { type Percent, parsePercent } from './money/percent.ts'
 import type { QuoteTerms } from './payments/quotes.ts'
+import { isBankName } from './rails/wire/charset.ts'
 import { type OwnAccount, parseOwnAccounts } from './rails/wire/own_accounts.ts'
 import type { FeeSettings } from './rules/rules.ts'
 import { SECRET_SETTINGS, withSecretFiles } from './secret_files.ts'
@@ -57,6 +58,8 @@ export type Config = {
   readonly rateLimits: RateLimits
   /** The house's own accounts at banks. */
   readonly wireAccounts: readonly OwnAccount[]
+  /** Whose they are, as their banks know it. */
+  readonly wireName: string
   /** Addresses and networks whose `X-Forwarded-For` is believed. */
   readonly trustedProxies: readonly string[]
   /** Who plays the rails; undefined where they are settled by hand and by bank statements. */
@@ -134,8 +137,9 @@ export const SETTINGS = {
   },
   BGW_WIRE_ACCOUNTS: {
     fallback: '',
-    help: 'own accounts at banks, such as EUR:DE89…,CZK:CZ65…; of another book shop/EUR:…',
+    help: 'own accounts at banks, such as EUR:DE89…,CZK:CZ65…:GIBACZPX with a BIC; of another book shop/EUR:…',
   },
+  BGW_WIRE_NAME: { fallback: 'billing-gateway', help: 'whose these accounts are, as their banks know it' },
   BGW_TRUSTED_PROXIES: {
     fallback: '',
     help: 'addresses or networks of proxies, with commas; their X-Forwarded-For counts',
@@ -201,6 +205,7 @@ export function readConfig(given: Environment): Config {
     },
     rateLimits: rateLimits(environment),
     wireAccounts: wireAccounts(environment, currencies),
+    wireName: wireName(environment),
     trustedProxies: trustedProxies(environment),
     sandboxRail: sandboxRail(environment),
     railAskSeconds: wholeNumber(environment, 'BGW_RAIL_ASK_SECONDS', 1, 86_400),
@@ -333,6 +338,12 @@ function wireAccounts(environment: Environment, currencies: ReadonlyMap<string, 
   const accounts = parseOwnAccounts(text(environment, 'BGW_WIRE_ACCOUNTS'), currencies)
   if ('wrong' in accounts) throw wrong('BGW_WIRE_ACCOUNTS', `is wrong: ${accounts.wrong}`)
   return accounts
+}
+
+function wireName(environment: Environment): string {
+  const name = text(environment, 'BGW_WIRE_NAME')
+  if (!isBankName(name)) throw wrong('BGW_WIRE_NAME', 'has nothing in it that banks can write')
+  return name
 }
 
 function trustedProxies(environment: Environment): string[] {

@@ -62,7 +62,7 @@ export async function createGateway(connection: Connection, config: Config, publ
   const sessions = createSessions(pool, books, log, directory.forgetUser)
   const limiter = createLimiter(pool, log)
   const settling = { pool: posting, directory, intake, books, secretBox, log, tell }
-  const { rails, settlement, submitter } = createRails(config, publicUrl, settling)
+  const railParts = createRails(config, publicUrl, settling)
   const { signUp } = createSignUp({ pool, directory, intake, welcome: config.welcome })
   const sendMail = createMailer({ smtpUrl: config.smtpUrl, from: config.mailFrom, folder: config.mailFolder })
   const sealer = createSealer({ pool: sealing, key: sealKey, log })
@@ -74,7 +74,7 @@ export async function createGateway(connection: Connection, config: Config, publ
   /** Finishes what was accepted, then lets go of everything, in reverse. */
   async function stop(): Promise<void> {
     await Promise.all([poster, initiator, whole].map((each) => each.drain()))
-    await Promise.all([submitter, expiry].map((each) => each.stop()))
+    await Promise.all([railParts.stopRails(), expiry.stop()])
     await Promise.all([courier, forgetting].map((each) => each.stop()))
     await worker.stop()
     watch.stop()
@@ -99,9 +99,7 @@ export async function createGateway(connection: Connection, config: Config, publ
     watch,
     events,
     worker,
-    rails,
-    settlement,
-    submitter,
+    ...railParts,
     sessions,
     limiter,
     signUp,

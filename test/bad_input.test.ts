@@ -33,6 +33,7 @@ const WITH_KEY = new Set([
   'createAdjustment',
   'createBook',
   'addCurrency',
+  'createWireBatch',
   'createWebhook',
   'createQuote',
   'createDeposit',

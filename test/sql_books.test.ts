@@ -13,7 +13,7 @@ const TABLES = [
   ...['webhooks', 'webhook_deliveries', 'webhook_attempts', 'webhook_cursors'],
   ...['user_events', 'event_progress'],
   'posting_totals',
-  ...['bank_files', 'bank_statements', 'bank_entries'],
+  ...['bank_files', 'bank_statements', 'bank_entries', 'wire_batches', 'wire_batch_payments'],
   ...['blocks', 'seal_keys'],
   'rail_instructions',
   'suspense_items',

@@ -1,6 +1,6 @@
 import { type Actor, writeAudit } from '../audit/audit.ts'
 import { idsAt, readClock } from '../database/clock.ts'
-import { type Client, inTransaction, type Pool } from '../database/connection.ts'
+import { type Client, inTransaction, type Pool, type Queryable } from '../database/connection.ts'
 import { TECHNICAL_CODES } from '../ledger/account.ts'
 import type { BookId } from '../ledger/id.ts'
 import type { Currency } from '../money/currency.ts'
@@ -31,6 +31,13 @@ export function createBooks(pool: Pool) {
   return { find }
 }
 export type Books = ReturnType<typeof createBooks>
+
+/** The name of a book that is there. */
+export async function readBookName(client: Queryable, book: BookId): Promise<string> {
+  const { rows } = await client.query<{ name: string }>('select name from books where book = $1', [book])
+  if (!rows[0]) throw new Error('the book of a session is there')
+  return rows[0].name
+}
 
 /**
  * Makes a book with these currencies and, in each, a technical account of every code, in the caller's transaction.

@@ -127,6 +127,8 @@ export const ACCESS = {
   listCurrencies: SEE,
   listBankFiles: SEE,
   listBankEntries: SEE,
+  listWireBatches: SEE,
+  listWireBatchPayments: SEE,
   getPosition: SEE,
   reportFees: SEE,
   reportFlows: SEE,
@@ -148,6 +150,11 @@ export const ACCESS = {
   removeLimit: OPERATE,
   importRates: OPERATE,
   uploadBankStatement: OPERATE,
+  acceptBankEntry: OPERATE,
+  suspendBankEntry: OPERATE,
+  createWireBatch: OPERATE,
+  // It names who is paid, in full.
+  downloadWireBatch: OPERATE,
   createBook: { scope: 'admin', allBooks: true },
 } as const satisfies Record<string, Access>
 

@@ -24,6 +24,8 @@ import { adminLimitRoutes } from './routes/admin_limits.ts'
 import { adminRailRoutes } from './routes/admin_rails.ts'
 import { adminRateRoutes, rateImportRoutes } from './routes/admin_rates.ts'
 import { wireListRoutes, wireUploadRoutes } from './routes/admin_wire.ts'
+import { wireBatchRoutes } from './routes/admin_wire_batches.ts'
+import { wireEntryRoutes } from './routes/admin_wire_entries.ts'
 import { bulkRoutes } from './routes/bulk.ts'
 import { deliveryRoutes } from './routes/deliveries.ts'
 import { eventRoutes } from './routes/events.ts'
@@ -139,7 +141,7 @@ export async function createApp(gateway: Gateway): Promise<App> {
     limitRoutes(routes, gateway)
     reportRoutes(routes, gateway)
     positionRoutes(routes, gateway)
-    wireListRoutes(routes, gateway)
+    for (const group of [wireListRoutes, wireBatchRoutes, wireEntryRoutes]) group(routes, gateway)
   })
   await app.register(async (scope) => webSocketRoutes(scope as App, gateway, streams))
   for (const group of [bulkRoutes, railCallbackRoutes, importRoutes, rateImportRoutes, wireUploadRoutes, mailPages]) {

@@ -33,6 +33,7 @@ export const formats: Record<string, (text: string) => boolean> = {
         'sus',
         'tok',
         'usr',
+        'wbt',
         'whk',
       ] satisfies Prefix[]
     ).map((prefix) => [`${prefix}_id`, (text: string) => decodeId(prefix, text) !== undefined]),
@@ -56,6 +57,7 @@ const EXAMPLE_IDS = {
   bke: 'bke_01k3v5f7a3c5e7g9j1m3p5r7t9',
   bkf: 'bkf_01k3v5f7a3c5e7g9j1m3p5r7t8',
   dlv: 'dlv_01k3v5f4w2f0k8h6g4d2c0b9a8',
+  wbt: 'wbt_01k3v5f7a3c5e7g9j1m3p5r7tb',
 } as const
 
 /** The same, or null. Written as two types and not as a choice of schemas, which would be slow to serialise. */

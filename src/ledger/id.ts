@@ -17,6 +17,7 @@ export type WebhookId = Id<'webhook'>
 export type DeliveryId = Id<'delivery'>
 export type BankFileId = Id<'bank_file'>
 export type BankEntryId = Id<'bank_entry'>
+export type WireBatchId = Id<'wire_batch'>
 export type SuspenseId = Id<'suspense'>
 export type FeeScheduleId = Id<'fee_schedule'>
 export type LimitId = Id<'limit'>

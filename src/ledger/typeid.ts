@@ -16,6 +16,7 @@ import type {
   TokenId,
   UserId,
   WebhookId,
+  WireBatchId,
 } from './id.ts'
 
 // Ids as they go out: TypeID (https://github.com/jetify-com/typeid), a type prefix and the UUID in Crockford's base32.
@@ -36,6 +37,7 @@ type Kinds = {
   sus: SuspenseId
   tok: TokenId
   usr: UserId
+  wbt: WireBatchId
   whk: WebhookId
 }
 export type Prefix = keyof Kinds

@@ -194,8 +194,8 @@ function instructionsOf(requests: readonly PaymentRequest[], payments: readonly 
   return requests.flatMap(({ terms }, index) => {
     const payment = payments[index]
     if (terms.type !== 'rail' || !terms.instruct || payment?.status !== 'pending') return []
-    const { direction, shown, sealedFor } = terms.instruct
-    return [{ paymentId: payment.id, rail: terms.rail, direction, shown, destination: sealedFor(payment.id) }]
+    const { direction, shown, byFiles, sealedFor } = terms.instruct
+    return [{ paymentId: payment.id, rail: terms.rail, direction, shown, byFiles, destination: sealedFor(payment.id) }]
   })
 }
 

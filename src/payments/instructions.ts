@@ -16,6 +16,8 @@ export type NewInstruction = {
   /** Sealed; null for a deposit. */
   readonly destination: Buffer | null
   readonly shown: string | null
+  /** It waits for files of banks: nobody is told of it. */
+  readonly byFiles: boolean
 }
 
 /** Notes what rails have to be told once this transaction has committed. */
@@ -29,8 +31,9 @@ export async function writeInstructions(
   await client.query({
     name: 'write-rail-instructions',
     text: `
-      insert into rail_instructions (book, attempt_at, created_at, payment_id, rail, direction, destination, shown)
-      select $1, $2, $2, v.* from unnest($3::uuid[], $4::text[], $5::text[], $6::bytea[], $7::text[]) as v`,
+      insert into rail_instructions (book, created_at, payment_id, rail, direction, destination, shown, attempt_at)
+      select $1, $2, v.*
+        from unnest($3::uuid[], $4::text[], $5::text[], $6::bytea[], $7::text[], $8::timestamptz[]) as v`,
     values: [
       book,
       stamp,
@@ -39,6 +42,7 @@ export async function writeInstructions(
       instructions.map(({ direction }) => direction),
       instructions.map(({ destination }) => destination),
       instructions.map(({ shown }) => shown),
+      instructions.map(({ byFiles }) => (byFiles ? null : stamp)),
     ],
   })
 }

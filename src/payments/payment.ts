@@ -57,6 +57,8 @@ export type Instruct = {
   readonly sealedFor: (id: PaymentId) => Buffer | null
   /** The destination as it may be shown. */
   readonly shown: string | null
+  /** Its rail is a bank that takes and gives files: it waits to be collected into one, and nobody is told of it. */
+  readonly byFiles: boolean
 }
 
 export const PLAIN: RequestTerms = { type: 'plain' }

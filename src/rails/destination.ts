@@ -1,6 +1,7 @@
 import { electronicFormatIBAN, isValidBIC, isValidIBAN } from 'ibantools'
 import type { RailCode } from '../ledger/account.ts'
 import type { CheckedDestination, Destination } from './rail.ts'
+import { isBankName } from './wire/charset.ts'
 
 /** The fields of a destination on each rail; those that end in `?` may be left out. */
 const FIELDS: Record<RailCode, readonly string[]> = {
@@ -41,6 +42,7 @@ function checkWire(
 ): CheckedDestination {
   const iban = electronicFormatIBAN(written) ?? ''
   const bic = code?.toUpperCase()
+  if (!isBankName(name)) return wrong('name', 'has nothing in it that banks can write')
   if (!isValidIBAN(iban)) return wrong('iban', 'is no valid IBAN')
   if (bic !== undefined && !isValidBIC(bic)) return wrong('bic', 'is no valid BIC')
   return { ok: true, destination: { name, iban, ...(bic ? { bic } : {}) }, shown: masked(iban) }

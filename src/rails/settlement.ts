@@ -4,7 +4,7 @@ import { idsAt, readClock } from '../database/clock.ts'
 import type { Client, Pool } from '../database/connection.ts'
 import { inTransactionAfterRaces } from '../database/races.ts'
 import type { RailCode } from '../ledger/account.ts'
-import type { BookId, PaymentId } from '../ledger/id.ts'
+import type { BookId, PaymentId, SuspenseId } from '../ledger/id.ts'
 import { netAmount } from '../ledger/payment.ts'
 import { decodeId, encodeId } from '../ledger/typeid.ts'
 import type { Log } from '../log.ts'
@@ -32,6 +32,9 @@ export type SettlementOptions = {
   readonly log: Log
   readonly tell: (ids: Iterable<PaymentId>) => void
 }
+
+/** What booking a movement needs. */
+export type BookingOptions = Pick<SettlementOptions, 'directory' | 'intake'>
 
 /** Our name for an instruction, as rails get it: the book and the payment. */
 export function referenceOf(bookName: string, id: PaymentId): string {
@@ -109,7 +112,7 @@ async function applyReport(
 
 async function end(
   client: Client,
-  { directory }: SettlementOptions,
+  { directory }: Pick<SettlementOptions, 'directory'>,
   book: BookId,
   id: PaymentId,
   ending: Parameters<typeof endPending>[4],
@@ -118,13 +121,16 @@ async function end(
   return ended?.ok === true
 }
 
-/** Money has really moved: it is booked, on the payment where it fits, else in suspense. Never dropped. */
-async function confirm(
+/**
+ * Money has really moved: it is booked, on the payment where it fits, else in suspense. Never dropped. False where it is
+ * no news. The caller has locked the payment's instruction.
+ */
+export async function confirm(
   client: Client,
-  options: SettlementOptions,
+  options: BookingOptions,
   book: BookId,
   payment: StoredPayment,
-  { rail, confirmedAs }: LockedInstruction,
+  { rail, confirmedAs }: Pick<LockedInstruction, 'rail' | 'confirmedAs'>,
   report: RailReport,
 ): Promise<boolean> {
   const { id, currency } = payment
@@ -133,8 +139,10 @@ async function confirm(
   const moved = report.amount === null ? expected : parseAmount(report.amount, currency)
   if (!moved) throw new Error(`the rail ${rail} confirms ${report.amount}, which is no amount of ${currency.code}`)
   const railReference = report.railReference ?? report.reference
-  const stray = (reason: SuspenseReason, amount: bigint, way = direction) =>
-    putInSuspense(client, options, book, { rail, railReference, direction: way, currency, amount, reason, related: id })
+  const stray = async (reason: SuspenseReason, amount: bigint, way = direction) => {
+    const what = { rail, railReference, direction: way, currency, amount, reason, related: id }
+    return (await putInSuspense(client, options, book, what)) !== undefined
+  }
 
   /** Of what was booked as `expected`, more or less has moved. */
   const strayDifference = async () => {
@@ -144,12 +152,14 @@ async function confirm(
   }
 
   if (payment.status === 'completed') {
-    const known = payment.railReference ?? confirmedAs
+    // Settled by hand it has no name of the rail's yet, settled by a bank's statement that of the bank.
+    const byBank = payment.railReference !== null && isOfBank(payment.railReference)
+    const known = byBank ? confirmedAs : (payment.railReference ?? confirmedAs)
     // The same news again, unless the rail says that it moved other money.
     if (known !== null) return known === railReference ? false : stray('twice', moved)
-    // It was settled by hand, and this is the rail's news of it.
+    // This is the rail's first news of it.
     await noteConfirmed(client, book, id, railReference)
-    await strayDifference()
+    if (!byBank) await strayDifference()
     return true
   }
   if (payment.status !== 'pending') return stray('late', moved)
@@ -172,12 +182,18 @@ async function confirm(
   return true
 }
 
-async function putInSuspense(
+/** Whether a reference is that of a movement in a statement of a bank, and not of a rail. */
+function isOfBank(reference: string): boolean {
+  return decodeId('bke', reference) !== undefined
+}
+
+/** Books money that belongs to no payment, now. Undefined where it is booked already. */
+export async function putInSuspense(
   client: Client,
-  { intake }: SettlementOptions,
+  { intake }: Pick<SettlementOptions, 'intake'>,
   book: BookId,
   stray: Stray,
-): Promise<boolean> {
+): Promise<SuspenseId | undefined> {
   const at = await readClock(client)
   return bookStray(client, intake, book, at, idsAt(at), stray)
 }

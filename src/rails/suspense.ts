@@ -12,7 +12,7 @@ import type { Intake } from '../payments/intake.ts'
 import type { Payment } from '../payments/payment.ts'
 
 /** Why money is in suspense. */
-export const SUSPENSE_REASONS = ['unexpected', 'wrong_amount', 'late', 'twice'] as const
+export const SUSPENSE_REASONS = ['unexpected', 'wrong_amount', 'late', 'twice', 'returned'] as const
 export type SuspenseReason = (typeof SUSPENSE_REASONS)[number]
 
 /** Money that really moved and has no payment it belongs to. The amount in minor units, positive. */
@@ -29,8 +29,8 @@ export type Stray = {
 }
 
 /**
- * Books stray money between its rail and `suspense`, and lists it for an operator, in the caller's transaction. False
- * where it is booked already.
+ * Books stray money between its rail and `suspense`, and lists it for an operator, in the caller's transaction.
+ * Undefined where it is booked already.
  */
 export async function bookStray(
   client: Client,
@@ -39,7 +39,7 @@ export async function bookStray(
   at: Instant,
   newId: NewId,
   stray: Stray,
-): Promise<boolean> {
+): Promise<SuspenseId | undefined> {
   const { rail, railReference, direction, currency, amount, reason, related } = stray
   // Whoever else books the same waits here, and then finds it.
   await client.query('select pg_advisory_xact_lock(hashtextextended($1, 0))', [
@@ -49,7 +49,7 @@ export async function bookStray(
     'select from suspense_items where book = $1 and rail = $2 and rail_reference = $3',
     [book, rail, railReference],
   )
-  if (rows.length > 0) return false
+  if (rows.length > 0) return undefined
   const outside = await intake.technicalAccount(book, rail, currency.code)
   const suspense = await intake.technicalAccount(book, 'suspense', currency.code)
   const [from, to] = direction === 'in' ? [outside, suspense] : [suspense, outside]
@@ -57,16 +57,17 @@ export async function bookStray(
   const terms = { fee: 0n, feePayer: 'receiver', description: `In suspense: ${reason}`, metadata: {} } as const
   const [payment] = await postRequests(client, book, [await intake.complete({ kind, from, to, amount, ...terms })])
   if (payment?.status !== 'completed') throw new Error('money cannot be put into suspense')
+  const id = newId<'suspense'>()
   await client.query(
     `insert into suspense_items (book, id, rail, rail_reference, direction, currency, amount, reason, payment_id,
                                  related_id, created_at)
      values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
     [
-      ...[book, newId<'suspense'>(), rail, railReference, direction, currency.code, amount, reason],
+      ...[book, id, rail, railReference, direction, currency.code, amount, reason],
       ...[payment.id, related, formatInstant(at)],
     ],
   )
-  return true
+  return id
 }
 
 /** What an operator makes of stray money: it is a user's, or (null) the house keeps or bears it. */

@@ -36,6 +36,7 @@ export type ErrorCode =
   | 'not_on_rail'
   | 'not_refundable'
   | 'not_sealed_yet'
+  | 'nothing_to_order'
   | 'otp_enrolled'
   | 'otp_invalid'
   | 'otp_not_enrolled'
@@ -127,6 +128,8 @@ export type BankEntry = {
   readonly amount: string
   /** It takes back an earlier one. */
   readonly reversal: boolean
+  /** Why it came back, where it is a return. */
+  readonly return_reason: string | null
   /** A day of the bank. */
   readonly booking_date: string | null
   /** A day of the bank. */
@@ -138,9 +141,10 @@ export type BankEntry = {
   /** Its beginning and its end. */
   readonly counterparty_account: string | null
   readonly remittance: string | null
-  readonly status: 'unmatched' | 'matched' | 'ignored' | 'suspense'
+  readonly status: 'due' | 'unmatched' | 'matched' | 'ignored' | 'suspense'
   readonly payment_id: string | null
   readonly matched_by: 'reference' | 'amount' | 'operator' | null
+  readonly suspense_id: string | null
   /** Payments that it may be, the likeliest first; as they were when the file was taken. */
   readonly suggestions: readonly {
     readonly payment_id: string
@@ -165,12 +169,14 @@ export type BankFile = {
   readonly uploaded_by: string | null
   /** RFC 3339, UTC, microseconds. */
   readonly created_at: string
+  /** RFC 3339, UTC, microseconds. */
+  readonly settled_at: string | null
   readonly statements: readonly {
     readonly statement_id: string
     /** The IBAN of the own account. */
     readonly account: string
     readonly currency: string
-    /** A balance at the bank, in the books when the file was taken, and by how much the bank has more. */
+    /** A balance at the bank, in the books once the file was settled, as of that place in it, and by how much the bank has more. */
     readonly opening: {
       /** A decimal string with exactly the currency's digits. */
       readonly bank: string
@@ -179,7 +185,7 @@ export type BankFile = {
       /** A decimal string with exactly the currency's digits. */
       readonly difference: string
     } | null
-    /** A balance at the bank, in the books when the file was taken, and by how much the bank has more. */
+    /** A balance at the bank, in the books once the file was settled, as of that place in it, and by how much the bank has more. */
     readonly closing: {
       /** A decimal string with exactly the currency's digits. */
       readonly bank: string
@@ -192,6 +198,12 @@ export type BankFile = {
     readonly added: number
     /** Booked movements that an earlier file had, and that are not taken again. */
     readonly known: number
+    /** Of those added: deposits and withdrawals that they are. */
+    readonly matched: number
+    /** Of those added: booked to `suspense`. */
+    readonly suspense: number
+    /** Of those added: waiting for an operator. */
+    readonly unmatched: number
   }[]
 }
 
@@ -202,6 +214,26 @@ export type BulkOutcome = {
   /** RFC 9457 problem details, with a stable code. */
   readonly error?: Problem
   readonly idempotent_replayed?: boolean
+}
+
+export type CollectedWireBatch = {
+  readonly id: string
+  /** Its name at the bank: `MsgId` and `PmtInfId`. */
+  readonly message_id: string
+  readonly version: '03' | '09'
+  /** The IBAN of the own account that pays. */
+  readonly account: string
+  readonly currency: string
+  readonly requested_date: string
+  /** How many it has. */
+  readonly payments: number
+  /** A decimal string with exactly the currency's digits. */
+  readonly total: string
+  readonly created_by: string | null
+  /** RFC 3339, UTC, microseconds. */
+  readonly created_at: string
+  /** Withdrawals that no bank would take, and why: they wait until an operator cancels them. */
+  readonly left_out: readonly { readonly payment_id: string; readonly problem: string }[]
 }
 
 export type Currency = {
@@ -591,7 +623,7 @@ export type SuspenseItem = {
   readonly direction: 'in' | 'out'
   readonly currency: string
   readonly amount: string
-  readonly reason: 'unexpected' | 'wrong_amount' | 'late' | 'twice'
+  readonly reason: 'unexpected' | 'wrong_amount' | 'late' | 'twice' | 'returned'
   readonly payment_id: string
   readonly related_id: string | null
   readonly status: 'open' | 'resolved'
@@ -646,6 +678,37 @@ export type Webhook = {
   readonly updated_at: string
 }
 
+export type WireBatch = {
+  readonly id: string
+  /** Its name at the bank: `MsgId` and `PmtInfId`. */
+  readonly message_id: string
+  readonly version: '03' | '09'
+  /** The IBAN of the own account that pays. */
+  readonly account: string
+  readonly currency: string
+  readonly requested_date: string
+  /** How many it has. */
+  readonly payments: number
+  /** A decimal string with exactly the currency's digits. */
+  readonly total: string
+  readonly created_by: string | null
+  /** RFC 3339, UTC, microseconds. */
+  readonly created_at: string
+}
+
+export type WireBatchPayment = {
+  readonly payment_id: string
+  readonly batch_id: string
+  /** By which the bank reports it. */
+  readonly end_to_end_id: string
+  readonly currency: string
+  /** A decimal string with exactly the currency's digits. */
+  readonly amount: string
+  readonly status: 'initiated' | 'pending' | 'completed' | 'declined' | 'canceled' | 'failed' | 'expired'
+  /** Its beginning and its end. */
+  readonly destination: string | null
+}
+
 export type WrittenRate = {
   readonly id: string
   readonly from_currency: string
@@ -662,6 +725,15 @@ export type WrittenRate = {
 
 /** What each call takes, by its operationId, and what it answers. */
 export type Operations = {
+  /** Say which payment a movement is. `POST /v1/admin/wire/entries/{id}/accept` */
+  readonly acceptBankEntry: {
+    readonly input: {
+      readonly path: { readonly id: string }
+      readonly body: { readonly payment_id: string }
+      readonly idempotencyKey?: string
+    }
+    readonly answer: BankEntry
+  }
   /** Add a currency. `POST /v1/admin/currencies` */
   readonly addCurrency: {
     readonly input: { readonly body: { readonly code: string; readonly digits?: number }; readonly idempotencyKey?: string }
@@ -967,6 +1039,20 @@ export type Operations = {
       readonly secret: string
     }
   }
+  /** Collect withdrawals into an order for a bank. `POST /v1/admin/wire/batches` */
+  readonly createWireBatch: {
+    readonly input: {
+      readonly body: {
+        readonly currency: string
+        readonly version?: '03' | '09'
+        /** When the bank is to pay; today if not given. */
+        readonly requested_date?: string
+        readonly most?: number
+      }
+      readonly idempotencyKey?: string
+    }
+    readonly answer: CollectedWireBatch
+  }
   /** Send money out. `POST /v1/withdrawals` */
   readonly createWithdrawal: {
     readonly input: {
@@ -986,6 +1072,12 @@ export type Operations = {
   }
   /** Send nothing more to a URL, and forget its secrets. `DELETE /v1/webhooks/{id}` */
   readonly deleteWebhook: { readonly input: { readonly path: { readonly id: string } }; readonly answer: void }
+  /** The order, for the bank. `GET /v1/admin/wire/batches/{id}/file` */
+  readonly downloadWireBatch: {
+    readonly input: { readonly path: { readonly id: string } }
+    readonly answer: string
+    readonly types: 'application/xml'
+  }
   /** End all your sessions but the present one. `DELETE /v1/sessions` */
   readonly endSessions: { readonly input: {}; readonly answer: { readonly ended: number } }
   /** Begin to use one-time passwords (TOTP) as a second factor. `POST /v1/otp/enroll` */
@@ -1125,7 +1217,7 @@ export type Operations = {
   /** Movements at banks, to reconcile. `GET /v1/admin/wire/entries` */
   readonly listBankEntries: {
     readonly input: {
-      readonly query?: { readonly limit?: Value; readonly cursor?: Value; readonly sort?: Value } & Filters<'id' | 'file_id' | 'account' | 'currency' | 'direction' | 'amount' | 'reversal' | 'booking_date' | 'value_date' | 'end_to_end_id' | 'servicer_reference' | 'counterparty_name' | 'counterparty_account' | 'remittance' | 'status' | 'payment_id' | 'matched_by' | 'created_at', 'account' | 'currency' | 'booking_date' | 'value_date' | 'end_to_end_id' | 'servicer_reference' | 'counterparty_name' | 'counterparty_account' | 'remittance'>
+      readonly query?: { readonly limit?: Value; readonly cursor?: Value; readonly sort?: Value } & Filters<'id' | 'file_id' | 'account' | 'currency' | 'direction' | 'amount' | 'reversal' | 'return_reason' | 'booking_date' | 'value_date' | 'end_to_end_id' | 'servicer_reference' | 'counterparty_name' | 'counterparty_account' | 'remittance' | 'status' | 'payment_id' | 'suspense_id' | 'matched_by' | 'created_at', 'account' | 'currency' | 'return_reason' | 'booking_date' | 'value_date' | 'end_to_end_id' | 'servicer_reference' | 'counterparty_name' | 'counterparty_account' | 'remittance'>
     }
     readonly answer: Page<BankEntry>
     readonly types: 'text/csv' | 'application/x-ndjson'
@@ -1133,7 +1225,7 @@ export type Operations = {
   /** Statements and notices of banks. `GET /v1/admin/wire/files` */
   readonly listBankFiles: {
     readonly input: {
-      readonly query?: { readonly limit?: Value; readonly cursor?: Value; readonly sort?: Value } & Filters<'id' | 'kind' | 'version' | 'message_id' | 'sha256' | 'uploaded_by' | 'created_at', 'version' | 'message_id' | 'sha256'>
+      readonly query?: { readonly limit?: Value; readonly cursor?: Value; readonly sort?: Value } & Filters<'id' | 'kind' | 'version' | 'message_id' | 'sha256' | 'uploaded_by' | 'created_at' | 'settled_at', 'version' | 'message_id' | 'sha256'>
     }
     readonly answer: Page<BankFile>
     readonly types: 'text/csv' | 'application/x-ndjson'
@@ -1272,6 +1364,22 @@ export type Operations = {
       readonly query?: { readonly limit?: Value; readonly cursor?: Value; readonly sort?: Value } & Filters<'id' | 'user_id' | 'url' | 'description' | 'events' | 'status' | 'disabled_reason' | 'disabled_at' | 'created_at' | 'updated_at', 'url' | 'description' | 'events'>
     }
     readonly answer: Page<Webhook>
+    readonly types: 'text/csv' | 'application/x-ndjson'
+  }
+  /** What orders to banks contain. `GET /v1/admin/wire/batches/payments` */
+  readonly listWireBatchPayments: {
+    readonly input: {
+      readonly query?: { readonly limit?: Value; readonly cursor?: Value; readonly sort?: Value } & Filters<'payment_id' | 'batch_id' | 'currency' | 'amount' | 'status', 'currency'>
+    }
+    readonly answer: Page<WireBatchPayment>
+    readonly types: 'text/csv' | 'application/x-ndjson'
+  }
+  /** Orders to banks. `GET /v1/admin/wire/batches` */
+  readonly listWireBatches: {
+    readonly input: {
+      readonly query?: { readonly limit?: Value; readonly cursor?: Value; readonly sort?: Value } & Filters<'id' | 'message_id' | 'version' | 'account' | 'currency' | 'requested_date' | 'payments' | 'total' | 'created_by' | 'created_at', 'message_id' | 'account' | 'currency' | 'requested_date'>
+    }
+    readonly answer: Page<WireBatch>
     readonly types: 'text/csv' | 'application/x-ndjson'
   }
   /** Log in: a new token each time. `POST /v1/login` */
@@ -1618,6 +1726,15 @@ export type Operations = {
     readonly answer: never
     readonly types: 'text/event-stream'
   }
+  /** Say that a movement is none of the payments. `POST /v1/admin/wire/entries/{id}/suspend` */
+  readonly suspendBankEntry: {
+    readonly input: {
+      readonly path: { readonly id: string }
+      readonly body: { readonly reason: string }
+      readonly idempotencyKey?: string
+    }
+    readonly answer: BankEntry
+  }
   /** Let money leave an account again. `POST /v1/admin/accounts/{id}/unfreeze` */
   readonly unfreezeAccount: {
     readonly input: { readonly path: { readonly id: string }; readonly body: { readonly reason: string } }
@@ -1689,6 +1806,7 @@ export type Operations = {
 
 /** How each call is made. */
 export const operations = {
+  acceptBankEntry: { method: 'POST', path: '/v1/admin/wire/entries/{id}/accept', body: 'application/json', repeatable: true },
   addCurrency: { method: 'POST', path: '/v1/admin/currencies', body: 'application/json', repeatable: true },
   cancelPayment: { method: 'POST', path: '/v1/payments/{id}/cancel', repeatable: true },
   cancelPaymentByHand: { method: 'POST', path: '/v1/admin/payments/{id}/cancel', body: 'application/json', repeatable: true },
@@ -1711,8 +1829,10 @@ export const operations = {
   createStreamTicket: { method: 'POST', path: '/v1/events/tickets' },
   createToken: { method: 'POST', path: '/v1/tokens', body: 'application/json', repeatable: true },
   createWebhook: { method: 'POST', path: '/v1/webhooks', body: 'application/json', repeatable: true },
+  createWireBatch: { method: 'POST', path: '/v1/admin/wire/batches', body: 'application/json', repeatable: true },
   createWithdrawal: { method: 'POST', path: '/v1/withdrawals', body: 'application/json', repeatable: true },
   deleteWebhook: { method: 'DELETE', path: '/v1/webhooks/{id}' },
+  downloadWireBatch: { method: 'GET', path: '/v1/admin/wire/batches/{id}/file' },
   endSessions: { method: 'DELETE', path: '/v1/sessions' },
   enrollSecondFactor: { method: 'POST', path: '/v1/otp/enroll' },
   findRecipients: { method: 'GET', path: '/v1/recipients' },
@@ -1757,6 +1877,8 @@ export const operations = {
   listUsersOfBook: { method: 'GET', path: '/v1/admin/users' },
   listWebhooks: { method: 'GET', path: '/v1/webhooks' },
   listWebhooksOfBook: { method: 'GET', path: '/v1/admin/webhooks' },
+  listWireBatchPayments: { method: 'GET', path: '/v1/admin/wire/batches/payments' },
+  listWireBatches: { method: 'GET', path: '/v1/admin/wire/batches' },
   logIn: { method: 'POST', path: '/v1/login', body: 'application/json' },
   openAccount: { method: 'POST', path: '/v1/accounts', body: 'application/json', repeatable: true },
   openWebSocket: { method: 'GET', path: '/v1/ws' },
@@ -1784,6 +1906,7 @@ export const operations = {
   signUp: { method: 'POST', path: '/v1/signup', body: 'application/json' },
   stepUp: { method: 'POST', path: '/v1/step-up', body: 'application/json' },
   streamEvents: { method: 'GET', path: '/v1/events/stream' },
+  suspendBankEntry: { method: 'POST', path: '/v1/admin/wire/entries/{id}/suspend', body: 'application/json', repeatable: true },
   unfreezeAccount: { method: 'POST', path: '/v1/admin/accounts/{id}/unfreeze', body: 'application/json' },
   updateAccount: { method: 'PATCH', path: '/v1/accounts/{id}', body: 'application/json' },
   updateMe: { method: 'PATCH', path: '/v1/me', body: 'application/json' },

@@ -18,7 +18,8 @@ const tag = 'Operators'
 const Day = Type.String({ description: 'A day of the bank.', examples: ['2026-11-24'] })
 const Check = Type.Unsafe<object | null>({
   type: ['object', 'null'],
-  description: 'A balance at the bank, in the books when the file was taken, and by how much the bank has more.',
+  description:
+    'A balance at the bank, in the books once the file was settled, as of that place in it, and by how much the bank has more.',
   properties: { bank: Money, books: Money, difference: Money },
   required: ['bank', 'books', 'difference'],
 })
@@ -32,6 +33,7 @@ const BankFileBody = Type.Object(
     sha256: Type.String({ description: 'Of the file, in hexadecimal.' }),
     uploaded_by: Nullable(IdOf('usr')),
     created_at: Time,
+    settled_at: Nullable(Time),
     statements: Type.Array(
       Type.Object({
         statement_id: Type.String(),
@@ -43,13 +45,16 @@ const BankFileBody = Type.Object(
         known: Type.Integer({
           description: 'Booked movements that an earlier file had, and that are not taken again.',
         }),
+        matched: Type.Integer({ description: 'Of those added: deposits and withdrawals that they are.' }),
+        suspense: Type.Integer({ description: 'Of those added: booked to `suspense`.' }),
+        unmatched: Type.Integer({ description: 'Of those added: waiting for an operator.' }),
       }),
     ),
   },
   { title: 'BankFile' },
 )
 
-const BankEntryBody = Type.Object(
+export const BankEntryBody = Type.Object(
   {
     id: IdOf('bke'),
     file_id: IdOf('bkf'),
@@ -58,6 +63,9 @@ const BankEntryBody = Type.Object(
     direction: OneOf(['in', 'out']),
     amount: Money,
     reversal: Type.Boolean({ description: 'It takes back an earlier one.' }),
+    return_reason: Nullable(
+      Type.String({ description: 'Why it came back, where it is a return.', examples: ['AC04'] }),
+    ),
     booking_date: Nullable(Day),
     value_date: Nullable(Day),
     end_to_end_id: Nullable(Type.String()),
@@ -68,6 +76,7 @@ const BankEntryBody = Type.Object(
     status: OneOf(ENTRY_STATUSES),
     payment_id: Nullable(IdOf('pay')),
     matched_by: Nullable(OneOf(['reference', 'amount', 'operator'])),
+    suspense_id: Nullable(IdOf('sus')),
     suggestions: Type.Array(
       Type.Object({
         payment_id: IdOf('pay'),
@@ -119,7 +128,7 @@ export function wireListRoutes(app: App, { pool }: Gateway): void {
 const TYPES = ['application/xml', 'text/xml']
 
 /** Files of banks; in a scope of its own, where bodies of these types are read and no others. */
-export function wireUploadRoutes(app: App, { pool, camtReader, config }: Gateway): void {
+export function wireUploadRoutes(app: App, { pool, camtReader, bankBooking, config }: Gateway): void {
   app.removeAllContentTypeParsers()
   app.addContentTypeParser(TYPES, { parseAs: 'buffer' }, (_request, body: Buffer, done) => done(null, body))
 
@@ -131,7 +140,9 @@ export function wireUploadRoutes(app: App, { pool, camtReader, config }: Gateway
       description:
         'camt.053.001.02 to .08, or camt.054.001.02 to .08, of accounts in `BGW_WIRE_ACCOUNTS`. All of it is taken, or ' +
         'where anything in it is wrong nothing. A file needs no idempotency key: sent again, or in another form, it ' +
-        'changes nothing and is answered as the first time, with `Idempotent-Replayed: true`. Audited.',
+        'changes nothing and is answered as the first time, with `Idempotent-Replayed: true`. What is surely a payment ' +
+        'settles it, what is none goes to `suspense`, the rest waits for an operator. A very large file may be answered ' +
+        'before all of it is booked: then `settled_at` is null. Audited.',
       tag,
       errors: ['not_found', 'invalid_file'],
       consumes: TYPES,
@@ -145,26 +156,28 @@ export function wireUploadRoutes(app: App, { pool, camtReader, config }: Gateway
       const bytes: unknown = request.body
       if (!(bytes instanceof Buffer)) throw new ApiError('unsupported_media_type')
       const options = { pool, reader: camtReader, accounts: config.wireAccounts }
-      const upload = await takeBankFile(options, sessionOf(request).book, bytes, actorOf(request))
+      const { book } = sessionOf(request)
+      const upload = await takeBankFile(options, book, bytes, actorOf(request))
       if (!upload.ok) throw new ApiError('invalid_file', `The file ${upload.problem}`)
       if (upload.known) reply.header('idempotent-replayed', 'true')
-      return presentFile(upload.file)
+      return presentFile(await bankBooking.settle(book, upload.file.id))
     },
   })
 }
 
-function presentFile({ id, messageId, uploadedBy, createdAt, ...file }: TakenFile) {
+function presentFile({ id, messageId, uploadedBy, createdAt, settledAt, ...file }: TakenFile) {
   return {
     ...file,
     id: encodeId('bkf', id),
     message_id: messageId,
     uploaded_by: uploadedBy && encodeId('usr', uploadedBy),
     created_at: createdAt,
+    settled_at: settledAt,
     statements: [...file.statements],
   }
 }
 
-function presentEntry(entry: BankEntry) {
+export function presentEntry(entry: BankEntry) {
   return {
     id: encodeId('bke', entry.id),
     file_id: encodeId('bkf', entry.fileId),
@@ -173,6 +186,7 @@ function presentEntry(entry: BankEntry) {
     direction: entry.direction,
     amount: formatAmount(entry.amount, entry.currency),
     reversal: entry.reversal,
+    return_reason: entry.returnReason,
     booking_date: entry.bookingDate,
     value_date: entry.valueDate,
     end_to_end_id: entry.endToEndId,
@@ -183,6 +197,7 @@ function presentEntry(entry: BankEntry) {
     status: entry.status,
     payment_id: entry.paymentId && encodeId('pay', entry.paymentId),
     matched_by: entry.matchedBy,
+    suspense_id: entry.suspenseId && encodeId('sus', entry.suspenseId),
     suggestions: entry.suggestions,
     created_at: entry.createdAt,
   }

@@ -99,7 +99,7 @@ async function move(
   direction: Direction,
   destination: Destination | null,
 ): Promise<FastifyReply> {
-  const { home, userId } = sessionOf(request)
+  const { home, homeName, userId } = sessionOf(request)
   const { intake, poster, submitter } = gateway
   const rail = gateway.rails.get(asked.rail)
   if (!rail) throw new Error(`there is no rail ${asked.rail}`)
@@ -109,7 +109,8 @@ async function move(
   const outside = await intake.technicalAccount(home, asked.rail, account.currency.code)
   const [kind, from, to] =
     direction === 'in' ? (['deposit', outside, account] as const) : (['withdrawal', account, outside] as const)
-  const instruct = instructionFor(gateway, rail, account, direction, destination)
+  const byFiles = rail.code === 'wire' && gateway.bankAccount(homeName, account.currency.code) !== undefined
+  const instruct = { ...instructionFor(gateway, rail, account, direction, destination), byFiles }
   const { description = null, metadata = {} } = asked
   const terms = { type: 'rail', rail: asked.rail, instruct } as const
   const payment = await intake.complete({
@@ -134,7 +135,7 @@ function instructionFor(
   { book }: AccountFacts,
   direction: Direction,
   written: Destination | null,
-): Instruct {
+): Omit<Instruct, 'byFiles'> {
   if (written === null) return { direction, sealedFor: () => null, shown: null }
   const checked = rail.checkDestination(written)
   if (!checked.ok) throw fieldError(`destination.${checked.field}`, 'invalid_value', checked.detail)

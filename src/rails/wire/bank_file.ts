@@ -57,6 +57,8 @@ export type Transaction = {
   readonly transactionId: string | null
   readonly mandateId: string | null
   readonly servicerReference: string | null
+  /** Why it came back, where it is the return of an earlier payment. */
+  readonly returnReason: string | null
   readonly counterparty: { readonly name: string | null; readonly account: string | null }
   readonly remittance: { readonly unstructured: readonly string[]; readonly structured: readonly string[] }
 }

@@ -11,20 +11,19 @@ import type { Expected } from './matching.ts'
 export type BalanceCheck = { readonly bank: string; readonly books: string; readonly difference: string }
 
 /**
- * Holds a balance at the bank against the technical account `wire` of the currency, as it is now. What came in by wire
- * left that account, so that the house has at the bank what the account is below zero.
+ * What the books say the house has at the bank, now: what came in by wire left the technical account `wire`, so that it
+ * is what the account is below zero.
  */
-export async function checkBalance(
-  client: Queryable,
-  book: BookId,
-  currency: Currency,
-  bank: bigint,
-): Promise<BalanceCheck> {
+export async function readBooksBalance(client: Queryable, book: BookId, currency: string): Promise<bigint> {
   const { rows } = await client.query<{ balance: bigint }>(
     `select balance from accounts where book = $1 and code = 'wire' and currency = $2`,
-    [book, currency.code],
+    [book, currency],
   )
-  const books = -(rows[0]?.balance ?? 0n)
+  return -(rows[0]?.balance ?? 0n)
+}
+
+/** Holds a balance at the bank against that of the books. */
+export function checkBalance(currency: Currency, bank: bigint, books: bigint): BalanceCheck {
   const money = (units: bigint) => formatAmount(units, currency)
   return { bank: money(bank), books: money(books), difference: money(bank - books) }
 }

@@ -53,6 +53,7 @@ describe('a bank statement', () => {
       endToEndId: '000000002',
       instructionId: null,
       transactionId: null,
+      returnReason: null,
       mandateId: null,
       servicerReference: null,
       counterparty: { name: 'Company Name 2', account: 'NL56AGDH9619008421' },

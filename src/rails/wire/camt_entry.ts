@@ -99,6 +99,7 @@ function readTransaction(element: Element, entry: Direction, amountOf: AmountOf)
     transactionId: text('Refs/TxId'),
     mandateId: text('Refs/MndtId'),
     servicerReference: text('Refs/AcctSvcrRef'),
+    returnReason: find(element, 'RtrInf') ? (text('RtrInf/Rsn/Cd') ?? text('RtrInf/Rsn/Prtry') ?? 'NARR') : null,
     counterparty: {
       name: party(side) ?? party(`Ultmt${side}`),
       account: text(`${account}/IBAN`) ?? text(`${account}/Othr/Id`),

@@ -38,8 +38,11 @@ export function directionOf(element: Element): Direction {
 export function readDate(element: Element): string {
   const chosen = find(element, 'Dt') ?? find(element, 'DtTm')
   const day = chosen && /^(\d{4}-\d{2}-\d{2})(?:[T+\-Z].*)?$/.exec(textOf(chosen))?.[1]
+  return day !== undefined && isDay(day) ? day : broken(`has no date at ${element.path}`)
+}
+
+/** Whether there is such a day: the 31st of June would come back as another. */
+export function isDay(day: string): boolean {
   const time = Date.parse(`${day}T00:00:00Z`)
-  // A day that there is not, the 31st of June, would come back as another.
-  const real = !Number.isNaN(time) && new Date(time).toISOString().slice(0, 10) === day
-  return day !== undefined && real ? day : broken(`has no date at ${element.path}`)
+  return !Number.isNaN(time) && new Date(time).toISOString().slice(0, 10) === day
 }

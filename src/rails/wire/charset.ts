@@ -87,3 +87,11 @@ function spell(character: string): string {
 function trimmed(text: string): string {
   return text.replaceAll(/^[/\s]+|[/\s]+$/g, '')
 }
+
+/** Whether anything is left of a name in the characters of banks. */
+export function isBankName(name: string): boolean {
+  return /[A-Za-z0-9]/.test(inBankCharacters(name, LONGEST_NAME))
+}
+
+/** What SEPA allows of a name; the schema has 140. */
+export const LONGEST_NAME = 70

@@ -1,19 +1,27 @@
 import { createHash } from 'node:crypto'
 import { type Actor, writeAudit } from '../../audit/audit.ts'
+import { readBookName } from '../../books/books.ts'
 import { readCurrencies } from '../../books/currencies.ts'
 import { idsAt, readClock } from '../../database/clock.ts'
-import { type Client, inTransaction, type Pool, type Queryable } from '../../database/connection.ts'
+import { type Client, inTransaction, type Pool } from '../../database/connection.ts'
 import type { BankFileId, BookId, Instant } from '../../ledger/id.ts'
 import { encodeId } from '../../ledger/typeid.ts'
 import type { Currency } from '../../money/currency.ts'
 import type { BankFile, Statement } from './bank_file.ts'
-import { checkBalance, readExpected } from './books_side.ts'
+import { readExpected } from './books_side.ts'
 import type { CamtReader } from './camt_reader.ts'
 import { type Line, linesOf } from './lines.ts'
-import { matchEntries } from './matching.ts'
+import { matchEntries, paymentsNamed } from './matching.ts'
 import { type OwnAccount, ownAccountOf } from './own_accounts.ts'
 import { findBySha256, readTakenFile, type TakenFile, type TakenStatement } from './taken_file.ts'
-import { type LineToWrite, type OwnedStatement, writeFile, writeLines, writeStatements } from './write.ts'
+import {
+  type KnownStatement,
+  type LineToWrite,
+  type OwnedStatement,
+  writeFile,
+  writeLines,
+  writeStatements,
+} from './write.ts'
 
 export type Upload =
   | { readonly ok: true; readonly file: TakenFile; readonly known: boolean }
@@ -24,7 +32,7 @@ type Options = { readonly pool: Pool; readonly reader: CamtReader; readonly acco
 
 /**
  * Takes a statement or notice of a bank into the book: all of it, once. The same file again, or another form of the same
- * statements, changes nothing and gives what the first came to. Audited.
+ * statements, changes nothing and gives what the first came to. What it tells is booked afterwards (settle.ts). Audited.
  */
 export async function takeBankFile(
   { pool, reader, accounts }: Options,
@@ -58,6 +66,8 @@ type FoundLines = {
   readonly currency: Currency
   readonly all: number
   readonly added: readonly Line[]
+  /** What of the others is in the books, or is about to be. */
+  readonly knownBooked: bigint
 }
 type OwnedFile = Omit<BankFile, 'statements'> & {
   readonly sha256: Buffer
@@ -79,13 +89,20 @@ async function take(client: Client, book: BookId, file: OwnedFile, actor: Actor)
   const at = await readClock(client)
   const newId = idsAt(at)
   const id = newId<'bank_file'>()
-  const lines = await freshLines(client, book, fresh)
-  const outcome = await Promise.all(fresh.map((owned) => outcomeOf(client, book, owned, lines)))
   const { kind, version, messageId } = file
+  const lines = await freshLines(client, book, kind, fresh)
+  const outcome = fresh.map((owned) => outcomeOf(owned, lines))
   const taken = { id, kind, version, messageId, sha256: file.sha256.toString('hex'), uploadedBy: actor.userId }
   await writeFile(client, book, at, taken, outcome)
-  await writeStatements(client, book, id, kind, messageId, fresh)
-  await writeLines(client, book, at, newId, id, await withSuggestions(client, book, at, lines))
+  const known: KnownStatement[] = fresh.map((owned) => ({
+    ...owned,
+    knownBooked: foundOf(owned, lines)?.knownBooked ?? 0n,
+  }))
+  await writeStatements(client, book, id, kind, messageId, known)
+  const planned = await withSuggestions(client, book, at, lines)
+  // What came back is booked after what it came back from.
+  const inOrder = [...planned.filter(({ line }) => !comesBack(line)), ...planned.filter(({ line }) => comesBack(line))]
+  await writeLines(client, book, at, newId, id, inOrder)
   const detail = { file: encodeId('bkf', id), kind, message_id: messageId, sha256: taken.sha256, statements: outcome }
   await writeAudit(client, book, at, newId, [{ actor, action: 'bank_file.take', objectId: id, detail }])
   return { ok: true, known: false, file: await readTakenFile(client, book, id) }
@@ -113,55 +130,107 @@ async function findEarlier(client: Client, book: BookId, { kind, messageId, stat
   return { ok: true, files: new Map(rows.map(({ number, file_id }) => [number, file_id])) }
 }
 
+type KnownRow = {
+  entry_key: Buffer
+  told_key: Buffer | null
+  servicer_reference: string | null
+  same_kind: boolean
+  booked: bigint
+}
+
 /** The lines of each statement, and of these the ones that no file had before. */
-async function freshLines(client: Client, book: BookId, statements: readonly OwnedStatement[]): Promise<FoundLines[]> {
+async function freshLines(
+  client: Client,
+  book: BookId,
+  kind: BankFile['kind'],
+  statements: readonly OwnedStatement[],
+): Promise<FoundLines[]> {
   const found: FoundLines[] = []
   for (const [iban, owned] of Map.groupBy(statements, (each) => each.iban)) {
     const lines = linesOf(owned.map(({ statement }) => statement))
-    const keys = lines.flatMap((each) => each.map(({ entryKey }) => entryKey))
-    const { rows } = await client.query<{ entry_key: Buffer }>(
-      'select distinct entry_key from bank_entries where book = $1 and account = $2 and entry_key = any($3::bytea[])',
-      [book, iban, keys],
-    )
-    const known = new Set(rows.map(({ entry_key }) => entry_key.toString('hex')))
+    const isKnown = await readKnown(client, book, kind, iban, lines.flat())
     for (const [index, { number, statement }] of owned.entries()) {
       const all = lines[index] ?? []
-      const added = all.filter(({ entryKey }) => !known.has(entryKey.toString('hex')))
-      found.push({ number, iban, currency: statement.currency, all: all.length, added })
+      const added = all.filter((line) => isKnown(line) === undefined)
+      const entries = new Map(all.map((line) => [line.entryKey.toString('hex'), isKnown(line) ?? 0n]))
+      const knownBooked = [...entries.values()].reduce((sum, booked) => sum + booked, 0n)
+      found.push({ number, iban, currency: statement.currency, all: all.length, added, knownBooked })
     }
   }
   return found
 }
 
-async function outcomeOf(
+/**
+ * Tells of a line whether its entry is known, by the key of the entry or, where a statement and a notice tell of it and one
+ * gives no reference of the bank, by the references of its payments; and then what of it is in the books.
+ */
+async function readKnown(
   client: Client,
   book: BookId,
-  { number, iban, statement }: OwnedStatement,
-  lines: readonly FoundLines[],
-): Promise<TakenStatement> {
-  const { id, currency, opening, closing } = statement
-  const found = lines.find((each) => each.number === number)
-  const added = found?.added.length ?? 0
-  return {
-    statement_id: id,
-    account: iban,
-    currency: currency.code,
-    opening: opening && (await checkBalance(client, book, currency, opening.amount)),
-    closing: closing && (await checkBalance(client, book, currency, closing.amount)),
-    added,
-    known: (found?.all ?? 0) - added,
+  kind: BankFile['kind'],
+  iban: string,
+  lines: readonly Line[],
+): Promise<(line: Line) => bigint | undefined> {
+  const { rows } = await client.query<KnownRow>(
+    `select e.entry_key, e.told_key, e.servicer_reference, f.kind = $3 as same_kind,
+            sum(case when e.status in ('unmatched', 'ignored') then 0 when e.direction = 'in' then e.amount
+                     else -e.amount end) as booked
+       from bank_entries e
+       join bank_files f on f.book = e.book and f.id = e.file_id
+      where e.book = $1 and e.account = $2
+        and (e.entry_key = any($4::bytea[]) or e.told_key = any($5::bytea[]))
+      group by e.entry_key, e.told_key, e.servicer_reference, f.kind`,
+    [book, iban, kind, lines.map(({ entryKey }) => entryKey), lines.flatMap(({ toldKey }) => toldKey ?? [])],
+  )
+  const byEntry = new Map(rows.map((row) => [row.entry_key.toString('hex'), row]))
+  const byTold = new Map(
+    rows.flatMap((row) =>
+      row.told_key === null || row.same_kind ? [] : [[row.told_key.toString('hex'), row] as const],
+    ),
+  )
+  return ({ entryKey, toldKey, servicerReference }) => {
+    const same = byEntry.get(entryKey.toString('hex'))
+    if (same) return same.booked
+    const told = toldKey ? byTold.get(toldKey.toString('hex')) : undefined
+    return told && (told.servicer_reference === null || servicerReference === null) ? told.booked : undefined
   }
 }
 
-/** Lines with what they may be. Until a rail settles them nothing is done with a match but to name it first. */
+function foundOf({ number }: OwnedStatement, lines: readonly FoundLines[]): FoundLines | undefined {
+  return lines.find((each) => each.number === number)
+}
+
+function comesBack({ reversal, returnReason }: Line): boolean {
+  return reversal || returnReason !== null
+}
+
+/** What became of a statement until now: its balances are held against the books once it is settled. */
+function outcomeOf(owned: OwnedStatement, lines: readonly FoundLines[]): TakenStatement {
+  const found = foundOf(owned, lines)
+  const added = found?.added.length ?? 0
+  return {
+    statement_id: owned.statement.id,
+    account: owned.iban,
+    currency: owned.statement.currency.code,
+    opening: null,
+    closing: null,
+    added,
+    known: (found?.all ?? 0) - added,
+    matched: 0,
+    suspense: 0,
+    unmatched: 0,
+  }
+}
+
+/** Lines with what they may be. Those that name a payment, or that nothing speaks for, are due to be booked. */
 async function withSuggestions(
   client: Client,
   book: BookId,
   at: Instant,
   found: readonly FoundLines[],
 ): Promise<LineToWrite[]> {
-  const lines = found.flatMap(({ iban, currency, added }) =>
-    added.map((line) => ({ iban, currency: currency.code, line })),
+  const lines = found.flatMap(({ number, iban, currency, added }) =>
+    added.map((line) => ({ number, iban, currency: currency.code, line })),
   )
   const expected = await readExpected(client, book, at, [...new Set(lines.map(({ currency }) => currency))])
   const { matches, suggestions } = matchEntries(
@@ -184,14 +253,10 @@ async function withSuggestions(
       amount: true,
       days: match.days,
     }
-    return { ...each, suggestions: only ? [only] : (suggestions.get(String(index)) ?? []) }
+    const may = only ? [only] : (suggestions.get(String(index)) ?? [])
+    const named = paymentsNamed([each.line.endToEndId ?? '', each.line.remittance ?? '']).size
+    return { ...each, suggestions: may, status: named === 1 || may.length === 0 ? 'due' : 'unmatched' }
   })
-}
-
-async function readBookName(client: Queryable, book: BookId): Promise<string> {
-  const { rows } = await client.query<{ name: string }>('select name from books where book = $1', [book])
-  if (!rows[0]) throw new Error('the book of a session is there')
-  return rows[0].name
 }
 
 /** A digest of what a statement says, in whatever form it says it. */

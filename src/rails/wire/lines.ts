@@ -5,6 +5,8 @@ import type { Direction, Entry, Statement, Transaction } from './bank_file.ts'
 export type Line = {
   /** The same in every file that has this entry. */
   readonly entryKey: Buffer
+  /** The same in a file of another kind that gives no reference of the bank; null where nothing in it is a reference. */
+  readonly toldKey: Buffer | null
   readonly number: number
   readonly direction: Direction
   readonly amount: bigint
@@ -13,6 +15,7 @@ export type Line = {
   readonly valueDate: string | null
   readonly endToEndId: string | null
   readonly servicerReference: string | null
+  readonly returnReason: string | null
   readonly counterparty: Transaction['counterparty']
   readonly remittance: string | null
 }
@@ -26,13 +29,16 @@ const LONGEST_REMITTANCE = 2_000
  */
 export function linesOf(statements: readonly Pick<Statement, 'entries'>[]): Line[][] {
   const seen = new Map<string, number>()
+  const keyOf = (said: string) => {
+    const before = seen.get(said) ?? 0
+    seen.set(said, before + 1)
+    return createHash('sha256').update(`${said} ${before}`).digest()
+  }
   return statements.map(({ entries }) =>
     entries.flatMap((entry) => {
       if (entry.status !== 'BOOK') return []
-      const said = identityOf(entry)
-      const before = seen.get(said) ?? 0
-      seen.set(said, before + 1)
-      return linesOfEntry(entry, createHash('sha256').update(`${said} ${before}`).digest())
+      const told = toldOf(entry)
+      return linesOfEntry(entry, { entryKey: keyOf(identityOf(entry)), toldKey: told === null ? null : keyOf(told) })
     }),
   )
 }
@@ -46,11 +52,22 @@ function identityOf(entry: Entry): string {
   return JSON.stringify([direction, String(amount), reversal, bookingDate, told])
 }
 
-function linesOfEntry(entry: Entry, entryKey: Buffer): Line[] {
+/** What an entry says of itself by the references of its payments; null where it has none. */
+function toldOf({ direction, amount, reversal, bookingDate, transactions }: Entry): string | null {
+  const references = transactions.map(({ endToEndId, transactionId, instructionId }) =>
+    [endToEndId, transactionId, instructionId].map((text) => (text === 'NOTPROVIDED' ? null : text)),
+  )
+  if (references.every((all) => all.every((text) => text === null))) return null
+  return JSON.stringify(['told', direction, String(amount), reversal, bookingDate, references])
+}
+
+type Keys = Pick<Line, 'entryKey' | 'toldKey'>
+
+function linesOfEntry(entry: Entry, keys: Keys): Line[] {
   const { transactions } = entry
   const divided = transactions.length > 0 && transactions.every(({ amount }) => amount !== null)
-  if (!divided) return [lineOf(entry, entryKey, 0, mergedOf(entry))]
-  return transactions.map((transaction, number) => lineOf(entry, entryKey, number, transaction))
+  if (!divided) return [lineOf(entry, keys, 0, mergedOf(entry))]
+  return transactions.map((transaction, number) => lineOf(entry, keys, number, transaction))
 }
 
 /** An entry that does not divide, with all that its transactions say. */
@@ -65,17 +82,18 @@ function mergedOf({ amount, direction, transactions, information }: Entry): Part
     amount,
     direction,
     endToEndId: only?.endToEndId ?? null,
+    returnReason: only?.returnReason ?? null,
     counterparty: only?.counterparty ?? { name: null, account: null },
     remittance: { structured, unstructured: [...unstructured, ...(information === null ? [] : [information])] },
   }
 }
 
-type Part = Pick<Transaction, 'amount' | 'direction' | 'endToEndId' | 'counterparty' | 'remittance'>
+type Part = Pick<Transaction, 'amount' | 'direction' | 'endToEndId' | 'returnReason' | 'counterparty' | 'remittance'>
 
-function lineOf(entry: Entry, entryKey: Buffer, number: number, part: Part): Line {
+function lineOf(entry: Entry, keys: Keys, number: number, part: Part): Line {
   const told = [...part.remittance.unstructured, ...part.remittance.structured].join('\n').slice(0, LONGEST_REMITTANCE)
   return {
-    entryKey,
+    ...keys,
     number,
     direction: part.direction,
     amount: part.amount ?? entry.amount,
@@ -84,6 +102,7 @@ function lineOf(entry: Entry, entryKey: Buffer, number: number, part: Part): Lin
     valueDate: entry.valueDate,
     endToEndId: part.endToEndId,
     servicerReference: entry.servicerReference,
+    returnReason: part.returnReason,
     counterparty: part.counterparty,
     // A cut through the middle of a character is no text any more.
     remittance: told.toWellFormed() || null,

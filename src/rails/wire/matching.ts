@@ -55,7 +55,12 @@ const MOST_ALIKE = 200
 
 /** A payment's reference at banks: its id in the characters and the length that they all take. */
 export function wireReference(id: PaymentId): string {
-  return encodeId('pay', id).replace('_', '').toUpperCase()
+  return bankForm(encodeId('pay', id))
+}
+
+/** An id in the characters that banks take. */
+export function bankForm(id: string): string {
+  return id.replace('_', '').toUpperCase()
 }
 
 /** The payments that texts name, by reference or by id, however a bank broke or capitalised them. */

@@ -57,6 +57,7 @@ function rulesOf(version: PainVersion): Rule {
   const instruction: Rule = [
     ['PmtInfId', TEXT(35)],
     ['PmtMtd', /^(TRF|TRA|CHK)$/],
+    ['BtchBookg', /^(true|false)$/],
     ...sums,
     ['PmtTpInf?', [['SvcLvl', [['Cd', TEXT(4)]]]]],
     ['ReqdExctnDt', version === '03' ? day : [['Dt', day]]],

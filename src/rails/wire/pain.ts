@@ -1,7 +1,7 @@
 import { isValidBIC, isValidIBAN } from 'ibantools'
 import { formatAmount } from '../../money/amount.ts'
 import type { Currency } from '../../money/currency.ts'
-import { inBankCharacters } from './charset.ts'
+import { inBankCharacters, isBankName, LONGEST_NAME } from './charset.ts'
 
 // Payment orders as banks take them: pain.001.001.03 and pain.001.001.09 of ISO 20022.
 
@@ -59,6 +59,8 @@ export function writePain001(order: PaymentOrder): WrittenPain {
   const instruction =
     element('PmtInfId', messageId) +
     element('PmtMtd', 'TRF') +
+    // One booking for each payment, so that the statement tells of each.
+    element('BtchBookg', 'false') +
     sums +
     (isSepa(currency) ? group('PmtTpInf', group('SvcLvl', element('Cd', 'SEPA'))) : '') +
     dateOf(order) +
@@ -116,7 +118,7 @@ function problemOf(order: PaymentOrder): Problem | undefined {
 }
 
 function problemOfParty({ name, iban, bic }: Party): string | undefined {
-  if (!/[A-Za-z0-9]/.test(inBankCharacters(name, 70))) return 'has no name that banks can read'
+  if (!isBankName(name)) return 'has no name that banks can read'
   if (!isValidIBAN(iban)) return 'has no valid IBAN'
   return bic !== null && !isValidBIC(bic) ? 'has no valid BIC' : undefined
 }
@@ -131,9 +133,8 @@ function dateOf({ version, requestedDate }: PaymentOrder): string {
   return version === '03' ? element('ReqdExctnDt', requestedDate) : group('ReqdExctnDt', element('Dt', requestedDate))
 }
 
-/** 70 characters are what SEPA allows; the schema has 140. */
 function nameOf({ name }: Party): string {
-  return element('Nm', inBankCharacters(name, 70))
+  return element('Nm', inBankCharacters(name, LONGEST_NAME))
 }
 
 function accountOf({ iban }: Party): string {

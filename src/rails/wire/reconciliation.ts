@@ -1,12 +1,12 @@
 import type { ListSpec, Scope } from '../../database/list.ts'
 import * as fields from '../../database/list_fields.ts'
-import type { BankEntryId, BankFileId, BookId, PaymentId } from '../../ledger/id.ts'
+import type { BankEntryId, BankFileId, BookId, PaymentId, SuspenseId } from '../../ledger/id.ts'
 import { decodeId } from '../../ledger/typeid.ts'
 import type { Currency } from '../../money/currency.ts'
 import type { Direction } from './bank_file.ts'
 import type { MatchedBy } from './matching.ts'
 
-export const ENTRY_STATUSES = ['unmatched', 'matched', 'ignored', 'suspense'] as const
+export const ENTRY_STATUSES = ['due', 'unmatched', 'matched', 'ignored', 'suspense'] as const
 
 /** A movement at the bank, and what it is in the books. */
 export type BankEntry = {
@@ -17,6 +17,7 @@ export type BankEntry = {
   readonly direction: Direction
   readonly amount: bigint
   readonly reversal: boolean
+  readonly returnReason: string | null
   readonly bookingDate: string | null
   readonly valueDate: string | null
   readonly endToEndId: string | null
@@ -27,6 +28,7 @@ export type BankEntry = {
   readonly status: (typeof ENTRY_STATUSES)[number]
   readonly paymentId: PaymentId | null
   readonly matchedBy: MatchedBy | 'operator' | null
+  readonly suspenseId: SuspenseId | null
   readonly suggestions: readonly ShownSuggestion[]
   readonly createdAt: string
 }
@@ -48,6 +50,7 @@ type Row = {
   direction: Direction
   amount: bigint
   reversal: boolean
+  return_reason: string | null
   booking_date: string | null
   value_date: string | null
   end_to_end_id: string | null
@@ -58,6 +61,7 @@ type Row = {
   status: BankEntry['status']
   payment_id: PaymentId | null
   matched_by: BankEntry['matchedBy']
+  suspense_id: SuspenseId | null
   suggestions: ShownSuggestion[]
   created_at: string
 }
@@ -74,6 +78,7 @@ export const bankEntries: ListSpec<Row, BankEntry> = {
     direction: { sql: 'e.direction', kind: fields.choice(['in', 'out']) },
     amount: { sql: fields.amountSql('e.amount', 'c.digits'), kind: fields.amount },
     reversal: { sql: 'e.reversal::text', kind: fields.choice(['true', 'false']) },
+    return_reason: text('return_reason'),
     booking_date: { sql: `to_char(e.booking_date, 'YYYY-MM-DD')`, kind: fields.text, nullable: true },
     value_date: { sql: `to_char(e.value_date, 'YYYY-MM-DD')`, kind: fields.text, nullable: true },
     end_to_end_id: text('end_to_end_id'),
@@ -87,6 +92,11 @@ export const bankEntries: ListSpec<Row, BankEntry> = {
       kind: fields.id((value) => decodeId('pay', value), 'an id such as pay_…'),
       nullable: true,
     },
+    suspense_id: {
+      sql: 'e.suspense_id',
+      kind: fields.id((value) => decodeId('sus', value), 'an id such as sus_…'),
+      nullable: true,
+    },
     matched_by: { ...text('matched_by'), kind: fields.choice(['reference', 'amount', 'operator']) },
     created_at: { sql: 'e.created_at', kind: fields.time, carried: 'created_at' },
   },
@@ -97,9 +107,10 @@ export const bankEntries: ListSpec<Row, BankEntry> = {
   show: `join bank_entries e on e.book = $1 and e.id = page.key0
          join currencies c on c.book = e.book and c.code = e.currency`,
   columns: `e.id, e.file_id, e.account, e.currency, c.digits, e.direction, e.amount, e.reversal,
+            e.return_reason,
             to_char(e.booking_date, 'YYYY-MM-DD') as booking_date, to_char(e.value_date, 'YYYY-MM-DD') as value_date,
             e.end_to_end_id, e.servicer_reference, e.counterparty_name, e.counterparty_account, e.remittance, e.status,
-            e.payment_id, e.matched_by, e.suggestions, e.created_at`,
+            e.payment_id, e.matched_by, e.suspense_id, e.suggestions, e.created_at`,
   toItem: (row) => ({
     id: row.id,
     fileId: row.file_id,
@@ -108,6 +119,7 @@ export const bankEntries: ListSpec<Row, BankEntry> = {
     direction: row.direction,
     amount: row.amount,
     reversal: row.reversal,
+    returnReason: row.return_reason,
     bookingDate: row.booking_date,
     valueDate: row.value_date,
     endToEndId: row.end_to_end_id,
@@ -118,6 +130,7 @@ export const bankEntries: ListSpec<Row, BankEntry> = {
     status: row.status,
     paymentId: row.payment_id,
     matchedBy: row.matched_by,
+    suspenseId: row.suspense_id,
     suggestions: row.suggestions,
     createdAt: row.created_at,
   }),

@@ -15,6 +15,8 @@ export type TakenFile = {
   readonly sha256: string
   readonly uploadedBy: UserId | null
   readonly createdAt: string
+  /** When all of its movements were booked or listed. */
+  readonly settledAt: string | null
   readonly statements: readonly TakenStatement[]
 }
 
@@ -23,11 +25,16 @@ export type TakenStatement = {
   readonly statement_id: string
   readonly account: string
   readonly currency: string
+  /** Once the file is settled. */
   readonly opening: BalanceCheck | null
   readonly closing: BalanceCheck | null
   /** Lines that are booked at the bank: those not seen before, and those that were. */
   readonly added: number
   readonly known: number
+  /** What became of those that were added, when the file was settled. */
+  readonly matched: number
+  readonly suspense: number
+  readonly unmatched: number
 }
 
 type Row = {
@@ -38,10 +45,11 @@ type Row = {
   sha256: string
   uploaded_by: UserId | null
   created_at: string
+  settled_at: string | null
   outcome: TakenStatement[]
 }
 
-const COLUMNS = `f.id, f.kind, f.version, f.message_id, encode(f.sha256, 'hex') as sha256, f.uploaded_by, f.created_at, f.outcome`
+const COLUMNS = `f.id, f.kind, f.version, f.message_id, encode(f.sha256, 'hex') as sha256, f.uploaded_by, f.created_at, f.settled_at, f.outcome`
 
 function toTakenFile(row: Row): TakenFile {
   return {
@@ -52,6 +60,7 @@ function toTakenFile(row: Row): TakenFile {
     sha256: row.sha256,
     uploadedBy: row.uploaded_by,
     createdAt: row.created_at,
+    settledAt: row.settled_at,
     statements: row.outcome,
   }
 }
@@ -89,6 +98,7 @@ export const bankFiles: ListSpec<Row, TakenFile> = {
       nullable: true,
     },
     created_at: { sql: 'f.created_at', kind: fields.time, carried: 'created_at' },
+    settled_at: { sql: 'f.settled_at', kind: fields.time, nullable: true },
   },
   table: 'bank_files f',
   key: [{ sql: 'f.id', cast: 'uuid' }],

@@ -16,8 +16,14 @@ export type OwnedStatement = {
   readonly content: Buffer
 }
 
+/** The same, with what of its movements is in the books by earlier files. */
+export type KnownStatement = OwnedStatement & { readonly knownBooked: bigint }
+
 /** A line that no file had before. */
 export type LineToWrite = {
+  /** The number of its statement in the file. */
+  readonly number: number
+  readonly status: 'due' | 'unmatched'
   readonly iban: string
   readonly currency: string
   readonly line: Line
@@ -29,7 +35,7 @@ export async function writeFile(
   client: Client,
   book: BookId,
   at: Instant,
-  file: Omit<TakenFile, 'createdAt' | 'statements'>,
+  file: Omit<TakenFile, 'createdAt' | 'settledAt' | 'statements'>,
   outcome: readonly TakenStatement[],
 ): Promise<void> {
   const { id, kind, version, messageId, sha256, uploadedBy } = file
@@ -47,15 +53,15 @@ export async function writeStatements(
   file: BankFileId,
   kind: BankFile['kind'],
   messageId: string,
-  owned: readonly OwnedStatement[],
+  owned: readonly KnownStatement[],
 ): Promise<void> {
   const statements = owned.map(({ statement }) => statement)
   await client.query(
     `insert into bank_statements (book, file_id, kind, message_id, number, account, currency, statement_id, content,
-                                  opening, closing, closing_date)
+                                  opening, closing, closing_date, known_booked)
      select $1, $2, $3, $4, v.*
        from unnest($5::int[], $6::text[], $7::text[], $8::text[], $9::bytea[], $10::numeric[], $11::numeric[],
-                   $12::date[]) as v`,
+                   $12::date[], $13::numeric[]) as v`,
     [
       ...[book, file, kind, messageId],
       ...[owned.map(({ number }) => number), owned.map(({ iban }) => iban)],
@@ -64,6 +70,7 @@ export async function writeStatements(
       ...[statements.map(({ opening }) => opening?.amount ?? null)],
       ...[statements.map(({ closing }) => closing?.amount ?? null)],
       statements.map(({ closing }) => closing?.date ?? null),
+      owned.map(({ knownBooked }) => knownBooked),
     ],
   )
 }
@@ -71,7 +78,7 @@ export async function writeStatements(
 /** Rows of one statement: enough that few are needed, few enough that none is huge. */
 const ROWS = 5_000
 
-/** Writes down lines for somebody to reconcile. */
+/** Writes down lines: those that are due to be booked, and those for somebody to reconcile. */
 export async function writeLines(
   client: Client,
   book: BookId,
@@ -84,13 +91,14 @@ export async function writeLines(
     const some = lines.slice(from, from + ROWS)
     const of = <T>(pick: (line: Line) => T) => some.map(({ line }) => pick(line))
     await client.query(
-      `insert into bank_entries (book, file_id, status, created_at, id, account, currency, entry_key, line, direction,
+      `insert into bank_entries (book, file_id, created_at, id, account, currency, entry_key, line, direction,
                                  amount, reversal, booking_date, value_date, end_to_end_id, servicer_reference,
-                                 counterparty_name, counterparty_account, remittance, suggestions)
-       select $1, $2, 'unmatched', $3, v.*
+                                 counterparty_name, counterparty_account, remittance, suggestions, status, statement,
+                                 told_key, return_reason)
+       select $1, $2, $3, v.*
          from unnest($4::uuid[], $5::text[], $6::text[], $7::bytea[], $8::int[], $9::text[], $10::numeric[],
                      $11::boolean[], $12::date[], $13::date[], $14::text[], $15::text[], $16::text[], $17::text[],
-                     $18::text[], $19::jsonb[]) as v`,
+                     $18::text[], $19::jsonb[], $20::text[], $21::int[], $22::bytea[], $23::text[]) as v`,
       [
         ...[book, file, formatInstant(at), some.map(() => newId<'bank_entry'>())],
         ...[some.map(({ iban }) => iban), some.map(({ currency }) => currency)],
@@ -101,6 +109,8 @@ export async function writeLines(
         ...[of(({ counterparty }) => counterparty.name), of(({ counterparty }) => masked(counterparty.account))],
         of(({ remittance }) => remittance),
         some.map(({ suggestions }) => JSON.stringify(suggestions.map(presentSuggestion))),
+        ...[some.map(({ status }) => status), some.map(({ number }) => number)],
+        ...[of(({ toldKey }) => toldKey), of(({ returnReason }) => returnReason)],
       ],
     )
   }

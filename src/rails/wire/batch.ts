@@ -1,0 +1,176 @@
+import { type Actor, writeAudit } from '../../audit/audit.ts'
+import { idsAt, readClock } from '../../database/clock.ts'
+import type { Client, Queryable } from '../../database/connection.ts'
+import { formatInstant } from '../../database/instant.ts'
+import type { SecretBox } from '../../database/secret_box.ts'
+import type { BookId, PaymentId, WireBatchId } from '../../ledger/id.ts'
+import { type FeePayer, netAmount } from '../../ledger/payment.ts'
+import { encodeId } from '../../ledger/typeid.ts'
+import type { Currency } from '../../money/currency.ts'
+import { openDestination } from '../submitter.ts'
+import type { WireBatch } from './batch_list.ts'
+import { bankForm, wireReference } from './matching.ts'
+import type { OwnAccount } from './own_accounts.ts'
+import { type OrderedPayment, type PainVersion, writePain001 } from './pain.ts'
+
+// Withdrawals by wire on their way to a bank: collected into an order, each into one order ever, and downloaded.
+
+/** The most payments of one batch: more are left for the next. */
+export const MOST_IN_BATCH = 5_000
+
+export type BatchWish = {
+  readonly currency: Currency
+  readonly account: OwnAccount
+  /** Whose the account is. */
+  readonly name: string
+  readonly version: PainVersion
+  /** When the bank is to pay; null for today. */
+  readonly requestedDate: string | null
+  readonly most: number
+}
+
+/** A withdrawal that no bank would take: it waits on, until an operator cancels it. */
+export type LeftOut = { readonly payment: PaymentId; readonly problem: string }
+
+export type Collected =
+  | { readonly ok: true; readonly batch: WireBatch; readonly leftOut: readonly LeftOut[] }
+  /** Nothing waits that can be ordered. */
+  | { readonly ok: false; readonly refusal: 'nothing'; readonly leftOut: readonly LeftOut[] }
+  /** No bank would take the order as a whole. */
+  | { readonly ok: false; readonly refusal: 'impossible'; readonly problem: string }
+
+/**
+ * Collects what waits for the bank of that account into one order, in the caller's transaction: whoever collects at the
+ * same moment, and whoever cancels, gets other withdrawals. Audited.
+ */
+export async function collectBatch(
+  client: Client,
+  secretBox: SecretBox,
+  book: BookId,
+  wish: BatchWish,
+  actor: Actor,
+): Promise<Collected> {
+  const { currency, account, name, version, most } = wish
+  const waiting = await lockWaiting(client, book, currency, most)
+  const at = await readClock(client)
+  const newId = idsAt(at)
+  const id = newId<'wire_batch'>()
+  const createdAt = formatInstant(at)
+  const messageId = bankForm(encodeId('wbt', id))
+  const requestedDate = wish.requestedDate ?? createdAt.slice(0, 10)
+  const leftOut: LeftOut[] = []
+  let ordered = waiting.map((row) => ({ id: row.id, order: orderOf(secretBox, book, row) }))
+  for (;;) {
+    if (ordered.length === 0) return { ok: false, refusal: 'nothing', leftOut }
+    const payments = ordered.map(({ order }) => order)
+    const debtor = { name, iban: account.iban, bic: account.bic }
+    const written = writePain001({ version, messageId, createdAt, debtor, requestedDate, currency, payments })
+    if (written.ok) {
+      const total = payments.reduce((sum, { amount }) => sum + amount, 0n)
+      const { iban } = account
+      const batch: WireBatch = {
+        ...{ id, messageId, version, account: iban, currency, requestedDate, payments: payments.length, total },
+        ...{ createdBy: actor.userId, createdAt },
+      }
+      await writeBatch(client, book, batch, secretBox.seal(written.xml, placeOfFile(book, id)), ordered)
+      const detail = { batch: encodeId('wbt', id), account: iban, currency: currency.code, payments: payments.length }
+      await writeAudit(client, book, at, newId, [{ actor, action: 'wire_batch.create', objectId: id, detail }])
+      return { ok: true, batch, leftOut }
+    }
+    const { endToEndId, problem } = written
+    const culprit = ordered.find(({ order }) => order.endToEndId === endToEndId)
+    if (!culprit) return { ok: false, refusal: 'impossible', problem }
+    leftOut.push({ payment: culprit.id, problem })
+    ordered = ordered.filter((each) => each !== culprit)
+  }
+}
+
+type Waiting = {
+  id: PaymentId
+  amount: bigint
+  fee: bigint
+  fee_payer: FeePayer
+  description: string | null
+  destination: Buffer
+}
+
+/** Whatever anybody else is busy with is left to the next batch. Index: rail_instructions_to_collect. */
+async function lockWaiting(client: Client, book: BookId, currency: Currency, most: number): Promise<Waiting[]> {
+  const { rows } = await client.query<Waiting>(
+    `select p.id, p.amount, p.fee, p.fee_payer, p.description, i.destination
+       from rail_instructions i
+       join payments p on p.book = i.book and p.id = i.payment_id
+      where i.book = $1 and i.rail = 'wire' and i.state = 'waiting' and i.attempt_at is null and i.direction = 'out'
+        and p.status = 'pending' and p.currency = $2
+      order by i.payment_id
+      limit $3
+        for no key update of i, p skip locked`,
+    [book, currency.code, most],
+  )
+  return rows
+}
+
+function orderOf(secretBox: SecretBox, book: BookId, { id, destination, ...row }: Waiting): OrderedPayment {
+  const { name = '', iban = '', bic = null } = openDestination(secretBox, book, id, destination)
+  const amount = netAmount({ amount: row.amount, fee: row.fee, feePayer: row.fee_payer })
+  return { endToEndId: wireReference(id), amount, creditor: { name, iban, bic }, remittance: row.description ?? '' }
+}
+
+/** Where the file of a batch is sealed for. */
+function placeOfFile(book: BookId, id: WireBatchId): string {
+  return `wire batch ${book}/${id}`
+}
+
+async function writeBatch(
+  client: Client,
+  book: BookId,
+  batch: WireBatch,
+  file: Buffer,
+  ordered: readonly { readonly id: PaymentId; readonly order: OrderedPayment }[],
+): Promise<void> {
+  const { id, messageId, version, account, currency, requestedDate, payments, total, createdBy, createdAt } = batch
+  await client.query(
+    `insert into wire_batches (book, id, message_id, version, account, currency, requested_date, payments, total, file,
+                               created_by, created_at)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
+    [
+      ...[book, id, messageId, version, account, currency.code, requestedDate, payments, total, file, createdBy],
+      createdAt,
+    ],
+  )
+  const ids = ordered.map((each) => each.id)
+  await client.query(
+    `insert into wire_batch_payments (book, batch_id, payment_id, amount)
+     select $1, $2, v.* from unnest($3::uuid[], $4::numeric[]) as v`,
+    [book, id, ids, ordered.map(({ order }) => order.amount)],
+  )
+  // From here it is too late to cancel: the bank may have it.
+  await client.query(
+    `update rail_instructions set state = 'submitted', attempts = 1 where book = $1 and payment_id = any($2::uuid[])`,
+    [book, ids],
+  )
+}
+
+/** The order of a batch, byte for byte as it was written; undefined where the book has no such batch. Audited. */
+export async function downloadBatch(
+  client: Client,
+  secretBox: SecretBox,
+  book: BookId,
+  id: WireBatchId,
+  actor: Actor,
+): Promise<{ readonly messageId: string; readonly xml: string } | undefined> {
+  const row = await readFile(client, book, id)
+  if (!row) return undefined
+  const at = await readClock(client)
+  const entry = { actor, action: 'wire_batch.download', objectId: id, detail: { batch: encodeId('wbt', id) } }
+  await writeAudit(client, book, at, idsAt(at), [entry])
+  return { messageId: row.message_id, xml: secretBox.open(row.file, placeOfFile(book, id)) }
+}
+
+async function readFile(client: Queryable, book: BookId, id: WireBatchId) {
+  const { rows } = await client.query<{ message_id: string; file: Buffer }>(
+    'select message_id, file from wire_batches where book = $1 and id = $2',
+    [book, id],
+  )
+  return rows[0]
+}

@@ -1,0 +1,95 @@
+import type { Actor } from '../../audit/audit.ts'
+import { inTransaction, type Pool } from '../../database/connection.ts'
+import { isRaceLost, isUnavailable } from '../../database/faults.ts'
+import { createRounds, type Rounds } from '../../database/rounds.ts'
+import type { BankEntryId, BankFileId, BookId, PaymentId } from '../../ledger/id.ts'
+import type { Log } from '../../log.ts'
+import type { BookingOptions } from '../settlement.ts'
+import { bookEntry } from './book_entry.ts'
+import { type DueEntry, lockFirstDue } from './due_entry.ts'
+import { finishFile } from './finish_file.ts'
+import { readTakenFile, type TakenFile } from './taken_file.ts'
+
+/** Books what banks told, each movement once, on any number of nodes and also where one dies over it. */
+export type BankBooking = Rounds & {
+  /** Books the movements of a file, and gives the file as it is then. A very large one goes on beside the requests. */
+  readonly settle: (book: BookId, file: BankFileId) => Promise<TakenFile>
+}
+
+type Options = BookingOptions & {
+  readonly pool: Pool
+  readonly log: Log
+  readonly tell: (ids: Iterable<PaymentId>) => void
+}
+
+const LOOK_EVERY_MS = 2_000
+const PATIENCE_MS = 20_000
+
+export function createBankBooking(options: Options): BankBooking {
+  const rounds = createRounds({
+    round: () => settleAll(options),
+    everyMs: LOOK_EVERY_MS,
+    log: options.log,
+    fault: 'could not book the movements of banks',
+  })
+  const { pool } = options
+  async function settle(book: BookId, id: BankFileId): Promise<TakenFile> {
+    const givesUpAt = performance.now() + PATIENCE_MS
+    let file = await readTakenFile(pool, book, id)
+    while (file.settledAt === null && performance.now() < givesUpAt) {
+      await bookNext(options, book)
+      await finishFile(pool, book, id)
+      file = await readTakenFile(pool, book, id)
+    }
+    return file
+  }
+  return { ...rounds, settle }
+}
+
+/** One round over the books. Returns how many movements were booked. */
+async function settleAll(options: Options): Promise<number> {
+  const { pool } = options
+  const { rows: books } = await pool.query<{ book: BookId }>(
+    'select b.book from books b where exists (select from bank_files f where f.book = b.book and f.settled_at is null)',
+  )
+  let booked = 0
+  for (const { book } of books) {
+    while (await bookNext(options, book)) booked += 1
+    const { rows: files } = await pool.query<{ id: BankFileId }>(
+      'select f.id from bank_files f where f.book = $1 and f.settled_at is null',
+      [book],
+    )
+    for (const { id } of files) await finishFile(pool, book, id)
+  }
+  return booked
+}
+
+/** Books the first movement that is due, in a transaction of its own. False where none is. */
+async function bookNext(options: Options, book: BookId): Promise<boolean> {
+  const { pool, log, tell } = options
+  let current: BankEntryId | undefined
+  try {
+    const touched = await inTransaction(pool, async (client) => {
+      const entry = await lockFirstDue(client, book)
+      if (!entry) return undefined
+      current = entry.id
+      return bookEntry(client, options, book, entry, uploaderOf(entry))
+    })
+    if (touched) tell(touched)
+    return touched !== undefined
+  } catch (error) {
+    if (isRaceLost(error)) return true
+    if (isUnavailable(error) || !current) throw error
+    // By a fault of its own: it holds up no other, and an operator sees it.
+    log.error({ err: error, entry: current }, 'a movement at a bank cannot be booked')
+    await pool.query(`update bank_entries set status = 'unmatched' where book = $1 and id = $2 and status = 'due'`, [
+      ...[book, current],
+    ])
+    return true
+  }
+}
+
+/** Who brought the file is who did what comes of it. */
+function uploaderOf({ uploaded_by: userId }: DueEntry): Actor {
+  return { userId, tokenId: null, address: null, requestId: null }
+}

@@ -1,0 +1,311 @@
+import assert from 'node:assert/strict'
+import { before, describe, it } from 'node:test'
+import fc from 'fast-check'
+import { takeBankFile } from '../src/rails/wire/import.ts'
+import { aBankFile, centsOf, type Movement, OWN_IBAN, referenceOf } from './harness/bank.ts'
+import { aClient, type Client } from './harness/client.ts'
+import { aGateway, anOperator, aUser, type TestGateway, type TestUser, until } from './harness/gateway.ts'
+import { assertBooksAreRight, assertProblem, everyPage, fund } from './harness/paying.ts'
+
+// What statements and notices of banks do to deposits and withdrawals by wire (docs/wire.md).
+
+const SETTINGS = { BGW_WIRE_ACCOUNTS: `EUR:${OWN_IBAN}` }
+
+let gateway: TestGateway
+let operator: TestUser
+let ada: TestUser
+let euros: string
+before(async () => {
+  gateway = await aGateway(SETTINGS)
+  operator = await anOperator(gateway)
+  ada = await aUser(gateway)
+  euros = await ada.account('EUR')
+  await fund(operator, euros, '1000.00')
+})
+
+async function aDeposit(amount: string): Promise<any> {
+  return (await ada.post('/v1/deposits', { account: euros, rail: 'wire', amount })).body
+}
+
+async function aWithdrawal(amount: string): Promise<any> {
+  const destination = { name: 'Ada Lovelace', iban: 'DE89370400440532013000' }
+  return (await ada.post('/v1/withdrawals', { account: euros, rail: 'wire', amount, destination })).body
+}
+
+const send = (file: string, to: Client = operator) =>
+  to.post('/v1/admin/wire/statements', file, { 'content-type': 'application/xml' })
+
+/** Uploads, and gives what became of each movement, in their order. */
+async function booked(file: string): Promise<any[]> {
+  const { status, body } = await send(file)
+  assert.equal(status, 200, JSON.stringify(body))
+  return (await everyPage(operator, `/v1/admin/wire/entries?file_id=${body.id}`)).reverse()
+}
+
+const paymentOf = async ({ id }: { id: string }) => (await ada.get(`/v1/payments/${id}`)).body
+const itemOf = async ({ suspense_id: id }: { suspense_id: string }) =>
+  (await operator.get(`/v1/admin/suspense?id=${id}`)).body.data[0]
+const balance = () => ada.balance(euros)
+const accept = (entry: { id: string }, payment: { id: string }) =>
+  operator.post(`/v1/admin/wire/entries/${entry.id}/accept`, { payment_id: payment.id })
+
+describe('A movement that names a payment', () => {
+  it('of its amount settles it, in whatever field and form the reference is', async () => {
+    const before = Number(await balance())
+    const [first, second, third] = [await aDeposit('10.00'), await aDeposit('10.00'), await aWithdrawal('5.00')]
+    const entries = await booked(
+      aBankFile([
+        { amount: '10.00', text: `Invoice ${referenceOf(first).toLowerCase()}` },
+        { amount: '10.00', reference: referenceOf(second) },
+        { amount: '5.00', out: true, reference: referenceOf(third) },
+      ]),
+    )
+    assert.deepEqual(
+      entries.map(({ status, payment_id, matched_by }) => [status, payment_id, matched_by]),
+      [first, second, third].map(({ id }) => ['matched', id, 'reference']),
+    )
+    for (const each of [first, second, third]) assert.equal((await paymentOf(each)).status, 'completed')
+    assert.equal((await paymentOf(first)).rail_reference, entries[0].id)
+    assert.equal(Number(await balance()), before + 15)
+  })
+
+  it('with another amount: money that came is in suspense and the deposit failed, what went out waits', async () => {
+    const [deposit, withdrawal] = [await aDeposit('20.00'), await aWithdrawal('6.00')]
+    const [came, went] = await booked(
+      aBankFile([
+        { amount: '19.00', reference: referenceOf(deposit) },
+        { amount: '5.50', out: true, reference: referenceOf(withdrawal) },
+      ]),
+    )
+    assert.deepEqual([came.status, (await itemOf(came)).reason], ['suspense', 'wrong_amount'])
+    const { status, failure_reason } = await paymentOf(deposit)
+    assert.deepEqual([status, failure_reason], ['failed', 'wrong_amount'])
+    assert.deepEqual([went.status, went.suggestions[0].payment_id], ['unmatched', withdrawal.id])
+    const accepted = await accept(went, withdrawal)
+    assert.deepEqual([accepted.status, accepted.body.status, accepted.body.matched_by], [200, 'matched', 'operator'])
+    assert.equal((await paymentOf(withdrawal)).status, 'completed')
+    const rest = await itemOf(accepted.body)
+    assert.deepEqual([rest.direction, rest.amount, rest.reason], ['in', '0.50', 'wrong_amount'])
+  })
+
+  it('that is over goes to suspense, and so does a second one', async () => {
+    const [canceled, deposit] = [await aDeposit('7.00'), await aDeposit('8.00')]
+    assert.equal((await ada.post(`/v1/payments/${canceled.id}/cancel`)).body.status, 'canceled')
+    const twice = { amount: '8.00', reference: referenceOf(deposit) }
+    const [late, first, second] = await booked(
+      aBankFile([{ amount: '7.00', reference: referenceOf(canceled) }, twice, twice]),
+    )
+    assert.deepEqual([late.status, (await itemOf(late)).reason], ['suspense', 'late'])
+    assert.deepEqual([first.status, second.status, (await itemOf(second)).reason], ['matched', 'suspense', 'twice'])
+  })
+})
+
+describe('A movement that names none', () => {
+  it('is booked to suspense where nothing speaks for a payment: money that came, charges that went', async () => {
+    const [came, went] = await booked(
+      aBankFile([
+        { amount: '123.45', text: 'who knows' },
+        { amount: '0.85', out: true, text: 'charges' },
+      ]),
+    )
+    const items = [await itemOf(came), await itemOf(went)]
+    assert.deepEqual(
+      items.map(({ reason, direction, amount }) => [reason, direction, amount]),
+      [
+        ['unexpected', 'in', '123.45'],
+        ['unexpected', 'out', '0.85'],
+      ],
+    )
+    const resolve = (id: string, body: object) => operator.post(`/v1/admin/suspense/${id}/resolve`, body)
+    assert.equal((await resolve(items[0].id, { account: euros, reason: 'Ada wrote' })).body.status, 'completed')
+    assert.equal((await resolve(items[1].id, { reason: 'Charges' })).body.status, 'completed')
+  })
+
+  it('waits for an operator where its amount speaks for one, who accepts it once or says that it is none', async () => {
+    const [deposit, other] = [await aDeposit('31.41'), await aDeposit('27.18')]
+    const [first, second] = await booked(aBankFile([{ amount: '31.41' }, { amount: '27.18', text: 'a friend' }]))
+    assert.deepEqual([first.status, first.suggestions[0].payment_id], ['unmatched', deposit.id])
+    assert.equal((await paymentOf(deposit)).status, 'pending')
+    assertProblem(await accept(first, await aWithdrawal('1.00')), 'invalid_value')
+    assertProblem(await accept(first, { id: 'pay_01k3v5f4t1f6mb2x9k4w5r8h3n' }), 'invalid_value')
+    assertProblem(await ada.post(`/v1/admin/wire/entries/${first.id}/accept`, { payment_id: deposit.id }), 'forbidden')
+    const replies = await Promise.all([1, 2, 3].map(() => accept(first, deposit)))
+    assert.deepEqual(replies.map(({ status }) => status).sort(), [200, 409, 409])
+    for (const reply of replies) if (reply.status !== 200) assertProblem(reply, 'already_resolved')
+    assert.equal((await paymentOf(deposit)).status, 'completed')
+    assertProblem(await accept(second, deposit), 'payment_not_pending')
+    const reason = { reason: 'A present of a friend' }
+    const suspended = await operator.post(`/v1/admin/wire/entries/${second.id}/suspend`, reason)
+    assert.deepEqual([suspended.body.status, (await itemOf(suspended.body)).amount], ['suspense', '27.18'])
+    assert.equal((await paymentOf(other)).status, 'pending')
+    assertProblem(await operator.post(`/v1/admin/wire/entries/${second.id}/suspend`, reason), 'already_resolved')
+    assertProblem(await operator.post('/v1/admin/wire/entries/bke_x/suspend', reason), 'not_found')
+    const audit = await everyPage(operator, '/v1/admin/audit?action[like]=bank_entry')
+    const own = audit.filter(({ detail }) => [first.id, second.id].includes(detail.entry))
+    assert.deepEqual(own.map(({ action }) => action).sort(), ['bank_entry.accept', 'bank_entry.suspend'])
+    await ada.post(`/v1/payments/${other.id}/cancel`)
+  })
+})
+
+describe('What comes back', () => {
+  it('whole after it was paid out goes to who had sent it, once', async () => {
+    const withdrawal = await aWithdrawal('50.00')
+    const before = Number(await balance())
+    const back = { amount: '50.00', reference: referenceOf(withdrawal), reason: 'AC04' }
+    // The bank tells the newest first.
+    const [paid, returned] = await booked(
+      aBankFile([back, { amount: '50.00', out: true, reference: referenceOf(withdrawal) }]),
+    ).then((entries) => entries.sort((one) => (one.direction === 'out' ? -1 : 1)))
+    assert.deepEqual([paid.status, returned.status, returned.return_reason], ['matched', 'suspense', 'AC04'])
+    assert.equal((await paymentOf(withdrawal)).status, 'completed')
+    assert.equal((await itemOf(returned)).status, 'resolved')
+    assert.equal(Number(await balance()), before)
+    const [again] = await booked(aBankFile([{ ...back, text: 'once more' }]))
+    const item = await itemOf(again)
+    assert.deepEqual([item.reason, item.status, Number(await balance())], ['returned', 'open', before])
+  })
+
+  it('before it was seen to go out fails the withdrawal, and the money waits in suspense', async () => {
+    const withdrawal = await aWithdrawal('9.00')
+    const reversal = { amount: '9.00', reference: referenceOf(withdrawal), reversal: true }
+    const [entry] = await booked(aBankFile([reversal]))
+    assert.equal((await itemOf(entry)).reason, 'returned')
+    const { status, failure_reason } = await paymentOf(withdrawal)
+    assert.deepEqual([status, failure_reason], ['failed', 'returned'])
+  })
+
+  it('of a deposit is for an operator', async () => {
+    const deposit = await aDeposit('12.00')
+    const reference = referenceOf(deposit)
+    const [came, back] = await booked(
+      aBankFile([
+        { amount: '12.00', reference },
+        { amount: '12.00', out: true, reference, reversal: true },
+      ]),
+    )
+    assert.equal(came.status, 'matched')
+    const { reason, direction, related_id } = await itemOf(back)
+    assert.deepEqual([reason, direction, related_id], ['returned', 'out', deposit.id])
+  })
+})
+
+describe('The same movement', () => {
+  for (const [how, servicers] of [
+    ['by the bank’s reference', ['R-1', 'R-1']],
+    ['by the references of its payment, where only the statement has one of the bank', [undefined, 'R-2']],
+    ['by the references of its payment, where only the notice has one of the bank', ['R-3', undefined]],
+  ] as const) {
+    it(`told by a notice and then by a statement counts once: ${how}`, async () => {
+      const deposit = await aDeposit('15.00')
+      const before = Number(await balance())
+      const movement = (servicer: string | undefined): Movement => ({
+        ...{ amount: '15.00', reference: referenceOf(deposit), ...(servicer === undefined ? {} : { servicer }) },
+      })
+      const [notice] = await booked(aBankFile([movement(servicers[0])], { kind: 'camt.054' }))
+      assert.equal(notice.status, 'matched')
+      const { body } = await send(aBankFile([movement(servicers[1])]))
+      assert.deepEqual([body.statements[0].added, body.statements[0].known], [0, 1])
+      const { opening, closing } = body.statements[0]
+      assert.equal(Number(closing.books) - Number(opening.books), 15)
+      assert.equal(Number(await balance()), before + 15)
+    })
+  }
+
+  it('that was settled by hand before is only noted', async () => {
+    const withdrawal = await aWithdrawal('3.00')
+    await operator.post(`/v1/admin/payments/${withdrawal.id}/settle`, { reason: 'Seen online' })
+    const before = await balance()
+    const [entry] = await booked(aBankFile([{ amount: '3.00', out: true, reference: referenceOf(withdrawal) }]))
+    assert.deepEqual([entry.status, entry.payment_id, await balance()], ['matched', withdrawal.id, before])
+  })
+
+  it('told by a rail and by a file, in whatever order and at once, counts once; another of the rail does not', async () => {
+    const report = ({ id }: { id: string }, railReference: string) =>
+      gateway.inside.settlement.report('wire', {
+        ...{ reference: `main.${id}`, state: 'confirmed', railReference, amount: null, reason: null },
+      })
+    const before = Number(await balance())
+    const deposits = [await aDeposit('4.00'), await aDeposit('4.01'), await aDeposit('4.02')]
+    const [first, second, third] = deposits as [any, any, any]
+    await report(first, 'rail-1')
+    const file = aBankFile(deposits.map((each) => ({ amount: each.amount, reference: referenceOf(each) })))
+    await Promise.all([booked(file), report(second, 'rail-2')])
+    await report(third, 'rail-3')
+    await report(third, 'rail-3')
+    assert.equal(Number(await balance()), Math.round((before + 12.03) * 100) / 100)
+    for (const { id } of deposits) {
+      assert.deepEqual((await operator.get(`/v1/admin/suspense?related_id=${id}`)).body.data, [])
+    }
+    await report(third, 'rail-4')
+    const { body } = await operator.get(`/v1/admin/suspense?related_id=${third.id}`)
+    assert.deepEqual([body.data.length, body.data[0].reason], [1, 'twice'])
+  })
+
+  it('uploaded to two nodes at once counts once', async () => {
+    const other = await aGateway(SETTINGS, gateway.database)
+    const deposits = await Promise.all(['1.10', '1.11', '1.12'].map(aDeposit))
+    const before = Number(await balance())
+    const file = aBankFile(deposits.map((each) => ({ amount: each.amount, reference: referenceOf(each) })))
+    const there = aClient(other.url, operator.token)
+    const replies = await Promise.all([send(file), send(file, there), send(`${file}\n`), send(`${file}\n\n`, there)])
+    assert.deepEqual(
+      replies.map(({ status }) => status),
+      [200, 200, 200, 200],
+    )
+    assert.equal(new Set(replies.map(({ body }) => body.id)).size, 1)
+    assert.equal(Number(await balance()), Math.round((before + 3.33) * 100) / 100)
+  })
+
+  it('whose file was taken by a node that died before it booked it is booked by another', async () => {
+    const deposit = await aDeposit('2.50')
+    const { pool, camtReader, config, books } = gateway.inside
+    const book = await books.find('main')
+    assert.ok(book)
+    const nobody = { userId: null, tokenId: null, address: null, requestId: null }
+    const bytes = Buffer.from(aBankFile([{ amount: '2.50', reference: referenceOf(deposit) }]))
+    const taken = await takeBankFile(
+      { pool, reader: camtReader, accounts: config.wireAccounts },
+      book.id,
+      bytes,
+      nobody,
+    )
+    assert.ok(taken.ok)
+    await until(async () => (await paymentOf(deposit)).status === 'completed')
+  })
+})
+
+describe('Whatever banks tell, in whatever files and order,', () => {
+  it('the books hold what the bank says, and each payment is settled at most once', async () => {
+    const kinds = fc.constantFrom('deposit', 'withdrawal', 'unknown', 'charges', 'returned')
+    await fc.assert(
+      fc.asyncProperty(fc.array(kinds, { minLength: 3, maxLength: 7 }), fc.boolean(), async (wanted, noticed) => {
+        const [{ balance: wire }] = (await operator.get('/v1/admin/accounts?code=wire&currency=EUR')).body.data
+        const opening = -Math.round(Number(wire) * 100)
+        const movements: Movement[] = []
+        for (const [index, kind] of wanted.entries()) {
+          const servicer = `${opening}-${index}`
+          const payment = kind === 'deposit' ? await aDeposit('1.00') : await aWithdrawal('1.00')
+          const reference = referenceOf(payment)
+          const out = { amount: '1.00', out: true, reference, servicer }
+          if (kind === 'deposit') movements.push({ amount: '1.00', reference, servicer })
+          else if (kind === 'withdrawal') movements.push(out)
+          else if (kind === 'returned') {
+            movements.push(out, { amount: '1.00', reference, reversal: true, servicer: `${servicer}-r` })
+          } else {
+            await ada.post(`/v1/payments/${payment.id}/cancel`)
+            movements.push({ amount: '77.07', out: kind === 'charges', servicer })
+          }
+        }
+        const half = movements.slice(0, Math.ceil(movements.length / 2))
+        if (noticed) await booked(aBankFile(half, { kind: 'camt.054' }))
+        const { body } = await send(aBankFile(movements, { opening }))
+        const [statement] = body.statements
+        assert.deepEqual([statement.opening.difference, statement.closing.difference], ['0.00', '0.00'])
+        assert.equal(Math.round(Number(statement.closing.books) * 100), opening + centsOf(movements))
+        await send(aBankFile(movements, { opening }))
+      }),
+      { numRuns: 5 },
+    )
+    await assertBooksAreRight(gateway)
+  })
+})
