@@ -328,6 +328,8 @@ create table payments (
   exchange_currency text,
   exchange_amount numeric(38,0),
   exchange_rate text,
+  schedule_id uuid,
+  scheduled_for timestamp with time zone,
   constraint payments_pkey PRIMARY KEY (book, id),
   constraint authorized_whole CHECK ((((authorized_amount > (0)::numeric) AND (authorized_fee >= (0)::numeric)) OR ((authorized_amount IS NULL) AND (authorized_fee IS NULL)))),
   constraint exchange_whole CHECK ((((exchange_currency IS NULL) AND (exchange_amount IS NULL) AND (exchange_rate IS NULL)) OR ((exchange_currency IS NOT NULL) AND (exchange_amount >= (0)::numeric) AND (exchange_rate IS NOT NULL)))),
@@ -342,7 +344,8 @@ create table payments (
   constraint payments_kind_check CHECK ((kind = ANY (ARRAY['transfer'::text, 'deposit'::text, 'withdrawal'::text, 'conversion'::text, 'refund'::text, 'bonus'::text, 'adjustment'::text]))),
   constraint payments_status_check CHECK ((status = ANY (ARRAY['initiated'::text, 'pending'::text, 'completed'::text, 'declined'::text, 'canceled'::text, 'failed'::text, 'expired'::text]))),
   constraint pending_expires CHECK (((capture = 'automatic'::text) OR (expires_at IS NOT NULL))),
-  constraint refund_of_payment CHECK (((kind = 'refund'::text) = (refund_of IS NOT NULL)))
+  constraint refund_of_payment CHECK (((kind = 'refund'::text) = (refund_of IS NOT NULL))),
+  constraint scheduled_whole CHECK (((schedule_id IS NULL) = (scheduled_for IS NULL)))
 );
 
 create table posting_totals (
@@ -451,6 +454,51 @@ create table rule_versions (
   book integer not null,
   version bigint not null,
   constraint rule_versions_pkey PRIMARY KEY (book)
+);
+
+create table schedules (
+  book integer not null,
+  id uuid not null,
+  user_id uuid not null,
+  from_account uuid not null,
+  to_account uuid not null,
+  currency text not null,
+  amount numeric(38,0) not null,
+  fee_payer text not null,
+  description text,
+  metadata jsonb not null,
+  every text,
+  "interval" integer not null,
+  time_zone text not null,
+  starts_at timestamp with time zone not null,
+  ends_at timestamp with time zone,
+  count integer,
+  retry_times integer not null,
+  retry_every_minutes integer not null,
+  status text not null default 'active'::text,
+  number integer not null default 0,
+  due_at timestamp with time zone,
+  attempts integer not null default 0,
+  attempt_at timestamp with time zone,
+  last_payment_id uuid,
+  created_at timestamp with time zone not null,
+  updated_at timestamp with time zone not null,
+  constraint schedules_pkey PRIMARY KEY (book, id),
+  constraint active_is_due CHECK (
+CASE status
+    WHEN 'active'::text THEN ((due_at IS NOT NULL) AND (attempt_at >= due_at))
+    ELSE ((due_at IS NULL) AND (attempt_at IS NULL))
+END),
+  constraint schedules_amount_check CHECK ((amount > (0)::numeric)),
+  constraint schedules_check CHECK ((from_account <> to_account)),
+  constraint schedules_check1 CHECK ((ends_at >= starts_at)),
+  constraint schedules_check2 CHECK (((retry_times >= 0) AND (retry_every_minutes > 0))),
+  constraint schedules_check3 CHECK (((number >= 0) AND (attempts >= 0))),
+  constraint schedules_count_check CHECK ((count > 0)),
+  constraint schedules_every_check CHECK ((every = ANY (ARRAY['day'::text, 'week'::text, 'month'::text]))),
+  constraint schedules_fee_payer_check CHECK ((fee_payer = ANY (ARRAY['sender'::text, 'receiver'::text]))),
+  constraint schedules_interval_check CHECK ((("interval" >= 1) AND ("interval" <= 1000))),
+  constraint schedules_status_check CHECK ((status = ANY (ARRAY['active'::text, 'paused'::text, 'canceled'::text, 'ended'::text])))
 );
 
 create table schema_migrations (
@@ -686,6 +734,11 @@ alter table quotes add constraint quotes_book_user_id_fkey FOREIGN KEY (book, us
 alter table rates add constraint rates_book_fkey FOREIGN KEY (book) REFERENCES books(book);
 alter table recovery_codes add constraint recovery_codes_book_user_id_fkey FOREIGN KEY (book, user_id) REFERENCES users(book, id);
 alter table rule_versions add constraint rule_versions_book_fkey FOREIGN KEY (book) REFERENCES books(book);
+alter table schedules add constraint schedules_book_currency_fkey FOREIGN KEY (book, currency) REFERENCES currencies(book, code);
+alter table schedules add constraint schedules_book_fkey FOREIGN KEY (book) REFERENCES books(book);
+alter table schedules add constraint schedules_book_from_account_fkey FOREIGN KEY (book, from_account) REFERENCES accounts(book, id);
+alter table schedules add constraint schedules_book_to_account_fkey FOREIGN KEY (book, to_account) REFERENCES accounts(book, id);
+alter table schedules add constraint schedules_book_user_id_fkey FOREIGN KEY (book, user_id) REFERENCES users(book, id);
 alter table seal_keys add constraint seal_keys_book_fkey FOREIGN KEY (book) REFERENCES books(book);
 alter table second_factors add constraint second_factors_book_user_id_fkey FOREIGN KEY (book, user_id) REFERENCES users(book, id);
 alter table suspense_items add constraint suspense_items_book_currency_fkey FOREIGN KEY (book, currency) REFERENCES currencies(book, code);
@@ -717,6 +770,7 @@ CREATE INDEX mail_tokens_by_user ON public.mail_tokens USING btree (book, user_i
 CREATE INDEX payment_limits_by_account ON public.payment_limits USING btree (book, account_id) WHERE (account_id IS NOT NULL);
 CREATE INDEX payments_by_original ON public.payments USING btree (book, refund_of, id) WHERE (refund_of IS NOT NULL);
 CREATE INDEX payments_by_receiver ON public.payments USING btree (book, to_account, id);
+CREATE INDEX payments_by_schedule ON public.payments USING btree (book, schedule_id, id) WHERE (schedule_id IS NOT NULL);
 CREATE INDEX payments_by_sender ON public.payments USING btree (book, from_account, id);
 CREATE UNIQUE INDEX payments_idempotency ON public.payments USING btree (book, idempotency_key) WHERE (idempotency_key IS NOT NULL);
 CREATE INDEX postings_by_credit ON public.postings USING btree (book, credit_account, id);
@@ -727,6 +781,8 @@ CREATE INDEX rail_instructions_to_collect ON public.rail_instructions USING btre
 CREATE INDEX rate_limits_by_time ON public.rate_limits USING btree (full_at);
 CREATE INDEX rates_by_pair ON public.rates USING btree (book, from_currency, to_currency, valid_from, id);
 CREATE UNIQUE INDEX rates_of_files ON public.rates USING btree (book, from_currency, to_currency, valid_from) WHERE (source = 'ecb'::text);
+CREATE INDEX schedules_by_user ON public.schedules USING btree (book, user_id, id);
+CREATE INDEX schedules_due ON public.schedules USING btree (book, attempt_at, id) WHERE (status = 'active'::text);
 CREATE INDEX session_changes_by_time ON public.session_changes USING btree (changed_at);
 CREATE INDEX suspense_items_by_payment ON public.suspense_items USING btree (book, related_id) WHERE (related_id IS NOT NULL);
 CREATE INDEX tokens_by_user ON public.tokens USING btree (book, user_id, id);
@@ -771,7 +827,9 @@ create view account_payments as
     p.quote_id,
     p.exchange_currency,
     p.exchange_amount,
-    p.exchange_rate
+    p.exchange_rate,
+    p.schedule_id,
+    p.scheduled_for
    FROM payments p
 UNION ALL
  SELECT p.to_account AS account_id,
@@ -808,7 +866,9 @@ UNION ALL
     p.quote_id,
     p.exchange_currency,
     p.exchange_amount,
-    p.exchange_rate
+    p.exchange_rate,
+    p.schedule_id,
+    p.scheduled_for
    FROM payments p;
 
 create view operations as
@@ -987,6 +1047,7 @@ grant delete, insert, select on rate_limits to billing_gateway;
 grant insert, select on rates to billing_gateway;
 grant delete, insert, select on recovery_codes to billing_gateway;
 grant insert, select on rule_versions to billing_gateway;
+grant insert, select on schedules to billing_gateway;
 grant select on schema_migrations to billing_gateway;
 grant insert, select on seal_keys to billing_gateway;
 grant delete, insert, select on second_factors to billing_gateway;
@@ -1019,6 +1080,7 @@ grant update (state, attempts, attempt_at, last_error, confirmed_as) on rail_ins
 grant update (full_at) on rate_limits to billing_gateway;
 grant update (used_at) on recovery_codes to billing_gateway;
 grant update (version) on rule_versions to billing_gateway;
+grant update (status, number, due_at, attempts, attempt_at, last_payment_id, updated_at) on schedules to billing_gateway;
 grant update (secret, enrolled_at, last_step, attempts, window_from, created_at) on second_factors to billing_gateway;
 grant update (resolved_by, resolved_at) on suspense_items to billing_gateway;
 grant update (last_used_at, revoked_at, proven_until) on tokens to billing_gateway;

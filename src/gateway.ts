@@ -23,6 +23,7 @@ import { createRails } from './rails/rails.ts'
 import { createCamtReader } from './rails/wire/camt_reader.ts'
 import { createTotalsKeeper } from './reports/keep_totals.ts'
 import { createRuleKeeper, type RuleKeeper } from './rules/rules.ts'
+import { createScheduler } from './schedules/due.ts'
 import { openSealKey } from './seal/keys.ts'
 import { createSealer } from './seal/sealer.ts'
 import { addressRules } from './webhooks/address.ts'
@@ -51,7 +52,7 @@ export async function createGateway(connection: Connection, config: Config, publ
   const rules = createRuleKeeper(config.fees)
   const events = createEvents(connection, log, config.eventDays)
   const limits = { slots: 2, largestBatch: 1_000, mostWaiting: config.mostWaiting, onBatch: events.feed.wake }
-  const { poster, initiator, whole } = createPosters(posting, rules, limits)
+  const posters = createPosters(posting, rules, limits)
   const watch = createWatch(pool, log)
   const tell: typeof watch.tell = (finals) => {
     watch.tell(finals)
@@ -59,6 +60,7 @@ export async function createGateway(connection: Connection, config: Config, publ
   }
   const worker = createWorker({ pool: posting, directory, rules, log, tell })
   const expiry = createExpiry({ pool: posting, directory, log, tell })
+  const scheduler = createScheduler({ pool: posting, directory, intake, rules, log, tell })
   const sessions = createSessions(pool, books, log, directory.forgetUser)
   const limiter = createLimiter(pool, log)
   const settling = { pool: posting, directory, intake, books, secretBox, log, tell }
@@ -73,8 +75,8 @@ export async function createGateway(connection: Connection, config: Config, publ
 
   /** Finishes what was accepted, then lets go of everything, in reverse. */
   async function stop(): Promise<void> {
-    await Promise.all([poster, initiator, whole].map((each) => each.drain()))
-    await Promise.all([railParts.stopRails(), expiry.stop()])
+    await Promise.all(Object.values(posters).map((each) => each.drain()))
+    await Promise.all([railParts.stopRails(), expiry.stop(), scheduler.stop()])
     await Promise.all([courier, forgetting].map((each) => each.stop()))
     await worker.stop()
     watch.stop()
@@ -93,12 +95,11 @@ export async function createGateway(connection: Connection, config: Config, publ
     books,
     intake,
     rules,
-    poster,
-    initiator,
-    whole,
+    ...posters,
     watch,
     events,
     worker,
+    scheduler,
     ...railParts,
     sessions,
     limiter,

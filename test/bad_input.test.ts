@@ -36,6 +36,7 @@ const WITH_KEY = new Set([
   'createWireBatch',
   'createWebhook',
   'createQuote',
+  'createSchedule',
   'createDeposit',
   'createWithdrawal',
   'createRate',

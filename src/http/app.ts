@@ -45,6 +45,7 @@ import { railCallbackRoutes } from './routes/rail_callbacks.ts'
 import { railRoutes } from './routes/rails.ts'
 import { rateRoutes } from './routes/rates.ts'
 import { reportRoutes } from './routes/reports.ts'
+import { scheduleRoutes } from './routes/schedules.ts'
 import { secondFactorRoutes } from './routes/second_factor.ts'
 import { statementRoutes } from './routes/statements.ts'
 import { tokenRoutes } from './routes/tokens.ts'
@@ -125,6 +126,7 @@ export async function createApp(gateway: Gateway): Promise<App> {
     statementRoutes(routes, gateway)
     paymentRoutes(routes, gateway)
     paymentActionRoutes(routes, gateway)
+    scheduleRoutes(routes, gateway)
     proofRoutes(routes, gateway)
     railRoutes(routes, gateway)
     adminRailRoutes(routes, gateway)

@@ -34,6 +34,7 @@ export const ERRORS = {
   not_on_rail: [409, 'The payment is no deposit or withdrawal'],
   already_resolved: [409, 'The item is resolved already'],
   too_late_to_cancel: [409, 'The rail has begun, and does not let go of it any more'],
+  schedule_over: [409, 'The schedule was canceled or has ended; errors name its status'],
   balance_not_zero: [409, 'The account closes only at a balance of zero'],
   webhook_disabled: [409, 'The webhook is disabled; enable it first'],
   too_many_webhooks: [409, 'A user has at most 16 webhooks'],

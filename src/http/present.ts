@@ -1,14 +1,16 @@
 import type { AccountState } from '../accounts/account.ts'
 import type { AuditLine } from '../audit/list.ts'
+import { formatInstant } from '../database/instant.ts'
 import { encodePosition } from '../events/position.ts'
 import type { BookEvent, Subject } from '../events/read.ts'
 import type { ListedUser } from '../identity/list.ts'
-import type { AccountId, FeeScheduleId, Id, LimitId, PaymentId, RateId, UserId } from '../ledger/id.ts'
+import type { AccountId, FeeScheduleId, Id, LimitId, PaymentId, RateId, ScheduleId, UserId } from '../ledger/id.ts'
 import { netAmount } from '../ledger/payment.ts'
 import { encodeId } from '../ledger/typeid.ts'
 import { formatAmount } from '../money/amount.ts'
 import { encodeOperationId, type Operation } from '../payments/operations.ts'
 import type { Payment, PaymentExchange } from '../payments/payment.ts'
+import type { Schedule } from '../schedules/schedule.ts'
 import { presentWebhook } from '../webhooks/present.ts'
 import type { PaymentBody } from './schemas.ts'
 
@@ -40,6 +42,8 @@ export function presentPayment(payment: Payment): PaymentBody {
     authorized_amount: payment.authorizedAmount === null ? null : money(payment.authorizedAmount),
     description: payment.description,
     metadata: payment.metadata,
+    schedule_id: payment.scheduleId && encodeId('sch', payment.scheduleId),
+    scheduled_for: payment.scheduledFor,
     sender: payment.sender,
     receiver: payment.receiver,
     created_at: payment.createdAt,
@@ -75,6 +79,37 @@ export function presentAccount(account: AccountState) {
     metadata: account.metadata,
     created_at: account.createdAt,
     updated_at: account.updatedAt,
+  }
+}
+
+export function presentSchedule(schedule: Schedule) {
+  const { rhythm, retry, turn } = schedule
+  return {
+    id: encodeId('sch', schedule.id),
+    user_id: encodeId('usr', schedule.userId),
+    status: schedule.status,
+    from_account: encodeId('acc', schedule.from),
+    to_account: encodeId('acc', schedule.to),
+    currency: schedule.currency.code,
+    amount: formatAmount(schedule.amount, schedule.currency),
+    fee_payer: schedule.feePayer,
+    description: schedule.description,
+    metadata: schedule.metadata,
+    every: rhythm.every,
+    interval: rhythm.interval,
+    time_zone: rhythm.timeZone,
+    starts_at: formatInstant(rhythm.startsAt),
+    ends_at: rhythm.endsAt && formatInstant(rhythm.endsAt),
+    count: rhythm.count,
+    retry_times: retry.times,
+    retry_every_minutes: retry.everyMinutes,
+    occurrences: schedule.occurrences,
+    next_at: turn && formatInstant(turn.dueAt),
+    attempts: turn?.attempts ?? 0,
+    next_attempt_at: turn && formatInstant(turn.attemptAt),
+    last_payment_id: schedule.lastPaymentId && encodeId('pay', schedule.lastPaymentId),
+    created_at: schedule.createdAt,
+    updated_at: schedule.updatedAt,
   }
 }
 
@@ -132,6 +167,7 @@ function presentObject(action: string, id: Id<string>): string {
   if (action.startsWith('fee_schedule.')) return encodeId('fee', id as FeeScheduleId)
   if (action.startsWith('limit.')) return encodeId('lim', id as LimitId)
   if (action.startsWith('rate.')) return encodeId('rat', id as RateId)
+  if (action.startsWith('schedule.')) return encodeId('sch', id as ScheduleId)
   if (action.startsWith('user.')) return encodeId('usr', id as UserId)
   return encodeId('pay', id as PaymentId)
 }

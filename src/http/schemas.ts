@@ -6,6 +6,8 @@ import { ROLES } from '../identity/roles.ts'
 import { ACCOUNT_STATUSES, TECHNICAL_CODES } from '../ledger/account.ts'
 import { CAPTURES, DECLINE_REASONS, FEE_PAYERS, PAYMENT_KINDS, PAYMENT_STATUSES } from '../ledger/payment.ts'
 import { decodeId, type Prefix } from '../ledger/typeid.ts'
+import { UNITS } from '../schedules/rhythm.ts'
+import { SCHEDULE_STATUSES } from '../schedules/schedule.ts'
 
 // The parts that requests and answers are made of. Requests refuse fields that they do not know.
 
@@ -30,6 +32,7 @@ export const formats: Record<string, (text: string) => boolean> = {
         'pst',
         'qte',
         'rat',
+        'sch',
         'sus',
         'tok',
         'usr',
@@ -46,6 +49,7 @@ const EXAMPLE_IDS = {
   pst: 'pst_01k3v5f4t1f6mb2x9k4w5r8h3p',
   qte: 'qte_01k3v5f3m7h2c9w4x8z5r6t1q0',
   rat: 'rat_01k3v5f0j5d8n2b6v9y4s7k3e1',
+  sch: 'sch_01k3v5f6h2m8q4t0v6x2z8b4d5',
   sus: 'sus_01k3v5f4t1f6mb2x9k4w5r8h3s',
   tok: 'tok_01k3v5f1a2fj9t8s7r6q5p4n3m',
   aud: 'aud_01k3v5ezz9e2qsf8h7g6f5d4c9',
@@ -170,6 +174,8 @@ export const Payment = Type.Object(
     ),
     description: Nullable(Description),
     metadata: Metadata,
+    schedule_id: Nullable(IdOf('sch')),
+    scheduled_for: Nullable(Time),
     sender: Type.String({ examples: ['ada@example.com'] }),
     receiver: Type.String({ examples: ['bob@example.com'] }),
     created_at: Time,
@@ -179,6 +185,37 @@ export const Payment = Type.Object(
   { title: 'Payment' },
 )
 export type PaymentBody = Static<typeof Payment>
+
+export const Schedule = Type.Object(
+  {
+    id: IdOf('sch'),
+    user_id: IdOf('usr'),
+    status: OneOf(SCHEDULE_STATUSES),
+    from_account: IdOf('acc'),
+    to_account: IdOf('acc'),
+    currency: CurrencyCode,
+    amount: Money,
+    fee_payer: OneOf(FEE_PAYERS),
+    description: Nullable(Description),
+    metadata: Metadata,
+    every: Nullable(OneOf(UNITS)),
+    interval: Type.Integer(),
+    time_zone: Type.String({ examples: ['Europe/Prague'] }),
+    starts_at: Time,
+    ends_at: Nullable(Time),
+    count: Nullable(Type.Integer()),
+    retry_times: Type.Integer(),
+    retry_every_minutes: Type.Integer(),
+    occurrences: Type.Integer({ description: 'How many are behind it.' }),
+    next_at: Nullable(Type.String({ description: 'When the next one falls due; null unless it is active.' })),
+    attempts: Type.Integer({ description: 'How often that one was declined.' }),
+    next_attempt_at: Nullable(Type.String({ description: 'When that one is tried, or tried again.' })),
+    last_payment_id: Nullable(IdOf('pay')),
+    created_at: Time,
+    updated_at: Time,
+  },
+  { title: 'Schedule' },
+)
 
 export const Operation = Type.Object(
   {

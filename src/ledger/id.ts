@@ -21,6 +21,7 @@ export type WireBatchId = Id<'wire_batch'>
 export type SuspenseId = Id<'suspense'>
 export type FeeScheduleId = Id<'fee_schedule'>
 export type LimitId = Id<'limit'>
+export type ScheduleId = Id<'schedule'>
 
 /** A book's number; its name stands in the table `books`. */
 export type BookId = number & { readonly idOf: 'book' }

@@ -12,6 +12,7 @@ import type {
   PostingId,
   QuoteId,
   RateId,
+  ScheduleId,
   SuspenseId,
   TokenId,
   UserId,
@@ -34,6 +35,7 @@ type Kinds = {
   pst: PostingId
   qte: QuoteId
   rat: RateId
+  sch: ScheduleId
   sus: SuspenseId
   tok: TokenId
   usr: UserId

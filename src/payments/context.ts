@@ -103,6 +103,7 @@ const POSTS_IN_CLOSED: Readonly<Record<PaymentKind, boolean>> = {
 function toTerms(terms: RequestTerms): Terms {
   switch (terms.type) {
     case 'plain':
+    case 'scheduled':
       return PLAIN
     case 'hold':
     case 'rail':

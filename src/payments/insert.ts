@@ -39,6 +39,8 @@ const COLUMNS_OF_TERMS: readonly Column[] = [
   { name: 'quote_id', type: 'uuid', value: (_, { terms }) => (terms.type === 'exchange' ? terms.quote : null) },
   { name: 'exchange_currency', type: 'text', value: ({ exchange }) => exchange?.toCurrency.code ?? null },
   { name: 'exchange_amount', type: 'numeric', value: ({ exchange }) => exchange?.toAmount ?? null },
+  { name: 'schedule_id', type: 'uuid', value: ({ scheduleId }) => scheduleId },
+  { name: 'scheduled_for', type: 'timestamptz', value: ({ scheduledFor }) => scheduledFor },
   { name: 'exchange_rate', type: 'text', value: ({ exchange }) => exchange?.rate ?? null },
 ]
 

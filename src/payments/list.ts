@@ -1,7 +1,7 @@
 import type { ListSpec, Scope } from '../database/list.ts'
 import * as fields from '../database/list_fields.ts'
 import { RAIL_CODES } from '../ledger/account.ts'
-import type { AccountId, BookId, UserId } from '../ledger/id.ts'
+import type { AccountId, BookId, ScheduleId, UserId } from '../ledger/id.ts'
 import { CAPTURES, DECLINE_REASONS, FEE_PAYERS, PAYMENT_KINDS, PAYMENT_STATUSES } from '../ledger/payment.ts'
 import { decodeId } from '../ledger/typeid.ts'
 import {
@@ -15,6 +15,7 @@ import {
 } from './read.ts'
 
 const paymentId = fields.id((text) => decodeId('pay', text), 'an id such as pay_…')
+const scheduleId = fields.id((text) => decodeId('sch', text), 'an id such as sch_…')
 const accountId = fields.id((text) => decodeId('acc', text), 'an id such as acc_…')
 const amountOf = (sql: string) => ({ sql: fields.amountSql(sql, 'c.digits'), kind: fields.amount })
 
@@ -41,6 +42,8 @@ const base: Omit<ListSpec<PaymentRow, StoredPayment>, 'table'> = {
     rail_reference: { sql: 'p.rail_reference', kind: fields.text, nullable: true },
     description: { sql: 'p.description', kind: fields.text, nullable: true },
     metadata: { sql: 'p.metadata', kind: fields.text },
+    schedule_id: { sql: 'p.schedule_id', kind: scheduleId, nullable: true },
+    scheduled_for: { sql: 'p.scheduled_for', kind: fields.time, nullable: true },
     sender: { sql: SENDER, kind: fields.text },
     receiver: { sql: RECEIVER, kind: fields.text },
     created_at: { sql: 'p.created_at', kind: fields.time, carried: 'created_at' },
@@ -54,11 +57,11 @@ const base: Omit<ListSpec<PaymentRow, StoredPayment>, 'table'> = {
   toItem: toPayment,
 }
 
-/** All payments of a book. Indexes: the primary key; payments_by_original, payments_by_sender, payments_by_receiver. */
+/** All payments of a book. Indexes: the primary key; payments_by_original, _by_schedule, _by_sender, _by_receiver. */
 export const bookPayments: ListSpec<PaymentRow, StoredPayment> = {
   ...base,
   table: 'payments p',
-  indexed: { inOrder: ['refund_of', 'from_account', 'to_account'] },
+  indexed: { inOrder: ['refund_of', 'schedule_id', 'from_account', 'to_account'] },
 }
 
 export function inBook(book: BookId): Scope {
@@ -80,4 +83,9 @@ export function ofUser(book: BookId, userId: UserId): Scope {
 /** What goes out of one account, or comes into it. Index: payments_by_sender or payments_by_receiver. */
 export function ofAccount(book: BookId, account: AccountId, side: 'from' | 'to'): Scope {
   return { where: `p.book = $1 and p.account_id = $2 and p.side = '${side}'`, values: [book, account] }
+}
+
+/** What a schedule has made, for one of its sides. Index: payments_by_schedule. */
+export function ofSchedule(book: BookId, schedule: ScheduleId, side: 'from' | 'to'): Scope {
+  return { where: `p.book = $1 and p.schedule_id = $2 and p.side = '${side}'`, values: [book, schedule] }
 }

@@ -1,6 +1,6 @@
 import type { AccountFacts } from '../accounts/directory.ts'
 import type { AuditEntry } from '../audit/audit.ts'
-import type { AccountId, BookId, Instant, PaymentId, QuoteId, UserId } from '../ledger/id.ts'
+import type { AccountId, BookId, Instant, PaymentId, QuoteId, ScheduleId, UserId } from '../ledger/id.ts'
 import type { Capture, DeclineReason, FeePayer, PaymentKind, PaymentStatus } from '../ledger/payment.ts'
 import type { RefundShares } from '../ledger/shares.ts'
 import type { Currency } from '../money/currency.ts'
@@ -41,6 +41,8 @@ export type RequestTerms =
   | { readonly type: 'rail'; readonly rail: string; readonly instruct: Instruct | null }
   | { readonly type: 'exchange'; readonly quote: QuoteId; readonly exchange: RequestedExchange }
   | { readonly type: 'refund'; readonly of: PaymentId; readonly exchange: RequestedExchange | null }
+  /** Posted as a plain one, for an occurrence of a schedule that fell due then. */
+  | { readonly type: 'scheduled'; readonly by: ScheduleId; readonly dueAt: string }
 
 /** The other currency of a conversion, with the two `exchange` accounts between: in the payment's currency, and in the other. */
 export type RequestedExchange = {
@@ -99,6 +101,8 @@ export type Payment = {
   readonly railReference: string | null
   readonly description: string | null
   readonly metadata: Readonly<Record<string, string>>
+  readonly scheduleId: ScheduleId | null
+  readonly scheduledFor: string | null
   readonly sender: string
   readonly receiver: string
   readonly createdAt: string
@@ -145,6 +149,8 @@ export function paymentOf(request: PricedRequest, state: FreshState): Payment {
     railReference: null,
     description,
     metadata,
+    scheduleId: terms.type === 'scheduled' ? terms.by : null,
+    scheduledFor: terms.type === 'scheduled' ? terms.dueAt : null,
     sender: from.label,
     receiver: to.label,
     createdAt: state.createdAt,

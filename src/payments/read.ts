@@ -1,5 +1,5 @@
 import type { Queryable } from '../database/connection.ts'
-import type { AccountId, BookId, PaymentId, UserId } from '../ledger/id.ts'
+import type { AccountId, BookId, PaymentId, ScheduleId, UserId } from '../ledger/id.ts'
 import type { Capture, DeclineReason, FeePayer, PaymentKind, PaymentStatus } from '../ledger/payment.ts'
 import type { Payment, PaymentExchange } from './payment.ts'
 
@@ -39,6 +39,8 @@ export type PaymentRow = {
   rail_reference: string | null
   description: string | null
   metadata: Record<string, string>
+  schedule_id: ScheduleId | null
+  scheduled_for: string | null
   sender: string
   receiver: string
   sender_user: UserId | null
@@ -60,7 +62,7 @@ export const PAYMENT_COLUMNS = `
   p.id, p.kind, p.status, p.decline_reason, p.from_account, p.to_account, p.currency, c.digits, p.amount, p.fee,
   p.fee_payer, p.authorized_amount, p.authorized_fee, p.exchange_currency, xc.digits as exchange_digits,
   p.exchange_amount, p.exchange_rate, p.failure_reason, p.refunded_amount, p.refund_of, p.capture, p.expires_at, p.rail, p.rail_reference, p.description,
-  p.metadata, p.asynchronous, p.idempotency_key, p.request_hash, p.created_at, p.completed_at, p.updated_at,
+  p.metadata, p.schedule_id, p.scheduled_for, p.asynchronous, p.idempotency_key, p.request_hash, p.created_at, p.completed_at, p.updated_at,
   ${SENDER} as sender, s.user_id as sender_user,
   ${RECEIVER} as receiver, r.user_id as receiver_user`
 
@@ -131,6 +133,8 @@ export function toPayment(row: PaymentRow): StoredPayment {
     railReference: row.rail_reference,
     description: row.description,
     metadata: row.metadata,
+    scheduleId: row.schedule_id,
+    scheduledFor: row.scheduled_for,
     sender: row.sender,
     receiver: row.receiver,
     createdAt: row.created_at,

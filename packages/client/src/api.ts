@@ -47,6 +47,7 @@ export type ErrorCode =
   | 'payments_declined'
   | 'position_too_old'
   | 'rate_limited'
+  | 'schedule_over'
   | 'too_large'
   | 'too_late_to_cancel'
   | 'too_many_attempts'
@@ -468,6 +469,9 @@ export type Payment = {
   readonly description: string | null
   /** Up to 50 texts of your own, by names of up to 40 characters. */
   readonly metadata: { readonly [name: string]: string }
+  readonly schedule_id: string | null
+  /** RFC 3339, UTC, microseconds. */
+  readonly scheduled_for: string | null
   readonly sender: string
   readonly receiver: string
   /** RFC 3339, UTC, microseconds. */
@@ -563,6 +567,44 @@ export type Rate = {
   readonly source: string
   /** RFC 3339, UTC, microseconds. */
   readonly valid_from: string
+}
+
+export type Schedule = {
+  readonly id: string
+  readonly user_id: string
+  readonly status: 'active' | 'paused' | 'canceled' | 'ended'
+  readonly from_account: string
+  readonly to_account: string
+  readonly currency: string
+  /** A decimal string with exactly the currency's digits. */
+  readonly amount: string
+  readonly fee_payer: 'sender' | 'receiver'
+  readonly description: string | null
+  /** Up to 50 texts of your own, by names of up to 40 characters. */
+  readonly metadata: { readonly [name: string]: string }
+  readonly every: 'day' | 'week' | 'month' | null
+  readonly interval: number
+  readonly time_zone: string
+  /** RFC 3339, UTC, microseconds. */
+  readonly starts_at: string
+  /** RFC 3339, UTC, microseconds. */
+  readonly ends_at: string | null
+  readonly count: number | null
+  readonly retry_times: number
+  readonly retry_every_minutes: number
+  /** How many are behind it. */
+  readonly occurrences: number
+  /** When the next one falls due; null unless it is active. */
+  readonly next_at: string | null
+  /** How often that one was declined. */
+  readonly attempts: number
+  /** When that one is tried, or tried again. */
+  readonly next_attempt_at: string | null
+  readonly last_payment_id: string | null
+  /** RFC 3339, UTC, microseconds. */
+  readonly created_at: string
+  /** RFC 3339, UTC, microseconds. */
+  readonly updated_at: string
 }
 
 export type SealKey = {
@@ -753,6 +795,8 @@ export type Operations = {
     }
     readonly answer: Payment
   }
+  /** End it for good. `POST /v1/schedules/{id}/cancel` */
+  readonly cancelSchedule: { readonly input: { readonly path: { readonly id: string } }; readonly answer: Schedule }
   /** Take what is held, all or a part. `POST /v1/payments/{id}/capture` */
   readonly capturePayment: {
     readonly input: {
@@ -1006,6 +1050,38 @@ export type Operations = {
       /** RFC 3339, UTC, microseconds. */
       readonly expires_at: string
     }
+  /** Pay at a time, or every day, week or month. `POST /v1/schedules` */
+  readonly createSchedule: {
+    readonly input: {
+      readonly body: {
+        readonly from_account: string
+        readonly to_account: string
+        /** A decimal string in the currency's unit, with at most the currency's digits. */
+        readonly amount: string
+        readonly fee_payer?: 'sender' | 'receiver'
+        /** RFC 3339, in the future. */
+        readonly starts_at: string
+        /** Null or left out: once. */
+        readonly every?: 'day' | 'week' | 'month' | null
+        /** Every so many days, weeks or months (default 1). */
+        readonly interval?: number
+        /** The IANA’s name of the zone by whose clock and calendar it recurs (default UTC). */
+        readonly time_zone?: string
+        /** Nothing falls due later. */
+        readonly ends_at?: string | null
+        /** Nothing falls due more often. */
+        readonly count?: number | null
+        /** How often a declined one is tried again (default 0). */
+        readonly retry_times?: number
+        /** How long after each attempt (default a day). */
+        readonly retry_every_minutes?: number
+        readonly description?: string | null
+        /** Up to 50 texts of your own, by names of up to 40 characters. */
+        readonly metadata?: { readonly [name: string]: string }
+      }
+      readonly idempotencyKey?: string
+    }
+    readonly answer: Schedule
   }
   /** Make a token. `POST /v1/tokens` */
   readonly createToken: {
@@ -1162,6 +1238,8 @@ export type Operations = {
   }
   /** A quote of one’s own. `GET /v1/quotes/{id}` */
   readonly getQuote: { readonly input: { readonly path: { readonly id: string } }; readonly answer: Quote }
+  /** One scheduled or recurring payment. `GET /v1/schedules/{id}` */
+  readonly getSchedule: { readonly input: { readonly path: { readonly id: string } }; readonly answer: Schedule }
   /** A statement: opening balance, operations, closing balance. `GET /v1/accounts/{id}/statement` */
   readonly getStatement: {
     readonly input: { readonly path: { readonly id: string }; readonly query?: { readonly from?: Value; readonly to?: Value } }
@@ -1298,7 +1376,7 @@ export type Operations = {
   /** Payments from and to your accounts. `GET /v1/payments` */
   readonly listPayments: {
     readonly input: {
-      readonly query?: { readonly limit?: Value; readonly cursor?: Value; readonly sort?: Value } & Filters<'id' | 'kind' | 'status' | 'decline_reason' | 'from_account' | 'to_account' | 'currency' | 'amount' | 'fee' | 'fee_payer' | 'net_amount' | 'refunded_amount' | 'refund_of' | 'authorized_amount' | 'failure_reason' | 'capture' | 'expires_at' | 'rail' | 'rail_reference' | 'description' | 'sender' | 'receiver' | 'created_at' | 'completed_at' | 'updated_at', 'currency' | 'failure_reason' | 'rail_reference' | 'description' | 'sender' | 'receiver'> & ByMetadata
+      readonly query?: { readonly limit?: Value; readonly cursor?: Value; readonly sort?: Value } & Filters<'id' | 'kind' | 'status' | 'decline_reason' | 'from_account' | 'to_account' | 'currency' | 'amount' | 'fee' | 'fee_payer' | 'net_amount' | 'refunded_amount' | 'refund_of' | 'authorized_amount' | 'failure_reason' | 'capture' | 'expires_at' | 'rail' | 'rail_reference' | 'description' | 'schedule_id' | 'scheduled_for' | 'sender' | 'receiver' | 'created_at' | 'completed_at' | 'updated_at', 'currency' | 'failure_reason' | 'rail_reference' | 'description' | 'sender' | 'receiver'> & ByMetadata
     }
     readonly answer: Page<Payment>
     readonly types: 'text/csv' | 'application/x-ndjson'
@@ -1306,7 +1384,7 @@ export type Operations = {
   /** All payments. `GET /v1/admin/payments` */
   readonly listPaymentsOfBook: {
     readonly input: {
-      readonly query?: { readonly limit?: Value; readonly cursor?: Value; readonly sort?: Value } & Filters<'id' | 'kind' | 'status' | 'decline_reason' | 'from_account' | 'to_account' | 'currency' | 'amount' | 'fee' | 'fee_payer' | 'net_amount' | 'refunded_amount' | 'refund_of' | 'authorized_amount' | 'failure_reason' | 'capture' | 'expires_at' | 'rail' | 'rail_reference' | 'description' | 'sender' | 'receiver' | 'created_at' | 'completed_at' | 'updated_at', 'currency' | 'failure_reason' | 'rail_reference' | 'description' | 'sender' | 'receiver'> & ByMetadata
+      readonly query?: { readonly limit?: Value; readonly cursor?: Value; readonly sort?: Value } & Filters<'id' | 'kind' | 'status' | 'decline_reason' | 'from_account' | 'to_account' | 'currency' | 'amount' | 'fee' | 'fee_payer' | 'net_amount' | 'refunded_amount' | 'refund_of' | 'authorized_amount' | 'failure_reason' | 'capture' | 'expires_at' | 'rail' | 'rail_reference' | 'description' | 'schedule_id' | 'scheduled_for' | 'sender' | 'receiver' | 'created_at' | 'completed_at' | 'updated_at', 'currency' | 'failure_reason' | 'rail_reference' | 'description' | 'sender' | 'receiver'> & ByMetadata
     }
     readonly answer: Page<Payment>
     readonly types: 'text/csv' | 'application/x-ndjson'
@@ -1322,6 +1400,22 @@ export type Operations = {
       readonly query?: { readonly limit?: Value; readonly cursor?: Value; readonly sort?: Value } & Filters<'id' | 'from_currency' | 'to_currency' | 'rate' | 'source' | 'valid_from' | 'made_by' | 'created_at', 'from_currency' | 'to_currency'>
     }
     readonly answer: Page<WrittenRate>
+    readonly types: 'text/csv' | 'application/x-ndjson'
+  }
+  /** Your scheduled and recurring payments. `GET /v1/schedules` */
+  readonly listSchedules: {
+    readonly input: {
+      readonly query?: { readonly limit?: Value; readonly cursor?: Value; readonly sort?: Value } & Filters<'id' | 'user_id' | 'status' | 'from_account' | 'to_account' | 'currency' | 'amount' | 'fee_payer' | 'description' | 'every' | 'interval' | 'time_zone' | 'starts_at' | 'ends_at' | 'count' | 'retry_times' | 'retry_every_minutes' | 'occurrences' | 'next_at' | 'attempts' | 'next_attempt_at' | 'last_payment_id' | 'created_at' | 'updated_at', 'currency' | 'description' | 'time_zone'> & ByMetadata
+    }
+    readonly answer: Page<Schedule>
+    readonly types: 'text/csv' | 'application/x-ndjson'
+  }
+  /** All schedules. `GET /v1/admin/schedules` */
+  readonly listSchedulesOfBook: {
+    readonly input: {
+      readonly query?: { readonly limit?: Value; readonly cursor?: Value; readonly sort?: Value } & Filters<'id' | 'user_id' | 'status' | 'from_account' | 'to_account' | 'currency' | 'amount' | 'fee_payer' | 'description' | 'every' | 'interval' | 'time_zone' | 'starts_at' | 'ends_at' | 'count' | 'retry_times' | 'retry_every_minutes' | 'occurrences' | 'next_at' | 'attempts' | 'next_attempt_at' | 'last_payment_id' | 'created_at' | 'updated_at', 'currency' | 'description' | 'time_zone'> & ByMetadata
+    }
+    readonly answer: Page<Schedule>
     readonly types: 'text/csv' | 'application/x-ndjson'
   }
   /** The public keys that blocks are signed with. `GET /v1/seal-keys` */
@@ -1418,6 +1512,8 @@ export type Operations = {
   }
   /** Your events over a WebSocket. `GET /v1/ws` */
   readonly openWebSocket: { readonly input: {}; readonly answer: never }
+  /** Let nothing be paid until it is resumed. `POST /v1/schedules/{id}/pause` */
+  readonly pauseSchedule: { readonly input: { readonly path: { readonly id: string } }; readonly answer: Schedule }
   /** Send an event of the type webhook.ping, once. `POST /v1/webhooks/{id}/ping` */
   readonly pingWebhook: {
     readonly input: { readonly path: { readonly id: string }; readonly idempotencyKey?: string }
@@ -1650,6 +1746,8 @@ export type Operations = {
     }
     readonly answer: Payment
   }
+  /** Pay again, from what falls due next; what fell due meanwhile is left out. `POST /v1/schedules/{id}/resume` */
+  readonly resumeSchedule: { readonly input: { readonly path: { readonly id: string } }; readonly answer: Schedule }
   /** Revoke a token, at once and on every node. `DELETE /v1/tokens/{id}` */
   readonly revokeToken: { readonly input: { readonly path: { readonly id: string } }; readonly answer: void }
   /** Have a new secret; the old one signs too for 24 h. `POST /v1/webhooks/{id}/rotate-secret` */
@@ -1810,6 +1908,7 @@ export const operations = {
   addCurrency: { method: 'POST', path: '/v1/admin/currencies', body: 'application/json', repeatable: true },
   cancelPayment: { method: 'POST', path: '/v1/payments/{id}/cancel', repeatable: true },
   cancelPaymentByHand: { method: 'POST', path: '/v1/admin/payments/{id}/cancel', body: 'application/json', repeatable: true },
+  cancelSchedule: { method: 'POST', path: '/v1/schedules/{id}/cancel' },
   capturePayment: { method: 'POST', path: '/v1/payments/{id}/capture', body: 'application/json', repeatable: true },
   changeEmail: { method: 'POST', path: '/v1/email/change', body: 'application/json' },
   changePassword: { method: 'POST', path: '/v1/password/change', body: 'application/json' },
@@ -1827,6 +1926,7 @@ export const operations = {
   createQuote: { method: 'POST', path: '/v1/quotes', body: 'application/json', repeatable: true },
   createRate: { method: 'POST', path: '/v1/admin/rates', body: 'application/json', repeatable: true },
   createStreamTicket: { method: 'POST', path: '/v1/events/tickets' },
+  createSchedule: { method: 'POST', path: '/v1/schedules', body: 'application/json', repeatable: true },
   createToken: { method: 'POST', path: '/v1/tokens', body: 'application/json', repeatable: true },
   createWebhook: { method: 'POST', path: '/v1/webhooks', body: 'application/json', repeatable: true },
   createWireBatch: { method: 'POST', path: '/v1/admin/wire/batches', body: 'application/json', repeatable: true },
@@ -1848,6 +1948,7 @@ export const operations = {
   getPaymentProof: { method: 'GET', path: '/v1/payments/{id}/proof' },
   getPosition: { method: 'GET', path: '/v1/admin/reports/position' },
   getQuote: { method: 'GET', path: '/v1/quotes/{id}' },
+  getSchedule: { method: 'GET', path: '/v1/schedules/{id}' },
   getStatement: { method: 'GET', path: '/v1/accounts/{id}/statement' },
   getWebhook: { method: 'GET', path: '/v1/webhooks/{id}' },
   importRates: { method: 'POST', path: '/v1/admin/rates/import', body: 'text/csv', repeatable: true },
@@ -1871,6 +1972,8 @@ export const operations = {
   listPaymentsOfBook: { method: 'GET', path: '/v1/admin/payments' },
   listRates: { method: 'GET', path: '/v1/rates' },
   listRatesOfBook: { method: 'GET', path: '/v1/admin/rates' },
+  listSchedules: { method: 'GET', path: '/v1/schedules' },
+  listSchedulesOfBook: { method: 'GET', path: '/v1/admin/schedules' },
   listSealKeys: { method: 'GET', path: '/v1/seal-keys' },
   listSuspense: { method: 'GET', path: '/v1/admin/suspense' },
   listTokens: { method: 'GET', path: '/v1/tokens' },
@@ -1882,6 +1985,7 @@ export const operations = {
   logIn: { method: 'POST', path: '/v1/login', body: 'application/json' },
   openAccount: { method: 'POST', path: '/v1/accounts', body: 'application/json', repeatable: true },
   openWebSocket: { method: 'GET', path: '/v1/ws' },
+  pauseSchedule: { method: 'POST', path: '/v1/schedules/{id}/pause' },
   pingWebhook: { method: 'POST', path: '/v1/webhooks/{id}/ping', repeatable: true },
   previewPayment: { method: 'POST', path: '/v1/payments/preview', body: 'application/json' },
   receiveRailCallback: { method: 'POST', path: '/v1/rails/{rail}/callbacks' },
@@ -1899,6 +2003,7 @@ export const operations = {
   resendConfirmation: { method: 'POST', path: '/v1/email/resend', body: 'application/json' },
   resetPassword: { method: 'POST', path: '/v1/password/reset', body: 'application/json' },
   resolveSuspense: { method: 'POST', path: '/v1/admin/suspense/{id}/resolve', body: 'application/json', repeatable: true },
+  resumeSchedule: { method: 'POST', path: '/v1/schedules/{id}/resume' },
   revokeToken: { method: 'DELETE', path: '/v1/tokens/{id}' },
   rotateWebhookSecret: { method: 'POST', path: '/v1/webhooks/{id}/rotate-secret', repeatable: true },
   setLimit: { method: 'POST', path: '/v1/admin/limits', body: 'application/json', repeatable: true },

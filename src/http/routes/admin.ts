@@ -14,6 +14,7 @@ import { parseAmount } from '../../money/amount.ts'
 import { idempotencyKey } from '../../payments/intake.ts'
 import { bookPayments, inBook as paymentsIn } from '../../payments/list.ts'
 import { operations, inBook as operationsIn } from '../../payments/operations.ts'
+import { schedules, schedulesIn } from '../../schedules/list.ts'
 import { webhooks, webhooksIn } from '../../webhooks/list.ts'
 import { presentWebhook } from '../../webhooks/present.ts'
 import type { OperationId } from '../access.ts'
@@ -22,7 +23,14 @@ import { ApiError, type ErrorCode, fieldError } from '../errors.ts'
 import { OPERATION_EXPANSIONS, operationExpansions, PAYMENT_EXPANSIONS, paymentExpansions } from '../expand.ts'
 import { answerOnce, keyHeader } from '../idempotency.ts'
 import { type Expansion, sendList } from '../list.ts'
-import { presentAccount, presentAuditLine, presentOperation, presentPayment, presentUser } from '../present.ts'
+import {
+  presentAccount,
+  presentAuditLine,
+  presentOperation,
+  presentPayment,
+  presentSchedule,
+  presentUser,
+} from '../present.ts'
 import { type App, describe, listQuery } from '../route.ts'
 import {
   Account,
@@ -36,6 +44,7 @@ import {
   Operation,
   PageOf,
   Payment,
+  Schedule,
 } from '../schemas.ts'
 import { accountId } from '../transfer.ts'
 import { Webhook } from '../webhook_schemas.ts'
@@ -47,6 +56,37 @@ const Reason = Type.String({ minLength: 1, maxLength: 500, examples: ['Cash depo
 /** What operators see and do, in their book or the one that the header `Book` names (api.md, Operators). */
 export function adminRoutes(app: App, gateway: Gateway): void {
   listRoute(app, gateway, 'users', 'listUsersOfBook', 'Users', users, usersIn, ListedUser, presentUser)
+  booksRoutes(app, gateway)
+  listRoute(
+    app,
+    gateway,
+    'audit',
+    'listAuditOfBook',
+    'Who did what, when and from where',
+    auditLog,
+    auditIn,
+    AuditLine,
+    presentAuditLine,
+  )
+  listRoute(
+    app,
+    gateway,
+    'webhooks',
+    'listWebhooksOfBook',
+    'The webhooks of every user',
+    webhooks,
+    webhooksIn,
+    Webhook,
+    presentWebhook,
+  )
+  adjustmentRoute(app, gateway)
+  bookRoute(app, gateway)
+  statusRoute(app, gateway, 'freeze', 'frozen', 'Freeze an account: no money leaves it')
+  statusRoute(app, gateway, 'unfreeze', 'active', 'Let money leave an account again')
+}
+
+/** What is in the books. */
+function booksRoutes(app: App, gateway: Gateway): void {
   listRoute(
     app,
     gateway,
@@ -76,6 +116,17 @@ export function adminRoutes(app: App, gateway: Gateway): void {
   listRoute(
     app,
     gateway,
+    'schedules',
+    'listSchedulesOfBook',
+    'All schedules',
+    schedules,
+    schedulesIn,
+    Schedule,
+    presentSchedule,
+  )
+  listRoute(
+    app,
+    gateway,
     'operations',
     'listOperationsOfBook',
     'All operations',
@@ -88,32 +139,6 @@ export function adminRoutes(app: App, gateway: Gateway): void {
       of: (book) => operationExpansions(gateway.pool, book),
     },
   )
-  listRoute(
-    app,
-    gateway,
-    'audit',
-    'listAuditOfBook',
-    'Who did what, when and from where',
-    auditLog,
-    auditIn,
-    AuditLine,
-    presentAuditLine,
-  )
-  listRoute(
-    app,
-    gateway,
-    'webhooks',
-    'listWebhooksOfBook',
-    'The webhooks of every user',
-    webhooks,
-    webhooksIn,
-    Webhook,
-    presentWebhook,
-  )
-  adjustmentRoute(app, gateway)
-  bookRoute(app, gateway)
-  statusRoute(app, gateway, 'freeze', 'frozen', 'Freeze an account: no money leaves it')
-  statusRoute(app, gateway, 'unfreeze', 'active', 'Let money leave an account again')
 }
 
 /** What a list of operators can expand, and how it is read. */

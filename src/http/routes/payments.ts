@@ -10,10 +10,11 @@ import { CAPTURES, DECLINE_REASONS, FEE_PAYERS, netAmount, type PaymentStatus } 
 import { decodeId, encodeId } from '../../ledger/typeid.ts'
 import { formatAmount } from '../../money/amount.ts'
 import { idempotencyKey } from '../../payments/intake.ts'
-import { ofAccount, ofUser, userPayments } from '../../payments/list.ts'
+import { ofAccount, ofSchedule, ofUser, userPayments } from '../../payments/list.ts'
 import type { Payment as PaymentState, Submitted } from '../../payments/payment.ts'
 import { previewRequest } from '../../payments/preview.ts'
 import type { StoredPayment } from '../../payments/read.ts'
+import { readSchedule } from '../../schedules/schedule.ts'
 import { seesAll, sessionOf } from '../authentication.ts'
 import { ApiError } from '../errors.ts'
 import { PAYMENT_EXPANSIONS, paymentExpansions } from '../expand.ts'
@@ -114,12 +115,19 @@ export function paymentRoutes(app: App, gateway: Gateway): void {
   readingRoutes(app, gateway)
 }
 
-/** All payments of a user, or where one of the user's accounts is asked for on its side, those of that side. */
-async function scopeOf({ directory }: Gateway, book: BookId, userId: UserId, query: ListQuery): Promise<Scope> {
+/**
+ * All payments of a user, or where one of the user's accounts is asked for on its side, those of that side; or those of a
+ * schedule that the user pays by or is paid by.
+ */
+async function scopeOf({ pool, directory }: Gateway, book: BookId, userId: UserId, query: ListQuery): Promise<Scope> {
+  const schedule = decodeId('sch', equalTo(query, 'schedule_id') ?? '')
+  const sides = schedule && (await readSchedule(pool, book, schedule))
   for (const side of ['from', 'to'] as const) {
     const account = decodeId('acc', equalTo(query, `${side}_account`) ?? '')
     const facts = account && (await directory.find(book, account))
     if (facts?.userId === userId) return ofAccount(book, facts.id, side)
+    const scheduled = sides && (await directory.find(book, sides[side]))
+    if (sides && scheduled?.userId === userId) return ofSchedule(book, sides.id, side)
   }
   return ofUser(book, userId)
 }

@@ -1,0 +1,216 @@
+import type { Directory } from '../accounts/directory.ts'
+import { readClock } from '../database/clock.ts'
+import { type Client, inTransaction, type Pool } from '../database/connection.ts'
+import { isRaceLost, isUnavailable } from '../database/faults.ts'
+import { formatInstant } from '../database/instant.ts'
+import { createRounds, type Rounds } from '../database/rounds.ts'
+import type { BookId, Instant, PaymentId, ScheduleId } from '../ledger/id.ts'
+import type { Log } from '../log.ts'
+import { formatAmount } from '../money/amount.ts'
+import { type BeginWrite, beginPosting, mintOnce } from '../payments/batch.ts'
+import { type Intake, idempotencyKey } from '../payments/intake.ts'
+import type { Payment, PaymentRequest } from '../payments/payment.ts'
+import { readPaymentsByKey } from '../payments/read.ts'
+import type { RuleKeeper } from '../rules/rules.ts'
+import { occurrenceAt } from './rhythm.ts'
+import { SCHEDULE_COLUMNS, SCHEDULE_JOINS, type Schedule, type ScheduleRow, toSchedule } from './schedule.ts'
+import { afterAttempt, type Turn } from './turn.ts'
+
+// Makes the payments of schedules as they fall due, on any number of nodes at once. A payment and the step of its
+// schedule are one transaction: whatever ends a node, both are there or neither. What fell due while no node ran is made
+// by the first that runs, in its order.
+
+export type Scheduler = Pick<Rounds, 'stop'> & {
+  /** Makes all that falls due up to a moment, whatever the clock says, and gives their number. */
+  readonly makeDue: (at: Instant) => Promise<number>
+}
+
+type Options = {
+  readonly pool: Pool
+  readonly directory: Directory
+  readonly intake: Intake
+  /** What payments cost on the day on which they are made. */
+  readonly rules: RuleKeeper
+  readonly log: Log
+  readonly tell: (ids: Iterable<PaymentId>) => void
+}
+
+const LOOK_EVERY_MS = 500
+const LARGEST_BATCH = 1_000
+/** A schedule whose payment cannot be written by a fault of its own is left alone for this long. */
+const RETRY_AFTER = 10_000_000n
+
+export function createScheduler(options: Options): Scheduler {
+  const rounds = createRounds({
+    round: async () => makeSome(options, await readClock(options.pool)),
+    everyMs: LOOK_EVERY_MS,
+    log: options.log,
+    fault: 'could not make the payments of schedules',
+  })
+
+  async function makeDue(at: Instant): Promise<number> {
+    for (let total = 0; ; ) {
+      const made = await makeSome(options, at)
+      if (made === 0) return total
+      total += made
+    }
+  }
+  return { stop: rounds.stop, makeDue }
+}
+
+/** One batch of each book that has something due. Returns how many payments that were. */
+async function makeSome(options: Options, at: Instant): Promise<number> {
+  const { rows: books } = await options.pool.query<{ book: BookId }>(
+    `select b.book from books b
+      where exists (select from schedules s where s.book = b.book and s.status = 'active' and s.attempt_at <= $1)`,
+    [formatInstant(at)],
+  )
+  let total = 0
+  for (const { book } of books) {
+    const ids = await makeBatch(options, book, at, LARGEST_BATCH)
+    options.tell(ids)
+    total += ids.length
+  }
+  return total
+}
+
+async function makeBatch(options: Options, book: BookId, at: Instant, most: number): Promise<readonly PaymentId[]> {
+  let claimed: readonly Claimed[] = []
+  try {
+    return await inTransaction(options.pool, async (client) => {
+      claimed = untilNext(await claim(client, book, at, most))
+      if (claimed.length === 0) return []
+      const payments = await pay(client, options, book, claimed)
+      await moveOn(client, book, at, claimed, payments)
+      return payments.map(({ id }) => id)
+    })
+  } catch (error) {
+    if (isUnavailable(error) || isRaceLost(error)) throw error
+    // One schedule never holds up the others: look for it in ever smaller batches.
+    if (claimed.length > 1) return makeBatch(options, book, at, Math.ceil(claimed.length / 2))
+    const culprit = claimed[0]?.id
+    if (!culprit) throw error
+    options.log.error({ err: error, schedule: culprit }, 'the payment of a schedule cannot be made now')
+    await options.pool.query('update schedules set attempt_at = $3 where book = $1 and id = $2 and attempt_at <= $4', [
+      ...[book, culprit, formatInstant((at + RETRY_AFTER) as Instant), formatInstant(at)],
+    ])
+    return []
+  }
+}
+
+type Claimed = Schedule & { readonly turn: Turn }
+
+/** The lock on its row is the claim: it ends with the transaction, also where the node dies. Index: schedules_due. */
+async function claim(client: Client, book: BookId, at: Instant, most: number): Promise<Claimed[]> {
+  const { rows } = await client.query<ScheduleRow>({
+    name: 'claim-schedules',
+    text: `
+      select ${SCHEDULE_COLUMNS}
+        from schedules s ${SCHEDULE_JOINS}
+       where s.book = $1 and s.status = 'active' and s.attempt_at <= $2
+       order by s.attempt_at, s.id
+       limit $3
+         for no key update of s skip locked`,
+    values: [book, formatInstant(at), most],
+  })
+  return rows.map((row) => {
+    const { turn, ...schedule } = toSchedule(row)
+    if (!turn) throw new Error(`schedule ${schedule.id} is active and has no turn`)
+    return { ...schedule, turn }
+  })
+}
+
+/** Leaves for the next batch what comes after the second occurrence of one of them: payments keep the order of their time. */
+function untilNext(claimed: readonly Claimed[]): Claimed[] {
+  let until = claimed[0]?.turn.attemptAt
+  if (until === undefined) return []
+  let next: Instant | undefined
+  for (const { rhythm, turn } of claimed) {
+    const following = occurrenceAt(rhythm, turn.number + 1)
+    if (following !== null && (next === undefined || following < next)) next = following
+  }
+  if (next === undefined) return [...claimed]
+  if (next > until) until = next
+  return claimed.filter(({ turn }) => turn.attemptAt <= until)
+}
+
+/** The payments that the turns of schedules come to, in their order. */
+async function pay(
+  client: Client,
+  { directory, intake, rules }: Options,
+  book: BookId,
+  claimed: readonly Claimed[],
+): Promise<Payment[]> {
+  await directory.load(book, new Set(claimed.flatMap(({ from, to }) => [from, to])), client)
+  const requests: PaymentRequest[] = []
+  for (const schedule of claimed) requests.push(await requestOf(intake, book, schedule))
+  const keyOf = ({ key }: PaymentRequest) => key?.key ?? ''
+  // Where somebody set a schedule back, by hand or from a backup, its payments are there already.
+  const there = await readPaymentsByKey(client, book, requests.map(keyOf))
+  const fresh = requests.filter((request) => !there.has(keyOf(request)))
+  const posted = fresh.length > 0 ? await post(client, book, fresh, beginPosting(rules)) : []
+  const made = new Map(fresh.map((request, index) => [request, posted[index]]))
+  return requests.map((request) => {
+    const payment = made.get(request) ?? there.get(keyOf(request))
+    if (!payment) throw new Error('a batch has one payment for each request')
+    return payment
+  })
+}
+
+async function post(client: Client, book: BookId, requests: readonly PaymentRequest[], begin: BeginWrite) {
+  const write = await begin(client, book, requests)
+  const { payments, done } = write(requests, mintOnce(requests.length))
+  await done
+  return payments
+}
+
+/** Checked like any payment of its owner. */
+async function requestOf(intake: Intake, book: BookId, schedule: Claimed): Promise<PaymentRequest> {
+  const { id, userId, turn, currency, amount, from, to, feePayer, description, metadata } = schedule
+  const key = idempotencyKey(userId, 'schedule', `${id}/${turn.number}/${turn.attempts}`, null)
+  const draft = { from, to, amount: formatAmount(amount, currency), feePayer, description, metadata }
+  const plain = { capture: 'automatic', expiresAt: null, quote: null } as const
+  const checked = await intake.checkTransfer({ book, userId, operator: false }, { ...draft, ...plain }, key, null)
+  if (!checked.ok) throw new Error(`schedule ${id} is no payment: ${checked.mistake} in ${checked.field}`)
+  return { ...checked.request, terms: { type: 'scheduled', by: id, dueAt: formatInstant(turn.dueAt) } }
+}
+
+/** Gives each schedule its next turn, or ends it. */
+async function moveOn(
+  client: Client,
+  book: BookId,
+  at: Instant,
+  claimed: readonly Claimed[],
+  payments: readonly Payment[],
+): Promise<void> {
+  const turns = claimed.map(({ rhythm, retry, turn }, index) => {
+    const payment = payments[index]
+    if (!payment) throw new Error('each schedule has its payment')
+    return afterAttempt(rhythm, retry, turn, { ...payment, at })
+  })
+  const ids: readonly ScheduleId[] = claimed.map(({ id }) => id)
+  await client.query({
+    name: 'move-schedules',
+    text: `
+      update schedules s
+         set status = v.status, number = v.number, due_at = v.due_at, attempts = v.attempts, attempt_at = v.attempt_at,
+             last_payment_id = v.payment_id, updated_at = v.at
+        from (select $1::int as book, *
+                from unnest($2::uuid[], $3::text[], $4::int[], $5::timestamptz[], $6::int[], $7::timestamptz[], $8::uuid[],
+                            $9::timestamptz[])
+                  as rows (id, status, number, due_at, attempts, attempt_at, payment_id, at)
+              offset 0) as v
+       where s.book = v.book and s.id = v.id`,
+    values: [
+      book,
+      ids,
+      turns.map((turn) => (turn ? 'active' : 'ended')),
+      turns.map((turn, index) => turn?.number ?? (claimed[index]?.turn.number ?? 0) + 1),
+      turns.map((turn) => turn && formatInstant(turn.dueAt)),
+      turns.map((turn) => turn?.attempts ?? 0),
+      turns.map((turn) => turn && formatInstant(turn.attemptAt)),
+      payments.map(({ id }) => id),
+      payments.map(({ createdAt }) => createdAt),
+    ],
+  })
+}

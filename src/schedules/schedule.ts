@@ -1,0 +1,198 @@
+import { type AuditEntry, writeAudit } from '../audit/audit.ts'
+import { idsAt, readClock } from '../database/clock.ts'
+import type { Client, Queryable } from '../database/connection.ts'
+import { formatInstant, parseInstant } from '../database/instant.ts'
+import type { AccountId, BookId, Instant, PaymentId, ScheduleId, UserId } from '../ledger/id.ts'
+import type { FeePayer } from '../ledger/payment.ts'
+import type { Currency } from '../money/currency.ts'
+import { nextAfter, occurrenceAt, type Rhythm, type Unit } from './rhythm.ts'
+import { type Retry, type Turn, turnOf } from './turn.ts'
+
+export const SCHEDULE_STATUSES = ['active', 'paused', 'canceled', 'ended'] as const
+export type ScheduleStatus = (typeof SCHEDULE_STATUSES)[number]
+
+/** A payment that is to be made at a time, or again and again. The amount in minor units of `currency`. */
+export type Schedule = NewSchedule & {
+  readonly id: ScheduleId
+  readonly status: ScheduleStatus
+  /** How many occurrences are behind it. */
+  readonly occurrences: number
+  /** What it does next; null unless it is active. */
+  readonly turn: Turn | null
+  readonly lastPaymentId: PaymentId | null
+  readonly createdAt: string
+  readonly updatedAt: string
+}
+
+export type NewSchedule = {
+  /** Who pays. */
+  readonly userId: UserId
+  readonly from: AccountId
+  readonly to: AccountId
+  readonly currency: Currency
+  readonly amount: bigint
+  readonly feePayer: FeePayer
+  readonly description: string | null
+  readonly metadata: Readonly<Record<string, string>>
+  readonly rhythm: Rhythm
+  readonly retry: Retry
+}
+
+export type ScheduleRow = {
+  id: ScheduleId
+  user_id: UserId
+  from_account: AccountId
+  to_account: AccountId
+  currency: string
+  digits: number
+  amount: bigint
+  fee_payer: FeePayer
+  description: string | null
+  metadata: Record<string, string>
+  every: Unit | null
+  interval: number
+  time_zone: string
+  starts_at: string
+  ends_at: string | null
+  count: number | null
+  retry_times: number
+  retry_every_minutes: number
+  status: ScheduleStatus
+  number: number
+  due_at: string | null
+  attempts: number
+  attempt_at: string | null
+  last_payment_id: PaymentId | null
+  created_at: string
+  updated_at: string
+}
+
+/** The columns of a ScheduleRow over SCHEDULE_JOINS. */
+export const SCHEDULE_COLUMNS = `
+  s.id, s.user_id, s.from_account, s.to_account, s.currency, c.digits, s.amount, s.fee_payer, s.description, s.metadata,
+  s.every, s.interval, s.time_zone, s.starts_at, s.ends_at, s.count, s.retry_times, s.retry_every_minutes, s.status,
+  s.number, s.due_at, s.attempts, s.attempt_at, s.last_payment_id, s.created_at, s.updated_at`
+
+/** What a schedule `s` is shown with. */
+export const SCHEDULE_JOINS = 'left join currencies c on c.book = s.book and c.code = s.currency'
+
+export function toSchedule(row: ScheduleRow): Schedule {
+  return {
+    id: row.id,
+    userId: row.user_id,
+    from: row.from_account,
+    to: row.to_account,
+    currency: { code: row.currency, digits: row.digits },
+    amount: row.amount,
+    feePayer: row.fee_payer,
+    description: row.description,
+    metadata: row.metadata,
+    rhythm: {
+      startsAt: instantOf(row.starts_at),
+      every: row.every,
+      interval: row.interval,
+      timeZone: row.time_zone,
+      endsAt: row.ends_at === null ? null : instantOf(row.ends_at),
+      count: row.count,
+    },
+    retry: { times: row.retry_times, everyMinutes: row.retry_every_minutes },
+    status: row.status,
+    occurrences: row.number,
+    turn: turnIn(row),
+    lastPaymentId: row.last_payment_id,
+    createdAt: row.created_at,
+    updatedAt: row.updated_at,
+  }
+}
+
+function turnIn({ number, due_at, attempts, attempt_at }: ScheduleRow): Turn | null {
+  if (due_at === null || attempt_at === null) return null
+  return { number, dueAt: instantOf(due_at), attempts, attemptAt: instantOf(attempt_at) }
+}
+
+function instantOf(written: string): Instant {
+  const at = parseInstant(written)
+  if (at === undefined) throw new Error(`the database wrote ${written} for a time`)
+  return at
+}
+
+/** Stores a schedule, which must begin after now by the database's clock; undefined where it does not. */
+export async function createSchedule(
+  client: Client,
+  book: BookId,
+  wish: NewSchedule,
+  audit: AuditEntry | null,
+): Promise<Schedule | undefined> {
+  const at = await readClock(client)
+  const { rhythm, retry } = wish
+  const first = occurrenceAt(rhythm, 0)
+  if (first === null || first <= at) return undefined
+  const newId = idsAt(at)
+  const id = newId<'schedule'>()
+  await client.query(
+    `insert into schedules (book, id, user_id, from_account, to_account, currency, amount, fee_payer, description, metadata,
+                            every, interval, time_zone, starts_at, ends_at, count, retry_times, retry_every_minutes,
+                            due_at, attempt_at, created_at, updated_at)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $14, $14, $19, $19)`,
+    [
+      ...[book, id, wish.userId, wish.from, wish.to, wish.currency.code, wish.amount, wish.feePayer, wish.description],
+      ...[JSON.stringify(wish.metadata), rhythm.every, rhythm.interval, rhythm.timeZone, formatInstant(first)],
+      ...[rhythm.endsAt === null ? null : formatInstant(rhythm.endsAt), rhythm.count],
+      ...[retry.times, retry.everyMinutes, formatInstant(at)],
+    ],
+  )
+  await writeAudit(client, book, at, newId, audit ? [{ ...audit, objectId: id }] : [])
+  return readSchedule(client, book, id)
+}
+
+export async function readSchedule(client: Queryable, book: BookId, id: ScheduleId): Promise<Schedule | undefined> {
+  const { rows } = await client.query<ScheduleRow>(
+    `select ${SCHEDULE_COLUMNS} from schedules s ${SCHEDULE_JOINS} where s.book = $1 and s.id = $2`,
+    [book, id],
+  )
+  return rows[0] && toSchedule(rows[0])
+}
+
+/** What its owner, or an operator, does to a schedule. */
+export type ScheduleAction = 'pause' | 'resume' | 'cancel'
+
+/**
+ * Pauses, resumes or cancels a schedule inside the caller's transaction; undefined where it is over. One that is as it
+ * shall be stays as it is. What falls due during a pause is left out, as is what was to be tried again.
+ */
+export async function changeSchedule(
+  client: Client,
+  book: BookId,
+  id: ScheduleId,
+  action: ScheduleAction,
+  audit: AuditEntry | null,
+): Promise<Schedule | undefined> {
+  await client.query('select from schedules where book = $1 and id = $2 for no key update', [book, id])
+  const schedule = await readSchedule(client, book, id)
+  if (!schedule || (schedule.status !== 'active' && schedule.status !== 'paused')) return undefined
+  const at = await readClock(client)
+  const next = nextState(schedule, action, at)
+  if (next.status === schedule.status) return schedule
+  const turn = next.turn ?? null
+  await client.query(
+    `update schedules
+        set status = $3, number = $4, due_at = $5, attempts = 0, attempt_at = $5, updated_at = $6
+      where book = $1 and id = $2`,
+    [
+      ...[book, id, next.status, turn?.number ?? schedule.occurrences, turn && formatInstant(turn.dueAt)],
+      formatInstant(at),
+    ],
+  )
+  await writeAudit(client, book, at, idsAt(at), audit ? [{ ...audit, objectId: id }] : [])
+  return readSchedule(client, book, id)
+}
+
+type State = { readonly status: ScheduleStatus; readonly turn?: Turn }
+
+function nextState({ status, rhythm, occurrences }: Schedule, action: ScheduleAction, at: Instant): State {
+  if (action === 'cancel') return { status: 'canceled' }
+  if (action === 'pause') return { status: 'paused' }
+  if (status === 'active') return { status }
+  const next = nextAfter(rhythm, occurrences, at)
+  return next ? { status: 'active', turn: turnOf(next.number, next.at) } : { status: 'ended' }
+}

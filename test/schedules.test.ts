@@ -1,0 +1,460 @@
+import assert from 'node:assert/strict'
+import { before, describe, it } from 'node:test'
+import { MAIN_BOOK } from '../src/books/books.ts'
+import { withOwner } from '../src/database/connection.ts'
+import { parseInstant } from '../src/database/instant.ts'
+import type { Instant } from '../src/ledger/id.ts'
+import { urlOf } from './harness/cluster.ts'
+import {
+  aGateway,
+  anEmail,
+  anOperator,
+  aUser,
+  loggedIn,
+  PASSWORD,
+  type TestGateway,
+  type TestUser,
+  until,
+} from './harness/gateway.ts'
+import { anAccount, assertBooksAreRight, assertProblem, everyPage, fund, rowsOf } from './harness/paying.ts'
+import { aFolder, aServer } from './harness/server.ts'
+
+// Scheduled and recurring payments (docs/scheduled.md). They begin in 2031, so that no clock brings them on but the test's.
+
+let gateway: TestGateway
+let operator: TestUser
+let ada: TestUser
+let bob: TestUser
+before(async () => {
+  gateway = await aGateway()
+  ;[operator, ada, bob] = await Promise.all([anOperator(gateway), aUser(gateway), aUser(gateway)])
+})
+
+/** An account of each of the two, with 100.00 USD in it. */
+async function twoAccounts() {
+  const [adaUsd, bobUsd] = await Promise.all([anAccount(ada), anAccount(bob)])
+  await Promise.all([fund(operator, adaUsd, '100.00'), fund(operator, bobUsd, '100.00')])
+  return { adaUsd, bobUsd }
+}
+
+const monthly = (from: string, to: string, more: object = {}) => ({
+  ...{
+    from_account: from,
+    to_account: to,
+    amount: '10.00',
+    starts_at: '2031-01-31T08:00:00Z',
+    every: 'month',
+    ...more,
+  },
+})
+
+async function scheduled(user: TestUser, wish: object) {
+  const { status, body } = await user.post('/v1/schedules', wish)
+  assert.equal(status, 201, JSON.stringify(body))
+  return body
+}
+
+const makeDue = (time: string, of = gateway) => of.inside.scheduler.makeDue(parseInstant(time) as Instant)
+
+/** The payments that a schedule has made, the oldest first. */
+async function paymentsOf(user: TestUser, { id }: { id: string }): Promise<any[]> {
+  return everyPage(user, `/v1/payments?schedule_id=${id}&sort=created_at`)
+}
+
+describe('A recurring payment', () => {
+  it('is made each time that it falls due, by the calendar of its time zone', async () => {
+    const { adaUsd, bobUsd } = await twoAccounts()
+    const wish = monthly(adaUsd, bobUsd, { time_zone: 'Europe/Prague', description: 'Rent', metadata: { flat: '7' } })
+    const schedule = await scheduled(ada, wish)
+    assert.deepEqual(
+      [schedule.status, schedule.next_at, schedule.occurrences],
+      ['active', '2031-01-31T08:00:00.000000Z', 0],
+    )
+    await makeDue('2031-01-31T07:59:59Z')
+    assert.deepEqual(await paymentsOf(ada, schedule), [])
+    for (const month of ['01', '02', '03', '04'])
+      await makeDue(`2031-${month}-31T12:00:00Z`.replace(/-0(2|4)-31/, '-0$1-28'))
+    await makeDue('2031-04-30T08:00:00Z')
+    const payments = await paymentsOf(ada, schedule)
+    assert.deepEqual(
+      payments.map(({ status, amount, scheduled_for }) => [status, amount, scheduled_for]),
+      ['2031-01-31T08', '2031-02-28T08', '2031-03-31T07', '2031-04-30T07'].map((hour) => [
+        'completed',
+        '10.00',
+        `${hour}:00:00.000000Z`,
+      ]),
+    )
+    const [{ kind, sender, receiver, description, metadata, schedule_id }] = payments
+    assert.deepEqual(
+      [kind, sender, receiver, description, metadata],
+      ['transfer', ada.email, bob.email, 'Rent', { flat: '7' }],
+    )
+    assert.equal(schedule_id, schedule.id)
+    assert.deepEqual([await ada.balance(adaUsd), await bob.balance(bobUsd)], ['60.00', '139.20'])
+    const { body } = await ada.get(`/v1/schedules/${schedule.id}`)
+    assert.deepEqual(
+      [body.occurrences, body.next_at, body.last_payment_id],
+      [4, '2031-05-31T07:00:00.000000Z', payments[3].id],
+    )
+  })
+
+  it('that nobody made while the gateway was away is made when it is back: each, in order, with the time it was due', async () => {
+    const { adaUsd, bobUsd } = await twoAccounts()
+    const rent = await scheduled(ada, monthly(adaUsd, bobUsd, { amount: '40.00' }))
+    const bread = await scheduled(
+      ada,
+      monthly(adaUsd, bobUsd, { amount: '1.00', every: 'week', ends_at: '2031-03-31T08:00:00Z' }),
+    )
+    await makeDue('2031-03-31T08:00:00Z')
+    const rents = await paymentsOf(ada, rent)
+    assert.deepEqual(
+      rents.map(({ status }) => status),
+      ['completed', 'completed', 'declined'],
+    )
+    const breads = await paymentsOf(ada, bread)
+    assert.equal(breads.length, 9)
+    const all = [...rents, ...breads].sort((one, other) => (one.id < other.id ? -1 : 1))
+    const times = all.map(({ scheduled_for }) => scheduled_for)
+    assert.deepEqual(times, [...times].sort())
+    assert.equal((await ada.get(`/v1/schedules/${bread.id}`)).body.status, 'ended')
+  })
+
+  it('ends after its count, and one without a rhythm after its one payment', async () => {
+    const { adaUsd, bobUsd } = await twoAccounts()
+    const twice = await scheduled(ada, monthly(adaUsd, bobUsd, { count: 2 }))
+    const once = await scheduled(ada, monthly(adaUsd, bobUsd, { every: null }))
+    await makeDue('2032-01-01T00:00:00Z')
+    for (const [schedule, times] of [
+      [twice, 2],
+      [once, 1],
+    ] as const) {
+      assert.equal((await paymentsOf(ada, schedule)).length, times)
+      const { body } = await ada.get(`/v1/schedules/${schedule.id}`)
+      assert.deepEqual(
+        [body.status, body.next_at, body.next_attempt_at, body.occurrences],
+        ['ended', null, null, times],
+      )
+    }
+  })
+
+  it('comes of itself when its time is there', async () => {
+    const { adaUsd, bobUsd } = await twoAccounts()
+    const starts_at = new Date(Date.now() + 500).toISOString()
+    const schedule = await scheduled(ada, monthly(adaUsd, bobUsd, { starts_at, every: null }))
+    await until(async () => (await ada.get(`/v1/schedules/${schedule.id}`)).body.status === 'ended')
+    const [payment] = await paymentsOf(bob, schedule)
+    assert.deepEqual([payment.status, payment.scheduled_for.slice(0, 23)], ['completed', starts_at.slice(0, 23)])
+    assert.ok(payment.created_at >= payment.scheduled_for)
+    const events = await until(async () => {
+      const { body } = await ada.get(`/v1/events?object_id=${payment.id}`)
+      return body.data.length > 0 && body.data
+    })
+    assert.deepEqual(
+      events.map(({ type }: any) => type),
+      ['payment.completed'],
+    )
+  })
+
+  it('is not made twice, however many look at the same moment, or where its schedule is set back', async () => {
+    const other = await aGateway({}, gateway.database)
+    const { adaUsd, bobUsd } = await twoAccounts()
+    const schedules = []
+    for (let index = 0; index < 8; index += 1) {
+      schedules.push(await scheduled(ada, monthly(adaUsd, bobUsd, { amount: '1.00', every: 'day', count: 5 })))
+    }
+    const set = `update schedules set status = 'active', number = 0, due_at = starts_at, attempt_at = starts_at
+                  where status = 'ended' and count = 5 returning id`
+    for (const round of [1, 2]) {
+      const looks = [gateway, other, gateway, other].map((each) => makeDue('2031-03-01T00:00:00Z', each))
+      await Promise.all(looks)
+      for (const schedule of schedules) assert.equal((await paymentsOf(ada, schedule)).length, 5)
+      if (round === 1) assert.equal((await rowsOf(gateway, set)).length, 8)
+    }
+    assert.equal(await ada.balance(adaUsd), '60.00')
+    await other.stop()
+    await assertBooksAreRight(gateway)
+  })
+})
+
+describe('A scheduled payment that is declined', () => {
+  it('is tried again by its rule, and made once the money is there', async () => {
+    const { adaUsd, bobUsd } = await twoAccounts()
+    const schedule = await scheduled(
+      ada,
+      monthly(adaUsd, bobUsd, { amount: '150.00', retry_times: 2, retry_every_minutes: 60 }),
+    )
+    await makeDue('2031-01-31T08:00:30Z')
+    const { body: waiting } = await ada.get(`/v1/schedules/${schedule.id}`)
+    assert.deepEqual([waiting.attempts, waiting.occurrences], [1, 0])
+    assert.deepEqual(
+      [waiting.next_at, waiting.next_attempt_at],
+      ['2031-01-31T08:00:00.000000Z', '2031-01-31T09:00:30.000000Z'],
+    )
+    await makeDue('2031-01-31T09:00:00Z')
+    await fund(operator, adaUsd, '100.00')
+    await makeDue('2031-01-31T09:00:30Z')
+    await makeDue('2031-02-27T00:00:00Z')
+    const payments = await paymentsOf(ada, schedule)
+    assert.deepEqual(
+      payments.map(({ status, decline_reason }) => [status, decline_reason]),
+      [
+        ['declined', 'insufficient_funds'],
+        ['completed', null],
+      ],
+    )
+    assert.equal(new Set(payments.map(({ scheduled_for }) => scheduled_for)).size, 1)
+  })
+
+  it('is given up after so many times, and the next one comes as if nothing had been', async () => {
+    const { adaUsd, bobUsd } = await twoAccounts()
+    const schedule = await scheduled(
+      ada,
+      monthly(adaUsd, bobUsd, { amount: '150.00', retry_times: 2, retry_every_minutes: 60 }),
+    )
+    for (const hour of ['08', '09', '10', '11']) await makeDue(`2031-01-31T${hour}:00:00Z`)
+    const { body } = await ada.get(`/v1/schedules/${schedule.id}`)
+    assert.deepEqual([body.attempts, body.occurrences, body.next_at], [0, 1, '2031-02-28T08:00:00.000000Z'])
+    assert.equal((await paymentsOf(ada, schedule)).length, 3)
+  })
+
+  it('is not tried again when the next one is due', async () => {
+    const { adaUsd, bobUsd } = await twoAccounts()
+    const wish = monthly(adaUsd, bobUsd, {
+      amount: '150.00',
+      every: 'day',
+      count: 2,
+      retry_times: 3,
+      retry_every_minutes: 1_000,
+    })
+    const schedule = await scheduled(ada, wish)
+    for (const time of [
+      '01-31T08:00',
+      '02-01T00:40',
+      '02-01T08:00',
+      '02-02T00:40',
+      '02-02T17:20',
+      '02-03T10:00',
+      '02-05T00:00',
+    ]) {
+      await makeDue(`2031-${time}:00Z`)
+    }
+    const due = (await paymentsOf(ada, schedule)).map(({ scheduled_for }) => scheduled_for.slice(0, 10))
+    // The second is the last, so nothing is in the way of its attempts.
+    assert.deepEqual(due, ['2031-01-31', '2031-01-31', '2031-02-01', '2031-02-01', '2031-02-01', '2031-02-01'])
+  })
+
+  it('because an account is closed is the last', async () => {
+    const { adaUsd } = await twoAccounts()
+    const closing = await anAccount(bob)
+    const schedule = await scheduled(ada, monthly(adaUsd, closing, { retry_times: 5 }))
+    await bob.post(`/v1/accounts/${closing}/close`)
+    await makeDue('2031-12-31T00:00:00Z')
+    const payments = await paymentsOf(ada, schedule)
+    assert.deepEqual(
+      payments.map(({ decline_reason }) => decline_reason),
+      ['account_closed'],
+    )
+    assert.equal((await ada.get(`/v1/schedules/${schedule.id}`)).body.status, 'ended')
+  })
+})
+
+describe('A schedule', () => {
+  it('that is paused pays nothing; resumed, it goes on with what falls due next', async () => {
+    const { adaUsd, bobUsd } = await twoAccounts()
+    const schedule = await scheduled(ada, monthly(adaUsd, bobUsd))
+    await makeDue('2031-01-31T08:00:00Z')
+    const paused = await ada.post(`/v1/schedules/${schedule.id}/pause`)
+    assert.deepEqual([paused.status, paused.body.status, paused.body.next_at], [200, 'paused', null])
+    assert.equal((await ada.post(`/v1/schedules/${schedule.id}/pause`)).body.status, 'paused')
+    await makeDue('2031-02-28T08:00:00Z')
+    // As though March had come in the meantime.
+    await rowsOf(
+      gateway,
+      `update schedules set starts_at = now() - interval '40 days', number = 0, every = 'month' where status = 'paused'`,
+    )
+    const { body } = await ada.post(`/v1/schedules/${schedule.id}/resume`)
+    assert.deepEqual([body.status, body.occurrences], ['active', 2])
+    assert.ok(Date.parse(body.next_at) > Date.now())
+    assert.equal((await ada.post(`/v1/schedules/${schedule.id}/resume`)).body.occurrences, 2)
+    assert.equal((await paymentsOf(ada, schedule)).length, 1)
+  })
+
+  it('whose end came while it was paused has ended when it is resumed', async () => {
+    const { adaUsd, bobUsd } = await twoAccounts()
+    const { id } = await scheduled(ada, monthly(adaUsd, bobUsd, { count: 1 }))
+    await ada.post(`/v1/schedules/${id}/pause`)
+    await rowsOf(
+      gateway,
+      `update schedules set starts_at = now() - interval '1 day' where status = 'paused' and count = 1`,
+    )
+    assert.equal((await ada.post(`/v1/schedules/${id}/resume`)).body.status, 'ended')
+    assertProblem(await ada.post(`/v1/schedules/${id}/resume`), 'schedule_over')
+  })
+
+  it('that is canceled is over', async () => {
+    const { adaUsd, bobUsd } = await twoAccounts()
+    const schedule = await scheduled(ada, monthly(adaUsd, bobUsd))
+    assert.equal((await ada.post(`/v1/schedules/${schedule.id}/cancel`)).body.status, 'canceled')
+    await makeDue('2032-01-01T00:00:00Z')
+    assert.deepEqual(await paymentsOf(ada, schedule), [])
+    for (const action of ['pause', 'resume', 'cancel']) {
+      const reply = await ada.post(`/v1/schedules/${schedule.id}/${action}`)
+      assertProblem(reply, 'schedule_over')
+      assert.equal(reply.body.errors[0].detail, 'canceled')
+    }
+  })
+
+  it('is its owner’s: the receiver and anybody else find nothing', async () => {
+    const { adaUsd, bobUsd } = await twoAccounts()
+    const { id } = await scheduled(ada, monthly(adaUsd, bobUsd))
+    for (const other of [bob, await aUser(gateway)]) {
+      assertProblem(await other.get(`/v1/schedules/${id}`), 'not_found')
+      assertProblem(await other.post(`/v1/schedules/${id}/cancel`), 'not_found')
+      assert.deepEqual((await other.get('/v1/schedules')).body.data, [])
+    }
+    assertProblem(await bob.post('/v1/schedules', monthly(adaUsd, bobUsd)), 'not_found')
+    assertProblem(await gateway.anybody.post('/v1/schedules', monthly(adaUsd, bobUsd)), 'unauthenticated')
+    const { body } = await ada.post('/v1/tokens', { name: 'reads', scopes: ['payments:read'] })
+    const reader = { authorization: `Bearer ${body.token}` }
+    assertProblem(await gateway.anybody.post('/v1/schedules', monthly(adaUsd, bobUsd), reader), 'forbidden')
+    assertProblem(await gateway.anybody.post(`/v1/schedules/${id}/cancel`, undefined, reader), 'forbidden')
+    assert.equal((await gateway.anybody.get(`/v1/schedules/${id}`, reader)).status, 200)
+  })
+
+  it('is for whoever has confirmed their address', async () => {
+    const { adaUsd } = await twoAccounts()
+    const email = anEmail()
+    await gateway.anybody.post('/v1/signup', { email, password: PASSWORD, book: MAIN_BOOK })
+    const eve = await loggedIn(gateway, email)
+    assertProblem(await eve.post('/v1/schedules', monthly(await eve.account('USD'), adaUsd)), 'email_unconfirmed')
+  })
+
+  it('may be an operator’s doing, which the audit log keeps', async () => {
+    const { adaUsd, bobUsd } = await twoAccounts()
+    const { id, user_id } = await scheduled(operator, monthly(adaUsd, bobUsd))
+    assert.equal((await ada.get(`/v1/schedules/${id}`)).body.user_id, user_id)
+    await operator.post(`/v1/schedules/${id}/cancel`)
+    const { body } = await operator.get('/v1/admin/audit?limit=2')
+    assert.deepEqual(
+      body.data.map(({ action, object_id }: any) => [action, object_id]),
+      [
+        ['schedule.cancel', id],
+        ['schedule.create', id],
+      ],
+    )
+    assert.equal((await operator.get(`/v1/admin/schedules?id=${id}`)).body.data[0].status, 'canceled')
+  })
+
+  it('with an idempotency key is made once and answered alike', async () => {
+    const { adaUsd, bobUsd } = await twoAccounts()
+    const key = { 'idempotency-key': 'rent' }
+    const [first, again] = await Promise.all([1, 2].map(() => ada.post('/v1/schedules', monthly(adaUsd, bobUsd), key)))
+    assert.deepEqual([first?.status, first?.body], [201, again?.body])
+    assertProblem(
+      await ada.post('/v1/schedules', monthly(adaUsd, bobUsd, { amount: '2.00' }), key),
+      'idempotency_key_reused',
+    )
+    assert.equal((await ada.get(`/v1/schedules?from_account=${adaUsd}`)).body.data.length, 1)
+  })
+
+  it('is listed, filtered and sorted by each of its fields', async () => {
+    const { adaUsd, bobUsd } = await twoAccounts()
+    const rent = await scheduled(
+      ada,
+      monthly(adaUsd, bobUsd, { description: 'Rent', metadata: { flat: '7' }, count: 12 }),
+    )
+    const bread = await scheduled(
+      ada,
+      monthly(adaUsd, bobUsd, { amount: '1.00', every: 'week', interval: 2, retry_times: 1 }),
+    )
+    for (const field of Object.keys(rent).filter((name) => name !== 'metadata')) {
+      const { status, body } = await ada.get(`/v1/schedules?from_account=${adaUsd}&sort=${field}`)
+      assert.deepEqual([status, body.data.length], [200, 2], field)
+      if (rent[field] === null) continue
+      const same = await ada.get(`/v1/schedules?limit=200&${field}=${encodeURIComponent(rent[field])}`)
+      assert.ok(
+        same.body.data.some(({ id }: any) => id === rent.id),
+        field,
+      )
+    }
+    const found = async (query: string) =>
+      (await ada.get(`/v1/schedules?from_account=${adaUsd}&${query}`)).body.data.map(({ id }: any) => id)
+    assert.deepEqual(await found('metadata[flat]=7'), [rent.id])
+    assert.deepEqual(await found('amount[lt]=10'), [bread.id])
+    assert.deepEqual(await found('every=week&interval=2'), [bread.id])
+    assert.deepEqual(await found('count[gte]=12'), [rent.id])
+    assertProblem(await ada.get('/v1/schedules?every=year'), 'invalid_query')
+    assertProblem(await ada.get('/v1/payments?schedule_id=x'), 'invalid_query')
+  })
+
+  it('with a mistake in it is refused by the name of the field', async () => {
+    const { adaUsd, bobUsd } = await twoAccounts()
+    for (const [field, more] of [
+      ['starts_at', { starts_at: '2020-01-01T00:00:00Z' }],
+      ['starts_at', { starts_at: '2031-02-30T00:00:00Z' }],
+      ['every', { every: 'year' }],
+      ['interval', { interval: 0 }],
+      ['interval', { interval: 1_001 }],
+      ['time_zone', { time_zone: 'Europe/Atlantis' }],
+      ['time_zone', { time_zone: '+02:00' }],
+      ['ends_at', { ends_at: '2031-01-31T07:59:59Z' }],
+      ['count', { count: 0 }],
+      ['retry_times', { retry_times: -1 }],
+      ['retry_every_minutes', { retry_every_minutes: 0 }],
+      ['to_account', { to_account: adaUsd }],
+      ['to_account', { to_account: await ada.account('EUR') }],
+    ] as const) {
+      const reply = await ada.post('/v1/schedules', monthly(adaUsd, bobUsd, more))
+      assertProblem(reply, 'invalid_value')
+      assert.equal(reply.body.errors[0].field, field)
+    }
+    assertProblem(await ada.post('/v1/schedules', monthly(adaUsd, bobUsd, { count: 1.5 })), 'invalid_type')
+    assertProblem(await ada.post('/v1/schedules', monthly(adaUsd, bobUsd, { amount: '0.00' })), 'invalid_amount')
+    assert.deepEqual((await ada.get(`/v1/schedules?from_account=${adaUsd}`)).body.data, [])
+  })
+})
+
+describe('A gateway that is killed while it makes what fell due', () => {
+  it('leaves each payment made or not made, and the next one makes the rest, once', async () => {
+    const first = await aGateway()
+    const payer = await aUser(first)
+    const [adaUsd, bobUsd] = [await payer.account('USD'), await anAccount(payer)]
+    await fund(await anOperator(first), adaUsd, '9900.00')
+    await scheduled(payer, monthly(adaUsd, bobUsd, { amount: '1.00', every: 'day', count: 60 }))
+    await first.stop()
+    // Sixty schedules of sixty days, all of them past: 3 600 payments, sixty a batch.
+    const columns = `user_id, from_account, to_account, currency, amount, fee_payer, metadata, every, interval, time_zone,
+                     count, retry_times, retry_every_minutes, created_at, updated_at, book`
+    await rowsOf(
+      first,
+      `insert into schedules (id, starts_at, due_at, attempt_at, ${columns})
+                         select gen_random_uuid(), past, past, past, ${columns}
+                           from schedules, (select now() - interval '70 days' as past) as beginning, generate_series(1, 60)`,
+    )
+    const settings = { DATABASE_URL: urlOf(first.database), BGW_DATA_DIR: await aFolder() }
+    const made = async () => {
+      const rows = await rowsOf(first, 'select count(*)::int as made from payments where schedule_id is not null')
+      return rows[0].made as number
+    }
+    const killed = await aServer(settings)
+    await until(async () => (await made()) >= 600)
+    await killed.end('SIGKILL')
+    const [last, other] = [await aServer(settings), await aServer(settings)]
+    const cut =
+      'select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()'
+    await withOwner(first.database, (client) => client.query(cut))
+    await until(async () => (await made()) >= 3_600)
+    await Promise.all([last.end('SIGTERM'), other.end('SIGTERM')])
+    const doubled = `select schedule_id, scheduled_for from payments where schedule_id is not null group by 1, 2 having count(*) > 1`
+    assert.deepEqual(await rowsOf(first, doubled), [])
+    const wrong = `select s.id from schedules s where s.starts_at < now() and (s.status, s.number) <> ('ended', 60)`
+    assert.deepEqual(await rowsOf(first, wrong), [])
+    assert.equal(await made(), 3_600)
+    const rows = await rowsOf(
+      first,
+      `select balance::text from accounts where id = (select from_account from schedules limit 1)`,
+    )
+    assert.equal(rows[0].balance, '640000')
+    await assertBooksAreRight(first)
+  })
+})
