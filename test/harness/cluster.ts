@@ -7,9 +7,20 @@ export type TestCluster = Extract<Connection, { host: string }>
 /** The migrated database that each test's own is a copy of. */
 export const TEMPLATE = 'bgw_template'
 
+/** How whoever runs the tests tells them something, tools/test.ts too: where the cluster is. */
+function told(name: string): string | undefined {
+  // biome-ignore lint/style/noProcessEnv: the one place where the environment of the tests enters.
+  return process.env[name]
+}
+
+/** How often a random test shall run, and with which seed; undefined: as in every run of the suite. */
+export function askedOfTests(): { readonly runs: number | undefined; readonly seed: number | undefined } {
+  const [runs, seed] = [told('TEST_RUNS'), told('TEST_SEED')]
+  return { runs: runs === undefined ? undefined : Number(runs), seed: seed === undefined ? undefined : Number(seed) }
+}
+
 export function testCluster(): TestCluster {
-  // biome-ignore lint/style/noProcessEnv: how tools/test.ts tells its tests where the cluster is.
-  const text = process.env.TEST_CLUSTER
+  const text = told('TEST_CLUSTER')
   if (!text) throw new Error('tests are run by `npm test`, which starts their PostgreSQL')
   return JSON.parse(text)
 }

@@ -1042,14 +1042,6 @@ export type Operations = {
     }
     readonly answer: WrittenRate
   }
-  /** A ticket that opens one stream of events. `POST /v1/events/tickets` */
-  readonly createStreamTicket: {
-    readonly input: {}
-    readonly answer: {
-      readonly ticket: string
-      /** RFC 3339, UTC, microseconds. */
-      readonly expires_at: string
-    }
   /** Pay at a time, or every day, week or month. `POST /v1/schedules` */
   readonly createSchedule: {
     readonly input: {
@@ -1082,6 +1074,15 @@ export type Operations = {
       readonly idempotencyKey?: string
     }
     readonly answer: Schedule
+  }
+  /** A ticket that opens one stream of events. `POST /v1/events/tickets` */
+  readonly createStreamTicket: {
+    readonly input: {}
+    readonly answer: {
+      readonly ticket: string
+      /** RFC 3339, UTC, microseconds. */
+      readonly expires_at: string
+    }
   }
   /** Make a token. `POST /v1/tokens` */
   readonly createToken: {
@@ -1925,8 +1926,8 @@ export const operations = {
   createPayments: { method: 'POST', path: '/v1/payments/bulk', body: 'application/json', repeatable: true },
   createQuote: { method: 'POST', path: '/v1/quotes', body: 'application/json', repeatable: true },
   createRate: { method: 'POST', path: '/v1/admin/rates', body: 'application/json', repeatable: true },
-  createStreamTicket: { method: 'POST', path: '/v1/events/tickets' },
   createSchedule: { method: 'POST', path: '/v1/schedules', body: 'application/json', repeatable: true },
+  createStreamTicket: { method: 'POST', path: '/v1/events/tickets' },
   createToken: { method: 'POST', path: '/v1/tokens', body: 'application/json', repeatable: true },
   createWebhook: { method: 'POST', path: '/v1/webhooks', body: 'application/json', repeatable: true },
   createWireBatch: { method: 'POST', path: '/v1/admin/wire/batches', body: 'application/json', repeatable: true },
