@@ -182,7 +182,7 @@ describe('A cancel', () => {
 describe('A hold', () => {
   it('expires by itself, and everyone who waits hears of it', async () => {
     const { ada, adaUsd, bobUsd } = await twoUsers()
-    const expires_at = new Date(Date.now() + 700).toISOString()
+    const expires_at = new Date(Date.now() + 3_000).toISOString()
     const { id } = await held(ada, adaUsd, bobUsd, '30.00', { expires_at })
     const { body } = await ada.get(`/v1/payments/${id}?wait=30`)
     assert.deepEqual([body.status, body.expires_at.slice(0, 23)], ['expired', expires_at.slice(0, 23)])
@@ -194,7 +194,7 @@ describe('A hold', () => {
     const first = await aGateway()
     const ada = await aUser(first)
     const bob = await aUser(first)
-    const expires_at = new Date(Date.now() + 300).toISOString()
+    const expires_at = new Date(Date.now() + 3_000).toISOString()
     await held(ada, await ada.account('USD'), await bob.account('USD'), '30.00', { expires_at })
     await first.stop()
     const second = await aGateway({}, first.database)
@@ -225,7 +225,7 @@ describe('A hold', () => {
     const payments = await Promise.all(
       Array.from({ length: 20 }, (_, index) =>
         held(ada, adaUsd, bobUsd, '1.00', {
-          expires_at: new Date(Date.now() + (index % 2 ? 3_600_000 : 400)).toISOString(),
+          expires_at: new Date(Date.now() + (index % 2 ? 3_600_000 : 4_000)).toISOString(),
         }),
       ),
     )

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { texts, uuids } from '../database/binary_arrays.ts'
 import { inTransaction, type Pool, type Queryable } from '../database/connection.ts'
 import { isRaceLost, isUnavailable } from '../database/faults.ts'
 import type { BookId, EventId, UserId } from '../ledger/id.ts'
@@ -153,9 +154,9 @@ async function write(
         select $1, v.* from unnest($2::uuid[], $3::text[]::xid8[], $4::uuid[]) as v`,
       values: [
         book,
-        viewings.map(({ userId }) => userId),
-        viewings.map(({ txid }) => txid),
-        viewings.map(({ id }) => id),
+        uuids(viewings.map(({ userId }) => userId)),
+        texts(viewings.map(({ txid }) => txid)),
+        uuids(viewings.map(({ id }) => id)),
       ],
     })
     return true

@@ -1,3 +1,4 @@
+import { texts, uuids } from '../database/binary_arrays.ts'
 import type { NewId } from '../database/clock.ts'
 import type { Queryable } from '../database/connection.ts'
 import { formatInstant } from '../database/instant.ts'
@@ -28,7 +29,13 @@ export async function writeEvents(
   events: readonly NewEvent[],
 ): Promise<void> {
   const ids: EventId[] = events.map(() => newId<'event'>())
-  const values = [book, formatInstant(at), ids, events.map(({ type }) => type), events.map(({ objectId }) => objectId)]
+  const values = [
+    book,
+    formatInstant(at),
+    uuids(ids),
+    texts(events.map(({ type }) => type)),
+    uuids(events.map(({ objectId }) => objectId)),
+  ]
   // Almost all events are those of plain payments, which have no state.
   if (events.every(({ state }) => state === undefined)) {
     await client.query({

@@ -1,4 +1,5 @@
 import { type AuditEntry, writeAudit } from '../audit/audit.ts'
+import { uuids } from '../database/binary_arrays.ts'
 import { idsAt, type NewId } from '../database/clock.ts'
 import { type Queryable, together } from '../database/connection.ts'
 import { formatInstant } from '../database/instant.ts'
@@ -169,7 +170,7 @@ function writeInitiated(
     client.query({
       name: 'write-initiated',
       text: `insert into initiated (book, payment_id, attempt_at) select $1, v, $2 from unnest($3::uuid[]) as v`,
-      values: [book, formatInstant(at), payments.map(({ id }) => id)],
+      values: [book, formatInstant(at), uuids(payments.map(({ id }) => id))],
     }),
     writeEvents(client, book, at, newId, payments.map(eventOf)),
     writeAudit(client, book, at, newId, auditOf(requests, payments)),

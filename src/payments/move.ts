@@ -1,3 +1,4 @@
+import { numerics, texts, uuids } from '../database/binary_arrays.ts'
 import type { Queryable } from '../database/connection.ts'
 import type { BookId, PaymentId } from '../ledger/id.ts'
 import type { PaymentEvent } from '../ledger/lifecycle.ts'
@@ -31,12 +32,12 @@ export async function movePayments(
     values: [
       book,
       stamp,
-      moves.map(({ id }) => id),
-      moves.map(({ event }) => event),
-      moves.map(({ status }) => status),
-      moves.map(({ reason }) => reason),
-      moves.map(({ amount }) => amount),
-      moves.map(({ fee }) => fee),
+      uuids(moves.map(({ id }) => id)),
+      texts(moves.map(({ event }) => event)),
+      texts(moves.map(({ status }) => status)),
+      texts(moves.map(({ reason }) => reason)),
+      numerics(moves.map(({ amount }) => amount)),
+      numerics(moves.map(({ fee }) => fee)),
     ],
   })
   if (rows[0]?.moved !== moves.length)

@@ -1,4 +1,5 @@
 import type { AccountFacts } from '../accounts/directory.ts'
+import { numerics, texts, uuids } from '../database/binary_arrays.ts'
 import type { NewId } from '../database/clock.ts'
 import { type Queryable, together } from '../database/connection.ts'
 import { formatInstant } from '../database/instant.ts'
@@ -58,7 +59,7 @@ export async function lockAccounts(
       )
       select id, currency, status, balance, held, overdraft_limit, stamp, ${RULES_VERSION}
         from clock left join locked on true`,
-    values: [book, lockable],
+    values: [book, uuids(lockable)],
   })
   for (const { id, currency, status, balance, held, overdraft_limit: overdraftLimit } of rows) {
     if (id) accounts.set(id, { id, currency, status, balance, held, overdraftLimit })
@@ -116,15 +117,15 @@ async function writePostings(
     values: [
       book,
       stamp,
-      ids,
-      postings.map(({ paymentId }) => paymentId),
-      postings.map(({ posting, paymentKind }) => (posting.kind === 'fee' ? 'fee' : paymentKind)),
-      postings.map(({ posting }) => posting.currency),
-      postings.map(({ posting }) => posting.amount),
-      postings.map(({ posting }) => posting.debit),
-      postings.map(({ posting }) => posting.credit),
-      postings.map(({ posting }) => posting.debitBalance),
-      postings.map(({ posting }) => posting.creditBalance),
+      uuids(ids),
+      uuids(postings.map(({ paymentId }) => paymentId)),
+      texts(postings.map(({ posting, paymentKind }) => (posting.kind === 'fee' ? 'fee' : paymentKind))),
+      texts(postings.map(({ posting }) => posting.currency)),
+      numerics(postings.map(({ posting }) => posting.amount)),
+      uuids(postings.map(({ posting }) => posting.debit)),
+      uuids(postings.map(({ posting }) => posting.credit)),
+      numerics(postings.map(({ posting }) => posting.debitBalance)),
+      numerics(postings.map(({ posting }) => posting.creditBalance)),
     ],
   })
 }
@@ -137,8 +138,8 @@ async function writeAccounts(
   accounts: readonly UserAccount[],
   holdsChanged: boolean,
 ): Promise<void> {
-  const ids = accounts.map(({ id }) => id)
-  const balances = accounts.map(({ balance }) => balance)
+  const ids = uuids(accounts.map(({ id }) => id))
+  const balances = numerics(accounts.map(({ balance }) => balance))
   if (!holdsChanged) {
     await client.query({
       name: 'write-balances',
@@ -160,7 +161,7 @@ async function writeAccounts(
                   from unnest($3::uuid[], $4::numeric[], $5::numeric[]) as ids (id, balance, held)
                 offset 0) as v
          where a.book = v.book and a.id = v.id`,
-    values: [book, stamp, ids, balances, accounts.map(({ held }) => held)],
+    values: [book, stamp, ids, balances, numerics(accounts.map(({ held }) => held))],
   })
 }
 

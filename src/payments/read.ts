@@ -1,3 +1,4 @@
+import { uuids } from '../database/binary_arrays.ts'
 import type { Queryable } from '../database/connection.ts'
 import type { AccountId, BookId, PaymentId, ScheduleId, UserId } from '../ledger/id.ts'
 import type { Capture, DeclineReason, FeePayer, PaymentKind, PaymentStatus } from '../ledger/payment.ts'
@@ -87,7 +88,7 @@ export async function readPayments(
       select ${PAYMENT_COLUMNS}
         from (select $1::int as book, id from unnest($2::uuid[]) as ids (id) offset 0) as wanted
         join payments p on p.book = wanted.book and p.id = wanted.id ${PAYMENT_JOINS}`,
-    values: [book, ids],
+    values: [book, uuids(ids)],
   })
   return new Map(rows.map((row) => [row.id, toPayment(row)]))
 }
@@ -104,7 +105,7 @@ export async function readPaymentsByKey(
       select ${PAYMENT_COLUMNS}
         from (select $1::int as book, key from unnest($2::uuid[]) as ids (key) offset 0) as wanted
         join payments p on p.book = wanted.book and p.idempotency_key = wanted.key ${PAYMENT_JOINS}`,
-    values: [book, keys],
+    values: [book, uuids(keys)],
   })
   return new Map(rows.map((row) => [row.idempotency_key ?? '', toPayment(row)]))
 }

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Directory } from '../accounts/directory.ts'
+import { uuids } from '../database/binary_arrays.ts'
 import { idsAt } from '../database/clock.ts'
 import { type Client, inTransaction, type Pool, together } from '../database/connection.ts'
 import { isRaceLost, isUnavailable } from '../database/faults.ts'
@@ -187,6 +188,6 @@ async function forgetInitiated(client: Client, book: BookId, ids: readonly Payme
       delete from initiated i
        using (select $1::int as book, id from unnest($2::uuid[]) as ids (id) offset 0) as done
        where i.book = done.book and i.payment_id = done.id`,
-    values: [book, ids],
+    values: [book, uuids(ids)],
   })
 }

@@ -1,4 +1,5 @@
 import type { CustomTypesConfig } from 'pg'
+import { uuids } from '../database/binary_arrays.ts'
 import { type Queryable, together, toWireTime } from '../database/connection.ts'
 import type { BookId, PaymentId } from '../ledger/id.ts'
 import { auditLeaf, paymentLeaf, type RawRow, withheldLine } from './leaves.ts'
@@ -59,7 +60,7 @@ export async function readEntries(
          from (select $1::int as book, id, place from unnest($2::uuid[]) with ordinality as ids (id, place) offset 0) as wanted
          join payments p on p.book = wanted.book and p.id = wanted.id
         order by wanted.place`,
-      [book, ids],
+      [book, uuids(ids)],
     ),
     read(
       'seal-postings',
@@ -68,7 +69,7 @@ export async function readEntries(
          join postings s on s.book = wanted.book and s.payment_id = wanted.id
         order by s.id
         limit $3`,
-      [book, ids, MOST_ROWS],
+      [book, uuids(ids), MOST_ROWS],
     ),
     read(
       'seal-audit',
