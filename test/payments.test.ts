@@ -88,6 +88,8 @@ describe('a payment', () => {
       rail_reference: null,
       failure_reason: null,
       authorized_amount: null,
+      schedule_id: null,
+      scheduled_for: null,
       ...more,
       sender: ada.email,
       receiver: bob.email,
