@@ -16,15 +16,45 @@ create table accounts (
   metadata jsonb not null default '{}'::jsonb,
   created_at timestamp with time zone not null,
   updated_at timestamp with time zone not null,
+  frozen_itself text,
+  frozen_with_user text,
+  refuse_incoming boolean not null default false,
   constraint accounts_pkey PRIMARY KEY (book, id),
   constraint accounts_book_currency_code_key UNIQUE (book, currency, code),
   constraint account_floor CHECK (((code IS NOT NULL) OR (((balance - held) + overdraft_limit) >= (0)::numeric))),
   constraint accounts_check CHECK (((user_id IS NULL) <> (code IS NULL))),
   constraint accounts_check1 CHECK (((held >= (0)::numeric) AND (overdraft_limit >= (0)::numeric))),
   constraint accounts_code_check CHECK ((code = ANY (ARRAY['internal'::text, 'wire'::text, 'wallet'::text, 'crypto_currency'::text, 'exchange'::text, 'suspense'::text]))),
+  constraint accounts_frozen CHECK (((frozen_itself = ANY (ARRAY['out'::text, 'all'::text])) AND (frozen_with_user = ANY (ARRAY['out'::text, 'all'::text])))),
   constraint accounts_status_check CHECK ((status = ANY (ARRAY['active'::text, 'frozen'::text, 'closed'::text]))),
-  constraint closed_at_zero CHECK (((status <> 'closed'::text) OR ((balance = (0)::numeric) AND (held = (0)::numeric))))
+  constraint closed_at_zero CHECK (((status <> 'closed'::text) OR ((balance = (0)::numeric) AND (held = (0)::numeric)))),
+  constraint frozen_for_a_reason CHECK (((status = 'closed'::text) OR ((status = 'frozen'::text) = (COALESCE(frozen_itself, frozen_with_user) IS NOT NULL)))),
+  constraint refused_for_a_reason CHECK ((refuse_incoming = ((NOT (frozen_itself IS DISTINCT FROM 'all'::text)) OR (NOT (frozen_with_user IS DISTINCT FROM 'all'::text)))))
 ) with (fillfactor=70);
+
+create table approvals (
+  book integer not null,
+  id uuid not null,
+  account_id uuid not null,
+  direction text not null,
+  currency text not null,
+  amount numeric(38,0) not null,
+  reason text not null,
+  requested_by uuid not null,
+  status text not null default 'pending'::text,
+  decided_by uuid,
+  decided_at timestamp with time zone,
+  payment_id uuid,
+  expires_at timestamp with time zone not null,
+  created_at timestamp with time zone not null,
+  constraint approvals_pkey PRIMARY KEY (book, id),
+  constraint approvals_amount_check CHECK ((amount > (0)::numeric)),
+  constraint approvals_check CHECK ((((status = 'pending'::text) = (decided_by IS NULL)) AND ((status = 'pending'::text) = (decided_at IS NULL)))),
+  constraint approvals_check1 CHECK (((status = 'approved'::text) = (payment_id IS NOT NULL))),
+  constraint approvals_check2 CHECK ((decided_by <> requested_by)),
+  constraint approvals_direction_check CHECK ((direction = ANY (ARRAY['debit'::text, 'credit'::text]))),
+  constraint approvals_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'approved'::text, 'rejected'::text])))
+);
 
 create table audit_log (
   book integer not null,
@@ -596,11 +626,13 @@ create table users (
   all_books boolean not null default false,
   created_at timestamp with time zone not null,
   closed_at timestamp with time zone,
+  frozen text,
   display_name text,
   constraint users_pkey PRIMARY KEY (book, id),
   constraint users_book_email_key_key UNIQUE (book, email_key),
   constraint all_books_of_operators CHECK (((NOT all_books) OR (role <> 'user'::text))),
   constraint display_name_length CHECK (((char_length(display_name) >= 1) AND (char_length(display_name) <= 70))),
+  constraint users_frozen CHECK ((frozen = ANY (ARRAY['out'::text, 'all'::text]))),
   constraint users_role_check CHECK ((role = ANY (ARRAY['user'::text, 'auditor'::text, 'admin'::text])))
 );
 
@@ -710,6 +742,8 @@ create table wire_batches (
 alter table accounts add constraint accounts_book_currency_fkey FOREIGN KEY (book, currency) REFERENCES currencies(book, code);
 alter table accounts add constraint accounts_book_fkey FOREIGN KEY (book) REFERENCES books(book);
 alter table accounts add constraint accounts_book_user_id_fkey FOREIGN KEY (book, user_id) REFERENCES users(book, id);
+alter table approvals add constraint approvals_book_account_id_fkey FOREIGN KEY (book, account_id) REFERENCES accounts(book, id);
+alter table approvals add constraint approvals_book_currency_fkey FOREIGN KEY (book, currency) REFERENCES currencies(book, code);
 alter table bank_entries add constraint bank_entries_book_currency_fkey FOREIGN KEY (book, currency) REFERENCES currencies(book, code);
 alter table bank_entries add constraint bank_entries_book_file_id_fkey FOREIGN KEY (book, file_id) REFERENCES bank_files(book, id);
 alter table bank_files add constraint bank_files_book_fkey FOREIGN KEY (book) REFERENCES books(book);
@@ -1018,6 +1052,7 @@ grant usage on schema public to billing_gateway;
 
 grant select on account_payments to billing_gateway;
 grant insert, select on accounts to billing_gateway;
+grant insert, select on approvals to billing_gateway;
 grant insert, select on audit_log to billing_gateway;
 grant insert, select on bank_entries to billing_gateway;
 grant insert, select on bank_files to billing_gateway;
@@ -1063,7 +1098,8 @@ grant insert, select on webhooks to billing_gateway;
 grant insert, select on wire_batch_payments to billing_gateway;
 grant insert, select on wire_batches to billing_gateway;
 
-grant update (name, status, balance, held, overdraft_limit, metadata, updated_at) on accounts to billing_gateway;
+grant update (name, status, balance, held, overdraft_limit, metadata, updated_at, frozen_itself, frozen_with_user, refuse_incoming) on accounts to billing_gateway;
+grant update (status, decided_by, decided_at, payment_id) on approvals to billing_gateway;
 grant update (status, payment_id, matched_by, suspense_id) on bank_entries to billing_gateway;
 grant update (outcome, settled_at) on bank_files to billing_gateway;
 grant update (closed_at) on currencies to billing_gateway;
@@ -1084,7 +1120,7 @@ grant update (status, number, due_at, attempts, attempt_at, last_payment_id, upd
 grant update (secret, enrolled_at, last_step, attempts, window_from, created_at) on second_factors to billing_gateway;
 grant update (resolved_by, resolved_at) on suspense_items to billing_gateway;
 grant update (last_used_at, revoked_at, proven_until) on tokens to billing_gateway;
-grant update (email, email_key, password_hash, confirmed_at, role, all_books, closed_at, display_name) on users to billing_gateway;
+grant update (email, email_key, password_hash, confirmed_at, role, all_books, closed_at, frozen, display_name) on users to billing_gateway;
 grant update (txid, event_id) on webhook_cursors to billing_gateway;
 grant update (status, attempts, tries, due_at, claimed_until, completed_at) on webhook_deliveries to billing_gateway;
 grant update (url, description, events, secret, previous_secret, previous_until, status, disabled_reason, disabled_at, failing, updated_at) on webhooks to billing_gateway;

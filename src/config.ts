@@ -10,6 +10,7 @@ import { parseRateLimits, type RateLimits } from './limits/settings.ts'
 import { parseAmount } from './money/amount.ts'
 import { type Currency, isoCurrenciesByCode, parseDigitalCurrencies } from './money/currency.ts'
 import { type Percent, parsePercent } from './money/percent.ts'
+import { parseSums, type Sums } from './money/sums.ts'
 import type { QuoteTerms } from './payments/quotes.ts'
 import { isBankName } from './rails/wire/charset.ts'
 import { type OwnAccount, parseOwnAccounts } from './rails/wire/own_accounts.ts'
@@ -44,6 +45,11 @@ export type Config = {
   readonly passwordMinLength: number
   readonly stepUpMinutes: number
   readonly loginNotice: LoginNotice
+  /** Above these, adjustments wait for a second operator; undefined: none does. */
+  readonly approvalAbove: Sums | undefined
+  readonly approvalHours: number
+  /** Above these, whoever has a second factor proves it anew before money is paid out; empty: for any sum. */
+  readonly withdrawalProofAbove: Sums
   readonly mostWaiting: number
   readonly eventDays: number
   /** Pages of which other origins may call the API and open a WebSocket here. */
@@ -121,6 +127,15 @@ export const SETTINGS = {
   BGW_PASSWORD_MIN_LENGTH: { fallback: '15', help: 'least length of a password without a second factor, 8 to 64' },
   BGW_STEP_UP_MINUTES: { fallback: '10', help: 'how long a log-in or step-up counts as a fresh proof' },
   BGW_LOGIN_NOTICE: { fallback: 'always', help: 'log-ins told by mail: always, new_address or never' },
+  BGW_APPROVAL_ABOVE: {
+    fallback: '',
+    help: 'sums such as 1000.00 USD,900.00 EUR above which an adjustment needs a second operator; else none',
+  },
+  BGW_APPROVAL_HOURS: { fallback: '72', help: 'how long such an adjustment waits' },
+  BGW_WITHDRAWAL_PROOF_ABOVE: {
+    fallback: '',
+    help: 'sums such as 100.00 USD,90.00 EUR above which a withdrawal needs a fresh second factor; else any',
+  },
   BGW_EVENT_DAYS: { fallback: '30', help: 'how long events are kept' },
   BGW_ALLOWED_ORIGINS: {
     fallback: '',
@@ -194,6 +209,10 @@ export function readConfig(given: Environment): Config {
     passwordMinLength: wholeNumber(environment, 'BGW_PASSWORD_MIN_LENGTH', SHORTEST_PASSWORD, 64),
     stepUpMinutes: wholeNumber(environment, 'BGW_STEP_UP_MINUTES', 1, 1_440),
     loginNotice: oneOf(environment, 'BGW_LOGIN_NOTICE', LOGIN_NOTICES),
+    approvalAbove:
+      text(environment, 'BGW_APPROVAL_ABOVE') === '' ? undefined : sums(environment, 'BGW_APPROVAL_ABOVE', currencies),
+    approvalHours: wholeNumber(environment, 'BGW_APPROVAL_HOURS', 1, 8_760),
+    withdrawalProofAbove: sums(environment, 'BGW_WITHDRAWAL_PROOF_ABOVE', currencies),
     eventDays: wholeNumber(environment, 'BGW_EVENT_DAYS', 1, 3_650),
     allowedOrigins: origins(environment, 'BGW_ALLOWED_ORIGINS'),
     mostWaiting: wholeNumber(environment, 'BGW_MOST_WAITING', 1_000, 1_000_000),
@@ -326,6 +345,12 @@ function bonus(environment: Environment, known: ReadonlyMap<string, Currency>): 
     throw wrong('BGW_WELCOME_BONUS', `must be an amount and a currency, such as 100.00 USD, not '${value}'`)
   }
   return { amount, currency: code }
+}
+
+function sums(environment: Environment, name: Name, known: ReadonlyMap<string, Currency>): Sums {
+  const value = parseSums(text(environment, name), known)
+  if (!value) throw wrong(name, `must be amounts with their currencies, such as 100.00 USD,90.00 EUR`)
+  return value
 }
 
 function rateLimits(environment: Environment): RateLimits {

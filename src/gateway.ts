@@ -1,4 +1,5 @@
 import { createDirectory } from './accounts/directory.ts'
+import { createAside } from './audit/aside.ts'
 import { createBooks, ensureMainBook, ensureTechnicalAccounts } from './books/books.ts'
 import type { Config } from './config.ts'
 import { type Connection, createJobPool, createPool, type Pool } from './database/connection.ts'
@@ -44,8 +45,8 @@ export async function createGateway(connection: Connection, config: Config, publ
   await ensureMainBook(pool, [...config.currencies.values()], NOBODY)
   await ensureTechnicalAccounts(pool)
 
+  const aside = createAside(log)
   const secretBox = openSecretBox(config)
-  const sealKey = openSealKey(config)
   const directory = createDirectory(posting)
   const books = createBooks(pool)
   const intake = createIntake(pool, directory)
@@ -67,7 +68,7 @@ export async function createGateway(connection: Connection, config: Config, publ
   const railParts = createRails(config, publicUrl, settling)
   const { signUp } = createSignUp({ pool, directory, intake, welcome: config.welcome })
   const sendMail = createMailer({ smtpUrl: config.smtpUrl, from: config.mailFrom, folder: config.mailFolder })
-  const sealer = createSealer({ pool: sealing, key: sealKey, log })
+  const sealer = createSealer({ pool: sealing, key: openSealKey(config), log })
   const keySweeper = createKeySweeper(pool, log)
   const jobs = await runJobs({ pool, jobPool, sendMail, publicUrl, log })
   const { webhookRules, courier, forgetting } = createWebhooks(config, { pool, events, secretBox, log })
@@ -80,7 +81,7 @@ export async function createGateway(connection: Connection, config: Config, publ
     await Promise.all([courier, forgetting].map((each) => each.stop()))
     await worker.stop()
     watch.stop()
-    await Promise.all([sessions, totals, keySweeper].map((each) => each.stop()))
+    await Promise.all([sessions, totals, keySweeper, aside].map((each) => each.stop()))
     limiter.stop()
     await jobs.stop()
     await sealer.stop()
@@ -103,6 +104,7 @@ export async function createGateway(connection: Connection, config: Config, publ
     ...railParts,
     sessions,
     limiter,
+    aside,
     signUp,
     secretBox,
     totals,

@@ -54,7 +54,7 @@ async function aCaller(email: string, scopes: readonly Scope[]): Promise<Caller>
   await insertToken(pool, book.id, user.id, { secret, name: 'test', scopes, expiresAt: null })
   const confirmed = user.confirmedAt !== null
   const name = `${email} with ${scopes.join(' ')}`
-  return { name, token: secret, scopes: scopesIn(user.role, scopes), confirmed, allBooks: user.allBooks }
+  return { name, token: secret, scopes: scopesIn(user.role, scopes, false), confirmed, allBooks: user.allBooks }
 }
 
 type Refusal = 'unauthenticated' | 'forbidden' | 'email_unconfirmed' | undefined

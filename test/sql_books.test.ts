@@ -19,6 +19,7 @@ const TABLES = [
   'rail_instructions',
   'suspense_items',
   ...['fee_schedules', 'rule_versions', 'payment_limits', 'limit_turns'],
+  'approvals',
 ]
 
 /** Statements that name no book, by file and their beginning, each with why it may. */

@@ -2,7 +2,7 @@ import type { NewId } from '../database/clock.ts'
 import type { Queryable } from '../database/connection.ts'
 import { formatInstant } from '../database/instant.ts'
 import { writeEvents } from '../events/write.ts'
-import type { AccountStatus, TechnicalCode } from '../ledger/account.ts'
+import type { AccountStatus, Freeze, TechnicalCode } from '../ledger/account.ts'
 import type { AccountId, BookId, Instant, UserId } from '../ledger/id.ts'
 import type { Currency } from '../money/currency.ts'
 
@@ -17,6 +17,11 @@ export type AccountState = {
   readonly held: bigint
   readonly overdraftLimit: bigint
   readonly status: AccountStatus
+  /** Why it is frozen, where it is: by itself, and with its user. */
+  readonly frozenItself: Freeze | null
+  readonly frozenWithUser: Freeze | null
+  /** Whether, frozen, it takes no money in either. */
+  readonly refuseIncoming: boolean
   readonly metadata: Readonly<Record<string, string>>
   readonly createdAt: string
   readonly updatedAt: string
@@ -33,14 +38,17 @@ export type AccountRow = {
   held: bigint
   overdraft_limit: bigint
   status: AccountStatus
+  frozen_itself: Freeze | null
+  frozen_with_user: Freeze | null
+  refuse_incoming: boolean
   metadata: Record<string, string>
   created_at: string
   updated_at: string
 }
 
 export const ACCOUNT_COLUMNS = `
-  a.id, a.user_id, a.code, a.name, a.currency, c.digits, a.balance, a.held, a.overdraft_limit, a.status, a.metadata,
-  a.created_at, a.updated_at`
+  a.id, a.user_id, a.code, a.name, a.currency, c.digits, a.balance, a.held, a.overdraft_limit, a.status,
+  a.frozen_itself, a.frozen_with_user, a.refuse_incoming, a.metadata, a.created_at, a.updated_at`
 
 export const ACCOUNT_JOINS = 'left join currencies c on c.book = a.book and c.code = a.currency'
 
@@ -55,6 +63,9 @@ export function toAccountState(row: AccountRow): AccountState {
     held: row.held,
     overdraftLimit: row.overdraft_limit,
     status: row.status,
+    frozenItself: row.frozen_itself,
+    frozenWithUser: row.frozen_with_user,
+    refuseIncoming: row.refuse_incoming,
     metadata: row.metadata,
     createdAt: row.created_at,
     updatedAt: row.updated_at,

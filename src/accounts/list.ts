@@ -28,6 +28,7 @@ export const accounts: ListSpec<AccountRow, AccountState> = {
     available: amountOf('(a.balance - a.held + a.overdraft_limit)'),
     overdraft_limit: amountOf('a.overdraft_limit'),
     status: { sql: 'a.status', kind: fields.choice(ACCOUNT_STATUSES) },
+    refuse_incoming: { sql: 'a.refuse_incoming::text', kind: fields.choice(['true', 'false']) },
     metadata: { sql: 'a.metadata', kind: fields.text },
     created_at: { sql: 'a.created_at', kind: fields.time, carried: 'created_at' },
     updated_at: { sql: 'a.updated_at', kind: fields.time },

@@ -1,5 +1,5 @@
-import type { NewId } from '../database/clock.ts'
-import type { Queryable } from '../database/connection.ts'
+import { idsAt, type NewId, readClock } from '../database/clock.ts'
+import { inTransaction, type Pool, type Queryable } from '../database/connection.ts'
 import { formatInstant } from '../database/instant.ts'
 import type { AuditId, BookId, Id, Instant, TokenId, UserId } from '../ledger/id.ts'
 
@@ -17,6 +17,14 @@ export type AuditEntry = {
   readonly action: string
   readonly objectId: Id<string> | null
   readonly detail: Readonly<Record<string, unknown>>
+}
+
+/** Adds one line in a transaction of its own: for what was refused, and so changed nothing else. */
+export async function writeRefusal(pool: Pool, book: BookId, entry: AuditEntry): Promise<void> {
+  await inTransaction(pool, async (client) => {
+    const at = await readClock(client)
+    await writeAudit(client, book, at, idsAt(at), [entry])
+  })
 }
 
 /** Adds lines to the audit log, in the transaction of what they record. `newId` and `at` are the transaction's. */

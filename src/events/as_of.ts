@@ -44,6 +44,7 @@ export function accountAsOf(account: AccountState, type: string, at: string, sta
     balance: state.balance ?? (empty ? 0n : account.balance),
     held: state.held ?? (empty ? 0n : account.held),
     overdraftLimit: state.overdraftLimit ?? account.overdraftLimit,
+    refuseIncoming: state.refuseIncoming ?? false,
     status: type === 'account.frozen' ? 'frozen' : type === 'account.closed' ? 'closed' : 'active',
     updatedAt: at,
   }

@@ -15,6 +15,7 @@ export type EventState = {
   readonly balance?: bigint
   readonly held?: bigint
   readonly overdraftLimit?: bigint
+  readonly refuseIncoming?: boolean
 }
 
 /** Something that happened, for everyone who watches (api.md, Events). */

@@ -12,6 +12,8 @@ export type Access =
       readonly also?: Scope
       /** Only whoever has confirmed their address. */
       readonly confirmed?: true
+      /** Only for users who are not frozen. Where money moves, the freeze of its account decides (ledger/post.ts). */
+      readonly unfrozen?: true
       /** An operator of all books may act here in the book that the header `Book` names. */
       readonly anyBook?: true
       /** Only for operators of all books. */
@@ -56,12 +58,12 @@ export const ACCESS = {
   listTokens: ANY,
   stepUp: ANY,
   changePassword: ANY,
-  changeEmail: ANY,
+  changeEmail: { scope: 'any', unfrozen: true },
   enrollSecondFactor: ANY,
   verifySecondFactor: ANY,
   renewRecoveryCodes: ANY,
   removeSecondFactor: ANY,
-  closeMe: ANY,
+  closeMe: { scope: 'any', unfrozen: true },
   updateMe: TOKENS,
   createToken: TOKENS,
   revokeToken: TOKENS,
@@ -74,7 +76,7 @@ export const ACCESS = {
   getBalance: ACCOUNTS_OF_ANY_BOOK,
   // It shows payments.
   getStatement: { scope: 'accounts:read', also: 'payments:read', anyBook: true },
-  openAccount: OWN,
+  openAccount: { scope: 'payments:write', unfrozen: true },
   updateAccount: OWN,
   closeAccount: OWN,
 
@@ -130,6 +132,7 @@ export const ACCESS = {
   listRatesOfBook: SEE,
   listFeeSchedules: SEE,
   listLimitsOfBook: SEE,
+  listApprovals: SEE,
   listSuspense: SEE,
   listCurrencies: SEE,
   listBankFiles: SEE,
@@ -142,11 +145,18 @@ export const ACCESS = {
   reportDaily: SEE,
   reportTrialBalance: SEE,
   createAdjustment: OPERATE,
+  approveAdjustment: OPERATE,
+  rejectAdjustment: OPERATE,
   addCurrency: OPERATE,
   closeCurrency: OPERATE,
   reopenCurrency: OPERATE,
+  updateAccountOfBook: OPERATE,
   freezeAccount: OPERATE,
   unfreezeAccount: OPERATE,
+  updateUser: OPERATE,
+  freezeUser: OPERATE,
+  unfreezeUser: OPERATE,
+  endTokensOfUser: OPERATE,
   importUsers: OPERATE,
   settlePaymentByHand: OPERATE,
   cancelPaymentByHand: OPERATE,

@@ -4,6 +4,7 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import fastify, { type FastifyBaseLogger, LogController } from 'fastify'
 import type { Gateway } from '../gateway.ts'
 import { requireAccess } from './access.ts'
+import { auditRefusals } from './audited_refusals.ts'
 import { authenticator, authorizer } from './authentication.ts'
 import { parseStrictJson } from './body.ts'
 
@@ -18,11 +19,14 @@ import { problemOf, sendProblem } from './problem.ts'
 import type { App } from './route.ts'
 import { accountRoutes } from './routes/accounts.ts'
 import { adminRoutes } from './routes/admin.ts'
+import { adminAccountRoutes } from './routes/admin_accounts.ts'
+import { adjustmentRoutes } from './routes/admin_adjustments.ts'
 import { adminCurrencyRoutes } from './routes/admin_currencies.ts'
 import { adminFeeRoutes } from './routes/admin_fees.ts'
 import { adminLimitRoutes } from './routes/admin_limits.ts'
 import { adminRailRoutes } from './routes/admin_rails.ts'
 import { adminRateRoutes, rateImportRoutes } from './routes/admin_rates.ts'
+import { adminUserRoutes } from './routes/admin_users.ts'
 import { wireListRoutes, wireUploadRoutes } from './routes/admin_wire.ts'
 import { wireBatchRoutes } from './routes/admin_wire_batches.ts'
 import { wireEntryRoutes } from './routes/admin_wire_entries.ts'
@@ -105,6 +109,7 @@ export async function createApp(gateway: Gateway): Promise<App> {
   requireAccess(app)
   app.addHook('onRequest', async (request, reply) => void reply.header('x-request-id', request.id))
   limitRequests(app, gateway, authenticator(gateway), authorizer(gateway))
+  auditRefusals(app, gateway)
   logRequests(app)
   addEtags(app)
   const streams = createStreams(gateway)
@@ -129,17 +134,12 @@ export async function createApp(gateway: Gateway): Promise<App> {
     scheduleRoutes(routes, gateway)
     proofRoutes(routes, gateway)
     railRoutes(routes, gateway)
-    adminRailRoutes(routes, gateway)
     operationRoutes(routes, gateway)
     eventRoutes(routes, gateway, streams)
     webhookRoutes(routes, gateway)
     deliveryRoutes(routes, gateway)
-    adminRoutes(routes, gateway)
-    adminCurrencyRoutes(routes, gateway)
+    operatorRoutes(routes, gateway)
     rateRoutes(routes, gateway)
-    adminRateRoutes(routes, gateway)
-    adminFeeRoutes(routes, gateway)
-    adminLimitRoutes(routes, gateway)
     limitRoutes(routes, gateway)
     reportRoutes(routes, gateway)
     positionRoutes(routes, gateway)
@@ -150,6 +150,19 @@ export async function createApp(gateway: Gateway): Promise<App> {
     await app.register(async (scope) => group(scope as App, gateway))
   }
   return app
+}
+
+/** What is there for operators, and shown to auditors. */
+function operatorRoutes(app: App, gateway: Gateway): void {
+  adminRailRoutes(app, gateway)
+  adminRoutes(app, gateway)
+  adminCurrencyRoutes(app, gateway)
+  adjustmentRoutes(app, gateway)
+  adminAccountRoutes(app, gateway)
+  adminUserRoutes(app, gateway)
+  adminRateRoutes(app, gateway)
+  adminFeeRoutes(app, gateway)
+  adminLimitRoutes(app, gateway)
 }
 
 /** A caller's own request id where it is harmless, or a new one. */

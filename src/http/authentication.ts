@@ -40,6 +40,7 @@ export function authorizer({ books }: Gateway) {
     const lacking = scopesFor(access).find((scope) => !session.scopes.has(scope))
     if (lacking) throw new ApiError('forbidden', `This needs the scope ${lacking}`)
     if (access.allBooks && !session.allBooks) throw new ApiError('forbidden', 'This is for operators of all books')
+    if (access.unfrozen && session.frozen) throw new ApiError('user_frozen')
     if (access.confirmed && !session.confirmed) throw new ApiError('email_unconfirmed')
     request.session = await inNamedBook(session, request.headers.book, access)
   }

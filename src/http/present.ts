@@ -4,9 +4,9 @@ import { formatInstant } from '../database/instant.ts'
 import { encodePosition } from '../events/position.ts'
 import type { BookEvent, Subject } from '../events/read.ts'
 import type { ListedUser } from '../identity/list.ts'
-import type { AccountId, FeeScheduleId, Id, LimitId, PaymentId, RateId, ScheduleId, UserId } from '../ledger/id.ts'
+import type { Id } from '../ledger/id.ts'
 import { netAmount } from '../ledger/payment.ts'
-import { encodeId } from '../ledger/typeid.ts'
+import { encodeId, type Prefix } from '../ledger/typeid.ts'
 import { formatAmount } from '../money/amount.ts'
 import { encodeOperationId, type Operation } from '../payments/operations.ts'
 import type { Payment, PaymentExchange } from '../payments/payment.ts'
@@ -76,6 +76,7 @@ export function presentAccount(account: AccountState) {
     available: money(balance - held + overdraftLimit),
     overdraft_limit: money(overdraftLimit),
     status: account.status,
+    refuse_incoming: account.refuseIncoming,
     metadata: account.metadata,
     created_at: account.createdAt,
     updated_at: account.updatedAt,
@@ -141,7 +142,10 @@ export function presentUser(user: ListedUser) {
     display_name: user.displayName,
     role: user.role,
     all_books: user.allBooks,
+    status: user.closedAt !== null ? 'closed' : user.frozen !== null ? 'frozen' : 'active',
+    refuse_incoming: user.frozen === 'all',
     confirmed_at: user.confirmedAt,
+    closed_at: user.closedAt,
     created_at: user.createdAt,
   }
 }
@@ -161,15 +165,24 @@ export function presentAuditLine(line: AuditLine) {
   }
 }
 
-/** What an action was done to is told by its first word. */
+/** What an action was done to is told by its first word; a payment where that is none of these. */
 function presentObject(action: string, id: Id<string>): string {
-  if (action.startsWith('account.')) return encodeId('acc', id as AccountId)
-  if (action.startsWith('fee_schedule.')) return encodeId('fee', id as FeeScheduleId)
-  if (action.startsWith('limit.')) return encodeId('lim', id as LimitId)
-  if (action.startsWith('rate.')) return encodeId('rat', id as RateId)
-  if (action.startsWith('schedule.')) return encodeId('sch', id as ScheduleId)
-  if (action.startsWith('user.')) return encodeId('usr', id as UserId)
-  return encodeId('pay', id as PaymentId)
+  const prefix = OBJECTS[action.split('.', 1)[0] ?? ''] ?? 'pay'
+  return encodeId(prefix, id as never)
+}
+
+const OBJECTS: Readonly<Record<string, Prefix | undefined>> = {
+  account: 'acc',
+  approval: 'apr',
+  bank_file: 'bkf',
+  fee_schedule: 'fee',
+  limit: 'lim',
+  otp: 'usr',
+  rate: 'rat',
+  schedule: 'sch',
+  token: 'tok',
+  user: 'usr',
+  wire_batch: 'wbt',
 }
 
 /** The same with its place in the order of all events, from which a stream or a list can go on. */

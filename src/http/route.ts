@@ -79,6 +79,7 @@ export function describe<T extends Described>(route: T) {
   const codes: ErrorCode[] = [...ALWAYS, ...EVER, ...errors]
   const access: Access = ACCESS[operationId]
   if (access !== 'public') codes.push(...WITH_TOKEN)
+  if (access !== 'public' && access.unfrozen) codes.push('user_frozen')
   if (access !== 'public' && access.confirmed) codes.push('email_unconfirmed')
   if ('body' in parts) codes.push(...WITH_BODY)
   return {

@@ -24,6 +24,7 @@ export const formats: Record<string, (text: string) => boolean> = {
         'aud',
         'bke',
         'bkf',
+        'apr',
         'dlv',
         'evt',
         'fee',
@@ -52,6 +53,7 @@ const EXAMPLE_IDS = {
   sch: 'sch_01k3v5f6h2m8q4t0v6x2z8b4d5',
   sus: 'sus_01k3v5f4t1f6mb2x9k4w5r8h3s',
   tok: 'tok_01k3v5f1a2fj9t8s7r6q5p4n3m',
+  apr: 'apr_01k3v5f4t1f6mb2x9k4w5r8h3t',
   aud: 'aud_01k3v5ezz9e2qsf8h7g6f5d4c9',
   usr: 'usr_01k3v5ezz9e2qsf8h7g6f5d4c3',
   evt: 'evt_01k3v5f4t1f6mb2x9k4w5r8h3q',
@@ -134,6 +136,7 @@ export const Account = Type.Object(
     available: Money,
     overdraft_limit: Money,
     status: OneOf(ACCOUNT_STATUSES),
+    refuse_incoming: Type.Boolean({ description: 'Frozen, so that no money comes in either.' }),
     metadata: Metadata,
     created_at: Time,
     updated_at: Time,
@@ -244,7 +247,10 @@ export const ListedUser = Type.Object(
     display_name: Nullable(DisplayName),
     role: OneOf(ROLES),
     all_books: Type.Boolean(),
+    status: OneOf(ACCOUNT_STATUSES),
+    refuse_incoming: Type.Boolean({ description: 'Frozen, so that no money comes in either.' }),
     confirmed_at: Nullable(Time),
+    closed_at: Nullable(Time),
     created_at: Time,
   },
   { title: 'User' },
@@ -264,6 +270,17 @@ export const AuditLine = Type.Object(
     created_at: Time,
   },
   { title: 'AuditLine' },
+)
+
+/** Why an operator does something; it is in the audit log. */
+export const Reason = Type.String({ minLength: 1, maxLength: 500, examples: ['Cash deposit, receipt 1815'] })
+export const ReasonBody = Type.Object({ reason: Reason }, { additionalProperties: false })
+export const FreezeBody = Type.Object(
+  {
+    reason: Reason,
+    refuse_incoming: Type.Optional(Type.Boolean({ description: 'Whether nothing comes in either.', examples: [true] })),
+  },
+  { additionalProperties: false },
 )
 
 export const PageOf = (item: TSchema) =>

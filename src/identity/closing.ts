@@ -1,5 +1,5 @@
 import { readAccount } from '../accounts/account.ts'
-import { writeChange } from '../accounts/change.ts'
+import { withStatus, writeChange } from '../accounts/change.ts'
 import { type Actor, writeAudit } from '../audit/audit.ts'
 import { idsAt, readClock } from '../database/clock.ts'
 import { type Client, inTransaction, type Pool } from '../database/connection.ts'
@@ -8,28 +8,33 @@ import type { AccountId, BookId, Instant, UserId } from '../ledger/id.ts'
 import { dropEmailChanges } from './email_change.ts'
 import { notify } from './job_queue.ts'
 import { dropMailTokens } from './mail_tokens.ts'
+import { isLastOperator } from './operators.ts'
 import { deleteSecondFactor } from './second_factor.ts'
 import type { Sessions } from './sessions.ts'
 import { endTokens } from './tokens.ts'
 import { lockUser } from './users.ts'
 
+/** Why a user stays: money is left, something of theirs is frozen, or nobody would be left to operate the book. */
+export type ClosingRefusal = 'balance_not_zero' | 'account_frozen' | 'last_operator'
+
 /**
  * Closes a user for good, with all their accounts, where every one of them is at zero and holds nothing; ends all their
  * tokens. The books keep them and their address, which cannot sign up again: nobody else becomes `sender` of their
- * payments, and a welcome bonus is given once. False where an account is not at zero.
+ * payments, and a welcome bonus is given once. Where it is refused, why.
  */
 export async function closeUser(
   { pool, sessions }: { readonly pool: Pool; readonly sessions: Sessions },
   book: BookId,
   userId: UserId,
   actor: Actor,
-): Promise<boolean> {
-  const closed = await inTransaction(pool, async (client) => {
+): Promise<ClosingRefusal | undefined> {
+  const refusal = await inTransaction(pool, async (client) => {
+    if (await isLastOperator(client, book, userId)) return 'last_operator'
     // Against opening an account at the same time (holdUser).
     const user = await lockUser(client, book, userId)
-    if (!user) return true
+    if (!user) return undefined
     const ids = await lockOpenAccounts(client, book, userId)
-    if (ids === undefined) return false
+    if (typeof ids === 'string') return ids
     const at = await readClock(client)
     for (const id of ids) await closeAccount(client, book, id, at)
     await client.query('update users set closed_at = $3 where book = $1 and id = $2', [book, userId, formatInstant(at)])
@@ -40,26 +45,27 @@ export async function closeUser(
     await notify(client, at, user.email, 'closed', null)
     const detail = { accounts: ids.length }
     await writeAudit(client, book, at, idsAt(at), [{ actor, action: 'user.close', objectId: userId, detail }])
-    return true
+    return undefined
   })
-  if (closed) sessions.forget(book, userId)
-  return closed
+  if (refusal === undefined) sessions.forget(book, userId)
+  return refusal
 }
 
-/** Locks the user's accounts that are not closed, in the order of ids; undefined where one is not at zero. */
-async function lockOpenAccounts(client: Client, book: BookId, userId: UserId): Promise<AccountId[] | undefined> {
-  const { rows } = await client.query<{ id: AccountId; empty: boolean }>(
-    `select id, balance = 0 and held = 0 as empty from accounts
+/** Locks the user's accounts that are not closed, in the order of ids; why they cannot be closed, where one cannot. */
+async function lockOpenAccounts(client: Client, book: BookId, userId: UserId): Promise<AccountId[] | ClosingRefusal> {
+  const { rows } = await client.query<{ id: AccountId; empty: boolean; frozen: boolean }>(
+    `select id, balance = 0 and held = 0 as empty, status = 'frozen' as frozen from accounts
       where book = $1 and user_id = $2 and status <> 'closed'
       order by id
         for no key update`,
     [book, userId],
   )
-  return rows.every(({ empty }) => empty) ? rows.map(({ id }) => id) : undefined
+  if (rows.some(({ frozen }) => frozen)) return 'account_frozen'
+  return rows.every(({ empty }) => empty) ? rows.map(({ id }) => id) : 'balance_not_zero'
 }
 
 async function closeAccount(client: Client, book: BookId, id: AccountId, at: Instant): Promise<void> {
   const account = await readAccount(client, book, id)
   if (!account) throw new Error('a locked account is there')
-  await writeChange(client, book, at, account, { ...account, status: 'closed', updatedAt: formatInstant(at) }, null)
+  await writeChange(client, book, at, account, withStatus({ ...account, updatedAt: formatInstant(at) }, true), null)
 }

@@ -1,5 +1,6 @@
 import type { ListSpec, Scope } from '../database/list.ts'
 import * as fields from '../database/list_fields.ts'
+import { ACCOUNT_STATUSES, type Freeze } from '../ledger/account.ts'
 import type { BookId, TokenId, UserId } from '../ledger/id.ts'
 import { decodeId } from '../ledger/typeid.ts'
 import { emailKey } from './email.ts'
@@ -60,6 +61,8 @@ type UserRow = {
   role: Role
   all_books: boolean
   confirmed_at: string | null
+  frozen: Freeze | null
+  closed_at: string | null
   created_at: string
 }
 
@@ -71,6 +74,8 @@ export type ListedUser = {
   readonly role: Role
   readonly allBooks: boolean
   readonly confirmedAt: string | null
+  readonly frozen: Freeze | null
+  readonly closedAt: string | null
   readonly createdAt: string
 }
 
@@ -83,13 +88,19 @@ export const users: ListSpec<UserRow, ListedUser> = {
     role: { sql: 'u.role', kind: fields.choice(ROLES) },
     all_books: { sql: 'u.all_books::text', kind: fields.choice(['true', 'false']) },
     confirmed_at: { sql: 'u.confirmed_at', kind: fields.time, nullable: true },
+    status: {
+      sql: `case when u.closed_at is not null then 'closed' when u.frozen is not null then 'frozen' else 'active' end`,
+      kind: fields.choice(ACCOUNT_STATUSES),
+    },
+    refuse_incoming: { sql: `coalesce(u.frozen = 'all', false)::text`, kind: fields.choice(['true', 'false']) },
+    closed_at: { sql: 'u.closed_at', kind: fields.time, nullable: true },
     created_at: { sql: 'u.created_at', kind: fields.time, carried: 'created_at' },
   },
   table: 'users u',
   indexed: { few: ['email'] },
   key: [{ sql: 'u.id', cast: 'uuid' }],
   show: 'join users u on u.book = $1 and u.id = page.key0',
-  columns: 'u.id, u.email, u.display_name, u.role, u.all_books, u.confirmed_at, u.created_at',
+  columns: 'u.id, u.email, u.display_name, u.role, u.all_books, u.confirmed_at, u.frozen, u.closed_at, u.created_at',
   toItem: (row) => ({
     id: row.id,
     email: row.email,
@@ -97,6 +108,8 @@ export const users: ListSpec<UserRow, ListedUser> = {
     role: row.role,
     allBooks: row.all_books,
     confirmedAt: row.confirmed_at,
+    frozen: row.frozen,
+    closedAt: row.closed_at,
     createdAt: row.created_at,
   }),
 }

@@ -1,5 +1,7 @@
+import type { Aside } from '../audit/aside.ts'
+import { type Actor, writeAudit, writeRefusal } from '../audit/audit.ts'
 import type { Book } from '../books/books.ts'
-import { readClock } from '../database/clock.ts'
+import { idsAt, readClock } from '../database/clock.ts'
 import { type Client, inTransaction, type Pool } from '../database/connection.ts'
 import { formatInstant } from '../database/instant.ts'
 import type { SecretBox } from '../database/secret_box.ts'
@@ -11,7 +13,7 @@ import { type Proof, type ProofRefusal, provenUntil, refuseProof } from './proof
 import { scopesOf } from './roles.ts'
 import { newToken } from './secrets.ts'
 import { insertToken, type Token } from './tokens.ts'
-import { findUser, findUserByEmail, holdUser } from './users.ts'
+import { findUser, findUserByEmail, holdUser, type User } from './users.ts'
 
 export type LogInRules = {
   readonly tokenDays: number
@@ -21,14 +23,21 @@ export type LogInRules = {
 
 const MICROSECONDS_A_DAY = 86_400_000_000n
 
-type Means = { readonly pool: Pool; readonly secretBox: SecretBox; readonly config: LogInRules }
-type Attempt = Proof & { readonly email: string | undefined; readonly name: string; readonly address: string }
+type Means = {
+  readonly pool: Pool
+  readonly secretBox: SecretBox
+  readonly config: LogInRules
+  readonly aside: Aside
+}
+type Attempt = Proof & { readonly email: string | undefined; readonly name: string } & Pick<Actor, 'requestId'> & {
+    readonly address: string
+  }
 export type LoggedIn = { readonly secret: string; readonly token: Token; readonly expiresAt: string }
 
 /** A new session of whoever proves to be the user of that address; where they do not, why. */
 export async function logIn(means: Means, book: Book | undefined, attempt: Attempt): Promise<LoggedIn | ProofRefusal> {
   const { pool, config } = means
-  const { email, name, address } = attempt
+  const { email, name, address, requestId } = attempt
   if (!book) {
     // As much work as for a user that is there.
     await verifyPassword(attempt.password, null)
@@ -36,6 +45,7 @@ export async function logIn(means: Means, book: Book | undefined, attempt: Attem
   }
   const user = email === undefined ? undefined : await findUserByEmail(pool, book.id, email)
   const refusal = await refuseProof(means, book.id, user, attempt)
+  if (user && refusal && user.role !== 'user') noteRefusal(means, book.id, user, attempt, refusal)
   if (refusal || !user) return refusal ?? 'invalid_credentials'
   return inTransaction(pool, async (client) => {
     // A new password that was set meanwhile ended every session: this one would be one more of the old password.
@@ -50,8 +60,23 @@ export async function logIn(means: Means, book: Book | undefined, attempt: Attem
     const session = { address, provenUntil: provenUntil(at, config.stepUpMinutes) }
     const scopes = scopesOf(held.role)
     const token = await insertToken(client, book.id, user.id, { secret, name, scopes, expiresAt, session })
+    const actor = { userId: user.id, tokenId: token.id, address, requestId }
+    const entry = { actor, action: 'user.log_in', objectId: user.id, detail: { name } }
+    await writeAudit(client, book.id, at, idsAt(at), [entry])
     return { secret, token, expiresAt }
   })
+}
+
+/** Whoever tries the log-in of an operator or auditor is in the audit log. */
+function noteRefusal(
+  { pool, aside }: Means,
+  book: BookId,
+  { id }: User,
+  { address, requestId }: Attempt,
+  why: ProofRefusal,
+): void {
+  const actor = { userId: null, tokenId: null, address, requestId }
+  aside.write(writeRefusal(pool, book, { actor, action: 'user.refuse_log_in', objectId: id, detail: { why } }))
 }
 
 async function isTold(

@@ -1,15 +1,15 @@
 import { writeAudit } from '../audit/audit.ts'
 import type { Book } from '../books/books.ts'
 import { idsAt, readClock } from '../database/clock.ts'
-import { inTransaction, type Pool } from '../database/connection.ts'
+import { type Client, inTransaction, type Pool } from '../database/connection.ts'
 import { formatInstant } from '../database/instant.ts'
-import type { Instant, UserId } from '../ledger/id.ts'
+import type { BookId, Instant, UserId } from '../ledger/id.ts'
 import { hashPassword } from './passwords.ts'
 import { type Role, scopesOf } from './roles.ts'
 import { newToken } from './secrets.ts'
 import { announceSessionChange } from './sessions.ts'
 import { insertToken } from './tokens.ts'
-import { findUserByEmail, insertUser } from './users.ts'
+import { findUser, findUserByEmail, insertUser } from './users.ts'
 
 const MICROSECONDS_A_DAY = 86_400_000_000n
 
@@ -51,4 +51,24 @@ export async function makeOperator(
     await writeAudit(client, book.id, at, newId, [{ actor, action: 'user.make_operator', objectId: user.id, detail }])
   })
   return secret
+}
+
+/**
+ * The operators of the book who can act, locked in the order of ids, so that no two of them take each other's role away at
+ * the same time.
+ */
+export async function lockOperators(client: Client, book: BookId): Promise<readonly UserId[]> {
+  const { rows } = await client.query<{ id: UserId }>(
+    `select id from users where book = $1 and role = 'admin' and closed_at is null and frozen is null order by id for update`,
+    [book],
+  )
+  return rows.map(({ id }) => id)
+}
+
+/** Whether the book would have no operator without this user. */
+export async function isLastOperator(client: Client, book: BookId, id: UserId): Promise<boolean> {
+  const user = await findUser(client, book, id)
+  if (user?.role !== 'admin') return false
+  const operators = await lockOperators(client, book)
+  return operators.length === 1 && operators[0] === id
 }

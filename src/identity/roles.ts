@@ -31,8 +31,11 @@ export function scopesOf(role: Role): Scope[] {
   return SCOPES.filter((scope) => ROLE_SCOPES[role].has(scope))
 }
 
-/** What a token with these scopes is good for while its user has this role. Whoever may operate may see, too. */
-export function scopesIn(role: Role, given: readonly Scope[]): ReadonlySet<Scope> {
+/**
+ * What a token with these scopes is good for while its user has this role. Whoever may operate may see, too; an operator
+ * who is frozen may see only.
+ */
+export function scopesIn(role: Role, given: readonly Scope[], frozen: boolean): ReadonlySet<Scope> {
   const all: readonly Scope[] = given.includes('admin') ? [...given, 'admin:read'] : given
-  return new Set(all.filter((scope) => ROLE_SCOPES[role].has(scope)))
+  return new Set(all.filter((scope) => ROLE_SCOPES[role].has(scope) && !(frozen && scope === 'admin')))
 }

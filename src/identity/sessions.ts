@@ -18,6 +18,8 @@ export type Session = {
   readonly role: Role
   readonly allBooks: boolean
   readonly confirmed: boolean
+  /** A frozen user may read, and move nothing. */
+  readonly frozen: boolean
   readonly scopes: ReadonlySet<Scope>
 }
 
@@ -158,7 +160,7 @@ async function load(pool: Pool, hash: Buffer, book: BookId, bookName: string): P
   const { rows } = await pool.query({
     name: 'session',
     text: `
-      select t.id, t.scopes, t.expires_at, u.id as user_id, u.role, u.all_books, u.confirmed_at
+      select t.id, t.scopes, t.expires_at, u.id as user_id, u.role, u.all_books, u.confirmed_at, u.frozen
         from tokens t
         join users u on u.book = t.book and u.id = t.user_id
        where t.book = $1 and t.hash = $2 and t.revoked_at is null and u.closed_at is null
@@ -176,7 +178,8 @@ async function load(pool: Pool, hash: Buffer, book: BookId, bookName: string): P
     role: row.role,
     allBooks: row.all_books,
     confirmed: row.confirmed_at !== null,
-    scopes: scopesIn(row.role, row.scopes),
+    frozen: row.frozen !== null,
+    scopes: scopesIn(row.role, row.scopes, row.frozen !== null),
   }
   return { session, expiresAt: row.expires_at === null ? Number.POSITIVE_INFINITY : Date.parse(row.expires_at) }
 }

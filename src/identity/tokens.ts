@@ -1,3 +1,4 @@
+import { type Actor, writeAudit } from '../audit/audit.ts'
 import { idsAt, readClock } from '../database/clock.ts'
 import { type Client, inTransaction, type Pool, type Queryable } from '../database/connection.ts'
 import { formatInstant } from '../database/instant.ts'
@@ -105,7 +106,13 @@ export async function dropProofs(client: Client, book: BookId, userId: UserId, b
 }
 
 /** Ends a token of the user at once; false where the user has none of that id that is still good. */
-export async function revokeToken(pool: Pool, book: BookId, userId: UserId, id: TokenId): Promise<boolean> {
+export async function revokeToken(
+  pool: Pool,
+  book: BookId,
+  userId: UserId,
+  id: TokenId,
+  actor: Actor,
+): Promise<boolean> {
   return inTransaction(pool, async (client) => {
     const { rowCount } = await client.query(
       `update tokens set revoked_at = clock_timestamp()
@@ -113,6 +120,8 @@ export async function revokeToken(pool: Pool, book: BookId, userId: UserId, id: 
       [book, userId, id],
     )
     if (rowCount === 0) return false
+    const at = await readClock(client)
+    await writeAudit(client, book, at, idsAt(at), [{ actor, action: 'token.revoke', objectId: id, detail: {} }])
     await announceSessionChange(client, book, userId)
     return true
   })

@@ -1,5 +1,6 @@
 import type { Client, Queryable } from '../database/connection.ts'
 import { formatInstant } from '../database/instant.ts'
+import type { Freeze } from '../ledger/account.ts'
 import type { BookId, Instant, UserId } from '../ledger/id.ts'
 import { emailKey } from './email.ts'
 import type { Role } from './roles.ts'
@@ -16,6 +17,8 @@ export type User = {
   readonly createdAt: string
   /** Null for an imported user who has set no password yet. */
   readonly passwordHash: string | null
+  /** What their accounts refuse; null for a user who is not frozen. */
+  readonly frozen: Freeze | null
   /** Null for a user who is there. A closed one is kept for the books, and does nothing any more. */
   readonly closedAt: string | null
 }
@@ -29,10 +32,11 @@ type Row = {
   confirmed_at: string | null
   created_at: string
   password_hash: string | null
+  frozen: Freeze | null
   closed_at: string | null
 }
 
-const COLUMNS = 'id, email, display_name, role, all_books, confirmed_at, created_at, password_hash, closed_at'
+const COLUMNS = 'id, email, display_name, role, all_books, confirmed_at, created_at, password_hash, frozen, closed_at'
 
 export async function findUserByEmail(client: Queryable, book: BookId, email: string): Promise<User | undefined> {
   const { rows } = await client.query<Row>(`select ${COLUMNS} from users where book = $1 and email_key = $2`, [
@@ -101,6 +105,7 @@ function toUser(row: Row): User {
     confirmedAt: row.confirmed_at,
     createdAt: row.created_at,
     passwordHash: row.password_hash,
+    frozen: row.frozen,
     closedAt: row.closed_at,
   }
 }

@@ -19,6 +19,7 @@ export type BankFileId = Id<'bank_file'>
 export type BankEntryId = Id<'bank_entry'>
 export type WireBatchId = Id<'wire_batch'>
 export type SuspenseId = Id<'suspense'>
+export type ApprovalId = Id<'approval'>
 export type FeeScheduleId = Id<'fee_schedule'>
 export type LimitId = Id<'limit'>
 export type ScheduleId = Id<'schedule'>

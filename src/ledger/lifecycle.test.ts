@@ -44,7 +44,15 @@ describe('The life of a payment', () => {
 /** Ada with so much, bob with nothing, internal and two accounts of the exchange. */
 function bank(balance: bigint): Map<AccountId, Account> {
   const user = (name: string, has: bigint, currency = 'USD'): UserAccount => ({
-    ...{ id: account(name), currency, status: 'active', balance: has, held: 0n, overdraftLimit: 0n },
+    ...{
+      id: account(name),
+      currency,
+      status: 'active',
+      refuseIncoming: false,
+      balance: has,
+      held: 0n,
+      overdraftLimit: 0n,
+    },
   })
   const technical = (name: string, code: 'internal' | 'exchange', currency: string): Account => ({
     ...{ id: account(name), code, currency },
@@ -149,18 +157,26 @@ describe('A hold', () => {
     )
   })
 
-  it('is not captured out of a frozen account, or into a closed one', () => {
+  it('is not captured out of a frozen account, or into a closed one or one that takes nothing in', () => {
     const order: Order = {
       ...{ from: account('ada'), to: account('bob'), currency: 'USD', amount: 100n, fee: 2n },
       ...{ feePayer: 'receiver', feeAccount: account('internal'), terms: { type: 'hold' }, inClosed: false },
     }
-    for (const [name, status, reason] of [
-      ['ada', 'frozen', 'account_frozen'],
-      ['bob', 'closed', 'account_closed'],
+    // Where the money has moved outside already, its payer's freeze comes too late.
+    for (const [name, status, refuseIncoming, reason, reasonOnceMoved] of [
+      ['ada', 'frozen', false, 'account_frozen', undefined],
+      ['bob', 'closed', false, 'account_closed', 'account_closed'],
+      ['bob', 'frozen', true, 'account_frozen', 'account_frozen'],
+      ['bob', 'frozen', false, undefined, undefined],
     ] as const) {
       const accounts = bank(1_000n)
-      accounts.set(account(name), { ...user(accounts, name), status })
-      assert.deepEqual(settle(order, 100n, accounts), { ok: false, reason })
+      accounts.set(account('ada'), { ...user(accounts, 'ada'), held: 100n })
+      accounts.set(account(name), { ...user(accounts, name), status, refuseIncoming })
+      const reasons = [false, true].map((confirmed) => {
+        const settled = settle(order, 100n, accounts, confirmed)
+        return settled.ok ? undefined : settled.reason
+      })
+      assert.deepEqual(reasons, [reason, reasonOnceMoved], `${name} ${status}`)
     }
   })
 

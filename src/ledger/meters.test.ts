@@ -17,7 +17,15 @@ const accounts = new Map<AccountId, Account>([
   [id('internal'), { id: id('internal'), currency: 'USD', code: 'internal' }],
   ...ACCOUNTS.map((name): [AccountId, Account] => [
     id(name),
-    { id: id(name), currency: 'USD', status: 'active', balance: 1_000n, held: 0n, overdraftLimit: 0n },
+    {
+      id: id(name),
+      currency: 'USD',
+      status: 'active',
+      refuseIncoming: false,
+      balance: 1_000n,
+      held: 0n,
+      overdraftLimit: 0n,
+    },
   ]),
 ])
 

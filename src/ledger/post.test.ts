@@ -10,7 +10,16 @@ const id = (name: string) => name as AccountId
 
 /** A user's account in USD with so many cents, unless said otherwise. */
 function anAccount(name: string, balance: bigint, more: Partial<UserAccount> = {}): UserAccount {
-  return { id: id(name), currency: 'USD', status: 'active', balance, held: 0n, overdraftLimit: 0n, ...more }
+  return {
+    id: id(name),
+    currency: 'USD',
+    status: 'active',
+    refuseIncoming: false,
+    balance,
+    held: 0n,
+    overdraftLimit: 0n,
+    ...more,
+  }
 }
 
 const internal: Account = { id: id('internal'), currency: 'USD', code: 'internal' }
@@ -181,8 +190,9 @@ describe('post', () => {
     assert.equal(reasonOf({ ...order, inClosed: true }, purses), undefined)
   })
 
-  it('pays into a frozen account', () => {
+  it('pays into a frozen account, unless that is to take nothing in', () => {
     assert.equal(reasonOf(anOrder(), [rich(), bob({ status: 'frozen' })]), undefined)
+    assert.equal(reasonOf(anOrder(), [rich(), bob({ status: 'frozen', refuseIncoming: true })]), 'account_frozen')
   })
 
   it('refuses to work with an account that was not loaded', () => {

@@ -127,7 +127,7 @@ export type Settled =
 /**
  * Posts a pending payment: `amount` of what is held for it (a deposit, for which nothing is held, may come to more), and
  * lets go of all that is held. `order` is the payment as it was authorized. `confirmed`: the money has moved outside, so
- * a frozen payer is no reason against it. Pure; amounts in minor units.
+ * a frozen payer is no reason against it; a receiver that takes nothing in is. Pure; amounts in minor units.
  */
 export function settle(
   order: Order,
@@ -136,8 +136,8 @@ export function settle(
   confirmed = false,
 ): Settled {
   const tally = createTally(accounts)
-  const refusal = refuseByStatus(tally, order)
-  if (refusal && !(confirmed && refusal === 'account_frozen')) return { ok: false, reason: refusal }
+  const refusal = refuseByStatus(tally, order, confirmed)
+  if (refusal) return { ok: false, reason: refusal }
   const fee = capturedFee(order, amount)
   tally.hold(order.from, -totalAmount(order))
   const postings = moved(tally, { ...order, amount, fee }, null)
@@ -203,10 +203,19 @@ function refuse(tally: Tally, order: Order, asked: Asked): DeclineReason | undef
   return undefined
 }
 
-function refuseByStatus(tally: Tally, { from, to }: Order): 'account_closed' | 'account_frozen' | undefined {
+function refuseByStatus(
+  tally: Tally,
+  { from, to }: Order,
+  hasLeft = false,
+): 'account_closed' | 'account_frozen' | undefined {
   const [payer, payee] = [tally.current(from), tally.current(to)]
   if (hasStatus(payer, 'closed') || hasStatus(payee, 'closed')) return 'account_closed'
-  return hasStatus(payer, 'frozen') ? 'account_frozen' : undefined
+  if (hasStatus(payer, 'frozen') && !hasLeft) return 'account_frozen'
+  return hasStatus(payee, 'frozen') && refusesIncoming(payee) ? 'account_frozen' : undefined
+}
+
+function refusesIncoming(account: Account): boolean {
+  return !isTechnical(account) && account.refuseIncoming
 }
 
 function hasStatus(account: Account, status: 'closed' | 'frozen'): boolean {

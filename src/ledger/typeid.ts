@@ -1,5 +1,6 @@
 import type {
   AccountId,
+  ApprovalId,
   AuditId,
   BankEntryId,
   BankFileId,
@@ -24,6 +25,7 @@ import type {
 
 type Kinds = {
   acc: AccountId
+  apr: ApprovalId
   aud: AuditId
   bke: BankEntryId
   bkf: BankFileId

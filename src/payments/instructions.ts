@@ -127,6 +127,11 @@ export async function leaseDue(
         select i.book, i.payment_id
           from rail_instructions i, clock
          where i.book = $1 and i.attempt_at <= clock.now
+           -- What a rail was not told yet does not leave a frozen account.
+           and not (i.direction = 'out' and i.state = 'waiting'
+                    and exists (select from payments p
+                                  join accounts a on a.book = p.book and a.id = p.from_account
+                                 where p.book = i.book and p.id = i.payment_id and a.status = 'frozen'))
          order by i.attempt_at, i.payment_id
          limit $3
            for update of i skip locked

@@ -18,6 +18,7 @@ type LockedRow = {
   id: AccountId | null
   currency: string
   status: AccountStatus
+  refuse_incoming: boolean
   balance: bigint
   held: bigint
   overdraft_limit: bigint
@@ -47,7 +48,7 @@ export async function lockAccounts(
     name: 'lock-accounts',
     text: `
       with locked as materialized (
-        select a.id, a.currency, a.status, a.balance, a.held, a.overdraft_limit, a.updated_at
+        select a.id, a.currency, a.status, a.refuse_incoming, a.balance, a.held, a.overdraft_limit, a.updated_at
           from (select $1::int as book, id from unnest($2::uuid[]) as ids (id) offset 0) as wanted
           join accounts a on a.book = wanted.book and a.id = wanted.id
          order by a.id
@@ -57,12 +58,21 @@ export async function lockAccounts(
                as stamp
           from locked
       )
-      select id, currency, status, balance, held, overdraft_limit, stamp, ${RULES_VERSION}
+      select id, currency, status, refuse_incoming, balance, held, overdraft_limit, stamp, ${RULES_VERSION}
         from clock left join locked on true`,
     values: [book, uuids(lockable)],
   })
-  for (const { id, currency, status, balance, held, overdraft_limit: overdraftLimit } of rows) {
-    if (id) accounts.set(id, { id, currency, status, balance, held, overdraftLimit })
+  for (const row of rows) {
+    const {
+      id,
+      currency,
+      status,
+      refuse_incoming: refuseIncoming,
+      balance,
+      held,
+      overdraft_limit: overdraftLimit,
+    } = row
+    if (id) accounts.set(id, { id, currency, status, refuseIncoming, balance, held, overdraftLimit })
   }
   const [first] = rows
   if (!first) throw new Error('the database has no clock')

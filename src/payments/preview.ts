@@ -44,8 +44,8 @@ function between({ terms }: PaymentRequest) {
 async function currentState(client: Queryable, book: BookId, id: AccountId): Promise<Account> {
   const account = await readAccount(client, book, id)
   if (!account) throw new Error(`account ${id} has gone`)
-  const { status, balance, held, overdraftLimit, currency } = account
-  return { id, currency: currency.code, status, balance, held, overdraftLimit }
+  const { status, refuseIncoming, balance, held, overdraftLimit, currency } = account
+  return { id, currency: currency.code, status, refuseIncoming, balance, held, overdraftLimit }
 }
 
 async function quoteState(client: Queryable, book: BookId, id: QuoteId): Promise<QuoteState> {

@@ -8,6 +8,9 @@ export type ErrorCode =
   | 'account_frozen'
   | 'already_resolved'
   | 'amount_exceeds_hold'
+  | 'approval_decided'
+  | 'approval_expired'
+  | 'approval_required'
   | 'balance_not_zero'
   | 'book_exists'
   | 'currency_closed'
@@ -27,6 +30,7 @@ export type ErrorCode =
   | 'invalid_token'
   | 'invalid_type'
   | 'invalid_value'
+  | 'last_operator'
   | 'malformed_body'
   | 'malformed_request'
   | 'missing_field'
@@ -36,12 +40,14 @@ export type ErrorCode =
   | 'not_on_rail'
   | 'not_refundable'
   | 'not_sealed_yet'
+  | 'not_yourself'
   | 'nothing_to_order'
   | 'otp_enrolled'
   | 'otp_invalid'
   | 'otp_not_enrolled'
   | 'otp_required'
   | 'outcome_unknown'
+  | 'overdraft_in_use'
   | 'overloaded'
   | 'payment_not_pending'
   | 'payments_declined'
@@ -59,6 +65,7 @@ export type ErrorCode =
   | 'unknown_field'
   | 'unsupported_media_type'
   | 'upgrade_required'
+  | 'user_frozen'
   | 'weak_password'
   | 'webhook_disabled'
 
@@ -78,12 +85,33 @@ export type Account = {
   /** A decimal string with exactly the currency's digits. */
   readonly overdraft_limit: string
   readonly status: 'active' | 'frozen' | 'closed'
+  /** Frozen, so that no money comes in either. */
+  readonly refuse_incoming: boolean
   /** Up to 50 texts of your own, by names of up to 40 characters. */
   readonly metadata: { readonly [name: string]: string }
   /** RFC 3339, UTC, microseconds. */
   readonly created_at: string
   /** RFC 3339, UTC, microseconds. */
   readonly updated_at: string
+}
+
+export type Approval = {
+  readonly id: string
+  readonly account_id: string
+  readonly direction: 'debit' | 'credit'
+  readonly currency: string
+  readonly amount: string
+  readonly reason: string
+  readonly status: 'pending' | 'approved' | 'rejected' | 'expired'
+  readonly requested_by: string
+  readonly decided_by: string | null
+  readonly payment_id: string | null
+  /** RFC 3339, UTC, microseconds. */
+  readonly created_at: string
+  /** RFC 3339, UTC, microseconds. */
+  readonly expires_at: string
+  /** RFC 3339, UTC, microseconds. */
+  readonly decided_at: string | null
 }
 
 export type Attempt = {
@@ -698,8 +726,13 @@ export type User = {
   readonly display_name: string | null
   readonly role: 'user' | 'auditor' | 'admin'
   readonly all_books: boolean
+  readonly status: 'active' | 'frozen' | 'closed'
+  /** Frozen, so that no money comes in either. */
+  readonly refuse_incoming: boolean
   /** RFC 3339, UTC, microseconds. */
   readonly confirmed_at: string | null
+  /** RFC 3339, UTC, microseconds. */
+  readonly closed_at: string | null
   /** RFC 3339, UTC, microseconds. */
   readonly created_at: string
 }
@@ -780,6 +813,15 @@ export type Operations = {
   readonly addCurrency: {
     readonly input: { readonly body: { readonly code: string; readonly digits?: number }; readonly idempotencyKey?: string }
     readonly answer: Currency
+  }
+  /** Make the adjustment that another operator asked for. `POST /v1/admin/approvals/{id}/approve` */
+  readonly approveAdjustment: {
+    readonly input: {
+      readonly path: { readonly id: string }
+      readonly body?: { readonly [name: string]: unknown }
+      readonly idempotencyKey?: string
+    }
+    readonly answer: Payment
   }
   /** Let go of what is held. `POST /v1/payments/{id}/cancel` */
   readonly cancelPayment: {
@@ -879,7 +921,7 @@ export type Operations = {
       }
       readonly idempotencyKey?: string
     }
-    readonly answer: Payment
+    readonly answer: Payment | Approval
   }
   /** Make a book: a world of its own. `POST /v1/admin/books` */
   readonly createBook: {
@@ -1157,6 +1199,14 @@ export type Operations = {
   }
   /** End all your sessions but the present one. `DELETE /v1/sessions` */
   readonly endSessions: { readonly input: {}; readonly answer: { readonly ended: number } }
+  /** End all sessions and tokens of a user, and with them open streams. `POST /v1/admin/users/{id}/end-tokens` */
+  readonly endTokensOfUser: {
+    readonly input: { readonly path: { readonly id: string }; readonly body: { readonly reason: string } }
+    readonly answer: {
+      /** How many there were. */
+      readonly ended: number
+    }
+  }
   /** Begin to use one-time passwords (TOTP) as a second factor. `POST /v1/otp/enroll` */
   readonly enrollSecondFactor: {
     readonly input: {}
@@ -1177,10 +1227,29 @@ export type Operations = {
     readonly input: { readonly body: { readonly email: string; readonly book?: string } }
     readonly answer: { readonly [name: string]: unknown }
   }
-  /** Freeze an account: no money leaves it. `POST /v1/admin/accounts/{id}/freeze` */
+  /** Freeze an account: no money leaves it, nor, with `refuse_incoming`, comes in. `POST /v1/admin/accounts/{id}/freeze` */
   readonly freezeAccount: {
-    readonly input: { readonly path: { readonly id: string }; readonly body: { readonly reason: string } }
+    readonly input: {
+      readonly path: { readonly id: string }
+      readonly body: {
+        readonly reason: string
+        /** Whether nothing comes in either. */
+        readonly refuse_incoming?: boolean
+      }
+    }
     readonly answer: Account
+  }
+  /** Freeze a user: no money leaves their accounts, nor, with `refuse_incoming`, comes in. `POST /v1/admin/users/{id}/freeze` */
+  readonly freezeUser: {
+    readonly input: {
+      readonly path: { readonly id: string }
+      readonly body: {
+        readonly reason: string
+        /** Whether nothing comes in either. */
+        readonly refuse_incoming?: boolean
+      }
+    }
+    readonly answer: User
   }
   /** One account. `GET /v1/accounts/{id}` */
   readonly getAccount: { readonly input: { readonly path: { readonly id: string } }; readonly answer: Account }
@@ -1272,7 +1341,7 @@ export type Operations = {
   /** Your accounts. `GET /v1/accounts` */
   readonly listAccounts: {
     readonly input: {
-      readonly query?: { readonly limit?: Value; readonly cursor?: Value; readonly sort?: Value } & Filters<'id' | 'user_id' | 'code' | 'name' | 'currency' | 'balance' | 'held' | 'available' | 'overdraft_limit' | 'status' | 'created_at' | 'updated_at', 'name' | 'currency'> & ByMetadata
+      readonly query?: { readonly limit?: Value; readonly cursor?: Value; readonly sort?: Value } & Filters<'id' | 'user_id' | 'code' | 'name' | 'currency' | 'balance' | 'held' | 'available' | 'overdraft_limit' | 'status' | 'refuse_incoming' | 'created_at' | 'updated_at', 'name' | 'currency'> & ByMetadata
     }
     readonly answer: Page<Account>
     readonly types: 'text/csv' | 'application/x-ndjson'
@@ -1280,9 +1349,17 @@ export type Operations = {
   /** Accounts, technical ones too. `GET /v1/admin/accounts` */
   readonly listAccountsOfBook: {
     readonly input: {
-      readonly query?: { readonly limit?: Value; readonly cursor?: Value; readonly sort?: Value } & Filters<'id' | 'user_id' | 'code' | 'name' | 'currency' | 'balance' | 'held' | 'available' | 'overdraft_limit' | 'status' | 'created_at' | 'updated_at', 'name' | 'currency'> & ByMetadata
+      readonly query?: { readonly limit?: Value; readonly cursor?: Value; readonly sort?: Value } & Filters<'id' | 'user_id' | 'code' | 'name' | 'currency' | 'balance' | 'held' | 'available' | 'overdraft_limit' | 'status' | 'refuse_incoming' | 'created_at' | 'updated_at', 'name' | 'currency'> & ByMetadata
     }
     readonly answer: Page<Account>
+    readonly types: 'text/csv' | 'application/x-ndjson'
+  }
+  /** Adjustments that wait for a second operator, and what became of them. `GET /v1/admin/approvals` */
+  readonly listApprovals: {
+    readonly input: {
+      readonly query?: { readonly limit?: Value; readonly cursor?: Value; readonly sort?: Value } & Filters<'id' | 'account_id' | 'direction' | 'currency' | 'amount' | 'reason' | 'status' | 'requested_by' | 'decided_by' | 'payment_id' | 'created_at' | 'expires_at' | 'decided_at', 'currency' | 'reason'>
+    }
+    readonly answer: Page<Approval>
     readonly types: 'text/csv' | 'application/x-ndjson'
   }
   /** Who did what, when and from where. `GET /v1/admin/audit` */
@@ -1440,7 +1517,7 @@ export type Operations = {
   /** Users. `GET /v1/admin/users` */
   readonly listUsersOfBook: {
     readonly input: {
-      readonly query?: { readonly limit?: Value; readonly cursor?: Value; readonly sort?: Value } & Filters<'id' | 'email' | 'display_name' | 'role' | 'all_books' | 'confirmed_at' | 'created_at', 'email' | 'display_name'>
+      readonly query?: { readonly limit?: Value; readonly cursor?: Value; readonly sort?: Value } & Filters<'id' | 'email' | 'display_name' | 'role' | 'all_books' | 'confirmed_at' | 'status' | 'refuse_incoming' | 'closed_at' | 'created_at', 'email' | 'display_name'>
     }
     readonly answer: Page<User>
     readonly types: 'text/csv' | 'application/x-ndjson'
@@ -1588,6 +1665,15 @@ export type Operations = {
       readonly idempotencyKey?: string
     }
     readonly answer: Payment
+  }
+  /** Turn down the adjustment that another operator asked for. `POST /v1/admin/approvals/{id}/reject` */
+  readonly rejectAdjustment: {
+    readonly input: {
+      readonly path: { readonly id: string }
+      readonly body: { readonly reason: string }
+      readonly idempotencyKey?: string
+    }
+    readonly answer: Approval
   }
   /** Take a limit away. `DELETE /v1/admin/limits/{id}` */
   readonly removeLimit: { readonly input: { readonly path: { readonly id: string } }; readonly answer: void }
@@ -1839,6 +1925,11 @@ export type Operations = {
     readonly input: { readonly path: { readonly id: string }; readonly body: { readonly reason: string } }
     readonly answer: Account
   }
+  /** Let a user move money again. `POST /v1/admin/users/{id}/unfreeze` */
+  readonly unfreezeUser: {
+    readonly input: { readonly path: { readonly id: string }; readonly body: { readonly reason: string } }
+    readonly answer: User
+  }
   /** Rename an account or change its metadata. `PATCH /v1/accounts/{id}` */
   readonly updateAccount: {
     readonly input: {
@@ -1847,6 +1938,18 @@ export type Operations = {
         readonly name?: string
         /** Up to 50 texts of your own, by names of up to 40 characters. */
         readonly metadata?: { readonly [name: string]: string }
+      }
+    }
+    readonly answer: Account
+  }
+  /** Let an account go below zero, or no more. `PATCH /v1/admin/accounts/{id}` */
+  readonly updateAccountOfBook: {
+    readonly input: {
+      readonly path: { readonly id: string }
+      readonly body: {
+        /** A decimal string in the currency's unit, with at most the currency's digits. */
+        readonly overdraft_limit: string
+        readonly reason: string
       }
     }
     readonly answer: Account
@@ -1868,6 +1971,14 @@ export type Operations = {
       /** RFC 3339, UTC, microseconds. */
       readonly created_at: string
     }
+  }
+  /** Give a user another role. `PATCH /v1/admin/users/{id}` */
+  readonly updateUser: {
+    readonly input: {
+      readonly path: { readonly id: string }
+      readonly body: { readonly role: 'user' | 'auditor' | 'admin'; readonly reason: string }
+    }
+    readonly answer: User
   }
   /** Change a webhook, or disable or enable it. `PATCH /v1/webhooks/{id}` */
   readonly updateWebhook: {
@@ -1907,6 +2018,7 @@ export type Operations = {
 export const operations = {
   acceptBankEntry: { method: 'POST', path: '/v1/admin/wire/entries/{id}/accept', body: 'application/json', repeatable: true },
   addCurrency: { method: 'POST', path: '/v1/admin/currencies', body: 'application/json', repeatable: true },
+  approveAdjustment: { method: 'POST', path: '/v1/admin/approvals/{id}/approve', body: 'application/json', repeatable: true },
   cancelPayment: { method: 'POST', path: '/v1/payments/{id}/cancel', repeatable: true },
   cancelPaymentByHand: { method: 'POST', path: '/v1/admin/payments/{id}/cancel', body: 'application/json', repeatable: true },
   cancelSchedule: { method: 'POST', path: '/v1/schedules/{id}/cancel' },
@@ -1935,10 +2047,12 @@ export const operations = {
   deleteWebhook: { method: 'DELETE', path: '/v1/webhooks/{id}' },
   downloadWireBatch: { method: 'GET', path: '/v1/admin/wire/batches/{id}/file' },
   endSessions: { method: 'DELETE', path: '/v1/sessions' },
+  endTokensOfUser: { method: 'POST', path: '/v1/admin/users/{id}/end-tokens', body: 'application/json' },
   enrollSecondFactor: { method: 'POST', path: '/v1/otp/enroll' },
   findRecipients: { method: 'GET', path: '/v1/recipients' },
   forgetPassword: { method: 'POST', path: '/v1/password/forgot', body: 'application/json' },
   freezeAccount: { method: 'POST', path: '/v1/admin/accounts/{id}/freeze', body: 'application/json' },
+  freezeUser: { method: 'POST', path: '/v1/admin/users/{id}/freeze', body: 'application/json' },
   getAccount: { method: 'GET', path: '/v1/accounts/{id}' },
   getBalance: { method: 'GET', path: '/v1/accounts/{id}/balance' },
   getDelivery: { method: 'GET', path: '/v1/webhooks/{id}/deliveries/{delivery_id}' },
@@ -1958,6 +2072,7 @@ export const operations = {
   isReady: { method: 'GET', path: '/health/ready' },
   listAccounts: { method: 'GET', path: '/v1/accounts' },
   listAccountsOfBook: { method: 'GET', path: '/v1/admin/accounts' },
+  listApprovals: { method: 'GET', path: '/v1/admin/approvals' },
   listAuditOfBook: { method: 'GET', path: '/v1/admin/audit' },
   listBankEntries: { method: 'GET', path: '/v1/admin/wire/entries' },
   listBankFiles: { method: 'GET', path: '/v1/admin/wire/files' },
@@ -1993,6 +2108,7 @@ export const operations = {
   redeliver: { method: 'POST', path: '/v1/webhooks/{id}/deliveries/{delivery_id}/redeliver', repeatable: true },
   redeliverSince: { method: 'POST', path: '/v1/webhooks/{id}/redeliver', body: 'application/json', repeatable: true },
   refundPayment: { method: 'POST', path: '/v1/payments/{id}/refund', body: 'application/json', repeatable: true },
+  rejectAdjustment: { method: 'POST', path: '/v1/admin/approvals/{id}/reject', body: 'application/json', repeatable: true },
   removeLimit: { method: 'DELETE', path: '/v1/admin/limits/{id}' },
   removeSecondFactor: { method: 'DELETE', path: '/v1/otp' },
   renewRecoveryCodes: { method: 'POST', path: '/v1/otp/recovery-codes' },
@@ -2014,8 +2130,11 @@ export const operations = {
   streamEvents: { method: 'GET', path: '/v1/events/stream' },
   suspendBankEntry: { method: 'POST', path: '/v1/admin/wire/entries/{id}/suspend', body: 'application/json', repeatable: true },
   unfreezeAccount: { method: 'POST', path: '/v1/admin/accounts/{id}/unfreeze', body: 'application/json' },
+  unfreezeUser: { method: 'POST', path: '/v1/admin/users/{id}/unfreeze', body: 'application/json' },
   updateAccount: { method: 'PATCH', path: '/v1/accounts/{id}', body: 'application/json' },
+  updateAccountOfBook: { method: 'PATCH', path: '/v1/admin/accounts/{id}', body: 'application/json' },
   updateMe: { method: 'PATCH', path: '/v1/me', body: 'application/json' },
+  updateUser: { method: 'PATCH', path: '/v1/admin/users/{id}', body: 'application/json' },
   updateWebhook: { method: 'PATCH', path: '/v1/webhooks/{id}', body: 'application/json' },
   uploadBankStatement: { method: 'POST', path: '/v1/admin/wire/statements', body: 'application/xml' },
   verifySecondFactor: { method: 'POST', path: '/v1/otp/verify', body: 'application/json' },

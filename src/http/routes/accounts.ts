@@ -11,7 +11,7 @@ import { readPage } from '../../database/list.ts'
 import { parseListQuery } from '../../database/list_query.ts'
 import type { Gateway } from '../../gateway.ts'
 import { parseEmail } from '../../identity/email.ts'
-import { findUserByEmail, holdUser } from '../../identity/users.ts'
+import { findUser, findUserByEmail, holdUser } from '../../identity/users.ts'
 import { decodeId, encodeId } from '../../ledger/typeid.ts'
 import { formatAmount } from '../../money/amount.ts'
 import { seesAll, sessionOf } from '../authentication.ts'
@@ -64,8 +64,10 @@ export function accountRoutes(app: App, gateway: Gateway): void {
         async (client) => {
           const { home, userId } = sessionOf(request)
           const { currency, name = currency, metadata = {} } = request.body
-          // Whoever closes their user at this moment gets no account any more.
-          if (!(await holdUser(client, home, userId))) throw new ApiError('unauthenticated')
+          // Whoever closes their user at this moment gets no account any more, and whoever is frozen none that is not.
+          const user = (await holdUser(client, home, userId)) && (await findUser(client, home, userId))
+          if (!user) throw new ApiError('unauthenticated')
+          if (user.frozen !== null) throw new ApiError('user_frozen')
           openCurrencyOf(await readCurrencies(client, home), currency, 'currency')
           const at = await readClock(client)
           const [id] = await openAccounts(client, home, at, idsAt(at), [{ userId, currency, name, metadata }])
@@ -115,11 +117,18 @@ function changingRoutes(app: App, gateway: Gateway): void {
       operationId: 'closeAccount',
       summary: 'Close an account for good, at a balance of zero',
       tag,
-      errors: ['not_found', 'account_closed', 'balance_not_zero', 'unknown_field', 'unsupported_media_type'],
+      errors: [
+        'not_found',
+        'account_closed',
+        'account_frozen',
+        'balance_not_zero',
+        'unknown_field',
+        'unsupported_media_type',
+      ],
       params,
       response: { 200: Account },
     }),
-    handler: (request) => change(gateway, request, request.params.id, { status: 'closed' }),
+    handler: (request) => change(gateway, request, request.params.id, { closed: true }),
   })
 }
 

@@ -16,12 +16,11 @@ import { ApiError, type ErrorCode, fieldError } from '../errors.ts'
 import { answerOnce } from '../idempotency.ts'
 import { presentPayment } from '../present.ts'
 import { type App, describe, listQuery } from '../route.ts'
-import { CurrencyCode, IdOf, Nullable, OneOf, PageOf, Payment, Time } from '../schemas.ts'
+import { CurrencyCode, IdOf, Nullable, OneOf, PageOf, Payment, Reason, ReasonBody, Time } from '../schemas.ts'
 import { accountId } from '../transfer.ts'
 import { problemOfEnd } from './payment_actions.ts'
 
 const tag = 'Operators'
-const Reason = Type.String({ minLength: 1, maxLength: 500, examples: ['Bank statement of 24 November, line 7'] })
 
 const Suspense = Type.Object(
   {
@@ -61,7 +60,7 @@ function endRoute(app: App, gateway: Gateway, verb: 'settle' | 'cancel', summary
       tag,
       errors: [...errors, 'not_on_rail'],
       params: Type.Object({ id: Type.String({ examples: ['pay_01k3v5f4t1f6mb2x9k4w5r8h3n'] }) }),
-      body: Type.Object({ reason: Reason }, { additionalProperties: false }),
+      body: ReasonBody,
       response: { 200: Payment },
     }),
     handler: async (request, reply) => {

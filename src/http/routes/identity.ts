@@ -111,7 +111,7 @@ function logInRoute(app: App, gateway: Gateway): void {
     handler: async (request, reply) => {
       const { name = 'log-in', book: bookName = MAIN_BOOK, ...given } = request.body
       const book = await gateway.books.find(bookName)
-      const attempt = { ...given, email: parseEmail(given.email), name, address: request.ip }
+      const attempt = { ...given, email: parseEmail(given.email), name, address: request.ip, requestId: request.id }
       const made = await logIn(gateway, book, attempt)
       if (typeof made === 'string') throw new ApiError(made)
       const { secret, token, expiresAt } = made

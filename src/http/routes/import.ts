@@ -7,6 +7,7 @@ import { parseEmail } from '../../identity/email.ts'
 import { type Imported, type ImportedAccount, type ImportedUser, importUsers } from '../../identity/import.ts'
 import { encodeId } from '../../ledger/typeid.ts'
 import { parseAmount } from '../../money/amount.ts'
+import { isAbove } from '../../money/sums.ts'
 import { actorOf, sessionOf } from '../authentication.ts'
 import { openCurrencyOf } from '../currency.ts'
 import { ApiError, fieldError } from '../errors.ts'
@@ -65,7 +66,7 @@ export function importRoutes(app: App, gateway: Gateway): void {
         'NDJSON, one user a line, read and answered as a stream. Users are confirmed and have no password. An address ' +
         'that the book knows is left as it is and answered with its accounts, so the import may be repeated.',
       tag: 'Operators',
-      errors: ['not_found', 'unknown_currency', 'currency_closed', 'invalid_amount'],
+      errors: ['approval_required', 'not_found', 'unknown_currency', 'currency_closed', 'invalid_amount'],
       consumes: [NDJSON],
       body: UserLine,
       onlyType: NDJSON,
@@ -133,6 +134,14 @@ async function checkLine(
       const openingBalance = parseAmount(account.opening_balance ?? '0', currency)
       if (openingBalance === undefined) {
         throw fieldError(`accounts.${index}.opening_balance`, 'invalid_amount', 'is no amount of the currency')
+      }
+      const { approvalAbove } = gateway.config
+      if (openingBalance > 0n && approvalAbove && isAbove(approvalAbove, currency.code, openingBalance)) {
+        throw fieldError(
+          `accounts.${index}.opening_balance`,
+          'approval_required',
+          'is above what one operator may give',
+        )
       }
       const internal = await gateway.intake.technicalAccount(book, 'internal', currency.code)
       return {

@@ -1,5 +1,6 @@
 import { Type } from 'typebox'
-import { readClock } from '../../database/clock.ts'
+import { writeAudit } from '../../audit/audit.ts'
+import { idsAt, readClock } from '../../database/clock.ts'
 import { inTransaction } from '../../database/connection.ts'
 import type { Gateway } from '../../gateway.ts'
 import { closeUser } from '../../identity/closing.ts'
@@ -34,7 +35,16 @@ export function ownUserRoutes(app: App, gateway: Gateway): void {
       const { home, userId, tokenId } = sessionOf(request)
       const ended = await inTransaction(pool, async (client) => {
         if (!(await lockUser(client, home, userId))) throw new ApiError('unauthenticated')
-        return endTokens(client, home, userId, await readClock(client), { sessionsBut: tokenId })
+        const at = await readClock(client)
+        const count = await endTokens(client, home, userId, at, { sessionsBut: tokenId })
+        const entry = {
+          actor: actorOf(request),
+          action: 'user.end_sessions',
+          objectId: userId,
+          detail: { ended: count },
+        }
+        await writeAudit(client, home, at, idsAt(at), [entry])
+        return count
       })
       sessions.forget(home, userId)
       return { ended }
@@ -47,14 +57,15 @@ export function ownUserRoutes(app: App, gateway: Gateway): void {
       summary: 'Close your user for good, with every account at zero',
       description: 'Closes the accounts and ends every token. The address cannot sign up again.',
       tag,
-      errors: [...PROOF_ERRORS, 'balance_not_zero'],
+      errors: [...PROOF_ERRORS, 'balance_not_zero', 'account_frozen', 'last_operator'],
       body: Type.Object(proof, { additionalProperties: false }),
       response: { 204: Type.Null() },
     }),
     handler: async (request, reply) => {
       const { home } = sessionOf(request)
       const user = await proven(gateway, request, request.body)
-      if (!(await closeUser(gateway, home, user.id, actorOf(request)))) throw new ApiError('balance_not_zero')
+      const refusal = await closeUser(gateway, home, user.id, actorOf(request))
+      if (refusal) throw new ApiError(refusal)
       return reply.code(204).send(null)
     },
   })

@@ -6,6 +6,7 @@ import { hasSecondFactor } from '../../identity/second_factor.ts'
 import { RAIL_CODES, type RailCode } from '../../ledger/account.ts'
 import type { UserId } from '../../ledger/id.ts'
 import { parseAmount } from '../../money/amount.ts'
+import { isAbove } from '../../money/sums.ts'
 import type { Direction } from '../../payments/instructions.ts'
 import { idempotencyKey } from '../../payments/intake.ts'
 import type { Instruct } from '../../payments/payment.ts'
@@ -75,8 +76,6 @@ export function railRoutes(app: App, gateway: Gateway): void {
       response: { 201: Payment, 202: Payment },
     }),
     handler: async (request, reply) => {
-      const { home, userId } = sessionOf(request)
-      if (await hasSecondFactor(gateway.pool, { book: home, userId })) await requireFreshProof(gateway, request)
       const { destination, ...asked } = request.body
       return move(gateway, request, reply, asked, 'out', destination)
     },
@@ -106,6 +105,7 @@ async function move(
   const account = await ownAccount(gateway, home, asked.account, userId)
   const amount = parseAmount(asked.amount, account.currency)
   if (!amount) throw fieldError('amount', 'invalid_amount', 'is no positive amount of the currency')
+  if (direction === 'out') await requireSecondFactor(gateway, request, account.currency.code, amount)
   const outside = await intake.technicalAccount(home, asked.rail, account.currency.code)
   const [kind, from, to] =
     direction === 'in' ? (['deposit', outside, account] as const) : (['withdrawal', account, outside] as const)
@@ -121,6 +121,13 @@ async function move(
   const made = madeOf(await poster.submit({ ...payment, madeBy: userId, key }))
   submitter.wake()
   return sendPayment(reply, made)
+}
+
+/** Whoever has a second factor proves it anew before more leaves than BGW_WITHDRAWAL_PROOF_ABOVE says. */
+async function requireSecondFactor(gateway: Gateway, request: FastifyRequest, code: string, amount: bigint) {
+  if (!isAbove(gateway.config.withdrawalProofAbove, code, amount)) return
+  const { home, userId } = sessionOf(request)
+  if (await hasSecondFactor(gateway.pool, { book: home, userId })) await requireFreshProof(gateway, request)
 }
 
 async function ownAccount({ directory }: Gateway, book: AccountFacts['book'], text: string, userId: UserId) {

@@ -1,6 +1,7 @@
 import { createHmac } from 'node:crypto'
 import { Type } from 'typebox'
-import { readClock } from '../../database/clock.ts'
+import { writeAudit } from '../../audit/audit.ts'
+import { idsAt, readClock } from '../../database/clock.ts'
 import type { Client } from '../../database/connection.ts'
 import { formatInstant, parseInstant } from '../../database/instant.ts'
 import type { Gateway } from '../../gateway.ts'
@@ -12,7 +13,7 @@ import type { Session } from '../../identity/sessions.ts'
 import { insertToken, isGood, revokeToken, TOKEN_KINDS, type Token } from '../../identity/tokens.ts'
 import { findUser, holdUser, type User } from '../../identity/users.ts'
 import { decodeId, encodeId } from '../../ledger/typeid.ts'
-import { sessionOf } from '../authentication.ts'
+import { actorOf, sessionOf } from '../authentication.ts'
 import { ApiError, fieldError } from '../errors.ts'
 import { type Answer, answerOnce, keyHeader } from '../idempotency.ts'
 import { sendList } from '../list.ts'
@@ -88,7 +89,11 @@ export function tokenRoutes(app: App, gateway: Gateway): void {
         async (client) => {
           const user = await holdGoodToken(client, session)
           const made = await insertToken(client, session.home, session.userId, { secret, name, scopes, expiresAt })
-          await notify(client, await readClock(client), user.email, 'new_token', `'${name}', for ${scopes.join(', ')}`)
+          const at = await readClock(client)
+          const detail = { name, scopes, expires_at: expiresAt }
+          const entry = { actor: actorOf(request), action: 'token.create', objectId: made.id, detail }
+          await writeAudit(client, session.home, at, idsAt(at), [entry])
+          await notify(client, at, user.email, 'new_token', `'${name}', for ${scopes.join(', ')}`)
           return { status: 201, body: presentToken(made) }
         },
         { reveal: (answer) => revealSecret(gateway, session.home, answer, secret) },
@@ -108,7 +113,7 @@ export function tokenRoutes(app: App, gateway: Gateway): void {
     handler: async (request, reply) => {
       const { home, userId } = sessionOf(request)
       const id = decodeId('tok', request.params.id)
-      if (!id || !(await revokeToken(pool, home, userId, id))) throw new ApiError('not_found')
+      if (!id || !(await revokeToken(pool, home, userId, id, actorOf(request)))) throw new ApiError('not_found')
       sessions.forget(home, userId)
       return reply.code(204).send(null)
     },

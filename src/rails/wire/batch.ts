@@ -100,7 +100,8 @@ async function lockWaiting(client: Client, book: BookId, currency: Currency, mos
     `select p.id, p.amount, p.fee, p.fee_payer, p.description, i.destination
        from rail_instructions i
        join payments p on p.book = i.book and p.id = i.payment_id
-      where i.book = $1 and i.rail = 'wire' and i.state = 'waiting' and i.attempt_at is null and i.direction = 'out'
+       join accounts a on a.book = p.book and a.id = p.from_account
+      where i.book = $1 and a.status <> 'frozen' and i.rail = 'wire' and i.state = 'waiting' and i.attempt_at is null and i.direction = 'out'
         and p.status = 'pending' and p.currency = $2
       order by i.payment_id
       limit $3

@@ -1,0 +1,25 @@
+import type { FastifyRequest } from 'fastify'
+import { writeRefusal } from '../audit/audit.ts'
+import type { Gateway } from '../gateway.ts'
+import { actorOf, sessionOf } from './authentication.ts'
+import type { App } from './route.ts'
+
+/** Of one user: nobody fills the log by asking on and on. */
+const MOST = { count: 60, seconds: 60 }
+
+/** Keeps in the audit log who was refused a call of operators (403): which one, and why. */
+export function auditRefusals(app: App, gateway: Gateway): void {
+  app.addHook('onSend', async (request, reply, payload) => {
+    if (reply.statusCode !== 403 || !request.session || !isOfOperators(request)) return
+    if (!gateway.limiter.take(`refusals ${request.session.userId}`, MOST).ok) return
+    const { code } = JSON.parse(String(payload)) as { code: string }
+    const detail = { operation: request.routeOptions.config.operationId, path: request.url.split('?', 1)[0], code }
+    const entry = { actor: actorOf(request), action: 'access.refuse', objectId: null, detail }
+    gateway.aside.write(writeRefusal(gateway.pool, sessionOf(request).home, entry))
+  })
+}
+
+function isOfOperators({ routeOptions }: FastifyRequest): boolean {
+  const { access } = routeOptions.config
+  return access !== undefined && access !== 'public' && access.scope.startsWith('admin')
+}

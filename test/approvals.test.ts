@@ -1,0 +1,100 @@
+import assert from 'node:assert/strict'
+import { before, describe, it } from 'node:test'
+import { aGateway, anEmail, anOperator, aUser, type TestGateway, type TestUser, until } from './harness/gateway.ts'
+import { anAccount, assertBooksAreRight, assertProblem, everyPage, rowsOf } from './harness/paying.ts'
+
+let gateway: TestGateway
+let asker: TestUser
+let others: TestUser[]
+let ada: TestUser
+before(async () => {
+  gateway = await aGateway({ BGW_APPROVAL_ABOVE: '1000.00 USD' })
+  const [first, ...more] = await Promise.all([anOperator(gateway), anOperator(gateway), anOperator(gateway)])
+  asker = first
+  others = more
+  ada = await aUser(gateway)
+})
+
+const adjust = (account: string, amount: string, more: object = {}, headers: Record<string, string> = {}) =>
+  asker.post('/v1/admin/adjustments', { account, amount, direction: 'debit', reason: 'Cash', ...more }, headers)
+const decide = (id: string, verb: string, by = others[0], body: object = verb === 'reject' ? { reason: 'No' } : {}) =>
+  (by ?? asker).post(`/v1/admin/approvals/${id}/${verb}`, body)
+const auditOf = (query: string) => everyPage(asker, `/v1/admin/audit?${query}`)
+
+describe('an adjustment above the sum', () => {
+  it('moves nothing until another operator approves it, and is theirs both in the audit log', async () => {
+    const account = await anAccount(ada)
+    assert.equal((await adjust(account, '1000.00')).status, 201)
+    const { status, body } = await adjust(account, '1000.01')
+    assert.deepEqual([status, body.status, body.amount, body.account_id], [202, 'pending', '1000.01', account])
+    assert.equal(await ada.balance(account), '1000.00')
+    assert.deepEqual(await everyPage(asker, '/v1/admin/approvals?status=pending'), [body])
+    const approved = await decide(body.id, 'approve')
+    assert.deepEqual([approved.status, approved.body.kind, approved.body.status], [201, 'adjustment', 'completed'])
+    assert.equal(await ada.balance(account), '2000.01')
+    const [after] = await everyPage(asker, `/v1/admin/approvals?id=${body.id}`)
+    assert.deepEqual([after.status, after.payment_id], ['approved', approved.body.id])
+    assert.equal((await auditOf(`object_id=${body.id}&action=approval.request`))[0].actor, asker.email)
+    assert.equal((await auditOf(`object_id=${approved.body.id}`))[0].actor, others[0]?.email)
+  })
+
+  it('is not for who asked to decide, which the audit log keeps', async () => {
+    const account = await anAccount(ada)
+    const { body } = await adjust(account, '5000.00')
+    for (const verb of ['approve', 'reject']) assertProblem(await decide(body.id, verb, asker), 'not_yourself')
+    const refused = await until(async () => {
+      const lines = await auditOf('action=access.refuse')
+      return lines.length >= 2 && lines
+    })
+    assert.equal(refused[0].detail.code, 'not_yourself')
+    assert.equal(await ada.balance(account), '0.00')
+  })
+
+  it('is made once, however many approve and reject at the same moment', async () => {
+    const account = await anAccount(ada)
+    const { body } = await adjust(account, '5000.00')
+    const verbs = ['approve', 'reject', 'approve', 'approve', 'reject', 'approve']
+    const answers = await Promise.all(verbs.map((verb, index) => decide(body.id, verb, others[index % 2])))
+    const well = answers.filter(({ status }) => status < 300)
+    assert.equal(well.length, 1)
+    for (const answer of answers.filter((each) => !well.includes(each))) assertProblem(answer, 'approval_decided')
+    const [{ status }] = await everyPage(asker, `/v1/admin/approvals?id=${body.id}`)
+    assert.equal(await ada.balance(account), status === 'approved' ? '5000.00' : '0.00')
+  })
+
+  it('can be turned down, with a reason, and runs out', async () => {
+    const account = await anAccount(ada)
+    const [first, second] = await Promise.all([adjust(account, '2000.00'), adjust(account, '3000.00')])
+    const rejected = await decide(first.body.id, 'reject')
+    assert.deepEqual([rejected.status, rejected.body.status], [200, 'rejected'])
+    assertProblem(await decide(first.body.id, 'approve'), 'approval_decided')
+    await rowsOf(gateway, `update approvals set expires_at = now() where status = 'pending' returning id`)
+    assertProblem(await decide(second.body.id, 'approve'), 'approval_expired')
+    const [late] = await everyPage(asker, `/v1/admin/approvals?id=${second.body.id}`)
+    assert.equal(late.status, 'expired')
+    assert.equal(await ada.balance(account), '0.00')
+    assertProblem(await decide('apr_01k3v5f2q8e8pv0z3m0c6b7d1e', 'approve'), 'not_found')
+  })
+
+  it('is asked for once with one idempotency key, and in every amount of a currency that has no sum', async () => {
+    const account = await anAccount(ada, 'EUR')
+    const key = { 'idempotency-key': 'once' }
+    const [first, second] = await Promise.all([1, 2].map(() => adjust(account, '0.01', {}, key)))
+    assert.deepEqual([first?.status, first?.body], [202, second?.body])
+  })
+
+  it('is not given by an import either', async () => {
+    const line = (balance: string) =>
+      JSON.stringify({ email: anEmail(), accounts: [{ currency: 'USD', opening_balance: balance }] })
+    const text = `${line('1000.00')}\n${line('1000.01')}`
+    const type = { 'content-type': 'application/x-ndjson' }
+    const { body } = await asker.send('POST', '/v1/admin/users/import', text, type)
+    const [well, refused] = String(body)
+      .trim()
+      .split('\n')
+      .map((each) => JSON.parse(each))
+    assert.deepEqual([well.status, refused.error.code], [201, 'approval_required'])
+  })
+
+  it('leaves the books right', () => assertBooksAreRight(gateway))
+})
