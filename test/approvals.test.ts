@@ -17,7 +17,7 @@ before(async () => {
 
 const adjust = (account: string, amount: string, more: object = {}, headers: Record<string, string> = {}) =>
   asker.post('/v1/admin/adjustments', { account, amount, direction: 'debit', reason: 'Cash', ...more }, headers)
-const decide = (id: string, verb: string, by = others[0], body: object = verb === 'reject' ? { reason: 'No' } : {}) =>
+const decide = (id: string, verb: string, by = others[0], body = verb === 'reject' ? { reason: 'No' } : undefined) =>
   (by ?? asker).post(`/v1/admin/approvals/${id}/${verb}`, body)
 const auditOf = (query: string) => everyPage(asker, `/v1/admin/audit?${query}`)
 

@@ -321,7 +321,7 @@ describe('An operator', () => {
     const bobUsd = await (await aUser(manual)).account('USD')
     const { body: plain } = await ada.post('/v1/payments', transfer(usd, bobUsd, '1.00'))
     assertProblem(await root.post(`/v1/admin/payments/${plain.id}/settle`, { reason: 'No' }), 'not_on_rail')
-    const { body: audit } = await root.get('/v1/admin/audit?limit=2')
+    const { body: audit } = await root.get('/v1/admin/audit?action[like]=payment.&limit=2')
     assert.deepEqual(audit.data.map(({ action }: any) => action).sort(), ['payment.cancel', 'payment.settle'])
   })
 

@@ -816,11 +816,7 @@ export type Operations = {
   }
   /** Make the adjustment that another operator asked for. `POST /v1/admin/approvals/{id}/approve` */
   readonly approveAdjustment: {
-    readonly input: {
-      readonly path: { readonly id: string }
-      readonly body?: { readonly [name: string]: unknown }
-      readonly idempotencyKey?: string
-    }
+    readonly input: { readonly path: { readonly id: string }; readonly idempotencyKey?: string }
     readonly answer: Payment
   }
   /** Let go of what is held. `POST /v1/payments/{id}/cancel` */
@@ -2018,7 +2014,7 @@ export type Operations = {
 export const operations = {
   acceptBankEntry: { method: 'POST', path: '/v1/admin/wire/entries/{id}/accept', body: 'application/json', repeatable: true },
   addCurrency: { method: 'POST', path: '/v1/admin/currencies', body: 'application/json', repeatable: true },
-  approveAdjustment: { method: 'POST', path: '/v1/admin/approvals/{id}/approve', body: 'application/json', repeatable: true },
+  approveAdjustment: { method: 'POST', path: '/v1/admin/approvals/{id}/approve', repeatable: true },
   cancelPayment: { method: 'POST', path: '/v1/payments/{id}/cancel', repeatable: true },
   cancelPaymentByHand: { method: 'POST', path: '/v1/admin/payments/{id}/cancel', body: 'application/json', repeatable: true },
   cancelSchedule: { method: 'POST', path: '/v1/schedules/{id}/cancel' },

@@ -117,10 +117,8 @@ function decisionRoutes(app: App, gateway: Gateway): void {
       summary: 'Make the adjustment that another operator asked for',
       description: 'Answers with its payment, which may be declined. Once: whoever comes second is told so.',
       tag,
-      errors: DECISION_ERRORS,
+      errors: [...DECISION_ERRORS, 'unknown_field', 'unsupported_media_type', 'outcome_unknown'],
       params,
-      body: Type.Object({}, { additionalProperties: false }),
-      optionalBody: true,
       response: { 201: Payment },
     }),
     handler: (request, reply) =>
