@@ -224,7 +224,8 @@ describe('bad input', () => {
         assert.equal(problem.errors[0].field, name)
       }
       const text = JSON.stringify(rightBody(operation))
-      assertRefused(await sendRaw(operation, `{"__proto__":{},${text.slice(1)}`), ['unknown_field'], operation.id)
+      const more = text === '{}' ? '{"__proto__":{}}' : `{"__proto__":{},${text.slice(1)}`
+      assertRefused(await sendRaw(operation, more), ['unknown_field'], operation.id)
     }
   })
 
@@ -523,12 +524,15 @@ describe('bad input', () => {
       '9999-12-31T23:59:59.999999Z',
       '0001-01-01T00:00:00Z',
     ]
+    // Fields of one kind are read by one parser, so each kind meets every value, and each field some of them.
+    let turn = 0
+    const some = (count: number) => Array.from({ length: count }, () => values[turn++ % values.length] ?? '')
     for (const operation of operations.filter(({ query }) => query.length > 0)) {
       const path = pathOf(operation)
       for (const name of operation.query) {
-        const operators = operation.query.includes('limit') ? ['', '[gt]', '[lte]', '[ne]', '[in]', '[like]'] : ['']
-        for (const suffix of operators) {
-          for (const value of suffix === '' ? values : values.slice(0, 6)) {
+        const isList = operation.query.includes('limit')
+        for (const suffix of isList ? ['', '[gt]', '[lte]', '[ne]', '[in]', '[like]'] : ['']) {
+          for (const value of isList ? some(suffix === '' ? 5 : 1) : values) {
             const reply = await callerOf(operation).get(`${path}?${name}${suffix}=${value}`)
             const about = `${operation.id} ${name}${suffix}=${value.slice(0, 50)} ${JSON.stringify(reply.body)}`
             if (reply.status !== 200) assert.doesNotThrow(() => problemsOf(reply), about)

@@ -142,12 +142,17 @@ describe('a book', () => {
   })
 
   it('is out of reach by the filters and cursors of every list', async () => {
+    let turn = 0
     for (const { from, to } of bothWays()) {
+      const values = [to.account, to.payment, to.token, to.userId, to.user.email, to.book]
       for (const operation of operations.filter(({ query }) => query.length > 0)) {
         const path = operation.path.replace('{id}', from.account)
         for (const caller of callers(from)) {
           for (const name of operation.query) {
-            for (const value of [to.account, to.payment, to.token, to.userId, to.user.email, to.book]) {
+            // What may name somebody meets all that names somebody; any other field, which refuses it, one of them.
+            const mayName = /id$|account|email|sender|receiver|actor|book|object|cursor|user/.test(name)
+            turn += 1
+            for (const value of mayName ? values : [values[turn % values.length] ?? '']) {
               const query = `${name}=${encodeURIComponent(value)}`
               const reply = await send(caller, operation, `${path}?${query}`)
               assertNothingOf(to, reply, value, `${operation.id} ${query}`)
@@ -188,9 +193,9 @@ describe('a book', () => {
       for (const operation of operations.filter(({ body }) => body && /"acc_id"/.test(JSON.stringify(body.schema)))) {
         for (const caller of callers(from)) {
           for (const ids of [
-            { from_account: to.account, to_account: to.friendAccount, account: to.account },
-            { from_account: from.account, to_account: to.account, account: to.account },
-            { from_account: to.account, to_account: from.account, account: to.account },
+            { from_account: to.account, to_account: to.friendAccount, account: to.account, account_id: to.account },
+            { from_account: from.account, to_account: to.account, account: to.account, account_id: to.account },
+            { from_account: to.account, to_account: from.account, account: to.account, account_id: to.account },
           ]) {
             const reply = await send(caller, operation, operation.path, exampleOf(operation.body?.schema, ids))
             assertUnreached(reply, operation.id)
@@ -227,7 +232,9 @@ describe('a book', () => {
       assert.equal(account.body.id, to.account)
       const elsewhere = await root.get(`/v1/accounts/${to.account}`, { book: from.book })
       assert.equal(elsewhere.status, 404)
-      for (const operation of operations.filter(({ isAdmin, method }) => isAdmin && method === 'GET')) {
+      for (const operation of operations.filter(
+        ({ isAdmin, method, inPath }) => isAdmin && method === 'GET' && inPath.length === 0,
+      )) {
         const all = operation.query.includes('limit') ? '?limit=200' : ''
         const reply = await root.get(`${operation.path}${all}`, { book: from.book })
         assert.equal(reply.status, 200)

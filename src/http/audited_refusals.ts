@@ -13,7 +13,8 @@ export function auditRefusals(app: App, gateway: Gateway): void {
     if (reply.statusCode !== 403 || !request.session || !isOfOperators(request)) return
     if (!gateway.limiter.take(`refusals ${request.session.userId}`, MOST).ok) return
     const { code } = JSON.parse(String(payload)) as { code: string }
-    const detail = { operation: request.routeOptions.config.operationId, path: request.url.split('?', 1)[0], code }
+    // Not the path: what somebody types there may be anything, a secret too.
+    const detail = { operation: request.routeOptions.config.operationId, code }
     const entry = { actor: actorOf(request), action: 'access.refuse', objectId: null, detail }
     gateway.aside.write(writeRefusal(gateway.pool, sessionOf(request).home, entry))
   })

@@ -43,9 +43,8 @@ export function readTicket({ secretBox }: Pick<Gateway, 'secretBox'>, text: stri
   }
 }
 
-/** The ticket that a request names, if it does and has no token. */
-export function ticketOf(request: { readonly headers: object; readonly query: unknown }): string | undefined {
-  if ('authorization' in request.headers) return undefined
-  const { ticket } = request.query as { readonly ticket?: unknown }
+/** The ticket that a request names. It counts, also beside a token. */
+export function ticketOf({ query }: { readonly query: unknown }): string | undefined {
+  const { ticket } = query as { readonly ticket?: unknown }
   return typeof ticket === 'string' ? ticket : undefined
 }
