@@ -74,7 +74,8 @@ async function untilReady(folder: string): Promise<Connection> {
   for (;;) {
     try {
       const connection = connectionOf(folder)
-      if (await probe(connection)) return connection
+      // The server's login comes last: until then it is turned away.
+      if ((await probe(connection)) && (await probe(asServer(connection)))) return connection
     } catch (cause) {
       if (performance.now() > givesUpAt) throw cause
     }

@@ -27,6 +27,9 @@ export const WITHHELD_OF_PAYMENT = ['made_by', 'asynchronous', 'idempotency_key'
 /** What changes after a payment is final; refunds are payments of their own. */
 export const CHANGES_OF_PAYMENT = ['refunded_amount', 'updated_at'] as const
 
+/** Which occurrence of which schedule a payment was: came later than the form of the leaves, and says nothing of money. */
+export const UNSEALED_OF_PAYMENT = ['schedule_id', 'scheduled_for'] as const
+
 export const SEALED_OF_POSTING = [
   ...['id', 'kind', 'currency', 'amount', 'debit_account', 'credit_account', 'created_at'],
 ] as const
