@@ -24,8 +24,8 @@ import { measureWebSockets } from './websockets.ts'
 const ACCOUNTS = 100_000
 
 /** Beside the rows of throughput.ts. What takes minutes is measured only where it is asked for. */
-const OTHERS = ['half', 'overload', 'memory', 'websockets', 'reads', 'start'] as const
-const ON_DEMAND = ['growth'] as const
+const OTHERS = ['half', 'overload', 'memory', 'reads', 'start'] as const
+const ON_DEMAND = ['growth', 'websockets'] as const
 const NAMES: readonly string[] = [...THROUGHPUT.map(({ name }) => name), ...OTHERS, ...ON_DEMAND]
 
 await run(async (stopped, _environment, args) => {
@@ -64,7 +64,7 @@ async function measure(server: Server, folder: string, only: string | undefined)
   if (wanted('half')) lines.push(...(await measureHalf(server, payers)))
   if (wanted('overload')) lines.push(...(await measureOverload(server, payers)))
   if (wanted('memory')) lines.push(...(await measureMemory(server, payers, paymentsMade())))
-  if (wanted('websockets')) lines.push(...(await measureWebSockets(server, payers)))
+  if (only === 'websockets') lines.push(...(await measureWebSockets(server, payers)))
   const payments = await verified(server)
   if (wanted('reads')) lines.push(...(await measureReads(server, payers)))
   if (only === 'growth') lines.push(...(await measureGrowth(server, payers, tpcb)))
