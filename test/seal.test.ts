@@ -5,12 +5,13 @@ import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { promisify } from 'node:util'
 import { withOwner } from '../src/database/connection.ts'
+import { parseInstant } from '../src/database/instant.ts'
+import type { Instant } from '../src/ledger/id.ts'
 import {
   CHANGES_OF_PAYMENT,
   SEALED_OF_AUDIT,
   SEALED_OF_PAYMENT,
   SEALED_OF_POSTING,
-  UNSEALED_OF_PAYMENT,
   WITHHELD_OF_PAYMENT,
   WITHHELD_OF_POSTING,
 } from '../src/seal/leaves.ts'
@@ -157,7 +158,7 @@ describe('sealed blocks', () => {
         await rowsOf(gateway, `select attname from pg_attribute where attrelid = $1::regclass and attnum > 0`, [table])
       ).map(({ attname }) => attname)
     const known = {
-      payments: [...SEALED_OF_PAYMENT, ...WITHHELD_OF_PAYMENT, ...CHANGES_OF_PAYMENT, ...UNSEALED_OF_PAYMENT],
+      payments: [...SEALED_OF_PAYMENT, ...WITHHELD_OF_PAYMENT, ...CHANGES_OF_PAYMENT],
       postings: [...SEALED_OF_POSTING, ...WITHHELD_OF_POSTING, 'payment_id'],
       audit_log: [...SEALED_OF_AUDIT, 'txid'],
     }
@@ -210,6 +211,20 @@ describe('a proof of a payment', () => {
       await assert.rejects(check(wrong, keys), /Command failed/)
     }
     await assert.rejects(check(proof, { data: [] }), /Command failed/)
+  })
+
+  it('says of which schedule it was and when it fell due, and verify sees where that was changed', async () => {
+    const gateway = await aGateway()
+    const [ada, bob] = [await aUser(gateway), await aUser(gateway)]
+    const wish = transfer(await ada.account('USD'), await bob.account('USD'), '1.00')
+    const { body: schedule } = await ada.post('/v1/schedules', { ...wish, starts_at: '2031-01-31T08:00:00Z' })
+    await gateway.inside.scheduler.makeDue(parseInstant('2031-01-31T09:00:00Z') as Instant)
+    await untilSealed(gateway)
+    const [{ id }] = (await ada.get(`/v1/payments?schedule_id=${schedule.id}`)).body.data
+    const { payment } = JSON.parse((await bob.get(`/v1/payments/${id}/proof`)).body.leaf)
+    assert.deepEqual([payment.schedule_id, payment.scheduled_for], [schedule.id, '2031-01-31T08:00:00.000000Z'])
+    await tamper(gateway, `update payments set scheduled_for = scheduled_for - interval '1 day' where amount = 100`)
+    assert.match((await lawSix(gateway)).join('\n'), /^block \d+ .*does not hold/)
   })
 
   it('is there only once the payment is sealed, and for nobody else', async () => {

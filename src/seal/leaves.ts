@@ -1,5 +1,5 @@
 import { toWireTime } from '../database/connection.ts'
-import type { AccountId, PaymentId, PostingId } from '../ledger/id.ts'
+import type { AccountId, PaymentId, PostingId, ScheduleId } from '../ledger/id.ts'
 import { encodeId } from '../ledger/typeid.ts'
 
 // How rows become the texts that are sealed (docs/proofs.md, byte by byte). Never change what is here: old blocks would
@@ -18,7 +18,7 @@ export const SEALED_OF_PAYMENT = [
   ...['id', 'kind', 'status', 'decline_reason', 'failure_reason', 'from_account', 'to_account', 'currency', 'amount'],
   ...['fee', 'fee_payer', 'authorized_amount', 'authorized_fee', 'exchange_currency', 'exchange_amount'],
   ...['exchange_rate', 'quote_id', 'refund_of', 'capture', 'expires_at', 'rail', 'rail_reference', 'description'],
-  ...['metadata', 'created_at', 'completed_at'],
+  ...['metadata', 'created_at', 'completed_at', 'schedule_id', 'scheduled_for'],
 ] as const
 
 /** Sealed as well, and shown to neither side. */
@@ -26,9 +26,6 @@ export const WITHHELD_OF_PAYMENT = ['made_by', 'asynchronous', 'idempotency_key'
 
 /** What changes after a payment is final; refunds are payments of their own. */
 export const CHANGES_OF_PAYMENT = ['refunded_amount', 'updated_at'] as const
-
-/** Which occurrence of which schedule a payment was: came later than the form of the leaves, and says nothing of money. */
-export const UNSEALED_OF_PAYMENT = ['schedule_id', 'scheduled_for'] as const
 
 export const SEALED_OF_POSTING = [
   ...['id', 'kind', 'currency', 'amount', 'debit_account', 'credit_account', 'created_at'],
@@ -41,6 +38,7 @@ export const SEALED_OF_AUDIT = [
 
 const account = (id: string) => encodeId('acc', id as AccountId)
 const payment = (id: string) => encodeId('pay', id as PaymentId)
+const schedule = (id: string) => encodeId('sch', id as ScheduleId)
 
 /** Columns that are written as they go out over the API. */
 const AS_GIVEN_OUT: Readonly<Record<string, (text: string) => string>> = {
@@ -49,6 +47,8 @@ const AS_GIVEN_OUT: Readonly<Record<string, (text: string) => string>> = {
   debit_account: account,
   credit_account: account,
   refund_of: payment,
+  schedule_id: schedule,
+  scheduled_for: toWireTime,
   created_at: toWireTime,
   completed_at: toWireTime,
   expires_at: toWireTime,
