@@ -142,7 +142,7 @@ describe('A fee schedule', () => {
     await assertBooksAreRight(gateway)
   })
 
-  it('prices what comes and goes by a rail: the fee is inside the amount', async () => {
+  it('prices what comes and goes by a rail: inside the amount, or where the sender of a withdrawal pays it on top', async () => {
     const account = await anAccount(ada, 'GBP')
     await schedule({ kind: 'deposit', currency: 'GBP', rail: 'wallet', percent: '1' })
     await schedule({ kind: 'withdrawal', currency: 'GBP', rail: 'wallet', fixed: '0.25' })
@@ -157,9 +157,17 @@ describe('A fee schedule', () => {
     assert.deepEqual([withdrawal.body.fee, withdrawal.body.net_amount], ['0.25', '19.75'])
     await operator.post(`/v1/admin/payments/${withdrawal.body.id}/settle`, byHand)
     assert.equal(await ada.balance(account), '29.50')
+    const onTop = { account, rail: 'wallet', destination, fee_payer: 'sender' }
+    const tooMuch = await ada.post('/v1/withdrawals', { ...onTop, amount: '29.26' })
+    assert.deepEqual([tooMuch.status, tooMuch.body.decline_reason], [201, 'insufficient_funds'])
+    const { body: all } = await ada.post('/v1/withdrawals', { ...onTop, amount: '29.25' })
+    assert.deepEqual([all.fee, all.fee_payer, all.net_amount], ['0.25', 'sender', '29.25'])
+    assert.deepEqual((await ada.get(`/v1/accounts/${account}`)).body.available, '0.00')
+    await operator.post(`/v1/admin/payments/${all.id}/settle`, byHand)
+    assert.equal(await ada.balance(account), '0.00')
     const flows = await operator.get('/v1/admin/reports/flows?currency=GBP')
     const { count_in, count_out, money_in, money_out } = flows.body.data[0]
-    assert.deepEqual([count_in, count_out, money_in, money_out], [1, 1, '50.00', '19.75'])
+    assert.deepEqual([count_in, count_out, money_in, money_out], [1, 2, '50.00', '49.00'])
     await assertBooksAreRight(gateway)
   })
 

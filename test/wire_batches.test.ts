@@ -8,7 +8,7 @@ import { all, attribute, need, needText, readXml } from '../src/rails/wire/xml.t
 import { aBankFile, OWN_IBAN, referenceOf, today } from './harness/bank.ts'
 import { aClient } from './harness/client.ts'
 import { aGateway, anOperator, aUser, type TestGateway, type TestUser } from './harness/gateway.ts'
-import { assertBooksAreRight, assertProblem, everyPage, fund, rowsOf } from './harness/paying.ts'
+import { assertBooksAreRight, assertProblem, everyPage, fund, rowsOf, transfer } from './harness/paying.ts'
 
 // Both nodes open what either has sealed.
 const keys = mkdtempSync(join(tmpdir(), 'bgw-keys-'))
@@ -69,8 +69,12 @@ describe('Money by wire', () => {
   it('comes in by a statement, goes out by an order, and is done when the bank says so', async () => {
     const deposit = (await ada.post('/v1/deposits', { account: euros, rail: 'wire', amount: '500.00' })).body
     assert.equal(deposit.status, 'pending')
-    const came = await upload(aBankFile([{ amount: '500.00', text: referenceOf(deposit) }], { opening: 0 }))
-    assert.equal((await ada.get(`/v1/payments/${deposit.id}`)).body.status, 'completed')
+    const payTo = { name: 'Gateway & Söhne', iban: OWN_IBAN, bic: 'RABONL2U', reference: referenceOf(deposit) }
+    assert.deepEqual(deposit.pay_to, payTo)
+    assert.deepEqual((await ada.get(`/v1/deposits/${deposit.id}`)).body, deposit)
+    const came = await upload(aBankFile([{ amount: '500.00', text: deposit.pay_to.reference }], { opening: 0 }))
+    const { body: paid } = await ada.get(`/v1/deposits/${deposit.id}`)
+    assert.deepEqual([paid.status, paid.pay_to], ['completed', null])
     assert.deepEqual(came.statements[0].closing, { bank: '500.00', books: '500.00', difference: '0.00' })
 
     const payment = await aWithdrawal('40.00', { description: 'Rent <1>' })
@@ -99,6 +103,30 @@ describe('Money by wire', () => {
     const { body: account } = await ada.get(`/v1/accounts/${euros}`)
     assert.deepEqual([account.balance, account.held], ['460.00', '0.00'])
     await assertBooksAreRight(gateway)
+  })
+})
+
+describe('A deposit', () => {
+  it('says where to send its money to both who announced it and operators, and only by wire in that currency', async () => {
+    const announced = async (account: string, rail: string) =>
+      (await ada.post('/v1/deposits', { account, rail, amount: '1.00' })).body
+    const deposit = await announced(euros, 'wire')
+    assert.equal((await operator.get(`/v1/deposits/${deposit.id}`)).body.pay_to.iban, OWN_IBAN)
+    assert.equal((await announced(euros, 'wallet')).pay_to, null)
+    assert.equal((await announced(await ada.account('USD'), 'wire')).pay_to, null)
+    const key = { 'idempotency-key': 'deposit-1' }
+    const wish = { account: euros, rail: 'wire', amount: '2.00' }
+    const [first, again] = [await ada.post('/v1/deposits', wish, key), await ada.post('/v1/deposits', wish, key)]
+    assert.deepEqual(again.body, first.body)
+    const eve = await aUser(gateway)
+    assertProblem(await eve.get(`/v1/deposits/${deposit.id}`), 'not_found')
+    const transferred = await ada.post(
+      '/v1/payments',
+      transfer(await ada.account('USD'), await eve.account('USD'), '1.00'),
+    )
+    assertProblem(await ada.get(`/v1/deposits/${transferred.body.id}`), 'not_found')
+    for (const { id } of [deposit, first.body]) await ada.post(`/v1/payments/${id}/cancel`)
+    assert.equal((await ada.get(`/v1/deposits/${deposit.id}`)).body.pay_to, null)
   })
 })
 

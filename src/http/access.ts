@@ -100,6 +100,7 @@ export const ACCESS = {
   cancelPayment: { scope: 'payments:write', anyBook: true },
   refundPayment: MOVE,
   createDeposit: MOVE_OWN,
+  getDeposit: READ_IN_ANY_BOOK,
   createWithdrawal: MOVE_OWN,
   // Signed by the rail.
   receiveRailCallback: 'public',

@@ -308,6 +308,65 @@ export type DeliveryWithAttempts = {
   readonly attempt_log: readonly Attempt[]
 }
 
+export type Deposit = {
+  readonly id: string
+  readonly kind: 'transfer' | 'deposit' | 'withdrawal' | 'conversion' | 'refund' | 'bonus' | 'adjustment'
+  readonly status: 'initiated' | 'pending' | 'completed' | 'declined' | 'canceled' | 'failed' | 'expired'
+  readonly decline_reason: 'same_account' | 'account_closed' | 'account_frozen' | 'currency_closed' | 'currency_mismatch' | 'quote_expired' | 'refund_exceeds_payment' | 'limit_exceeded' | 'insufficient_funds' | null
+  readonly from_account: string
+  readonly to_account: string
+  readonly currency: string
+  /** A decimal string with exactly the currency's digits. */
+  readonly amount: string
+  /** A decimal string with exactly the currency's digits. */
+  readonly fee: string
+  readonly fee_payer: 'sender' | 'receiver'
+  /** A decimal string with exactly the currency's digits. */
+  readonly net_amount: string
+  readonly exchange: {
+    readonly rate: string
+    /** A decimal string with exactly the currency's digits. */
+    readonly from_amount: string
+    /** A decimal string with exactly the currency's digits. */
+    readonly to_amount: string
+    readonly to_currency: string
+  } | null
+  /** A decimal string with exactly the currency's digits. */
+  readonly refunded_amount: string
+  readonly refund_of: string | null
+  readonly capture: 'automatic' | 'manual'
+  /** RFC 3339, UTC, microseconds. */
+  readonly expires_at: string | null
+  readonly rail: string | null
+  readonly rail_reference: string | null
+  /** Why its rail refused it. */
+  readonly failure_reason: string | null
+  /** What was asked for, where it was held first; `amount` is what it came to. */
+  readonly authorized_amount: string | null
+  readonly description: string | null
+  /** Up to 50 texts of your own, by names of up to 40 characters. */
+  readonly metadata: { readonly [name: string]: string }
+  readonly schedule_id: string | null
+  /** RFC 3339, UTC, microseconds. */
+  readonly scheduled_for: string | null
+  readonly sender: string
+  readonly receiver: string
+  /** RFC 3339, UTC, microseconds. */
+  readonly created_at: string
+  /** RFC 3339, UTC, microseconds. */
+  readonly completed_at: string | null
+  /** RFC 3339, UTC, microseconds. */
+  readonly updated_at: string
+  /** Where to send the money, while the deposit waits for it; null where its rail takes it otherwise. */
+  readonly pay_to: {
+    readonly name: string
+    readonly iban: string
+    readonly bic: string | null
+    /** Has to stand in the transfer, as its reference or in its text. */
+    readonly reference: string
+  } | null
+}
+
 export type Event = {
   readonly id: string
   readonly type: 'payment.initiated' | 'payment.pending' | 'payment.completed' | 'payment.declined' | 'payment.canceled' | 'payment.failed' | 'payment.expired' | 'payment.refunded' | 'account.created' | 'account.frozen' | 'account.unfrozen' | 'account.closed' | 'webhook.disabled'
@@ -941,7 +1000,7 @@ export type Operations = {
       }
       readonly idempotencyKey?: string
     }
-    readonly answer: Payment
+    readonly answer: Deposit
   }
   /** Say what payments of a kind cost from now on, or from a time to come. `POST /v1/admin/fee-schedules` */
   readonly createFeeSchedule: {
@@ -1179,6 +1238,8 @@ export type Operations = {
         readonly description?: string | null
         /** Up to 50 texts of your own, by names of up to 40 characters. */
         readonly metadata?: { readonly [name: string]: string }
+        /** `receiver` (default): `amount` less the fee arrives. `sender`: `amount` arrives, the fee is on top. */
+        readonly fee_payer?: 'sender' | 'receiver'
         readonly destination: { readonly [name: string]: string }
       }
       readonly idempotencyKey?: string
@@ -1264,6 +1325,8 @@ export type Operations = {
     readonly input: { readonly path: { readonly id: string; readonly delivery_id: string } }
     readonly answer: DeliveryWithAttempts
   }
+  /** One deposit, with where to send its money. `GET /v1/deposits/{id}` */
+  readonly getDeposit: { readonly input: { readonly path: { readonly id: string } }; readonly answer: Deposit }
   /** The limits for an account of yours, and what is left of them. `GET /v1/accounts/{id}/limits` */
   readonly getLimits: {
     readonly input: { readonly path: { readonly id: string } }
@@ -2052,6 +2115,7 @@ export const operations = {
   getAccount: { method: 'GET', path: '/v1/accounts/{id}' },
   getBalance: { method: 'GET', path: '/v1/accounts/{id}/balance' },
   getDelivery: { method: 'GET', path: '/v1/webhooks/{id}/deliveries/{delivery_id}' },
+  getDeposit: { method: 'GET', path: '/v1/deposits/{id}' },
   getLimits: { method: 'GET', path: '/v1/accounts/{id}/limits' },
   getMe: { method: 'GET', path: '/v1/me' },
   getMetrics: { method: 'GET', path: '/metrics' },

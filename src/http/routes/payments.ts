@@ -34,6 +34,7 @@ import {
   OneOf,
   PageOf,
   Payment,
+  type PaymentBody,
 } from '../schemas.ts'
 import { checkedTransfer } from '../transfer.ts'
 
@@ -205,7 +206,7 @@ async function createPayment(gateway: Gateway, request: FastifyRequest, reply: F
 
 const isPosted = (status: PaymentStatus) => status !== 'initiated'
 
-type Made = { readonly payment: PaymentState; readonly replayed: boolean }
+export type Made = { readonly payment: PaymentState; readonly replayed: boolean }
 
 /** The payment that a request came to. Throws `idempotency_key_reused` where its key belongs to another. */
 export function madeOf(submitted: Submitted): Made {
@@ -218,10 +219,14 @@ export function madeOf(submitted: Submitted): Made {
 }
 
 /** 202 while a payment is only initiated or its rail has to decide, 201 with any outcome. */
-export function sendPayment(reply: FastifyReply, { payment, replayed }: Made): FastifyReply {
+export function sendPayment(
+  reply: FastifyReply,
+  { payment, replayed }: Made,
+  present: (payment: PaymentState) => PaymentBody = presentPayment,
+): FastifyReply {
   if (replayed) reply.header('idempotent-replayed', 'true')
   return reply
     .code(payment.status === 'initiated' || (payment.status === 'pending' && payment.rail !== null) ? 202 : 201)
     .header('location', `/v1/payments/${encodeId('pay', payment.id)}`)
-    .send(presentPayment(payment))
+    .send(present(payment))
 }

@@ -1,25 +1,31 @@
-import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import type { AccountFacts } from '../../accounts/directory.ts'
+import { readBookName } from '../../books/books.ts'
 import type { Gateway } from '../../gateway.ts'
 import { hasSecondFactor } from '../../identity/second_factor.ts'
 import { RAIL_CODES, type RailCode } from '../../ledger/account.ts'
 import type { UserId } from '../../ledger/id.ts'
+import { FEE_PAYERS, type FeePayer } from '../../ledger/payment.ts'
+import { decodeId } from '../../ledger/typeid.ts'
 import { parseAmount } from '../../money/amount.ts'
 import { isAbove } from '../../money/sums.ts'
 import type { Direction } from '../../payments/instructions.ts'
 import { idempotencyKey } from '../../payments/intake.ts'
-import type { Instruct } from '../../payments/payment.ts'
+import type { Instruct, Payment as PaymentState } from '../../payments/payment.ts'
+import { readPayments } from '../../payments/read.ts'
 import type { Destination, Rail } from '../../rails/rail.ts'
 import { placeOfDestination } from '../../rails/submitter.ts'
+import { type PayTo, payToOf } from '../../rails/wire/pay_to.ts'
 import { sessionOf } from '../authentication.ts'
-import { type ErrorCode, fieldError } from '../errors.ts'
+import { ApiError, type ErrorCode, fieldError } from '../errors.ts'
 import { keyHeader } from '../idempotency.ts'
+import { presentPayment } from '../present.ts'
 import { requireFreshProof } from '../proof.ts'
 import { type App, describe } from '../route.ts'
 import { Amount, Description, IdOf, Metadata, Nullable, OneOf, Payment } from '../schemas.ts'
 import { accountId } from '../transfer.ts'
-import { madeOf, sendPayment } from './payments.ts'
+import { type Made, madeOf, maySee, sendPayment } from './payments.ts'
 
 const tag = 'Payments'
 const ERRORS: readonly ErrorCode[] = [
@@ -35,6 +41,27 @@ const fields = {
   metadata: Type.Optional(Metadata),
 }
 
+const Deposit = Type.Object(
+  {
+    ...Payment.properties,
+    pay_to: Type.Unsafe<PayTo | null>({
+      type: ['object', 'null'],
+      description: 'Where to send the money, while the deposit waits for it; null where its rail takes it otherwise.',
+      properties: {
+        name: Type.String({ examples: ['Example Ltd'] }),
+        iban: Type.String({ examples: ['DE89370400440532013000'] }),
+        bic: Nullable(Type.String({ examples: ['COBADEFFXXX'] })),
+        reference: Type.String({
+          description: 'Has to stand in the transfer, as its reference or in its text.',
+          examples: ['PAY01K3V5F4T1F6MB2X9K4W5R8H3N'],
+        }),
+      },
+      required: ['name', 'iban', 'bic', 'reference'],
+    }),
+  },
+  { title: 'Deposit' },
+)
+
 /** Money in from the world outside and out to it: the rail decides, later (docs/rails.md). */
 export function railRoutes(app: App, gateway: Gateway): void {
   app.post('/v1/deposits', {
@@ -42,13 +69,36 @@ export function railRoutes(app: App, gateway: Gateway): void {
       operationId: 'createDeposit',
       summary: 'Announce money that comes in',
       description:
-        'Answers 202 with a pending payment, which completes when the rail confirms that the money is there.',
+        'Answers 202 with a pending payment, which completes when the rail confirms that the money is there. `pay_to` says ' +
+        'where to send it by bank transfer.',
       tag,
       errors: ERRORS,
       body: Type.Object(fields, { additionalProperties: false }),
-      response: { 201: Payment, 202: Payment },
+      response: { 201: Deposit, 202: Deposit },
     }),
-    handler: (request, reply) => move(gateway, request, reply, request.body, 'in', null),
+    handler: async (request, reply) => {
+      const made = await move(gateway, request, { ...request.body, feePayer: 'receiver' }, 'in', null)
+      const { homeName } = sessionOf(request)
+      return sendPayment(reply, made, (payment) => presentDeposit(gateway, homeName, payment))
+    },
+  })
+
+  app.get('/v1/deposits/:id', {
+    schema: describe({
+      operationId: 'getDeposit',
+      summary: 'One deposit, with where to send its money',
+      tag,
+      errors: ['not_found'],
+      params: Type.Object({ id: Type.String({ examples: ['pay_01k3v5f4t1f6mb2x9k4w5r8h3n'] }) }),
+      response: { 200: Deposit },
+    }),
+    handler: async (request) => {
+      const session = sessionOf(request)
+      const id = decodeId('pay', request.params.id)
+      const payment = id && (await readPayments(gateway.pool, session.book, [id])).get(id)
+      if (payment?.kind !== 'deposit' || !maySee(session, payment)) throw new ApiError('not_found')
+      return presentDeposit(gateway, await readBookName(gateway.pool, session.book), payment)
+    },
   })
 
   app.post('/v1/withdrawals', {
@@ -65,6 +115,12 @@ export function railRoutes(app: App, gateway: Gateway): void {
       body: Type.Object(
         {
           ...fields,
+          fee_payer: Type.Optional(
+            OneOf(FEE_PAYERS, {
+              description:
+                '`receiver` (default): `amount` less the fee arrives. `sender`: `amount` arrives, the fee is on top.',
+            }),
+          ),
           destination: Type.Record(Type.String({ pattern: '^[a-z_]{1,40}$' }), Type.String({ maxLength: 200 }), {
             maxProperties: 10,
             additionalProperties: false,
@@ -76,8 +132,8 @@ export function railRoutes(app: App, gateway: Gateway): void {
       response: { 201: Payment, 202: Payment },
     }),
     handler: async (request, reply) => {
-      const { destination, ...asked } = request.body
-      return move(gateway, request, reply, asked, 'out', destination)
+      const { destination, fee_payer: feePayer = 'receiver', ...asked } = request.body
+      return sendPayment(reply, await move(gateway, request, { ...asked, feePayer }, 'out', destination))
     },
   })
 }
@@ -86,6 +142,7 @@ type Asked = {
   readonly account: string
   readonly rail: RailCode
   readonly amount: string
+  readonly feePayer: FeePayer
   readonly description?: string | null
   readonly metadata?: Record<string, string>
 }
@@ -93,11 +150,10 @@ type Asked = {
 async function move(
   gateway: Gateway,
   request: FastifyRequest,
-  reply: FastifyReply,
   asked: Asked,
   direction: Direction,
   destination: Destination | null,
-): Promise<FastifyReply> {
+): Promise<Made> {
   const { home, homeName, userId } = sessionOf(request)
   const { intake, poster, submitter } = gateway
   const rail = gateway.rails.get(asked.rail)
@@ -114,13 +170,18 @@ async function move(
   const { description = null, metadata = {} } = asked
   const terms = { type: 'rail', rail: asked.rail, instruct } as const
   const payment = await intake.complete({
-    ...{ kind, from, to, amount, fee: null, feePayer: 'receiver', description, metadata, terms },
+    ...{ kind, from, to, amount, fee: null, feePayer: asked.feePayer, description, metadata, terms },
   })
   const header = keyHeader(request)
   const key = header === undefined ? null : idempotencyKey(userId, kind, header, request.body)
   const made = madeOf(await poster.submit({ ...payment, madeBy: userId, key }))
   submitter.wake()
-  return sendPayment(reply, made)
+  return made
+}
+
+function presentDeposit({ bankAccount, config }: Gateway, book: string, payment: PaymentState) {
+  const payTo = payToOf(payment, bankAccount(book, payment.currency.code), config.wireName)
+  return { ...presentPayment(payment), pay_to: payTo }
 }
 
 /** Whoever has a second factor proves it anew before more leaves than BGW_WITHDRAWAL_PROOF_ABOVE says. */
