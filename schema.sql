@@ -513,6 +513,7 @@ create table schedules (
   last_payment_id uuid,
   created_at timestamp with time zone not null,
   updated_at timestamp with time zone not null,
+  start_number integer not null default 0,
   constraint schedules_pkey PRIMARY KEY (book, id),
   constraint active_is_due CHECK (
 CASE status
@@ -528,7 +529,8 @@ END),
   constraint schedules_every_check CHECK ((every = ANY (ARRAY['day'::text, 'week'::text, 'month'::text]))),
   constraint schedules_fee_payer_check CHECK ((fee_payer = ANY (ARRAY['sender'::text, 'receiver'::text]))),
   constraint schedules_interval_check CHECK ((("interval" >= 1) AND ("interval" <= 1000))),
-  constraint schedules_status_check CHECK ((status = ANY (ARRAY['active'::text, 'paused'::text, 'canceled'::text, 'ended'::text])))
+  constraint schedules_status_check CHECK ((status = ANY (ARRAY['active'::text, 'paused'::text, 'canceled'::text, 'ended'::text]))),
+  constraint starts_with_a_number CHECK ((start_number >= 0))
 );
 
 create table schema_migrations (
@@ -1116,7 +1118,7 @@ grant update (state, attempts, attempt_at, last_error, confirmed_as) on rail_ins
 grant update (full_at) on rate_limits to billing_gateway;
 grant update (used_at) on recovery_codes to billing_gateway;
 grant update (version) on rule_versions to billing_gateway;
-grant update (status, number, due_at, attempts, attempt_at, last_payment_id, updated_at) on schedules to billing_gateway;
+grant update (amount, fee_payer, description, metadata, starts_at, ends_at, count, retry_times, retry_every_minutes, status, number, due_at, attempts, attempt_at, last_payment_id, updated_at, start_number) on schedules to billing_gateway;
 grant update (secret, enrolled_at, last_step, attempts, window_from, created_at) on second_factors to billing_gateway;
 grant update (resolved_by, resolved_at) on suspense_items to billing_gateway;
 grant update (last_used_at, revoked_at, proven_until) on tokens to billing_gateway;

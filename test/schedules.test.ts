@@ -258,6 +258,134 @@ describe('A scheduled payment that is declined', () => {
   })
 })
 
+describe('A schedule that is changed', () => {
+  const change = (schedule: { id: string }, wish: object, who = ada) => who.patch(`/v1/schedules/${schedule.id}`, wish)
+
+  it('pays what it says now, from the next payment on', async () => {
+    const { adaUsd, bobUsd } = await twoAccounts()
+    const schedule = await scheduled(ada, monthly(adaUsd, bobUsd, { description: 'Rent', metadata: { flat: '7' } }))
+    await makeDue('2031-01-31T08:00:00Z')
+    const { status, body } = await change(schedule, { amount: '12.50', description: null, fee_payer: 'sender' })
+    assert.equal(status, 200)
+    const { last_payment_id, updated_at } = body
+    assert.deepEqual(body, {
+      ...{ ...schedule, amount: '12.50', description: null, fee_payer: 'sender', occurrences: 1 },
+      ...{ next_at: '2031-02-28T08:00:00.000000Z', next_attempt_at: '2031-02-28T08:00:00.000000Z' },
+      ...{ last_payment_id, updated_at },
+    })
+    await makeDue('2031-02-28T08:00:00Z')
+    const payments = await paymentsOf(ada, schedule)
+    assert.deepEqual(
+      payments.map((each) => [each.amount, each.fee_payer, each.description, each.metadata.flat]),
+      [
+        ['10.00', 'receiver', 'Rent', '7'],
+        ['12.50', 'sender', null, '7'],
+      ],
+    )
+  })
+
+  it('falls due at another time next, and goes on from there', async () => {
+    const { adaUsd, bobUsd } = await twoAccounts()
+    const schedule = await scheduled(ada, monthly(adaUsd, bobUsd, { count: 4 }))
+    await makeDue('2031-01-31T08:00:00Z')
+    const { body } = await change(schedule, { next_at: '2031-03-05T12:00:00Z' })
+    assert.deepEqual([body.next_at, body.occurrences], ['2031-03-05T12:00:00.000000Z', 1])
+    await makeDue('2032-01-01T00:00:00Z')
+    const due = (await paymentsOf(ada, schedule)).map(({ scheduled_for }) => scheduled_for.slice(0, 13))
+    assert.deepEqual(due, ['2031-01-31T08', '2031-03-05T12', '2031-04-05T12', '2031-05-05T12'])
+  })
+
+  it('tries what was declined at the new time, with the new amount, and counts its attempts on', async () => {
+    const { adaUsd, bobUsd } = await twoAccounts()
+    const wish = { amount: '150.00', retry_times: 2, retry_every_minutes: 60 }
+    const schedule = await scheduled(ada, monthly(adaUsd, bobUsd, wish))
+    await makeDue('2031-01-31T08:00:00Z')
+    const { body } = await change(schedule, { next_at: '2031-02-02T08:00:00Z', amount: '50.00' })
+    assert.deepEqual([body.attempts, body.next_attempt_at], [1, '2031-02-02T08:00:00.000000Z'])
+    await makeDue('2031-02-02T08:00:00Z')
+    const payments = await paymentsOf(ada, schedule)
+    assert.deepEqual(
+      payments.map(({ status, amount }) => [status, amount]),
+      [
+        ['declined', '150.00'],
+        ['completed', '50.00'],
+      ],
+    )
+  })
+
+  it('while it is paused goes on as it says when it is resumed, and passes by nothing', async () => {
+    const { adaUsd, bobUsd } = await twoAccounts()
+    const schedule = await scheduled(ada, monthly(adaUsd, bobUsd, { amount: '150.00', every: null, retry_times: 1 }))
+    await makeDue('2031-01-31T08:00:00Z')
+    await ada.post(`/v1/schedules/${schedule.id}/pause`)
+    const { body: paused } = await change(schedule, { next_at: '2031-05-01T08:00:00Z', amount: '5.00' })
+    assert.deepEqual([paused.status, paused.next_at, paused.starts_at.slice(0, 10)], ['paused', null, '2031-05-01'])
+    assert.equal((await ada.post(`/v1/schedules/${schedule.id}/resume`)).body.next_at, '2031-05-01T08:00:00.000000Z')
+    await makeDue('2031-05-01T08:00:00Z')
+    const statuses = (await paymentsOf(ada, schedule)).map(({ status, amount }) => [status, amount])
+    assert.deepEqual(statuses, [
+      ['declined', '150.00'],
+      ['completed', '5.00'],
+    ])
+  })
+
+  it('ends where its new end leaves nothing to come, and goes on where it lifts the end', async () => {
+    const { adaUsd, bobUsd } = await twoAccounts()
+    const schedule = await scheduled(ada, monthly(adaUsd, bobUsd, { count: 2 }))
+    await makeDue('2031-01-31T08:00:00Z')
+    const open = await change(schedule, { count: null, ends_at: '2031-03-31T08:00:00Z' })
+    assert.deepEqual([open.body.status, open.body.count], ['active', null])
+    await makeDue('2031-02-28T08:00:00Z')
+    const ended = await change(schedule, { ends_at: '2031-03-31T07:59:59Z' })
+    assert.deepEqual([ended.body.status, ended.body.next_at, ended.body.occurrences], ['ended', null, 2])
+    assertProblem(await change(schedule, { ends_at: null }), 'schedule_over')
+    await makeDue('2031-12-31T00:00:00Z')
+    assert.equal((await paymentsOf(ada, schedule)).length, 2)
+  })
+
+  it('is changed by its owner or an operator, which the audit log keeps, and by nobody else', async () => {
+    const { adaUsd, bobUsd } = await twoAccounts()
+    const schedule = await scheduled(ada, monthly(adaUsd, bobUsd))
+    assertProblem(await change(schedule, { amount: '1.00' }, bob), 'not_found')
+    assert.equal((await change(schedule, { amount: '3.00' }, operator)).body.amount, '3.00')
+    const { body } = await operator.get('/v1/admin/audit?limit=1')
+    const [{ action, object_id, detail }] = body.data
+    assert.deepEqual([action, object_id, detail], ['schedule.update', schedule.id, { amount: '3.00' }])
+    for (const [field, code, wish] of [
+      ['amount', 'invalid_amount', { amount: '0.00' }],
+      ['amount', 'invalid_amount', { amount: '1.001' }],
+      ['next_at', 'invalid_value', { next_at: '2020-01-01T00:00:00Z' }],
+      ['next_at', 'invalid_value', { next_at: '2031-05-01T00:00:00Z', ends_at: '2031-04-30T00:00:00Z' }],
+      ['ends_at', 'invalid_value', { ends_at: '2031-01-01T00:00:00Z' }],
+      ['count', 'invalid_value', { count: 0 }],
+      ['every', 'unknown_field', { every: 'day' }],
+    ] as const) {
+      const reply = await change(schedule, wish)
+      assertProblem(reply, code)
+      assert.equal(reply.body.errors[0].field, field)
+    }
+    assertProblem(await change(schedule, {}), 'invalid_value')
+    const { body: now } = await ada.get(`/v1/schedules/${schedule.id}`)
+    assert.deepEqual([now.amount, now.next_at, now.status], ['3.00', schedule.next_at, 'active'])
+  })
+
+  it('while its payment is made is changed before it or behind it', async () => {
+    const { adaUsd, bobUsd } = await twoAccounts()
+    const schedule = await scheduled(ada, monthly(adaUsd, bobUsd, { every: 'day', amount: '1.00', count: 6 }))
+    for (let day = 1; day <= 5; day += 1) {
+      const due = makeDue(`2031-02-0${day}T08:00:00Z`)
+      await Promise.all([due, change(schedule, { amount: `${day}.00` }), change(schedule, { description: `${day}` })])
+    }
+    // Whoever makes payments passes by a schedule that is locked, and comes back.
+    await makeDue('2031-02-05T08:00:00Z')
+    const payments = await paymentsOf(ada, schedule)
+    assert.equal(new Set(payments.map(({ scheduled_for }) => scheduled_for)).size, 6)
+    const spent = payments.reduce((sum, { amount }) => sum + Number(amount), 0)
+    assert.equal(Number(await ada.balance(adaUsd)), 100 - spent)
+    assert.equal((await ada.get(`/v1/schedules/${schedule.id}`)).body.status, 'ended')
+  })
+})
+
 describe('A schedule', () => {
   it('that is paused pays nothing; resumed, it goes on with what falls due next', async () => {
     const { adaUsd, bobUsd } = await twoAccounts()

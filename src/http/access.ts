@@ -86,6 +86,7 @@ export const ACCESS = {
   listSchedules: READ,
   getSchedule: READ_IN_ANY_BOOK,
   createSchedule: MOVE,
+  updateSchedule: MOVE,
   pauseSchedule: MOVE,
   resumeSchedule: MOVE,
   cancelSchedule: MOVE,

@@ -7,7 +7,7 @@ import { nextAfter, occurrenceAt, type Rhythm, timeZoneOf, UNITS } from './rhyth
 import { afterAttempt, type Turn, turnOf } from './turn.ts'
 
 const instant = (text: string) => parseInstant(text) as Instant
-const ONCE = { every: null, interval: 1, timeZone: 'UTC', endsAt: null, count: null } as const
+const ONCE = { startNumber: 0, every: null, interval: 1, timeZone: 'UTC', endsAt: null, count: null } as const
 
 /** The first so many occurrences, to the second. */
 function occurrences(rhythm: Rhythm, most: number): string[] {
@@ -112,7 +112,7 @@ const someRhythm = fc
   })
   .map(({ lasts, ...rhythm }): Rhythm => {
     const startsAt = rhythm.startsAt as Instant
-    return { ...rhythm, startsAt, endsAt: lasts === null ? null : ((startsAt + lasts) as Instant) }
+    return { ...rhythm, startsAt, startNumber: 0, endsAt: lasts === null ? null : ((startsAt + lasts) as Instant) }
   })
 
 const local = (at: Instant, zone: string) => Temporal.Instant.fromEpochNanoseconds(at * 1000n).toZonedDateTimeISO(zone)
@@ -162,6 +162,16 @@ describe('Any schedule', () => {
           assert.ok(at > before && at <= (rhythm.endsAt ?? at) && number < (rhythm.count ?? 60))
           before = at
         }
+      }),
+    )
+  })
+
+  it('that begins with a later number has the same times, and is over by the same count', () => {
+    fc.assert(
+      fc.property(someRhythm, fc.nat(40), fc.nat(40), (rhythm, startNumber, steps) => {
+        const moved = occurrenceAt({ ...rhythm, startNumber }, startNumber + steps)
+        const isOver = rhythm.count !== null && startNumber + steps >= rhythm.count
+        assert.equal(moved, isOver ? null : occurrenceAt({ ...rhythm, count: null }, steps))
       }),
     )
   })

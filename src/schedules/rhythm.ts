@@ -5,9 +5,10 @@ import type { Instant } from '../ledger/id.ts'
 export const UNITS = ['day', 'week', 'month'] as const
 export type Unit = (typeof UNITS)[number]
 
-/** Occurrences are counted from 0, which falls due at `startsAt`. */
+/** Occurrences are counted from 0. From `startNumber` on, which falls due at `startsAt`, they are as it says here. */
 export type Rhythm = {
   readonly startsAt: Instant
+  readonly startNumber: number
   /** Null: once. */
   readonly every: Unit | null
   /** Every so many days, weeks or months. */
@@ -27,10 +28,11 @@ const END_OF_9999 = 253_402_300_800_000_000n
  * the clock is put forward over it as much later; and on its day of the month, or the last day of a month that is shorter.
  */
 export function occurrenceAt(rhythm: Rhythm, number: number): Instant | null {
-  const { startsAt, every, interval, timeZone, endsAt, count } = rhythm
+  const { startsAt, startNumber, every, interval, timeZone, endsAt, count } = rhythm
   if (count !== null && number >= count) return null
-  if (number > 0 && every === null) return null
-  const at = number === 0 ? startsAt : stepsLater(startsAt, timeZone, `${every ?? 'day'}s`, number * interval)
+  const steps = number - startNumber
+  if (steps > 0 && every === null) return null
+  const at = steps === 0 ? startsAt : stepsLater(startsAt, timeZone, `${every ?? 'day'}s`, steps * interval)
   return at >= END_OF_9999 || (endsAt !== null && at > endsAt) ? null : at
 }
 
@@ -44,13 +46,19 @@ function stepsLater(from: Instant, timeZone: string, unit: `${Unit}s`, steps: nu
 
 export type Occurrence = { readonly number: number; readonly at: Instant }
 
-/** The first occurrence from `number` on that falls due after a moment; undefined where there is none. */
-export function nextAfter(rhythm: Rhythm, number: number, after: Instant): Occurrence | undefined {
+/** The number of the first occurrence, from `number` on, that has not fallen due by a moment; there may be none of it. */
+export function firstNotDue(rhythm: Rhythm, number: number, moment: Instant): number {
   for (let next = number; ; next += 1) {
     const at = occurrenceAt(rhythm, next)
-    if (at === null) return undefined
-    if (at > after) return { number: next, at }
+    if (at === null || at > moment) return next
   }
+}
+
+/** The first occurrence from `number` on that falls due after a moment; undefined where there is none. */
+export function nextAfter(rhythm: Rhythm, number: number, after: Instant): Occurrence | undefined {
+  const next = firstNotDue(rhythm, number, after)
+  const at = occurrenceAt(rhythm, next)
+  return at === null ? undefined : { number: next, at }
 }
 
 /** The name of a time zone as the IANA writes it; undefined where it has none of that name. */

@@ -5,8 +5,8 @@ import { formatInstant, parseInstant } from '../database/instant.ts'
 import type { AccountId, BookId, Instant, PaymentId, ScheduleId, UserId } from '../ledger/id.ts'
 import type { FeePayer } from '../ledger/payment.ts'
 import type { Currency } from '../money/currency.ts'
-import { nextAfter, occurrenceAt, type Rhythm, type Unit } from './rhythm.ts'
-import { type Retry, type Turn, turnOf } from './turn.ts'
+import { occurrenceAt, type Rhythm, type Unit } from './rhythm.ts'
+import type { Retry, Turn } from './turn.ts'
 
 export const SCHEDULE_STATUSES = ['active', 'paused', 'canceled', 'ended'] as const
 export type ScheduleStatus = (typeof SCHEDULE_STATUSES)[number]
@@ -53,6 +53,7 @@ export type ScheduleRow = {
   interval: number
   time_zone: string
   starts_at: string
+  start_number: number
   ends_at: string | null
   count: number | null
   retry_times: number
@@ -70,7 +71,7 @@ export type ScheduleRow = {
 /** The columns of a ScheduleRow over SCHEDULE_JOINS. */
 export const SCHEDULE_COLUMNS = `
   s.id, s.user_id, s.from_account, s.to_account, s.currency, c.digits, s.amount, s.fee_payer, s.description, s.metadata,
-  s.every, s.interval, s.time_zone, s.starts_at, s.ends_at, s.count, s.retry_times, s.retry_every_minutes, s.status,
+  s.every, s.interval, s.time_zone, s.starts_at, s.start_number, s.ends_at, s.count, s.retry_times, s.retry_every_minutes, s.status,
   s.number, s.due_at, s.attempts, s.attempt_at, s.last_payment_id, s.created_at, s.updated_at`
 
 /** What a schedule `s` is shown with. */
@@ -89,6 +90,7 @@ export function toSchedule(row: ScheduleRow): Schedule {
     metadata: row.metadata,
     rhythm: {
       startsAt: instantOf(row.starts_at),
+      startNumber: row.start_number,
       every: row.every,
       interval: row.interval,
       timeZone: row.time_zone,
@@ -151,48 +153,4 @@ export async function readSchedule(client: Queryable, book: BookId, id: Schedule
     [book, id],
   )
   return rows[0] && toSchedule(rows[0])
-}
-
-/** What its owner, or an operator, does to a schedule. */
-export type ScheduleAction = 'pause' | 'resume' | 'cancel'
-
-/**
- * Pauses, resumes or cancels a schedule inside the caller's transaction; undefined where it is over. One that is as it
- * shall be stays as it is. What falls due during a pause is left out, as is what was to be tried again.
- */
-export async function changeSchedule(
-  client: Client,
-  book: BookId,
-  id: ScheduleId,
-  action: ScheduleAction,
-  audit: AuditEntry | null,
-): Promise<Schedule | undefined> {
-  await client.query('select from schedules where book = $1 and id = $2 for no key update', [book, id])
-  const schedule = await readSchedule(client, book, id)
-  if (!schedule || (schedule.status !== 'active' && schedule.status !== 'paused')) return undefined
-  const at = await readClock(client)
-  const next = nextState(schedule, action, at)
-  if (next.status === schedule.status) return schedule
-  const turn = next.turn ?? null
-  await client.query(
-    `update schedules
-        set status = $3, number = $4, due_at = $5, attempts = 0, attempt_at = $5, updated_at = $6
-      where book = $1 and id = $2`,
-    [
-      ...[book, id, next.status, turn?.number ?? schedule.occurrences, turn && formatInstant(turn.dueAt)],
-      formatInstant(at),
-    ],
-  )
-  await writeAudit(client, book, at, idsAt(at), audit ? [{ ...audit, objectId: id }] : [])
-  return readSchedule(client, book, id)
-}
-
-type State = { readonly status: ScheduleStatus; readonly turn?: Turn }
-
-function nextState({ status, rhythm, occurrences }: Schedule, action: ScheduleAction, at: Instant): State {
-  if (action === 'cancel') return { status: 'canceled' }
-  if (action === 'pause') return { status: 'paused' }
-  if (status === 'active') return { status }
-  const next = nextAfter(rhythm, occurrences, at)
-  return next ? { status: 'active', turn: turnOf(next.number, next.at) } : { status: 'ended' }
 }

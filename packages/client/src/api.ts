@@ -2031,6 +2031,31 @@ export type Operations = {
       readonly created_at: string
     }
   }
+  /** Change what is paid, until when, and when next. `PATCH /v1/schedules/{id}` */
+  readonly updateSchedule: {
+    readonly input: {
+      readonly path: { readonly id: string }
+      readonly body: {
+        /** A decimal string in the currency's unit, with at most the currency's digits. */
+        readonly amount?: string
+        /** RFC 3339, in the future. */
+        readonly next_at?: string
+        readonly fee_payer?: 'sender' | 'receiver'
+        /** Nothing falls due later. */
+        readonly ends_at?: string | null
+        /** Nothing falls due more often. */
+        readonly count?: number | null
+        /** How often a declined one is tried again (default 0). */
+        readonly retry_times?: number
+        /** How long after each attempt (default a day). */
+        readonly retry_every_minutes?: number
+        readonly description?: string | null
+        /** Up to 50 texts of your own, by names of up to 40 characters. */
+        readonly metadata?: { readonly [name: string]: string }
+      }
+    }
+    readonly answer: Schedule
+  }
   /** Give a user another role. `PATCH /v1/admin/users/{id}` */
   readonly updateUser: {
     readonly input: {
@@ -2194,6 +2219,7 @@ export const operations = {
   updateAccount: { method: 'PATCH', path: '/v1/accounts/{id}', body: 'application/json' },
   updateAccountOfBook: { method: 'PATCH', path: '/v1/admin/accounts/{id}', body: 'application/json' },
   updateMe: { method: 'PATCH', path: '/v1/me', body: 'application/json' },
+  updateSchedule: { method: 'PATCH', path: '/v1/schedules/{id}', body: 'application/json' },
   updateUser: { method: 'PATCH', path: '/v1/admin/users/{id}', body: 'application/json' },
   updateWebhook: { method: 'PATCH', path: '/v1/webhooks/{id}', body: 'application/json' },
   uploadBankStatement: { method: 'POST', path: '/v1/admin/wire/statements', body: 'application/xml' },

@@ -7,14 +7,20 @@ import type { Gateway } from '../../gateway.ts'
 import type { UserId } from '../../ledger/id.ts'
 import { FEE_PAYERS } from '../../ledger/payment.ts'
 import { decodeId } from '../../ledger/typeid.ts'
+import { parseAmount } from '../../money/amount.ts'
+import {
+  changeSchedule,
+  type ScheduleAction,
+  type ScheduleUpdate,
+  type Updated,
+  updateSchedule,
+} from '../../schedules/change.ts'
 import { schedules, schedulesOf } from '../../schedules/list.ts'
 import { type Rhythm, timeZoneOf, UNITS } from '../../schedules/rhythm.ts'
 import {
-  changeSchedule,
   createSchedule,
   type NewSchedule,
   readSchedule,
-  type ScheduleAction,
   type Schedule as StoredSchedule,
 } from '../../schedules/schedule.ts'
 import { actorOf, isOperator, seesAll, sessionOf } from '../authentication.ts'
@@ -66,6 +72,23 @@ const Wish = Type.Object(
   { additionalProperties: false },
 )
 type Wished = Static<typeof Wish>
+
+const Change = Type.Object(
+  {
+    amount: Type.Optional(Amount),
+    next_at: Type.Optional(FutureTime),
+    ...Type.Pick(Wish, [
+      'fee_payer',
+      'ends_at',
+      'count',
+      'retry_times',
+      'retry_every_minutes',
+      'description',
+      'metadata',
+    ]).properties,
+  },
+  { additionalProperties: false, minProperties: 1 },
+)
 
 /** Payments that are made at a time, or again and again (docs/scheduled.md). */
 export function scheduleRoutes(app: App, gateway: Gateway): void {
@@ -122,9 +145,71 @@ export function scheduleRoutes(app: App, gateway: Gateway): void {
     handler: async (request) => presentSchedule(await visibleSchedule(pool, request, request.params.id)),
   })
 
+  changeRoute(app, gateway)
   actionRoute(app, gateway, 'pause', 'Let nothing be paid until it is resumed')
   actionRoute(app, gateway, 'resume', 'Pay again, from what falls due next; what fell due meanwhile is left out')
   actionRoute(app, gateway, 'cancel', 'End it for good')
+}
+
+function changeRoute(app: App, { pool }: Gateway): void {
+  app.patch('/v1/schedules/:id', {
+    schema: describe({
+      operationId: 'updateSchedule',
+      summary: 'Change what is paid, until when, and when next',
+      description:
+        'What is left out stays. It counts from the next payment on. With `next_at` the next one falls due then, and those ' +
+        'behind it recur from there. Where nothing is to come any more the schedule has ended.',
+      tag,
+      errors: ['not_found', 'schedule_over', 'invalid_amount'],
+      params,
+      body: Change,
+      response: { 200: Schedule },
+    }),
+    handler: async (request) => {
+      const { userId: caller, book } = sessionOf(request)
+      const schedule = await ownSchedule(pool, request, request.params.id)
+      const update = updateOf(request.body, schedule)
+      const audit = auditOf(request, 'update', schedule.userId, caller, request.body)
+      const updated = await inTransaction(pool, (client) => updateSchedule(client, book, schedule.id, update, audit))
+      if (updated.ok) return presentSchedule(updated.schedule)
+      throw refusalOf(updated.refusal, schedule.status)
+    },
+  })
+}
+
+function updateOf(body: Static<typeof Change>, { currency }: StoredSchedule): ScheduleUpdate {
+  const amount = body.amount === undefined ? undefined : parseAmount(body.amount, currency)
+  if (body.amount !== undefined && !amount) {
+    throw fieldError('amount', 'invalid_amount', 'is no positive amount of the currency')
+  }
+  return {
+    amount,
+    feePayer: body.fee_payer,
+    description: body.description,
+    metadata: body.metadata,
+    nextAt: body.next_at === undefined ? undefined : parseInstant(body.next_at),
+    endsAt: typeof body.ends_at === 'string' ? parseInstant(body.ends_at) : body.ends_at,
+    count: body.count,
+    retryTimes: body.retry_times,
+    retryEveryMinutes: body.retry_every_minutes,
+  }
+}
+
+function refusalOf(refusal: Extract<Updated, { ok: false }>['refusal'], status: string): ApiError {
+  switch (refusal) {
+    case 'over':
+      return isOver(status)
+    case 'next_not_ahead':
+      return fieldError('next_at', 'invalid_value', 'must be in the future')
+    case 'next_after_end':
+      return fieldError('next_at', 'invalid_value', 'must not be after ends_at')
+    case 'end_before_start':
+      return fieldError('ends_at', 'invalid_value', 'must not be before starts_at')
+  }
+}
+
+function isOver(status: string): ApiError {
+  return new ApiError('schedule_over', undefined, [{ field: 'status', code: 'schedule_over', detail: status }])
 }
 
 function actionRoute(app: App, { pool }: Gateway, action: ScheduleAction, summary: string): void {
@@ -139,20 +224,24 @@ function actionRoute(app: App, { pool }: Gateway, action: ScheduleAction, summar
     }),
     handler: async (request) => {
       const session = sessionOf(request)
-      const { id, userId, status } = await visibleSchedule(pool, request, (request.params as { id: string }).id)
-      if (userId !== session.userId && !isOperator(session)) throw new ApiError('forbidden')
+      const { id, userId, status } = await ownSchedule(pool, request, (request.params as { id: string }).id)
       const audit = auditOf(request, action, userId, session.userId)
       const changed = await inTransaction(pool, (client) => changeSchedule(client, session.book, id, action, audit))
       if (changed) return presentSchedule(changed)
-      throw new ApiError('schedule_over', undefined, [{ field: 'status', code: 'schedule_over', detail: status }])
+      throw isOver(status)
     },
   })
 }
 
 /** A line of the audit log where an operator does what is another user's to do. */
-function auditOf(request: FastifyRequest, verb: string, owner: UserId, caller: UserId): AuditEntry | null {
-  if (owner === caller) return null
-  return { actor: actorOf(request), action: `schedule.${verb}`, objectId: null, detail: {} }
+function auditOf(
+  request: FastifyRequest,
+  verb: string,
+  owner: UserId,
+  caller: UserId,
+  detail: AuditEntry['detail'] = {},
+): AuditEntry | null {
+  return owner === caller ? null : { actor: actorOf(request), action: `schedule.${verb}`, objectId: null, detail }
 }
 
 /** A schedule of the caller’s own, or any of the book for who sees all of it. Throws `not_found` otherwise. */
@@ -161,6 +250,14 @@ async function visibleSchedule(client: Queryable, request: FastifyRequest, text:
   const id = decodeId('sch', text)
   const schedule = id && (await readSchedule(client, session.book, id))
   if (!schedule || (schedule.userId !== session.userId && !seesAll(session))) throw new ApiError('not_found')
+  return schedule
+}
+
+/** One that the caller may change: their own, or an operator's to change. */
+async function ownSchedule(client: Queryable, request: FastifyRequest, text: string): Promise<StoredSchedule> {
+  const session = sessionOf(request)
+  const schedule = await visibleSchedule(client, request, text)
+  if (schedule.userId !== session.userId && !isOperator(session)) throw new ApiError('forbidden')
   return schedule
 }
 
@@ -187,5 +284,5 @@ function rhythmOf({ starts_at, every = null, interval = 1, time_zone = 'UTC', en
   if (endsAt === undefined || (endsAt !== null && endsAt < startsAt)) {
     throw fieldError('ends_at', 'invalid_value', 'must not be before starts_at')
   }
-  return { startsAt, every, interval, timeZone, endsAt, count }
+  return { startsAt, startNumber: 0, every, interval, timeZone, endsAt, count }
 }

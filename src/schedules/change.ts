@@ -1,0 +1,155 @@
+import { type AuditEntry, writeAudit } from '../audit/audit.ts'
+import { idsAt, readClock } from '../database/clock.ts'
+import type { Client } from '../database/connection.ts'
+import { formatInstant } from '../database/instant.ts'
+import type { BookId, Instant, ScheduleId } from '../ledger/id.ts'
+import type { FeePayer } from '../ledger/payment.ts'
+import { firstNotDue, nextAfter, occurrenceAt, type Rhythm } from './rhythm.ts'
+import { readSchedule, type Schedule, type ScheduleStatus } from './schedule.ts'
+import { type Turn, turnOf } from './turn.ts'
+
+// What becomes of a schedule by the hand of its owner, or of an operator. Its row is locked, as it is by who makes its
+// payments, so that a change is before a payment or behind it.
+
+/** What is done to a schedule. */
+export type ScheduleAction = 'pause' | 'resume' | 'cancel'
+
+/** What is to be different; what is left out stays. The amount in minor units of the schedule's currency. */
+export type ScheduleUpdate = {
+  readonly amount?: bigint | undefined
+  readonly feePayer?: FeePayer | undefined
+  readonly description?: string | null | undefined
+  readonly metadata?: Readonly<Record<string, string>> | undefined
+  /** When the next occurrence falls due instead; the following ones go on from there. */
+  readonly nextAt?: Instant | undefined
+  readonly endsAt?: Instant | null | undefined
+  readonly count?: number | null | undefined
+  readonly retryTimes?: number | undefined
+  readonly retryEveryMinutes?: number | undefined
+}
+
+export type Updated =
+  | { readonly ok: true; readonly schedule: Schedule }
+  /** `over`: nothing changes any more. The others say what is wrong with a time. */
+  | { readonly ok: false; readonly refusal: 'over' | 'next_not_ahead' | 'next_after_end' | 'end_before_start' }
+
+/**
+ * Pauses, resumes or cancels a schedule inside the caller's transaction; undefined where it is over. One that is as it
+ * shall be stays as it is. What falls due during a pause is left out, as is what was to be tried again.
+ */
+export async function changeSchedule(
+  client: Client,
+  book: BookId,
+  id: ScheduleId,
+  action: ScheduleAction,
+  audit: AuditEntry | null,
+): Promise<Schedule | undefined> {
+  const schedule = await lockOpen(client, book, id)
+  if (!schedule) return undefined
+  const at = await readClock(client)
+  const next = stateAfter(schedule, action, at)
+  if (next.status === schedule.status) return schedule
+  return write(client, book, at, { ...schedule, ...next }, audit)
+}
+
+/**
+ * Changes what a schedule pays, and when, inside the caller's transaction: from the next payment on, which may be another
+ * attempt at one that was declined. Where nothing is to come any more by what it says then, it has ended.
+ */
+export async function updateSchedule(
+  client: Client,
+  book: BookId,
+  id: ScheduleId,
+  update: ScheduleUpdate,
+  audit: AuditEntry | null,
+): Promise<Updated> {
+  const schedule = await lockOpen(client, book, id)
+  if (!schedule) return { ok: false, refusal: 'over' }
+  const at = await readClock(client)
+  const { endsAt = schedule.rhythm.endsAt, count = schedule.rhythm.count, nextAt } = update
+  const limited = { ...schedule.rhythm, endsAt, count }
+  if (nextAt !== undefined && nextAt <= at) return { ok: false, refusal: 'next_not_ahead' }
+  if (endsAt !== null && endsAt < (nextAt ?? limited.startsAt)) {
+    return { ok: false, refusal: nextAt === undefined ? 'end_before_start' : 'next_after_end' }
+  }
+  const { retry, amount, feePayer, description, metadata } = schedule
+  const changed: Schedule = {
+    ...schedule,
+    amount: update.amount ?? amount,
+    feePayer: update.feePayer ?? feePayer,
+    description: update.description === undefined ? description : update.description,
+    metadata: update.metadata ?? metadata,
+    retry: {
+      times: update.retryTimes ?? retry.times,
+      everyMinutes: update.retryEveryMinutes ?? retry.everyMinutes,
+    },
+    ...timesAfter(schedule, limited, nextAt, at),
+  }
+  return { ok: true, schedule: await write(client, book, at, changed, audit) }
+}
+
+/** A schedule that is not over, its row locked. */
+async function lockOpen(client: Client, book: BookId, id: ScheduleId): Promise<Schedule | undefined> {
+  await client.query('select from schedules where book = $1 and id = $2 for no key update', [book, id])
+  const schedule = await readSchedule(client, book, id)
+  return schedule && (schedule.status === 'active' || schedule.status === 'paused') ? schedule : undefined
+}
+
+type State = { readonly status: ScheduleStatus; readonly occurrences: number; readonly turn: Turn | null }
+
+function stateAfter({ status, rhythm, occurrences, turn }: Schedule, action: ScheduleAction, at: Instant): State {
+  if (action === 'cancel') return { status: 'canceled', occurrences, turn: null }
+  // One that was tried is not tried again, and so is behind it: no two attempts have one number.
+  if (action === 'pause') return { status: 'paused', occurrences: occurrences + (turn?.attempts ? 1 : 0), turn: null }
+  if (status === 'active') return { status, occurrences, turn }
+  const next = nextAfter(rhythm, occurrences, at)
+  if (!next) return { status: 'ended', occurrences, turn: null }
+  return { status: 'active', occurrences: next.number, turn: turnOf(next.number, next.at) }
+}
+
+/**
+ * Whose turn it is by other limits, and where the next one is moved by a rhythm that begins with it. An occurrence that was
+ * tried keeps the count of its attempts.
+ */
+function timesAfter(
+  { status, turn, occurrences: before }: Schedule,
+  limited: Rhythm,
+  nextAt: Instant | undefined,
+  at: Instant,
+): State & { readonly rhythm: Rhythm } {
+  // What fell due during a pause is behind it.
+  const number = turn?.number ?? firstNotDue(limited, before, at)
+  const rhythm = nextAt === undefined ? limited : { ...limited, startsAt: nextAt, startNumber: number }
+  const occurrences = nextAt === undefined ? before : number
+  if (occurrenceAt(rhythm, number) === null) return { rhythm, status: 'ended', occurrences, turn: null }
+  const moved = turn && nextAt !== undefined ? { ...turn, dueAt: nextAt, attemptAt: nextAt } : turn
+  return { rhythm, status, occurrences, turn: moved }
+}
+
+/** Writes a schedule as it is to be, and gives it back. */
+async function write(
+  client: Client,
+  book: BookId,
+  at: Instant,
+  { id, rhythm, retry, turn, ...schedule }: Schedule,
+  audit: AuditEntry | null,
+): Promise<Schedule> {
+  await client.query(
+    `update schedules
+        set amount = $3, fee_payer = $4, description = $5, metadata = $6, starts_at = $7, start_number = $8, ends_at = $9,
+            count = $10, retry_times = $11, retry_every_minutes = $12, status = $13, number = $14, due_at = $15,
+            attempts = $16, attempt_at = $17, updated_at = $18
+      where book = $1 and id = $2`,
+    [
+      ...[book, id, schedule.amount, schedule.feePayer, schedule.description, JSON.stringify(schedule.metadata)],
+      ...[formatInstant(rhythm.startsAt), rhythm.startNumber, rhythm.endsAt && formatInstant(rhythm.endsAt)],
+      ...[rhythm.count, retry.times, retry.everyMinutes, schedule.status, schedule.occurrences],
+      ...[turn && formatInstant(turn.dueAt), turn?.attempts ?? 0, turn && formatInstant(turn.attemptAt)],
+      formatInstant(at),
+    ],
+  )
+  await writeAudit(client, book, at, idsAt(at), audit ? [{ ...audit, objectId: id }] : [])
+  const written = await readSchedule(client, book, id)
+  if (!written) throw new Error('a schedule that was changed is there')
+  return written
+}
