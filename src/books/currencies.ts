@@ -23,14 +23,21 @@ export async function readCurrencies(client: Queryable, book: BookId): Promise<M
   return new Map(rows.map((currency) => [currency.code, currency]))
 }
 
-/** The codes of the book's closed currencies. Index: currencies_closed. */
+/**
+ * The codes of a book's closed currencies as a column of any statement whose `$1` is the book; null where all are open.
+ * Index: currencies_closed.
+ */
+export const CLOSED_CURRENCIES =
+  '(select array_agg(code) from currencies where book = $1 and closed_at is not null) as closed_currencies'
+
+/** The codes of the book's closed currencies. */
 export async function readClosedCurrencies(client: Queryable, book: BookId): Promise<ReadonlySet<string>> {
-  const { rows } = await client.query<{ code: string }>({
+  const { rows } = await client.query<{ closed_currencies: string[] | null }>({
     name: 'read-closed-currencies',
-    text: 'select code from currencies where book = $1 and closed_at is not null',
+    text: `select ${CLOSED_CURRENCIES}`,
     values: [book],
   })
-  return new Set(rows.map(({ code }) => code))
+  return new Set(rows[0]?.closed_currencies)
 }
 
 /** Gives the book these currencies and, in each, a technical account of every code. Returns the codes of those it had not. */

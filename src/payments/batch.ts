@@ -67,19 +67,23 @@ export async function postRequests(
  * its postings and events.
  */
 export function beginPosting(rules: RuleKeeper): BeginWrite {
-  return async (client, book, requests) => {
-    const ruled = await lockRuled(client, rules, book, requests)
-    const { at } = ruled.context
-    return (fresh, mint) => {
-      const minted = mintAt(at, mint)
-      const priced = priceRequests(fresh, ruled.rules, minted.at)
-      return writePosted(client, book, priced, at, postRuled(priced, ruled), minted)
-    }
-  }
+  return beginPosted(rules, () => {})
 }
 
 /** The same, but all or none: throws SomeDeclined, before anything is written, where a rule refuses one of them. */
 export function beginPostingAll(rules: RuleKeeper): BeginWrite {
+  return beginPosted(rules, (fresh, { outcomes }) => {
+    const declined = new Map<PaymentRequest, DeclineReason>()
+    for (const [index, request] of fresh.entries()) {
+      const outcome = outcomes[index]
+      if (outcome?.status === 'declined') declined.set(request, outcome.reason)
+    }
+    if (declined.size > 0) throw new SomeDeclined(declined)
+  })
+}
+
+/** Posts requests, unless `check` throws at what would become of them. */
+function beginPosted(rules: RuleKeeper, check: (fresh: readonly PaymentRequest[], posted: Posted) => void): BeginWrite {
   return async (client, book, requests) => {
     const ruled = await lockRuled(client, rules, book, requests)
     const { at } = ruled.context
@@ -87,12 +91,7 @@ export function beginPostingAll(rules: RuleKeeper): BeginWrite {
       const minted = mintAt(at, mint)
       const priced = priceRequests(fresh, ruled.rules, minted.at)
       const posted = postRuled(priced, ruled)
-      const declined = new Map<PaymentRequest, DeclineReason>()
-      for (const [index, request] of fresh.entries()) {
-        const outcome = posted.outcomes[index]
-        if (outcome?.status === 'declined') declined.set(request, outcome.reason)
-      }
-      if (declined.size > 0) throw new SomeDeclined(declined)
+      check(fresh, posted)
       return writePosted(client, book, priced, at, posted, minted)
     }
   }

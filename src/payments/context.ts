@@ -1,5 +1,4 @@
 import type { AccountFacts } from '../accounts/directory.ts'
-import { readClosedCurrencies } from '../books/currencies.ts'
 import { type Queryable, together } from '../database/connection.ts'
 import type { AccountId, BookId, Instant, PaymentId, QuoteId } from '../ledger/id.ts'
 import type { Exchange, FeePayer, Order, PaymentKind, Terms } from '../ledger/payment.ts'
@@ -27,15 +26,8 @@ export async function lockContext(
   const locking = lockAccounts(client, book, factsOf(requests))
   const lockingOriginals = refunds.size > 0 ? lockOriginals(client, book, refunds) : NO_ORIGINALS
   const lockingQuotes = quoteIds.size > 0 ? lockQuotes(client, book, [...quoteIds]) : NO_QUOTES
-  const readingClosed = readClosedCurrencies(client, book)
-  await together([queueing, locking, lockingOriginals, lockingQuotes, readingClosed])
-  const [locked, originals, quotes, closed] = [
-    await locking,
-    await lockingOriginals,
-    await lockingQuotes,
-    await readingClosed,
-  ]
-  return { ...locked, originals, quotes, closed }
+  await together([queueing, locking, lockingOriginals, lockingQuotes])
+  return { ...(await locking), originals: await lockingOriginals, quotes: await lockingQuotes }
 }
 
 /** The first half of the advisory locks that order refunds. */

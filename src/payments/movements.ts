@@ -1,4 +1,5 @@
 import type { AccountFacts } from '../accounts/directory.ts'
+import { CLOSED_CURRENCIES } from '../books/currencies.ts'
 import { numerics, texts, uuids } from '../database/binary_arrays.ts'
 import type { NewId } from '../database/clock.ts'
 import { type Queryable, together } from '../database/connection.ts'
@@ -24,9 +25,14 @@ type LockedRow = {
   overdraft_limit: bigint
   stamp: Instant
   rules_version: bigint | null
+  closed_currencies: string[] | null
 }
 
-export type Locked = RulesMoment & { readonly accounts: ReadonlyMap<AccountId, Account> }
+export type Locked = RulesMoment & {
+  readonly accounts: ReadonlyMap<AccountId, Account>
+  /** The codes of the book's closed currencies. */
+  readonly closed: ReadonlySet<string>
+}
 
 /**
  * Step 1: locks the users' accounts among `facts` in id order and reads them. `at` is the batch's time: read when all
@@ -58,7 +64,8 @@ export async function lockAccounts(
                as stamp
           from locked
       )
-      select id, currency, status, refuse_incoming, balance, held, overdraft_limit, stamp, ${RULES_VERSION}
+      select id, currency, status, refuse_incoming, balance, held, overdraft_limit, stamp, ${RULES_VERSION},
+             ${CLOSED_CURRENCIES}
         from clock left join locked on true`,
     values: [book, uuids(lockable)],
   })
@@ -76,7 +83,7 @@ export async function lockAccounts(
   }
   const [first] = rows
   if (!first) throw new Error('the database has no clock')
-  return { at: first.stamp, rulesVersion: first.rules_version, accounts }
+  return { at: first.stamp, rulesVersion: first.rules_version, accounts, closed: new Set(first.closed_currencies) }
 }
 
 /** A posting with the payment that it belongs to. */
