@@ -219,6 +219,28 @@ describe('sign-up under load', () => {
   })
 })
 
+describe('payments under load', () => {
+  it('are made, or refused as overloaded at once, and then repeated', async () => {
+    const [from, to] = [await anAccount(ada), await anAccount(bob)]
+    await fund(operator, from, '100.00')
+    const pay = (key: string) => ada.post('/v1/payments', transfer(from, to, '0.01'), { 'idempotency-key': key })
+    const keys = Array.from({ length: 1_200 }, (_, index) => `load-${index}`)
+    const answers = await Promise.all(keys.map(pay))
+    const refused = answers.filter(({ status }) => status !== 201)
+    for (const answer of refused) {
+      assertProblem(answer, 'overloaded')
+      assert.equal(answer.headers.get('retry-after'), '1')
+      assert.match(answer.headers.get('x-request-id') ?? '', /^req_/)
+    }
+    const made = keys.length - refused.length
+    assert.equal(await bob.balance(to), (made / 100).toFixed(2))
+    for (const [index, answer] of answers.entries()) {
+      if (answer.status === 503) assert.equal((await pay(`load-${index}`)).status, 201)
+    }
+    assert.equal(await bob.balance(to), '12.00')
+  })
+})
+
 describe('a connection that is cut', () => {
   it('in the middle of a body leaves nothing half done', async () => {
     const wish = JSON.stringify(transfer(await ada.account('USD'), await bob.account('USD'), '1.00'))

@@ -4,10 +4,10 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import fastify, { type FastifyBaseLogger, LogController } from 'fastify'
 import type { Gateway } from '../gateway.ts'
 import { requireAccess } from './access.ts'
+import { refuseOverload } from './admission.ts'
 import { auditRefusals } from './audited_refusals.ts'
 import { authenticator, authorizer } from './authentication.ts'
 import { parseStrictJson } from './body.ts'
-
 import { documentApi } from './document.ts'
 import { ApiError } from './errors.ts'
 import { addEtags } from './etag.ts'
@@ -108,6 +108,7 @@ export async function createApp(gateway: Gateway): Promise<App> {
   app.decorateRequest('session', null)
   requireAccess(app)
   app.addHook('onRequest', async (request, reply) => void reply.header('x-request-id', request.id))
+  refuseOverload(app)
   limitRequests(app, gateway, authenticator(gateway), authorizer(gateway))
   auditRefusals(app, gateway)
   logRequests(app)

@@ -51,11 +51,14 @@ export function validationErrors(issues: readonly FastifySchemaValidationError[]
   return inputError(issues.map((issue) => fieldErrorOf(issue, context)))
 }
 
+/** Retry-After, in seconds, of what is soon over. */
+export const RETRY_SOON = '1'
+
 /** Answers with an error, and logs what is our fault. */
 export function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const problem = problemOf(toApiError(error), request.id)
   if (problem.status >= 500) request.log[problem.status === 500 ? 'error' : 'warn']({ err: error }, problem.code)
-  if (problem.status === 503) reply.header('retry-after', '1')
+  if (problem.status === 503) reply.header('retry-after', RETRY_SOON)
   if (problem.code === 'too_many_attempts') reply.header('retry-after', '900')
   if (problem.status === 401) reply.header('www-authenticate', 'Bearer')
   // Serialised here: the schemas of the route's answers are for its answers.

@@ -27,13 +27,6 @@ export type BatchQueue = {
   readonly drain: () => Promise<void>
 }
 
-/**
- * A line that is both so long and so slow is more than can be borne: whoever comes alone is refused at once, rather than
- * kept waiting ever longer. What comes together waits its turn.
- */
-const LONG_LINE = 500
-const SLOW_LINE_MS = 250
-
 /** A request that waited this long without its batch having begun is refused: its client has given up by then. */
 const LONGEST_WAIT_MS = 10_000
 
@@ -46,8 +39,6 @@ export function createBatchQueue(pool: Pool, write: BeginWrite, options: QueueOp
   const whenDrained: (() => void)[] = []
   let free = options.slots
   let unanswered = 0
-  /** How long the first of the batch that was begun last had waited for it. */
-  let waitedMs = 0
 
   /** One transaction stays in one book; books take turns. */
   function nextBatch(): [BookId, Queued[]] | undefined {
@@ -72,10 +63,8 @@ export function createBatchQueue(pool: Pool, write: BeginWrite, options: QueueOp
       if (!next) return
       const [book, queued] = next
       const batch = refuseStale(queued)
-      const [first] = batch
-      if (!first) continue
+      if (batch.length === 0) continue
       free -= 1
-      waitedMs = performance.now() - first.since
       commitBatch(pool, write, book, batch, options.whole)
         .catch((fault) => {
           for (const { fail } of batch) fail(fault)
@@ -93,14 +82,10 @@ export function createBatchQueue(pool: Pool, write: BeginWrite, options: QueueOp
     if (unanswered === 0) for (const drained of whenDrained.splice(0)) drained()
   }
 
-  function isOverrun(): boolean {
-    return unanswered >= LONG_LINE && waitedMs > SLOW_LINE_MS
-  }
-
   function enqueue(requests: readonly PaymentRequest[]): Promise<Submitted>[] {
     const [first] = requests
     if (!first) return []
-    if (unanswered + requests.length > options.mostWaiting || (requests.length === 1 && isOverrun())) {
+    if (unanswered + requests.length > options.mostWaiting) {
       return requests.map(() => Promise.reject(new Refused('overloaded')))
     }
     unanswered += requests.length

@@ -1,0 +1,93 @@
+import { ApiError } from './errors.ts'
+import { problemOf, RETRY_SOON } from './problem.ts'
+import type { App } from './route.ts'
+
+/** What is posted for one request: whoever comes with a single payment should soon have an answer. */
+const SINGLE: ReadonlySet<string | undefined> = new Set(['createPayment', 'createDeposit', 'createWithdrawal'])
+
+/** So many under way are never too many: a burst is no overload. */
+const AT_EASE = 100
+/** How long an answer may take where all that is under way has to be answered first. */
+const LONGEST_MS = 250
+/** How long is looked on before the rate is known. */
+const WINDOW_MS = 100
+/** What one takes, until it is known. */
+const FIRST_GUESS_MS = 0.3
+
+export type Admission = {
+  /** Whether one more would have to wait too long. */
+  readonly isFull: () => boolean
+  /** Counts one in; whoever comes in has to leave. */
+  readonly enter: () => void
+  readonly leave: () => void
+}
+
+/**
+ * Lets in as many as can be answered soon at the rate that was seen last (Little's law: under way = rate × time). The
+ * rate is taken while there is enough to do: what comes one by one says nothing of what could be done.
+ *
+ * @param now milliseconds of a clock that never goes back
+ */
+export function createAdmission(now: () => number): Admission {
+  let underWay = 0
+  let eachMs = FIRST_GUESS_MS
+  /** Since when, and how many were answered since; no time while there is too little to do. */
+  let since: number | undefined
+  let answered = 0
+
+  function isFull(): boolean {
+    return underWay >= AT_EASE && underWay * eachMs >= LONGEST_MS
+  }
+
+  function enter(): void {
+    underWay += 1
+    if (since !== undefined || underWay < AT_EASE) return
+    since = now()
+    answered = 0
+  }
+
+  function leave(): void {
+    underWay -= 1
+    answered += 1
+    if (since === undefined) return
+    const passed = now() - since
+    if (passed >= WINDOW_MS) {
+      eachMs = passed / answered
+      since += passed
+      answered = 0
+    }
+    if (underWay < AT_EASE / 2) since = undefined
+  }
+
+  return { isFull, enter, leave }
+}
+
+/** Refuses single payments that would wait too long (docs/ledger.md, Posting), before anything is done for them. */
+export function refuseOverload(app: App): void {
+  const admission = createAdmission(() => performance.now())
+  let refused = 0
+
+  function report(): void {
+    app.log.warn({ refused }, 'overloaded')
+    refused = 0
+  }
+
+  app.addHook('onRequest', (request, reply, done) => {
+    if (!(admission.isFull() && SINGLE.has(request.routeOptions.config.operationId))) return done()
+    if (refused === 0) setTimeout(report, 1_000).unref()
+    refused += 1
+    const problem = problemOf(new ApiError('overloaded'), request.id)
+    reply.code(problem.status).header('retry-after', RETRY_SOON).type('application/problem+json')
+    reply.send(JSON.stringify(problem))
+  })
+  // Only now: a body that never comes to its end keeps nobody else out, nor does whoever waits for a worker.
+  app.addHook('preHandler', (request, reply, done) => {
+    const { routeOptions, headers } = request
+    if (SINGLE.has(routeOptions.config.operationId) && headers.prefer === undefined) {
+      admission.enter()
+      // Comes whether the answer was sent or the caller has gone.
+      reply.raw.once('close', admission.leave)
+    }
+    done()
+  })
+}
