@@ -2,12 +2,15 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import manifest from '../package.json' with { type: 'json' }
 import { connectionOf } from '../src/database/embedded.ts'
 
 /** Counted as ever, and never reached: a handful of users make all the load. */
 const BGW_RATE_LIMITS = 'address=1000000/1s,user=1000000/1s,token=1000000/1s'
 
 const ROOT = join(import.meta.dirname, '..')
+/** What `npm start` gives to Node. */
+const START = manifest.scripts.start.replace('exec node ', '').split(' ')
 
 /** A gateway that runs as its users run it, in a process of its own on a folder of its own. */
 export type Server = {
@@ -23,7 +26,8 @@ export type Usage = { readonly gatewayCpu: number; readonly postgresCpu: number;
 
 export async function startServer(folder: string, environment: Record<string, string> = {}): Promise<Server> {
   const started = performance.now()
-  const child = spawn(process.execPath, [join(ROOT, 'src/main.ts')], {
+  const child = spawn(process.execPath, START, {
+    cwd: ROOT,
     env: {
       // biome-ignore lint/style/noProcessEnv: the server needs PATH, and nothing of its own settings.
       PATH: process.env.PATH,
