@@ -8,7 +8,7 @@ import { BEGINNING, firstIdBehind, isAfter, type Position } from './position.ts'
 import { positionOf } from './read.ts'
 
 const LOOK_EVERY_MS = 200
-const MOST_AT_ONCE = 2_000
+const MOST_AT_ONCE = 500
 const PARTITIONS_EVERY_MS = 600_000
 
 export type ViewersOptions = { readonly pool: Pool; readonly log: Log; readonly keepDays: number }

@@ -18,7 +18,7 @@ type Options = { readonly pool: Pool; readonly key: SealKey; readonly log: Log }
 
 const LOOK_EVERY_MS = 500
 /** Of a block, unless one transaction alone has more: small enough that nobody waits while they are hashed. */
-const MOST_ENTRIES = 1_000
+const MOST_ENTRIES = 250
 /** The first half of the advisory locks that keep nodes from doing the same work; the book is the other. */
 const LOCK = 0x5ea1
 
