@@ -6,6 +6,7 @@ import { SCOPES, type Scope, scopesIn } from '../src/identity/roles.ts'
 import { newToken } from '../src/identity/secrets.ts'
 import { insertToken } from '../src/identity/tokens.ts'
 import { findUserByEmail } from '../src/identity/users.ts'
+import { call } from './harness/call.ts'
 import { JSON_TYPE, type Operation, readOperations } from './harness/document.ts'
 import { aGateway, anEmail, anOperator, aUser, PASSWORD, type TestGateway } from './harness/gateway.ts'
 
@@ -71,21 +72,16 @@ function refusalOf(access: Access, caller: Caller): Refusal {
 async function callAs(caller: Caller, { method, path, body, query }: Operation, book?: string): Promise<Refusal> {
   const url = gateway.url + path.replaceAll(/\{\w+\}/g, (name) => (name === '{id}' ? `acc_${ID}` : ID))
   const needed = query.includes('email') && !query.includes('limit') ? '?email=nobody@example.com' : ''
-  const leave = new AbortController()
-  const response = await fetch(url + needed, {
+  const { status, text } = await call(url + needed, {
     method,
     headers: {
       ...(caller.token ? { authorization: `Bearer ${caller.token}` } : {}),
       ...(method === 'GET' ? {} : { 'content-type': body?.type ?? JSON_TYPE }),
       ...(book ? { book } : {}),
     },
-    ...(method === 'GET' ? {} : { body: '{"surprise":1}' }),
-    signal: leave.signal,
+    body: method === 'GET' ? undefined : '{"surprise":1}',
   })
-  const refused = [401, 403].includes(response.status)
-  const { code } = refused ? ((await response.json()) as { code: string }) : { code: '' }
-  // A stream of events has no end.
-  if (!refused) leave.abort()
+  const code = [401, 403].includes(status) ? JSON.parse(text).code : ''
   const refusals = ['unauthenticated', 'forbidden', 'email_unconfirmed'] as const
   return operationIsPublic(path, method) ? undefined : refusals.find((refusal) => refusal === code)
 }

@@ -1,3 +1,4 @@
+import { call } from './call.ts'
 import { noteAnswer } from './documented.ts'
 
 /** An answer of the API; `body` is what JSON holds, or the text where it is none. */
@@ -18,17 +19,16 @@ export type Client = {
 export function aClient(url: string, token?: string): Client {
   async function send(method: string, path: string, body?: unknown, headers: Record<string, string> = {}) {
     const raw = typeof body === 'string' || body instanceof Uint8Array
-    const response = await fetch(url + path, {
+    const { text, ...answer } = await call(url + path, {
       method,
       headers: {
         ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
         ...(body === undefined ? {} : { 'content-type': 'application/json' }),
         ...headers,
       },
-      ...(body === undefined ? {} : { body: raw ? (body as string) : JSON.stringify(body) }),
+      body: raw ? body : JSON.stringify(body),
     })
-    const text = await response.text()
-    const reply = { status: response.status, headers: response.headers, body: parsed(text) }
+    const reply = { ...answer, body: parsed(text) }
     noteAnswer(url, method, path, reply)
     return reply
   }

@@ -1,3 +1,4 @@
+import { type Answer, call } from './call.ts'
 import { type Operation, readOperations } from './document.ts'
 import { noteAnswer } from './documented.ts'
 import { createRandom, type Random } from './fuzz_input.ts'
@@ -7,8 +8,6 @@ import { PASSWORD, type TestGateway } from './gateway.ts'
 
 // Drives every call of the OpenAPI document with valid and broken input, as two users, an operator and nobody, and looks
 // at each answer for a fault, for what is inside of us and for what is somebody else's.
-
-type Answer = { readonly status: number; readonly headers: Headers; readonly text: string }
 
 export type FuzzReport = {
   readonly sent: number
@@ -94,17 +93,13 @@ function callerOf(random: Random, { isPublic, isAdmin }: Operation, people: Peop
 
 async function send(gateway: TestGateway, { operation, person, path, headers, body }: Sent): Promise<Answer> {
   const { token } = person.client
-  const response = await fetch(gateway.url + path, {
+  const answer = await call(gateway.url + path, {
     method: operation.method,
     headers: { ...(token ? { authorization: `Bearer ${token}` } : {}), ...headers },
-    ...(body === undefined ? {} : { body: body as string }),
+    body,
     signal: AbortSignal.timeout(LONGEST_MS),
   })
-  const isStream = response.headers.get('content-type')?.startsWith('text/event-stream')
-  if (isStream) await response.body?.cancel()
-  const text = isStream ? '' : await response.text()
-  const answer = { status: response.status, headers: response.headers, text }
-  noteAnswer(gateway.url, operation.method, path, { ...answer, body: codeIn(text) })
+  noteAnswer(gateway.url, operation.method, path, { ...answer, body: codeIn(answer.text) })
   return answer
 }
 
