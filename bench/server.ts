@@ -31,6 +31,7 @@ export async function startServer(folder: string, environment: Record<string, st
     env: {
       // biome-ignore lint/style/noProcessEnv: the server needs PATH, and nothing of its own settings.
       PATH: process.env.PATH,
+      NODE_COMPILE_CACHE: join(ROOT, 'node_modules/.cache/compiled'),
       BGW_DATA_DIR: folder,
       PORT: '0',
       BGW_LOG_LEVEL: 'warn',

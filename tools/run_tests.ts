@@ -6,9 +6,7 @@ import { withOwner } from '../src/database/connection.ts'
 import { startEmbedded } from '../src/database/embedded.ts'
 import { migrate } from '../src/database/migrate.ts'
 import { TEMPLATE, type TestCluster } from '../test/harness/cluster.ts'
-
-/** What is compiled once need not be for each file. */
-const NODE_COMPILE_CACHE = join(import.meta.dirname, '../node_modules/.cache/compiled')
+import { COMPILED } from '../test/harness/compiled.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
 
@@ -29,7 +27,7 @@ export async function runTests(
     await migrate({ ...postgres.connection, database: TEMPLATE } as TestCluster)
     const env = {
       ...withoutSettings(environment),
-      NODE_COMPILE_CACHE,
+      NODE_COMPILE_CACHE: COMPILED,
       TEST_CLUSTER: JSON.stringify(postgres.connection),
     }
     const options = ['--test', '--test-concurrency=2', `--test-timeout=${longestSeconds * 1_000}`]

@@ -11,6 +11,7 @@ import { MAIN_BOOK } from '../../src/books/books.ts'
 import { readConfig } from '../../src/config.ts'
 import { createGateway, type Gateway } from '../../src/gateway.ts'
 import { createApp } from '../../src/http/app.ts'
+import type { App } from '../../src/http/route.ts'
 import { makeOperator } from '../../src/identity/operators.ts'
 import { createLog } from '../../src/log.ts'
 import { aClient, type Client } from './client.ts'
@@ -64,7 +65,7 @@ export async function aGateway(settings: Record<string, string> = {}, database?:
   let stopped: Promise<void> | undefined
   const stop = () => {
     stopped ??= (async () => {
-      const undocumented = undocumentedAnswers(url, app.swagger())
+      const undocumented = undocumentedAnswers(url, documentOf(app))
       await app.close()
       await inside.stop()
       assert.deepEqual(undocumented, [])
@@ -73,6 +74,13 @@ export async function aGateway(settings: Record<string, string> = {}, database?:
   }
   running.add(stop)
   return { url, database: own, mailFolder: config.mailFolder, inside, anybody: aClient(url), stop }
+}
+
+let documentOfAll: object | undefined
+/** Every gateway has the same OpenAPI document, and making it takes longer than ending one. */
+function documentOf(app: App): object {
+  documentOfAll ??= app.swagger()
+  return documentOfAll
 }
 
 export type TestUser = Client & {

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { after } from 'node:test'
 import { aClient, type Client } from './client.ts'
+import { COMPILED } from './compiled.ts'
 import { GENEROUS, PASSWORD, until } from './gateway.ts'
 
 const SOURCE = join(import.meta.dirname, '../../src')
@@ -43,10 +44,11 @@ export function gone(child: ChildProcess): Promise<number | null> {
   return new Promise((resolve) => child.once('exit', (code) => resolve(code)))
 }
 
-/** The environment of a gateway: nothing of the tests' own but where programs are found. */
+/** The environment of a gateway: nothing of the tests' own but where programs are found, and what is compiled of ours. */
 export function environment(settings: Record<string, string>): Record<string, string> {
   return {
     PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+    NODE_COMPILE_CACHE: COMPILED,
     BGW_LOG_LEVEL: 'error',
     PORT: '0',
     BGW_RATE_LIMITS: GENEROUS,
