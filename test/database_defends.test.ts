@@ -6,7 +6,7 @@ import { connectionOf } from '../src/database/embedded.ts'
 import { aDatabase, anEmptyDatabase, type TestCluster, urlOf } from './harness/cluster.ts'
 import { aGateway, anOperator, aUser, type TestGateway } from './harness/gateway.ts'
 import { allBalances, assertBooksAreRight, rowsOf, transfer, untilSealed } from './harness/paying.ts'
-import { aFolder, anOperatorOf, aServer, ended } from './harness/server.ts'
+import { aFolder, aMigratedFolder, anOperatorOf, aServer, ended } from './harness/server.ts'
 
 const REFUSED = '42501' // insufficient_privilege
 const BROKEN = '23514' // check_violation
@@ -142,7 +142,7 @@ describe('a server whose login may not migrate', () => {
 })
 
 it('a gateway in its own PostgreSQL is no owner of it either', async () => {
-  const folder = await aFolder()
+  const folder = await aMigratedFolder()
   const server = await aServer({ BGW_DATA_DIR: folder })
   const { rows } = await withOwner(connectionOf(folder), (client) =>
     client.query(

@@ -6,11 +6,11 @@ import { createServer } from 'node:net'
 import { dirname, join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { withOwner } from '../src/database/connection.ts'
-import { connectionOf, startEmbedded } from '../src/database/embedded.ts'
+import { connectionOf } from '../src/database/embedded.ts'
 import { confined, runServer } from '../src/database/postgres_process.ts'
 import { withPlainTls } from '../src/database/tls.ts'
 import type { TestCluster } from './harness/cluster.ts'
-import { aFolder, aServer, ended } from './harness/server.ts'
+import { aFolder, aMigratedFolder, aServer, ended } from './harness/server.ts'
 
 describe('TLS to PostgreSQL', { skip: !existsSync('/usr/bin/openssl') && 'there is no openssl' }, () => {
   let address: string
@@ -21,9 +21,8 @@ describe('TLS to PostgreSQL', { skip: !existsSync('/usr/bin/openssl') && 'there 
   after(() => stop())
 
   before(async () => {
-    const folder = await aFolder()
-    // Makes the cluster; it is started again by hand below, with a certificate and on a port.
-    await (await startEmbedded(folder, { durable: false, maxConnections: 60 })).stop()
+    // Its cluster is started by hand below, with a certificate and on a port.
+    const folder = await aMigratedFolder()
     certificate = aCertificate(folder, 'server', 'DNS:localhost')
     otherCertificate = aCertificate(folder, 'other', 'DNS:localhost')
     const port = await aFreePort()

@@ -12,6 +12,7 @@ import { aDatabase, urlOf } from './harness/cluster.ts'
 import { PASSWORD, until } from './harness/gateway.ts'
 import {
   aFolder,
+  aMigratedFolder,
   anOperatorOf,
   aServer,
   type Ended,
@@ -50,7 +51,7 @@ describe('a start', () => {
   })
 
   it('on existing data finds what was there', async () => {
-    const settings = { BGW_DATA_DIR: await aFolder() }
+    const settings = { BGW_DATA_DIR: await aMigratedFolder() }
     const first = await aServer(settings)
     const operator = await anOperatorOf(first, settings)
     await first.end('SIGTERM')
@@ -61,7 +62,7 @@ describe('a start', () => {
 
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     it(`is undone by ${signal}: no process and no lock is left`, async () => {
-      const folder = await aFolder()
+      const folder = await aMigratedFolder()
       const server = await aServer({ BGW_DATA_DIR: folder })
       const postmaster = postmasterOf(folder)
       assert.equal(await server.end(signal), 0)
@@ -74,7 +75,7 @@ describe('a start', () => {
   }
 
   it('is not in the way of the next one where the server was killed', async () => {
-    const folder = await aFolder()
+    const folder = await aMigratedFolder()
     const server = await aServer({ BGW_DATA_DIR: folder })
     await server.end('SIGKILL')
     await assertStartsAndPays({ BGW_DATA_DIR: folder })
@@ -88,7 +89,7 @@ describe('a start', () => {
 
 describe('a start that cannot be says so in one line', () => {
   it('where another gateway runs on the data folder, which goes on', async () => {
-    const folder = await aFolder()
+    const folder = await aMigratedFolder()
     const server = await aServer({ BGW_DATA_DIR: folder })
     assertOneLine(
       await ended('main.ts', { BGW_DATA_DIR: folder }),
@@ -99,7 +100,7 @@ describe('a start that cannot be says so in one line', () => {
   })
 
   it('where the port is in use, and leaves nothing running', async () => {
-    const folder = await aFolder()
+    const folder = await aMigratedFolder()
     const taken = createServer()
     await new Promise<void>((listening) => taken.listen(0, '127.0.0.1', listening))
     const port = (taken.address() as { port: number }).port
@@ -143,7 +144,7 @@ describe('a start that cannot be says so in one line', () => {
   })
 
   it('where the data folder is of another PostgreSQL, and leaves it as it is', async () => {
-    const folder = await aFolder()
+    const folder = await aMigratedFolder()
     await assertStartsAndPays({ BGW_DATA_DIR: folder })
     const file = join(folder, 'postgres/PG_VERSION')
     const version = readFileSync(file, 'utf8')
@@ -154,7 +155,7 @@ describe('a start that cannot be says so in one line', () => {
   })
 
   it('where root may use no user namespaces', { skip: process.getuid?.() !== 0 && 'runs as root only' }, async () => {
-    const [programs, folder] = [await aFolder(), await aFolder()]
+    const [programs, folder] = [await aFolder(), await aMigratedFolder()]
     writeFileSync(
       join(programs, 'unshare'),
       '#!/bin/sh\necho "unshare: unshare failed: Operation not permitted" >&2\nexit 1\n',
@@ -194,7 +195,7 @@ describe('the commands', () => {
   })
 
   it('check the books of a gateway that is stopped', async () => {
-    const settings = { BGW_DATA_DIR: await aFolder() }
+    const settings = { BGW_DATA_DIR: await aMigratedFolder() }
     await assertStartsAndPays(settings)
     const { code, stdout } = await ended('verify/main.ts', settings)
     assert.equal(code, 0)
@@ -238,7 +239,7 @@ describe('PostgreSQL 15 as Debian packages it', () => {
 
 describe('a data folder', () => {
   it('of a running gateway is private, and holds the password that reaches its database', async () => {
-    const folder = await aFolder()
+    const folder = await aMigratedFolder()
     const server = await aServer({ BGW_DATA_DIR: folder })
     const { rows } = await withOwner(connectionOf(folder), (client) => client.query('select name from books'))
     assert.deepEqual(rows, [{ name: 'main' }])

@@ -1,18 +1,22 @@
 import { spawn } from 'node:child_process'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { cpSync } from 'node:fs'
+import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { withOwner } from '../src/database/connection.ts'
 import { startEmbedded } from '../src/database/embedded.ts'
 import { migrate } from '../src/database/migrate.ts'
-import { TEMPLATE, type TestCluster } from '../test/harness/cluster.ts'
+import { TEMPLATE } from '../test/harness/cluster.ts'
 import { COMPILED } from '../test/harness/compiled.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
 
+const OPTIONS = { durable: false, maxConnections: 600 }
+
 /**
  * Runs test files on a PostgreSQL of their own: one cluster for the run, in a folder that is thrown away, and in it one
- * migrated database that each test copies. Gives the exit code.
+ * migrated database that each test copies. Beside it lies a data folder as it is once its database is migrated, for
+ * tests that start gateways on folders of their own. Gives the exit code.
  */
 export async function runTests(
   stopped: Promise<void>,
@@ -21,21 +25,29 @@ export async function runTests(
   longestSeconds: number,
 ): Promise<number> {
   const folder = await mkdtemp(join(tmpdir(), 'bgw-test-'))
-  const postgres = await startEmbedded(folder, { durable: false, maxConnections: 600 })
   try {
-    await withOwner(postgres.connection, (client) => client.query(`create database ${TEMPLATE}`))
-    await migrate({ ...postgres.connection, database: TEMPLATE } as TestCluster)
-    const env = {
-      ...withoutSettings(environment),
-      NODE_COMPILE_CACHE: COMPILED,
-      TEST_CLUSTER: JSON.stringify(postgres.connection),
+    const [migrated, running] = [join(folder, 'migrated'), join(folder, 'running')]
+    await mkdir(migrated)
+    const first = await startEmbedded(migrated, OPTIONS)
+    await migrate(first.connection).finally(first.stop)
+    cpSync(migrated, running, { recursive: true })
+    const postgres = await startEmbedded(running, OPTIONS)
+    try {
+      await withOwner(postgres.connection, (client) => client.query(`create database ${TEMPLATE} template postgres`))
+      const env = {
+        ...withoutSettings(environment),
+        NODE_COMPILE_CACHE: COMPILED,
+        TEST_CLUSTER: JSON.stringify(postgres.connection),
+        TEST_DATA_FOLDER: migrated,
+      }
+      const options = ['--test', '--test-concurrency=2', `--test-timeout=${longestSeconds * 1_000}`]
+      const child = spawn(process.execPath, [...options, ...files], { stdio: 'inherit', env })
+      void stopped.then(() => child.kill('SIGTERM'))
+      return await new Promise((resolve) => child.once('exit', (code) => resolve(code ?? 1)))
+    } finally {
+      await postgres.stop()
     }
-    const options = ['--test', '--test-concurrency=2', `--test-timeout=${longestSeconds * 1_000}`]
-    const child = spawn(process.execPath, [...options, ...files], { stdio: 'inherit', env })
-    void stopped.then(() => child.kill('SIGTERM'))
-    return await new Promise((resolve) => child.once('exit', (code) => resolve(code ?? 1)))
   } finally {
-    await postgres.stop()
     await rm(folder, { recursive: true, force: true })
   }
 }

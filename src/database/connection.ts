@@ -31,8 +31,8 @@ export function toWireTime(text: string): string {
   return `${text.slice(0, 10)}T${text.slice(11, 19)}.${text.slice(20, -3).padEnd(6, '0')}Z`
 }
 
-// Whole numbers of the database are bigints here, never floating point; times are text as it goes out.
-const types = {
+/** Whole numbers of the database are bigints here, never floating point; times are text as it goes out. */
+export const types = {
   getTypeParser(oid: number, format?: 'text' | 'binary') {
     if (oid === OID.int8 || oid === OID.numeric) return BigInt
     if (oid === OID.timestamptz) return toWireTime

@@ -173,6 +173,16 @@ function initialize(native: string, folder: string, cluster: string): void {
 
 const UNFINISHED = 'postgres.unfinished-'
 
+/** For databases that are gone before they need to be vacuumed, let alone recovered. */
+const FLEETING = {
+  fsync: 'off',
+  synchronous_commit: 'off',
+  full_page_writes: 'off',
+  wal_level: 'minimal',
+  max_wal_senders: 0,
+  autovacuum_naptime: '10min',
+}
+
 function settings(socketFolder: string, { durable, maxConnections }: EmbeddedOptions): string[] {
   const values: Record<string, string | number> = {
     listen_addresses: '',
@@ -187,7 +197,7 @@ function settings(socketFolder: string, { durable, maxConnections }: EmbeddedOpt
     // One core each for gateway and database is all a small machine has: parallel plans only get in the way.
     max_parallel_workers_per_gather: 0,
     jit: 'off',
-    ...(durable ? {} : { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' }),
+    ...(durable ? {} : FLEETING),
   }
   return Object.entries(values).flatMap(([name, value]) => ['-c', `${name}=${value}`])
 }

@@ -19,11 +19,11 @@ import {
   startLoad,
 } from '../harness/load.ts'
 import { assertProblem, transfer } from '../harness/paying.ts'
-import { aFolder, anOperatorOf, aServer, isAlive } from '../harness/server.ts'
+import { aFolder, aMigratedFolder, anOperatorOf, aServer, isAlive } from '../harness/server.ts'
 
 /** A PostgreSQL that stands for somebody else's: the gateway knows it by DATABASE_URL and cannot start it. */
 async function aForeignPostgres() {
-  const folder = await aFolder()
+  const folder = await aMigratedFolder()
   const start = () => startEmbedded(folder, { durable: false, maxConnections: 100 })
   let running: Embedded | undefined = await start()
   const stop = async () => {
@@ -105,7 +105,7 @@ describe('a client that hangs up', () => {
   })
 
   it('or keeps its connection open, or waits for a payment that stays initiated, does not hold up the end', async () => {
-    const settings = { BGW_DATA_DIR: await aFolder() }
+    const settings = { BGW_DATA_DIR: await aMigratedFolder() }
     const server = await aServer(settings)
     const operator = await anOperatorOf(server, settings)
     const [from = '', to = ''] = await fundedAccounts(operator, 2)

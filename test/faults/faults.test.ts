@@ -15,7 +15,16 @@ import {
   settle,
   startLoad,
 } from '../harness/load.ts'
-import { aFolder, anOperatorOf, aServer, gone, isAlive, postmasterOf, type TestServer } from '../harness/server.ts'
+import {
+  aFolder,
+  aMigratedFolder,
+  anOperatorOf,
+  aServer,
+  gone,
+  isAlive,
+  postmasterOf,
+  type TestServer,
+} from '../harness/server.ts'
 
 /** A server on a PostgreSQL of its own, an operator, funded accounts and load on them. */
 async function underLoad(folder: string) {
@@ -30,7 +39,7 @@ async function underLoad(folder: string) {
 
 describe('under load', () => {
   it('PostgreSQL killed and started again: requests succeed or fail with 503, and work goes on within 5 s', async () => {
-    const folder = await aFolder()
+    const folder = await aMigratedFolder()
     const { server, operator, load } = await underLoad(folder)
     for (let round = 0; round < 2; round += 1) {
       process.kill(postmasterOf(folder), 'SIGKILL')
@@ -51,7 +60,7 @@ describe('under load', () => {
   })
 
   it('every connection to the database cut: nothing is lost, doubled or wrong', async () => {
-    const folder = await aFolder()
+    const folder = await aMigratedFolder()
     const { server, operator, load } = await underLoad(folder)
     const client = new pg.Client(connectionOf(folder))
     await client.connect()
@@ -69,7 +78,7 @@ describe('under load', () => {
   })
 
   it('kill -9 of everything: nothing acknowledged is lost, doubled or still initiated 10 s later', async () => {
-    const folder = await aFolder()
+    const folder = await aMigratedFolder()
     const { server, operator, load } = await underLoad(folder)
     const postmaster = postmasterOf(folder)
     server.process.kill('SIGKILL')
@@ -100,7 +109,7 @@ describe('under load', () => {
   })
 
   it('SIGTERM: what was accepted is answered and posted, and no process is left', async () => {
-    const folder = await aFolder()
+    const folder = await aMigratedFolder()
     const { server, operator, load } = await underLoad(folder)
     const postmaster = postmasterOf(folder)
     assert.equal(await server.end('SIGTERM'), 0)

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
-import { withOwner } from '../../src/database/connection.ts'
+import pg from 'pg'
+import { types } from '../../src/database/connection.ts'
 import { ERRORS, type ErrorCode } from '../../src/http/errors.ts'
 import { verifyBooks } from '../../src/verify/verify.ts'
 import type { Client, Reply } from './client.ts'
+import { type TestCluster, urlOf } from './cluster.ts'
 import { type TestGateway, until } from './gateway.ts'
 
 /** The body of a payment. */
@@ -50,7 +52,20 @@ export function assertProblem({ status, headers, body }: Reply, code: ErrorCode)
 
 /** The rows that the database's owner sees: for what the API rightly does not show. */
 export async function rowsOf({ database }: TestGateway, sql: string, values: unknown[] = []): Promise<any[]> {
-  return withOwner(database, async (client) => (await client.query(sql, values)).rows)
+  return (await ownerOf(database).query(sql, values)).rows
+}
+
+const owners = new Map<string, pg.Pool>()
+
+/** Sessions of the owner are kept: beginning one costs PostgreSQL more than most of what is asked of it here. */
+function ownerOf(database: TestCluster): pg.Pool {
+  const key = urlOf(database)
+  const known = owners.get(key)
+  if (known) return known
+  const pool = new pg.Pool({ ...database, types, max: 4, allowExitOnIdle: true })
+  pool.on('error', () => undefined)
+  owners.set(key, pool)
+  return pool
 }
 
 /** Waits until no event is held back by an older transaction, of another test too: who listens then hears only what is new. */

@@ -1,11 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { cpSync, readFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { after } from 'node:test'
 import { aClient, type Client } from './client.ts'
+import { migratedDataFolder } from './cluster.ts'
 import { COMPILED } from './compiled.ts'
 import { GENEROUS, PASSWORD, until } from './gateway.ts'
 
@@ -36,6 +37,13 @@ after(async () => {
 export async function aFolder(name = 'bgw-server-'): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), name))
   folders.add(folder)
+  return folder
+}
+
+/** The same with a database in it that is made and migrated already, for tests of anything but that. */
+export async function aMigratedFolder(): Promise<string> {
+  const folder = await aFolder()
+  cpSync(migratedDataFolder(), folder, { recursive: true })
   return folder
 }
 
