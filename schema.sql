@@ -798,6 +798,7 @@ CREATE INDEX bank_files_unsettled ON public.bank_files USING btree (book, id) WH
 CREATE INDEX blocks_by_time ON public.blocks USING btree (book, last_at, number);
 CREATE INDEX currencies_closed ON public.currencies USING btree (book, code) WHERE (closed_at IS NOT NULL);
 CREATE UNIQUE INDEX email_changes_open ON public.email_changes USING btree (book, user_id) WHERE ((done_at IS NULL) AND (dropped_at IS NULL));
+CREATE INDEX events_by_object ON ONLY public.events USING btree (book, object_id);
 CREATE INDEX failed_attempts_by_time ON public.failed_attempts USING btree (forgotten_at);
 CREATE INDEX fee_schedules_by_payment ON public.fee_schedules USING btree (book, kind, currency, rail, valid_from, id);
 CREATE INDEX holds_by_expiry ON public.holds USING btree (book, expires_at, payment_id);
@@ -813,6 +814,7 @@ CREATE INDEX postings_by_credit ON public.postings USING btree (book, credit_acc
 CREATE INDEX postings_by_debit ON public.postings USING btree (book, debit_account, id);
 CREATE INDEX postings_by_payment ON public.postings USING btree (book, payment_id);
 CREATE INDEX rail_instructions_due ON public.rail_instructions USING btree (book, attempt_at, payment_id) WHERE (attempt_at IS NOT NULL);
+CREATE INDEX rail_instructions_open ON public.rail_instructions USING btree (book, payment_id) WHERE (state <> 'done'::text);
 CREATE INDEX rail_instructions_to_collect ON public.rail_instructions USING btree (book, rail, payment_id) WHERE ((state = 'waiting'::text) AND (attempt_at IS NULL));
 CREATE INDEX rate_limits_by_time ON public.rate_limits USING btree (full_at);
 CREATE INDEX rates_by_pair ON public.rates USING btree (book, from_currency, to_currency, valid_from, id);

@@ -22,7 +22,7 @@ import { readFees, readFlows, readTrialBalance, readVolumes } from '../src/repor
 import { readStatement } from '../src/reports/statement.ts'
 import { deliveries, deliveriesTo } from '../src/webhooks/list.ts'
 import { aDatabase, type TestCluster } from './harness/cluster.ts'
-import { BUSY, BUSY_ACCOUNT, fillBook, INTERNAL, PAYMENTS, timeOf, WEBHOOK } from './harness/full_book.ts'
+import { BUSY, BUSY_ACCOUNT, fillBook, INTERNAL, PAYMENTS, TOLD, timeOf, WEBHOOK } from './harness/full_book.ts'
 
 // What reading costs on a million operations, by PostgreSQL's own account: what it looked at, and how it came there.
 
@@ -115,6 +115,7 @@ const LISTS: readonly AnyList[] = [
     payments.inBook(BOOK),
     { from_account: account, to_account: account, refund_of: encodeId('pay', PAYMENT as never) },
   ],
+  ['payments under way', payments.openPayments, payments.openIn(BOOK), {}],
   [
     'operations of a user',
     operations.operations,
@@ -133,7 +134,8 @@ const LISTS: readonly AnyList[] = [
     },
   ],
   ['events of a user', events.userEvents, events.ofUser(BOOK, BUSY), {}],
-  ['events of a book', events.bookEvents, events.inBook(BOOK), {}],
+  ['events of a user’s payment', events.userEventsOfObject, events.ofObject(BOOK, BUSY, TOLD), {}],
+  ['events of a book', events.bookEvents, events.inBook(BOOK), { object_id: encodeId('pay', PAYMENT as never) }],
   ['deliveries', deliveries, deliveriesTo(BOOK, WEBHOOK), { event_id: encodeId('evt', PAYMENT as never) }],
   ['audit log', auditLog, auditIn(BOOK), {}],
   [

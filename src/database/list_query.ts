@@ -62,7 +62,7 @@ function parseSort(fields: Fields, value: string): Sort[] {
 }
 
 function parseFilter(fields: Fields, parameter: string, value: string): Filter {
-  const match = /^([a-z_]+)(?:\[(.*)\])?$/s.exec(parameter)
+  const match = /^([a-z\d_]+)(?:\[(.*)\])?$/s.exec(parameter)
   const [, field = '', bracket] = match ?? []
   if (field === 'metadata' && bracket !== undefined && Object.hasOwn(fields, 'metadata')) {
     return { parameter, metadataKey: bracket, value }

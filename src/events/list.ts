@@ -42,11 +42,27 @@ function listOf(keys: 'u' | 'e', table: string, joins = ''): EventList {
 /** The events that a user may see. Index: the primary key of user_events. */
 export const userEvents = listOf('u', 'user_events u', `left join lateral (${eventAt('u.txid', 'u.id')}) e on true`)
 
-/** All events of a book. Index: the primary key. */
-export const bookEvents = listOf('e', 'events e')
+/** All events of a book. Indexes: the primary key, events_by_object. */
+export const bookEvents: EventList = { ...listOf('e', 'events e'), indexed: { few: ['object_id'] } }
 
 export function ofUser(book: BookId, userId: UserId): Scope {
   return { where: 'u.book = $1 and u.user_id = $2', values: [book, userId] }
+}
+
+/**
+ * Those of one payment, account or webhook, which `ofObject` names. Indexes: events_by_object, and for each of its events
+ * the primary key of user_events.
+ */
+export const userEventsOfObject: EventList = {
+  ...userEvents,
+  table: `(select u.* from events o
+            cross join lateral (select * from user_events
+                                 where book = $1 and user_id = $2 and txid = o.txid and id = o.id limit 1) u
+            where o.book = $1 and o.object_id = $3) u`,
+}
+
+export function ofObject(book: BookId, userId: UserId, object: Id<string>): Scope {
+  return { ...ofUser(book, userId), values: [book, userId, object] }
 }
 
 /** Only those before which no other can be committed any more. */
@@ -54,7 +70,8 @@ export function inBook(book: BookId): Scope {
   return { where: 'e.book = $1 and e.txid < pg_snapshot_xmin(pg_current_snapshot())', values: [book] }
 }
 
-function objectId(text: string): Id<string> | undefined {
+/** The id of something that events tell of; undefined where the text is none. */
+export function objectId(text: string): Id<string> | undefined {
   return decodeId('pay', text) ?? decodeId('acc', text) ?? decodeId('whk', text)
 }
 

@@ -1,64 +1,77 @@
 import { type AccountState, readAccounts } from '../accounts/account.ts'
 import type { Queryable } from '../database/connection.ts'
-import type { AccountId, BookId, UserId } from '../ledger/id.ts'
+import type { AccountId, BookId, PaymentId, UserId } from '../ledger/id.ts'
 import type { Operation } from '../payments/operations.ts'
 import { readPayments, type StoredPayment } from '../payments/read.ts'
+import type { Schedule } from '../schedules/schedule.ts'
 import type { Expansion } from './list.ts'
 import { presentAccount, presentPayment } from './present.ts'
 
-// What lists of movements point to, read for a whole page at once.
+// What the rows of lists point to, read for a whole page at once: every field that holds the id of a payment or an
+// account can be expanded, by its name without `_id`.
 
-export const OPERATION_EXPANSIONS = ['payment', 'account'] as const
-export const PAYMENT_EXPANSIONS = ['from_account', 'to_account'] as const
+/** What an item points to, by the name that `expand` has for it. */
+export type Pointers<Item> = Readonly<Record<string, Pointer<Item>>>
+type Pointer<Item> =
+  | { readonly payment: (item: Item) => PaymentId | null }
+  | { readonly account: (item: Item) => AccountId | null }
 
-/** The payment and the account of each operation that the caller may see. */
-export function operationExpansions(
-  client: Queryable,
-  book: BookId,
-): Record<(typeof OPERATION_EXPANSIONS)[number], Expansion<Operation>> {
-  return {
-    payment: async (items) => {
-      const ids = [...new Set(items.map(({ paymentId }) => paymentId))]
-      const found = await readPayments(client, book, ids)
-      return items.map(({ paymentId }) => shownWith(found.get(paymentId), presentPayment))
-    },
-    account: accountExpansion(
-      client,
-      book,
-      ({ accountId }) => accountId,
-      () => true,
-    ),
-  }
+export const OPERATION_POINTERS: Pointers<Operation> = {
+  payment: { payment: ({ paymentId }) => paymentId },
+  account: { account: ({ accountId }) => accountId },
 }
 
-/** The accounts of each payment, as far as they are the user's; all of them for an operator, who is null here. */
-export function paymentExpansions(
-  client: Queryable,
-  book: BookId,
-  userId: UserId | null,
-): Record<(typeof PAYMENT_EXPANSIONS)[number], Expansion<StoredPayment>> {
-  const visible = (account: AccountState) => userId === null || account.userId === userId
-  return {
-    from_account: accountExpansion(client, book, ({ from }) => from, visible),
-    to_account: accountExpansion(client, book, ({ to }) => to, visible),
-  }
+export const PAYMENT_POINTERS: Pointers<StoredPayment> = {
+  from_account: { account: ({ from }) => from },
+  to_account: { account: ({ to }) => to },
+  refund_of: { payment: ({ refundOf }) => refundOf },
 }
 
-function accountExpansion<Item>(
+export const SCHEDULE_POINTERS: Pointers<Schedule> = {
+  from_account: { account: ({ from }) => from },
+  to_account: { account: ({ to }) => to },
+  last_payment: { payment: ({ lastPaymentId }) => lastPaymentId },
+}
+
+/**
+ * How a list expands what its items point to: each as its own call shows it, or null where there is nothing, or nothing
+ * that the viewer may see. Operators, who see all of the book, are null here.
+ */
+export function expansionsOf<Item>(
   client: Queryable,
   book: BookId,
-  idOf: (item: Item) => AccountId,
-  visible: (account: AccountState) => boolean,
+  viewer: UserId | null,
+  pointers: Pointers<Item>,
+): Readonly<Record<string, Expansion<Item>>> {
+  const expansionOf = (pointer: Pointer<Item>): Expansion<Item> =>
+    'payment' in pointer
+      ? expansion(pointer.payment, (ids) => readPayments(client, book, ids), seesPayment(viewer), presentPayment)
+      : expansion(pointer.account, (ids) => readAccounts(client, book, ids), seesAccount(viewer), presentAccount)
+  return Object.fromEntries(Object.entries(pointers).map(([name, pointer]) => [name, expansionOf(pointer)]))
+}
+
+function expansion<Item, ThingId, Thing>(
+  idOf: (item: Item) => ThingId | null,
+  read: (ids: ThingId[]) => Promise<ReadonlyMap<ThingId, Thing>>,
+  isVisible: (thing: Thing) => boolean,
+  present: (thing: Thing) => object,
 ): Expansion<Item> {
   return async (items) => {
-    const found = await readAccounts(client, book, items.map(idOf))
-    return items.map((item) => {
-      const account = found.get(idOf(item))
-      return shownWith(account && visible(account) ? account : undefined, presentAccount)
+    const ids = items.map(idOf)
+    const found = await read([...new Set(ids.filter((id) => id !== null))])
+    return ids.map((id) => {
+      const thing = id === null ? undefined : found.get(id)
+      return thing !== undefined && isVisible(thing) ? present(thing) : null
     })
   }
 }
 
-function shownWith<Thing>(thing: Thing | undefined, present: (thing: Thing) => object): object | null {
-  return thing === undefined ? null : present(thing)
-}
+const seesAccount =
+  (viewer: UserId | null) =>
+  ({ userId }: AccountState) =>
+    viewer === null || userId === viewer
+
+const seesPayment =
+  (viewer: UserId | null) =>
+  ({ senderUser, receiverUser }: StoredPayment) =>
+    viewer === null || senderUser === viewer || receiverUser === viewer

@@ -15,10 +15,15 @@ export type Listing<Row, Item> = {
   readonly spec: ListSpec<Row, Item>
   /** Whose rows; it may depend on what is asked for, and is looked for only where that is understood. */
   readonly scope: Scope | ((query: ListQuery) => Scope | Promise<Scope>)
+  /** Rows that an index leads to where all that are asked for are among them: the same fields, from elsewhere. */
+  readonly instead?: (query: ListQuery) => Instead<Row, Item> | undefined
   readonly present: ((item: Item) => object) | PresentAll<Item>
   /** What `expand` may name: gives for each item what it points to, or null where the caller may not see it. */
   readonly expand?: Readonly<Record<string, Expansion<Item>>>
 }
+
+/** Where else the rows of a list are. */
+export type Instead<Row, Item> = { readonly spec: ListSpec<Row, Item>; readonly scope: Scope }
 
 /** Where a row is not all of what is shown: writes the items of a page after reading the rest of them all at once. */
 export type PresentAll<Item> = { readonly all: (items: readonly Item[]) => Promise<readonly object[]> }
@@ -48,9 +53,10 @@ export async function sendList<Row extends object, Item>(
 ): Promise<unknown> {
   const columns = columnsOf(request)
   const asked = parseAsked(listing, columns, request.query as Readonly<Record<string, unknown>>)
-  const scope = typeof listing.scope === 'function' ? await listing.scope(asked.query) : listing.scope
+  const { spec, scope } = listing.instead?.(asked.query) ?? listing
+  const rows = typeof scope === 'function' ? await scope(asked.query) : scope
   const read = async (query: ListQuery) => {
-    const page = await readPage(client, listing.spec, scope, query)
+    const page = await readPage(client, spec, rows, query)
     return { data: await shown(listing, asked, page.data), next_cursor: page.next_cursor }
   }
   if (asked.format !== 'json') return sendExport(reply, asked, columns, read)

@@ -1,8 +1,16 @@
 import type { ListSpec, Scope } from '../database/list.ts'
 import * as fields from '../database/list_fields.ts'
+import { equalTo, type ListQuery } from '../database/list_query.ts'
 import { RAIL_CODES } from '../ledger/account.ts'
 import type { AccountId, BookId, ScheduleId, UserId } from '../ledger/id.ts'
-import { CAPTURES, DECLINE_REASONS, FEE_PAYERS, PAYMENT_KINDS, PAYMENT_STATUSES } from '../ledger/payment.ts'
+import {
+  CAPTURES,
+  DECLINE_REASONS,
+  FEE_PAYERS,
+  PAYMENT_KINDS,
+  PAYMENT_STATUSES,
+  type PaymentStatus,
+} from '../ledger/payment.ts'
 import { decodeId } from '../ledger/typeid.ts'
 import {
   PAYMENT_COLUMNS,
@@ -67,6 +75,35 @@ export const bookPayments: ListSpec<PaymentRow, StoredPayment> = {
 export function inBook(book: BookId): Scope {
   return { where: 'p.book = $1', values: [book] }
 }
+
+/**
+ * Those that are initiated or pending, each once: no index of payments holds their status (decision 6), but what is still
+ * to be posted, what ends at a time and what goes out by a rail are tables of their own.
+ * Indexes: their primary keys, and rail_instructions_open.
+ */
+export const openPayments: ListSpec<PaymentRow, StoredPayment> = {
+  ...base,
+  fields: { ...base.fields, id: { sql: 'o.id', kind: paymentId, carried: 'id' } },
+  table: `(select i.book, i.payment_id as id from initiated i
+            union all
+           select h.book, h.payment_id from holds h
+            union all
+           select r.book, r.payment_id from rail_instructions r where r.direction = 'out' and r.state <> 'done') o`,
+  joins: `left join payments p on p.book = o.book and p.id = o.id ${PAYMENT_JOINS}`,
+  key: [{ sql: 'o.id', cast: 'uuid' }],
+}
+
+export function openIn(book: BookId): Scope {
+  return { where: 'o.book = $1', values: [book] }
+}
+
+/** Whether a query asks for payments that are initiated or pending, and no others. */
+export function asksForOpen(query: ListQuery): boolean {
+  const statuses = equalTo(query, 'status')?.split(',') ?? []
+  return statuses.length > 0 && statuses.every((status) => OPEN_STATUSES.has(status))
+}
+
+const OPEN_STATUSES = new Set<string>(['initiated', 'pending'] satisfies PaymentStatus[])
 
 /** The payments that a user takes part in. One between two of the user's own accounts is listed once, with its sender. */
 export const userPayments: ListSpec<PaymentRow, StoredPayment> = { ...base, table: 'account_payments p' }

@@ -54,6 +54,7 @@ type ListedRow = DeliveryRow & { last: Attempt | null }
 export const deliveries: ListSpec<ListedRow, ListedDelivery> = {
   fields: {
     id: { sql: 'd.id', kind: fields.id((text) => decodeId('dlv', text), 'an id such as dlv_…'), carried: 'id' },
+    webhook_id: { sql: 'd.webhook_id', kind: webhookId },
     event_id: { sql: 'd.event_id', kind: fields.id((text) => decodeId('evt', text), 'an id such as evt_…') },
     event_type: { sql: 'd.event_type', kind: fields.choice([...EVENT_TYPES, PING]) },
     status: { sql: 'd.status', kind: fields.choice(DELIVERY_STATUSES) },

@@ -1,6 +1,6 @@
 import { withOwner } from '../../src/database/connection.ts'
 import { formatInstant, parseInstant } from '../../src/database/instant.ts'
-import type { AccountId, Instant, UserId, WebhookId } from '../../src/ledger/id.ts'
+import type { AccountId, Instant, PaymentId, UserId, WebhookId } from '../../src/ledger/id.ts'
 import type { TestCluster } from './cluster.ts'
 
 // A book with a million operations, written as its owner: tables first, then their indexes, as that is fastest.
@@ -54,6 +54,12 @@ const MANY_ROWS: Readonly<Record<string, string>> = {
       select 1, ${idAt('n', '1')}, 'transfer', 'completed', ${id(2, FROM)}, ${id(2, TO)}, 'USD', 100 + n % 1000, 2,
              'receiver', 'payment', '{"order": "1"}', false, ${at('n')}, ${at('n')}, ${at('n')}
         from generate_series(0, ${PAYMENTS - 1}) n`,
+  initiated: `
+    insert into initiated (book, payment_id, attempt_at)
+      select 1, ${idAt('n', '1')}, ${at('n')} from generate_series(${PAYMENTS / 2}, ${PAYMENTS - 1}, 10) n`,
+  holds: `
+    insert into holds (book, payment_id, expires_at)
+      select 1, ${idAt('n', '1')}, ${at('n')} from generate_series(${PAYMENTS / 2 + 1}, ${PAYMENTS - 1}, 10) n`,
   postings: `
     insert into postings (book, id, payment_id, kind, currency, amount, debit_account, credit_account, debit_balance,
                           credit_balance, created_at)
@@ -82,6 +88,9 @@ const MANY_ROWS: Readonly<Record<string, string>> = {
         from generate_series(0, 99999) n`,
 }
 
+/** A payment of which there is an event. */
+export const TOLD = `${(BEGUN / 1_000n).toString(16).padStart(12, '0')}70008001000000000000` as unknown as PaymentId
+
 /** Fills a migrated database. It has no gateway: what is read of it is read by the server's own functions. */
 export async function fillBook(database: TestCluster): Promise<void> {
   await withOwner(database, async (client) => {
@@ -90,7 +99,7 @@ export async function fillBook(database: TestCluster): Promise<void> {
     for (const [table, insert] of Object.entries(MANY_ROWS)) {
       // Foreign keys to a primary key would keep it in its place; the one there is goes to webhook_deliveries.
       const { rows } = await client.query(
-        `select format('drop index %s', indexrelid::regclass) as away, pg_get_indexdef(indexrelid) as back
+        `select format('drop index %s', indexrelid::regclass) as away, replace(pg_get_indexdef(indexrelid), ' ON ONLY ', ' ON ') as back
            from pg_index i
           where indrelid = $1::regclass and not exists (select from pg_constraint where conindid = indexrelid)`,
         [table],

@@ -1457,7 +1457,7 @@ export type Operations = {
   readonly listDeliveries: {
     readonly input: {
       readonly path: { readonly id: string }
-      readonly query?: { readonly limit?: Value; readonly cursor?: Value; readonly sort?: Value } & Filters<'id' | 'event_id' | 'event_type' | 'status' | 'attempts' | 'next_attempt_at' | 'completed_at' | 'created_at', never>
+      readonly query?: { readonly limit?: Value; readonly cursor?: Value; readonly sort?: Value } & Filters<'id' | 'webhook_id' | 'event_id' | 'event_type' | 'status' | 'attempts' | 'next_attempt_at' | 'completed_at' | 'created_at', never>
     }
     readonly answer: Page<ListedDelivery>
     readonly types: 'text/csv' | 'application/x-ndjson'
@@ -1600,7 +1600,7 @@ export type Operations = {
   /** What orders to banks contain. `GET /v1/admin/wire/batches/payments` */
   readonly listWireBatchPayments: {
     readonly input: {
-      readonly query?: { readonly limit?: Value; readonly cursor?: Value; readonly sort?: Value } & Filters<'payment_id' | 'batch_id' | 'currency' | 'amount' | 'status', 'currency'>
+      readonly query?: { readonly limit?: Value; readonly cursor?: Value; readonly sort?: Value } & Filters<'payment_id' | 'batch_id' | 'end_to_end_id' | 'currency' | 'amount' | 'status', 'currency'>
     }
     readonly answer: Page<WireBatchPayment>
     readonly types: 'text/csv' | 'application/x-ndjson'

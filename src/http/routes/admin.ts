@@ -1,23 +1,18 @@
-import type { TSchema } from 'typebox'
 import { Type } from 'typebox'
 import { accounts, inBook as accountsIn } from '../../accounts/list.ts'
 import { auditIn, auditLog } from '../../audit/list.ts'
 import { makeBook } from '../../books/books.ts'
-import type { ListSpec, Scope } from '../../database/list.ts'
 import type { Gateway } from '../../gateway.ts'
 import { users, usersIn } from '../../identity/list.ts'
-import type { BookId } from '../../ledger/id.ts'
-import { bookPayments, inBook as paymentsIn } from '../../payments/list.ts'
+import { asksForOpen, bookPayments, openIn, openPayments, inBook as paymentsIn } from '../../payments/list.ts'
 import { operations, inBook as operationsIn } from '../../payments/operations.ts'
 import { schedules, schedulesIn } from '../../schedules/list.ts'
 import { webhooks, webhooksIn } from '../../webhooks/list.ts'
 import { presentWebhook } from '../../webhooks/present.ts'
-import type { OperationId } from '../access.ts'
-import { actorOf, sessionOf } from '../authentication.ts'
+import { actorOf } from '../authentication.ts'
 import { ApiError, fieldError } from '../errors.ts'
-import { OPERATION_EXPANSIONS, operationExpansions, PAYMENT_EXPANSIONS, paymentExpansions } from '../expand.ts'
+import { OPERATION_POINTERS, PAYMENT_POINTERS, SCHEDULE_POINTERS } from '../expand.ts'
 import { answerOnce } from '../idempotency.ts'
-import { type Expansion, sendList } from '../list.ts'
 import {
   presentAccount,
   presentAuditLine,
@@ -26,19 +21,10 @@ import {
   presentSchedule,
   presentUser,
 } from '../present.ts'
-import { type App, describe, listQuery } from '../route.ts'
-import {
-  Account,
-  AuditLine,
-  BookName,
-  CurrencyCode,
-  ListedUser,
-  Operation,
-  PageOf,
-  Payment,
-  Schedule,
-} from '../schemas.ts'
+import { type App, describe } from '../route.ts'
+import { Account, AuditLine, BookName, CurrencyCode, ListedUser, Operation, Payment, Schedule } from '../schemas.ts'
 import { Webhook } from '../webhook_schemas.ts'
+import { listRoute } from './admin_list.ts'
 
 const tag = 'Operators'
 
@@ -60,16 +46,17 @@ function listRoutes(app: App, gateway: Gateway): void {
   listRoute(app, gateway, 'payments', {
     ...{ operationId: 'listPaymentsOfBook', summary: 'All payments' },
     ...{ spec: bookPayments, scope: paymentsIn, schema: Payment, present: presentPayment },
-    expansions: { names: PAYMENT_EXPANSIONS, of: (book) => paymentExpansions(gateway.pool, book, null) },
+    points: PAYMENT_POINTERS,
+    instead: (book, query) => (asksForOpen(query) ? { spec: openPayments, scope: openIn(book) } : undefined),
   })
   listRoute(app, gateway, 'operations', {
     ...{ operationId: 'listOperationsOfBook', summary: 'All operations' },
     ...{ spec: operations, scope: operationsIn, schema: Operation, present: presentOperation },
-    expansions: { names: OPERATION_EXPANSIONS, of: (book) => operationExpansions(gateway.pool, book) },
+    points: OPERATION_POINTERS,
   })
   listRoute(app, gateway, 'schedules', {
     ...{ operationId: 'listSchedulesOfBook', summary: 'All schedules' },
-    ...{ spec: schedules, scope: schedulesIn, schema: Schedule, present: presentSchedule },
+    ...{ spec: schedules, scope: schedulesIn, schema: Schedule, present: presentSchedule, points: SCHEDULE_POINTERS },
   })
   listRoute(app, gateway, 'audit', {
     ...{ operationId: 'listAuditOfBook', summary: 'Who did what, when and from where' },
@@ -78,44 +65,6 @@ function listRoutes(app: App, gateway: Gateway): void {
   listRoute(app, gateway, 'webhooks', {
     ...{ operationId: 'listWebhooksOfBook', summary: 'The webhooks of every user' },
     ...{ spec: webhooks, scope: webhooksIn, schema: Webhook, present: presentWebhook },
-  })
-}
-
-type Listing<Row extends object, Item> = {
-  readonly operationId: OperationId
-  readonly summary: string
-  readonly spec: ListSpec<Row, Item>
-  readonly scope: (book: BookId) => Scope
-  readonly schema: TSchema
-  readonly present: (item: Item) => object
-  /** What it can expand, and how that is read. */
-  readonly expansions?: {
-    readonly names: readonly string[]
-    readonly of: (book: BookId) => Readonly<Record<string, Expansion<Item>>>
-  }
-}
-
-/** A list of everything in the book, at `/v1/admin/name`. */
-export function listRoute<Row extends object, Item>(
-  app: App,
-  { pool }: Gateway,
-  name: string,
-  { operationId, summary, spec, scope, schema, present, expansions }: Listing<Row, Item>,
-): void {
-  app.get(`/v1/admin/${name}`, {
-    schema: describe({
-      operationId,
-      summary,
-      tag,
-      errors: ['not_found'],
-      querystring: listQuery(spec.fields, expansions?.names),
-      response: { 200: PageOf(schema) },
-    }),
-    handler: (request, reply) => {
-      const { book } = sessionOf(request)
-      const expand = expansions?.of(book) ?? {}
-      return sendList(pool, request, reply, { spec, scope: scope(book), present, expand })
-    },
   })
 }
 

@@ -19,7 +19,7 @@ import { presentPayment } from '../present.ts'
 import { type App, describe } from '../route.ts'
 import { Amount, CurrencyCode, IdOf, Nullable, OneOf, Payment, Reason, ReasonBody, Time } from '../schemas.ts'
 import { accountId } from '../transfer.ts'
-import { listRoute } from './admin.ts'
+import { listRoute } from './admin_list.ts'
 import { madeOf, sendPayment } from './payments.ts'
 
 const tag = 'Operators'
@@ -56,6 +56,10 @@ export function adjustmentRoutes(app: App, gateway: Gateway): void {
       summary: 'Adjustments that wait for a second operator, and what became of them',
     },
     ...{ spec: approvals, scope: approvalsIn, schema: ApprovalBody, present: presentApproval },
+    points: {
+      account: { account: (approval) => approval.account_id },
+      payment: { payment: (approval) => approval.payment_id },
+    },
   })
   decisionRoutes(app, gateway)
 }

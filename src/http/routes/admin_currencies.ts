@@ -5,9 +5,9 @@ import { type Currency, isoCurrenciesByCode, MAX_DIGITS } from '../../money/curr
 import { actorOf, sessionOf } from '../authentication.ts'
 import { ApiError, fieldError } from '../errors.ts'
 import { answerOnce } from '../idempotency.ts'
-import { sendList } from '../list.ts'
-import { type App, describe, listQuery } from '../route.ts'
-import { CurrencyCode, formats, Nullable, OneOf, PageOf, Time } from '../schemas.ts'
+import { type App, describe } from '../route.ts'
+import { CurrencyCode, formats, Nullable, OneOf, Time } from '../schemas.ts'
+import { listRoute } from './admin_list.ts'
 
 const tag = 'Operators'
 const iso = isoCurrenciesByCode()
@@ -24,19 +24,9 @@ const BookCurrency = Type.Object(
 
 /** The currencies of a book, which operators add and close while it runs (docs/ledger.md, Money). */
 export function adminCurrencyRoutes(app: App, { pool }: Gateway): void {
-  app.get('/v1/admin/currencies', {
-    schema: describe({
-      operationId: 'listCurrencies',
-      summary: 'The currencies of the book',
-      tag,
-      errors: ['not_found'],
-      querystring: listQuery(currencies.fields),
-      response: { 200: PageOf(BookCurrency) },
-    }),
-    handler: (request, reply) => {
-      const scope = currenciesIn(sessionOf(request).book)
-      return sendList(pool, request, reply, { spec: currencies, scope, present: (currency) => currency })
-    },
+  listRoute(app, { pool }, 'currencies', {
+    ...{ operationId: 'listCurrencies', summary: 'The currencies of the book' },
+    ...{ spec: currencies, scope: currenciesIn, schema: BookCurrency, present: (currency: ListedCurrency) => currency },
   })
 
   app.post('/v1/admin/currencies', {

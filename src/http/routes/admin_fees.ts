@@ -14,9 +14,9 @@ import { actorOf, sessionOf } from '../authentication.ts'
 import { currencyOf } from '../currency.ts'
 import { fieldError } from '../errors.ts'
 import { answerOnce } from '../idempotency.ts'
-import { sendList } from '../list.ts'
-import { type App, describe, listQuery } from '../route.ts'
-import { Amount, CurrencyCode, FutureTime, IdOf, Money, Nullable, OneOf, PageOf, Time } from '../schemas.ts'
+import { type App, describe } from '../route.ts'
+import { Amount, CurrencyCode, FutureTime, IdOf, Money, Nullable, OneOf, Time } from '../schemas.ts'
+import { listRoute } from './admin_list.ts'
 
 const tag = 'Operators'
 
@@ -76,19 +76,9 @@ type Wanted = Static<typeof Wanted>
 
 /** What operators do with fee schedules: see what was written down, and write down more (docs/fees-and-limits.md). */
 export function adminFeeRoutes(app: App, { pool }: Gateway): void {
-  app.get('/v1/admin/fee-schedules', {
-    schema: describe({
-      operationId: 'listFeeSchedules',
-      summary: 'Fee schedules as they were written down',
-      tag,
-      errors: ['not_found'],
-      querystring: listQuery(feeSchedules.fields),
-      response: { 200: PageOf(FeeScheduleBody) },
-    }),
-    handler: (request, reply) => {
-      const { book } = sessionOf(request)
-      return sendList(pool, request, reply, { spec: feeSchedules, scope: schedulesIn(book), present: presentSchedule })
-    },
+  listRoute(app, { pool }, 'fee-schedules', {
+    ...{ operationId: 'listFeeSchedules', summary: 'Fee schedules as they were written down' },
+    ...{ spec: feeSchedules, scope: schedulesIn, schema: FeeScheduleBody, present: presentSchedule },
   })
 
   app.post('/v1/admin/fee-schedules', {

@@ -23,10 +23,10 @@ import { actorOf, sessionOf } from '../authentication.ts'
 import { currencyOf } from '../currency.ts'
 import { ApiError, fieldError } from '../errors.ts'
 import { answerOnce } from '../idempotency.ts'
-import { sendList } from '../list.ts'
-import { type App, describe, listQuery } from '../route.ts'
-import { Amount, CurrencyCode, IdOf, Money, Nullable, OneOf, PageOf, Time } from '../schemas.ts'
+import { type App, describe } from '../route.ts'
+import { Amount, CurrencyCode, IdOf, Money, Nullable, OneOf, Time } from '../schemas.ts'
 import { accountId } from '../transfer.ts'
+import { listRoute } from './admin_list.ts'
 
 const tag = 'Operators'
 
@@ -72,19 +72,10 @@ type Wanted = Static<typeof Wanted>
 
 /** What operators do with limits: see those that are set, set more, and take them away (docs/fees-and-limits.md). */
 export function adminLimitRoutes(app: App, { pool }: Gateway): void {
-  app.get('/v1/admin/limits', {
-    schema: describe({
-      operationId: 'listLimitsOfBook',
-      summary: 'Limits as they are set',
-      tag,
-      errors: ['not_found'],
-      querystring: listQuery(paymentLimits.fields),
-      response: { 200: PageOf(LimitBody) },
-    }),
-    handler: (request, reply) => {
-      const { book } = sessionOf(request)
-      return sendList(pool, request, reply, { spec: paymentLimits, scope: limitsIn(book), present: presentLimit })
-    },
+  listRoute(app, { pool }, 'limits', {
+    ...{ operationId: 'listLimitsOfBook', summary: 'Limits as they are set' },
+    ...{ spec: paymentLimits, scope: limitsIn, schema: LimitBody, present: presentLimit },
+    points: { account: { account: ({ accountId }) => accountId } },
   })
 
   app.post('/v1/admin/limits', {

@@ -1,7 +1,5 @@
 import type { FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
-import { readPage } from '../../database/list.ts'
-import { parseListQuery } from '../../database/list_query.ts'
 import type { Gateway } from '../../gateway.ts'
 import { RAIL_CODES } from '../../ledger/account.ts'
 import { decodeId, encodeId } from '../../ledger/typeid.ts'
@@ -15,9 +13,10 @@ import { actorOf, sessionOf } from '../authentication.ts'
 import { ApiError, type ErrorCode, fieldError } from '../errors.ts'
 import { answerOnce } from '../idempotency.ts'
 import { presentPayment } from '../present.ts'
-import { type App, describe, listQuery } from '../route.ts'
-import { CurrencyCode, IdOf, Nullable, OneOf, PageOf, Payment, Reason, ReasonBody, Time } from '../schemas.ts'
+import { type App, describe } from '../route.ts'
+import { CurrencyCode, IdOf, Nullable, OneOf, Payment, Reason, ReasonBody, Time } from '../schemas.ts'
 import { accountId } from '../transfer.ts'
+import { listRoute } from './admin_list.ts'
 import { problemOfEnd } from './payment_actions.ts'
 
 const tag = 'Operators'
@@ -86,19 +85,13 @@ function endRoute(app: App, gateway: Gateway, verb: 'settle' | 'cancel', summary
 }
 
 function suspenseRoutes(app: App, gateway: Gateway): void {
-  app.get('/v1/admin/suspense', {
-    schema: describe({
-      operationId: 'listSuspense',
-      summary: 'Money that moved without a payment it belongs to',
-      tag,
-      errors: ['not_found'],
-      querystring: listQuery(suspenseItems.fields),
-      response: { 200: PageOf(Suspense) },
-    }),
-    handler: async (request) => {
-      const query = parseListQuery(suspenseItems.fields, request.query)
-      const page = await readPage(gateway.pool, suspenseItems, suspenseIn(sessionOf(request).book), query)
-      return { ...page, data: page.data.map(presentSuspense) }
+  listRoute(app, gateway, 'suspense', {
+    ...{ operationId: 'listSuspense', summary: 'Money that moved without a payment it belongs to' },
+    ...{ spec: suspenseItems, scope: suspenseIn, schema: Suspense, present: presentSuspense },
+    points: {
+      payment: { payment: (item) => item.payment_id },
+      related: { payment: (item) => item.related_id },
+      resolved_by: { payment: (item) => item.resolved_by },
     },
   })
 

@@ -13,10 +13,10 @@ import { actorOf, sessionOf } from '../authentication.ts'
 import { currencyOf } from '../currency.ts'
 import { ApiError, fieldError } from '../errors.ts'
 import { answerOnce } from '../idempotency.ts'
-import { sendList } from '../list.ts'
-import { type App, describe, listQuery } from '../route.ts'
-import { CurrencyCode, IdOf, Nullable, OneOf, PageOf, Time } from '../schemas.ts'
+import { type App, describe } from '../route.ts'
+import { CurrencyCode, IdOf, Nullable, OneOf, Time } from '../schemas.ts'
 import { validatorExceptBody } from '../validation.ts'
+import { listRoute } from './admin_list.ts'
 import { RateText } from './rates.ts'
 
 const tag = 'Operators'
@@ -37,19 +37,9 @@ const WrittenRateBody = Type.Object(
 
 /** What operators do with exchange rates: see what was written down, and write down more. */
 export function adminRateRoutes(app: App, { pool }: Gateway): void {
-  app.get('/v1/admin/rates', {
-    schema: describe({
-      operationId: 'listRatesOfBook',
-      summary: 'Rates as they were written down',
-      tag,
-      errors: ['not_found'],
-      querystring: listQuery(rates.fields),
-      response: { 200: PageOf(WrittenRateBody) },
-    }),
-    handler: (request, reply) => {
-      const { book } = sessionOf(request)
-      return sendList(pool, request, reply, { spec: rates, scope: ratesIn(book), present: presentRate })
-    },
+  listRoute(app, { pool }, 'rates', {
+    ...{ operationId: 'listRatesOfBook', summary: 'Rates as they were written down' },
+    ...{ spec: rates, scope: ratesIn, schema: WrittenRateBody, present: presentRate },
   })
 
   app.post('/v1/admin/rates', {

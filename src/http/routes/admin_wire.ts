@@ -8,10 +8,10 @@ import { bankFiles, bankFilesIn, type TakenFile } from '../../rails/wire/taken_f
 import { LARGEST_FILE } from '../../rails/wire/xml.ts'
 import { actorOf, sessionOf } from '../authentication.ts'
 import { ApiError } from '../errors.ts'
-import { sendList } from '../list.ts'
-import { type App, describe, listQuery } from '../route.ts'
-import { CurrencyCode, IdOf, Money, Nullable, OneOf, PageOf, Time } from '../schemas.ts'
+import { type App, describe } from '../route.ts'
+import { CurrencyCode, IdOf, Money, Nullable, OneOf, Time } from '../schemas.ts'
 import { validatorExceptBody } from '../validation.ts'
+import { listRoute } from './admin_list.ts'
 
 const tag = 'Operators'
 
@@ -92,36 +92,17 @@ export const BankEntryBody = Type.Object(
 )
 
 /** What banks told of the own accounts: files, and movements to reconcile (docs/api.md, Bank statements). */
-export function wireListRoutes(app: App, { pool }: Gateway): void {
-  app.get('/v1/admin/wire/files', {
-    schema: describe({
-      operationId: 'listBankFiles',
-      summary: 'Statements and notices of banks',
-      tag,
-      errors: ['not_found'],
-      querystring: listQuery(bankFiles.fields),
-      response: { 200: PageOf(BankFileBody) },
-    }),
-    handler: (request, reply) => {
-      const { book } = sessionOf(request)
-      return sendList(pool, request, reply, { spec: bankFiles, scope: bankFilesIn(book), present: presentFile })
-    },
+export function wireListRoutes(app: App, gateway: Gateway): void {
+  listRoute(app, gateway, 'wire/files', {
+    ...{ operationId: 'listBankFiles', summary: 'Statements and notices of banks' },
+    ...{ spec: bankFiles, scope: bankFilesIn, schema: BankFileBody, present: presentFile },
   })
 
-  app.get('/v1/admin/wire/entries', {
-    schema: describe({
-      operationId: 'listBankEntries',
-      summary: 'Movements at banks, to reconcile',
-      description: '`status=unmatched` is what is still to be reconciled, with suggestions.',
-      tag,
-      errors: ['not_found'],
-      querystring: listQuery(bankEntries.fields),
-      response: { 200: PageOf(BankEntryBody) },
-    }),
-    handler: (request, reply) => {
-      const { book } = sessionOf(request)
-      return sendList(pool, request, reply, { spec: bankEntries, scope: bankEntriesIn(book), present: presentEntry })
-    },
+  listRoute(app, gateway, 'wire/entries', {
+    ...{ operationId: 'listBankEntries', summary: 'Movements at banks, to reconcile' },
+    description: '`status=unmatched` is what is still to be reconciled, with suggestions.',
+    ...{ spec: bankEntries, scope: bankEntriesIn, schema: BankEntryBody, present: presentEntry },
+    points: { payment: { payment: ({ paymentId }) => paymentId } },
   })
 }
 

@@ -25,9 +25,9 @@ import { actorOf, sessionOf } from '../authentication.ts'
 import { currencyOf } from '../currency.ts'
 import { ApiError, fieldError } from '../errors.ts'
 import { answerOnce } from '../idempotency.ts'
-import { sendList } from '../list.ts'
-import { type App, describe, listQuery } from '../route.ts'
-import { CurrencyCode, IdOf, Money, Nullable, OneOf, PageOf, Time } from '../schemas.ts'
+import { type App, describe } from '../route.ts'
+import { CurrencyCode, IdOf, Money, Nullable, OneOf, Time } from '../schemas.ts'
+import { listRoute } from './admin_list.ts'
 
 const tag = 'Operators'
 
@@ -135,36 +135,17 @@ async function checkedWish(
   return { currency, account, name: config.wireName, version, requestedDate: date ?? null, most }
 }
 
-function listRoutes(app: App, { pool }: Gateway): void {
-  app.get('/v1/admin/wire/batches', {
-    schema: describe({
-      operationId: 'listWireBatches',
-      summary: 'Orders to banks',
-      tag,
-      errors: ['not_found'],
-      querystring: listQuery(wireBatches.fields),
-      response: { 200: PageOf(BatchBody) },
-    }),
-    handler: (request, reply) => {
-      const scope = wireBatchesIn(sessionOf(request).book)
-      return sendList(pool, request, reply, { spec: wireBatches, scope, present: presentBatch })
-    },
+function listRoutes(app: App, gateway: Gateway): void {
+  listRoute(app, gateway, 'wire/batches', {
+    ...{ operationId: 'listWireBatches', summary: 'Orders to banks' },
+    ...{ spec: wireBatches, scope: wireBatchesIn, schema: BatchBody, present: presentBatch },
   })
 
-  app.get('/v1/admin/wire/batches/payments', {
-    schema: describe({
-      operationId: 'listWireBatchPayments',
-      summary: 'What orders to banks contain',
-      description: '`batch_id` names one; `status` says how each withdrawal stands now.',
-      tag,
-      errors: ['not_found'],
-      querystring: listQuery(batchedPayments.fields),
-      response: { 200: PageOf(PaymentBody) },
-    }),
-    handler: (request, reply) => {
-      const scope = batchedPaymentsIn(sessionOf(request).book)
-      return sendList(pool, request, reply, { spec: batchedPayments, scope, present: presentPayment })
-    },
+  listRoute(app, gateway, 'wire/batches/payments', {
+    ...{ operationId: 'listWireBatchPayments', summary: 'What orders to banks contain' },
+    description: '`batch_id` names one; `status` says how each withdrawal stands now.',
+    ...{ spec: batchedPayments, scope: batchedPaymentsIn, schema: PaymentBody, present: presentPayment },
+    points: { payment: { payment: ({ payment }) => payment } },
   })
 }
 

@@ -1,7 +1,8 @@
 import type { FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import { formatInstant } from '../../database/instant.ts'
-import { bookEvents, inBook, ofUser, userEvents } from '../../events/list.ts'
+import { equalTo, type ListQuery } from '../../database/list_query.ts'
+import { bookEvents, inBook, objectId, ofObject, ofUser, userEvents, userEventsOfObject } from '../../events/list.ts'
 import { type EventRow, withObjects } from '../../events/read.ts'
 import type { Gateway } from '../../gateway.ts'
 import type { BookId, Instant } from '../../ledger/id.ts'
@@ -31,7 +32,11 @@ export function eventRoutes(app: App, gateway: Gateway, streams: Streams): void 
     }),
     handler: (request, reply) => {
       const { home, userId } = sessionOf(request)
-      const listing = { spec: userEvents, scope: ofUser(home, userId), present: presentAll(gateway, home) }
+      const instead = (query: ListQuery) => {
+        const object = objectId(equalTo(query, 'object_id') ?? '')
+        return object && { spec: userEventsOfObject, scope: ofObject(home, userId, object) }
+      }
+      const listing = { spec: userEvents, scope: ofUser(home, userId), instead, present: presentAll(gateway, home) }
       return sendList(gateway.pool, request, reply, listing)
     },
   })

@@ -3,7 +3,7 @@ import type { Gateway } from '../../gateway.ts'
 import { decodeId } from '../../ledger/typeid.ts'
 import { ofUser, operations } from '../../payments/operations.ts'
 import { sessionOf } from '../authentication.ts'
-import { OPERATION_EXPANSIONS, operationExpansions } from '../expand.ts'
+import { expansionsOf, OPERATION_POINTERS } from '../expand.ts'
 import { sendList } from '../list.ts'
 import { presentOperation } from '../present.ts'
 import { type App, describe, listQuery } from '../route.ts'
@@ -17,7 +17,7 @@ export function operationRoutes(app: App, { pool }: Gateway): void {
       summary: 'Money in and out of your accounts',
       description: 'Postings of fees are left out unless `kind` asks for them: the payment’s `fee` shows them already.',
       tag: 'Operations',
-      querystring: listQuery(operations.fields, OPERATION_EXPANSIONS),
+      querystring: listQuery(operations.fields, Object.keys(OPERATION_POINTERS)),
       response: { 200: PageOf(Operation) },
     }),
     handler: (request, reply) => {
@@ -27,7 +27,7 @@ export function operationRoutes(app: App, { pool }: Gateway): void {
         const withFees = (equalTo(query, 'kind') ?? '').split(',').includes('fee')
         return ofUser(home, userId, account, withFees)
       }
-      const expand = operationExpansions(pool, home)
+      const expand = expansionsOf(pool, home, userId, OPERATION_POINTERS)
       return sendList(pool, request, reply, { spec: operations, scope, present: presentOperation, expand })
     },
   })

@@ -17,7 +17,7 @@ import type { StoredPayment } from '../../payments/read.ts'
 import { readSchedule } from '../../schedules/schedule.ts'
 import { seesAll, sessionOf } from '../authentication.ts'
 import { ApiError } from '../errors.ts'
-import { PAYMENT_EXPANSIONS, paymentExpansions } from '../expand.ts'
+import { expansionsOf, PAYMENT_POINTERS } from '../expand.ts'
 import { keyHeader } from '../idempotency.ts'
 import { sendList } from '../list.ts'
 import { parsePrefer } from '../prefer.ts'
@@ -141,12 +141,12 @@ function readingRoutes(app: App, gateway: Gateway): void {
       operationId: 'listPayments',
       summary: 'Payments from and to your accounts',
       tag,
-      querystring: listQuery(userPayments.fields, PAYMENT_EXPANSIONS),
+      querystring: listQuery(userPayments.fields, Object.keys(PAYMENT_POINTERS)),
       response: { 200: PageOf(Payment) },
     }),
     handler: (request, reply) => {
       const { home, userId } = sessionOf(request)
-      const expand = paymentExpansions(pool, home, userId)
+      const expand = expansionsOf(pool, home, userId, PAYMENT_POINTERS)
       const scope = (query: ListQuery) => scopeOf(gateway, home, userId, query)
       const listing = { spec: userPayments, scope, present: presentPayment, expand }
       return sendList(pool, request, reply, listing)

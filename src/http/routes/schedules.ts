@@ -25,6 +25,7 @@ import {
 } from '../../schedules/schedule.ts'
 import { actorOf, isOperator, seesAll, sessionOf } from '../authentication.ts'
 import { ApiError, fieldError } from '../errors.ts'
+import { expansionsOf, SCHEDULE_POINTERS } from '../expand.ts'
 import { answerOnce } from '../idempotency.ts'
 import { sendList } from '../list.ts'
 import { presentSchedule } from '../present.ts'
@@ -123,13 +124,14 @@ export function scheduleRoutes(app: App, gateway: Gateway): void {
       operationId: 'listSchedules',
       summary: 'Your scheduled and recurring payments',
       tag,
-      querystring: listQuery(schedules.fields),
+      querystring: listQuery(schedules.fields, Object.keys(SCHEDULE_POINTERS)),
       response: { 200: PageOf(Schedule) },
     }),
     handler: (request, reply) => {
       const { home, userId } = sessionOf(request)
       const scope = schedulesOf(home, userId)
-      return sendList(pool, request, reply, { spec: schedules, scope, present: presentSchedule })
+      const expand = expansionsOf(pool, home, userId, SCHEDULE_POINTERS)
+      return sendList(pool, request, reply, { spec: schedules, scope, present: presentSchedule, expand })
     },
   })
 

@@ -114,6 +114,11 @@ export const batchedPayments: ListSpec<PaymentRow, BatchedPayment> = {
       carried: 'id',
     },
     batch_id: { sql: 'w.batch_id', kind: fields.id((text) => decodeId('wbt', text), 'an id such as wbt_…') },
+    end_to_end_id: {
+      sql: 'w.payment_id',
+      kind: fields.id(paymentOf, 'a payment’s reference at banks, such as PAY…'),
+      carried: 'id',
+    },
     currency: { sql: 'p.currency', kind: fields.currency },
     amount: { sql: fields.amountSql('w.amount', 'c.digits'), kind: fields.amount },
     status: { sql: 'p.status', kind: fields.choice(PAYMENT_STATUSES) },
@@ -132,6 +137,11 @@ export const batchedPayments: ListSpec<PaymentRow, BatchedPayment> = {
     status: row.status,
     shown: row.shown,
   }),
+}
+
+/** The payment of an end-to-end id, as `wireReference` writes it. */
+function paymentOf(text: string): string | undefined {
+  return /^PAY[0-9A-Z]{26}$/.test(text) ? decodeId('pay', `pay_${text.slice(3).toLowerCase()}`) : undefined
 }
 
 export function batchedPaymentsIn(book: BookId): Scope {

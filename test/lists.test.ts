@@ -1,0 +1,199 @@
+import assert from 'node:assert/strict'
+import { before, describe, it } from 'node:test'
+import type { Client } from './harness/client.ts'
+import { parseCsv } from './harness/csv.ts'
+import { type Operation, readOperations } from './harness/document.ts'
+import { aGatewayWithEverything, type Everything } from './harness/everything.ts'
+import { assertProblem, everyPage } from './harness/paying.ts'
+
+// What is promised of every list, of each that the OpenAPI document has: a new one is held to it by being there.
+
+type List = {
+  readonly path: string
+  /** Of very many rows those to look at. */
+  readonly some: string
+  readonly caller: Client
+  readonly operation: Operation
+  readonly fields: any
+}
+
+let all: Everything
+let lists: List[]
+
+before(async () => {
+  all = await aGatewayWithEverything()
+  const operations = await readOperations(all.gateway)
+  lists = operations
+    .filter(({ method, query }) => method === 'GET' && query.includes('cursor'))
+    .map((operation) => ({
+      path: operation.path.replace('{id}', all.webhook),
+      some: SOME[operation.path] ?? '',
+      caller: operation.isAdmin ? all.operator : all.ada,
+      operation,
+      fields: operation.raw.responses[200].content['application/json'].schema.properties.data.items.properties,
+    }))
+  assert.ok(lists.length >= 24, `${lists.length} lists`)
+})
+
+/** Each book has hundreds of currencies, with technical accounts in each. */
+const SOME: Record<string, string> = {
+  '/v1/admin/accounts': 'currency[in]=USD,EUR&',
+  '/v1/admin/currencies': 'code[like]=US&',
+}
+
+const NOT_FILTERS = ['limit', 'cursor', 'sort', 'format', 'fields', 'expand']
+const filtersOf = ({ operation }: List) => operation.query.filter((name) => !NOT_FILTERS.includes(name))
+/** Written by the gateway in the background, so that it may differ between two readings. */
+const MOVING = ['last_used_at']
+/** What is an object or a list of them has no order, and is looked into by what it has of its own. */
+const WITHIN = [
+  'metadata',
+  'exchange',
+  'detail',
+  'data',
+  'last_attempt',
+  'destination',
+  'tiers',
+  'suggestions',
+  'statements',
+]
+
+const rowsOf = (list: List, query = '') => everyPage(list.caller, `${list.path}?${list.some}${query}`)
+const few = (rows: readonly any[]) => [...rows.slice(0, 4), ...rows.slice(-2)]
+const keyOf = (row: any) => JSON.stringify(row.id ?? row.code ?? row.payment_id)
+const textOf = (value: any) => (Array.isArray(value) ? value.join(' ') : String(value))
+
+async function eachList(work: (list: List) => Promise<void>): Promise<void> {
+  for (const list of lists) await work(list)
+}
+
+describe('every list', () => {
+  it('has every field of its rows to filter and sort by', () =>
+    eachList(async (list) => {
+      const rows = await rowsOf(list)
+      assert.ok(rows.length > 0, `${list.path}: nothing was made for it`)
+      const known = filtersOf(list)
+      const missing = Object.keys(list.fields).filter((field) => !known.includes(field) && !WITHIN.includes(field))
+      assert.deepEqual(missing, [], list.path)
+    }))
+
+  it('finds by a field’s value the rows that have it and no others, and those that have another', () =>
+    eachList(async (list) => {
+      const rows = await rowsOf(list)
+      const check = async (field: string) => {
+        const given = rows.find((row) => row[field] !== null && row[field] !== undefined)
+        if (!given || MOVING.includes(field)) return
+        const value = textOf(given[field])
+        const told = `${list.path} ${field}=${value}`
+        const found = await rowsOf(list, `${field}=${encodeURIComponent(value)}`)
+        const has = (row: any) => textOf(row[field]) === value
+        // An amount of another currency may be as much, written with other digits.
+        assert.ok(
+          found.every((row) => has(row) || Number(row[field]) === Number(value)),
+          told,
+        )
+        const keys = new Set(found.map(keyOf))
+        for (const row of rows.filter(has)) assert.ok(keys.has(keyOf(row)), told)
+        const others = await rowsOf(list, `${field}[ne]=${encodeURIComponent(value)}`)
+        assert.equal(found.length + others.length, rows.length, told)
+      }
+      await Promise.all(filtersOf(list).map(check))
+    }))
+
+  it('has in the order of each field every row once', () =>
+    eachList(async (list) => {
+      const keys = (await rowsOf(list)).map(keyOf).sort()
+      const check = async (field: string) => {
+        const sorted = await rowsOf(list, `sort=-${field}`)
+        assert.deepEqual(sorted.map(keyOf).sort(), keys, `${list.path} sort=-${field}`)
+      }
+      await Promise.all([...filtersOf(list), ...(list.fields.metadata ? ['metadata'] : [])].map(check))
+    }))
+
+  it('takes its cursors with the filters and the order that they were given for, and refuses them with others', () =>
+    eachList(async (list) => {
+      const { path, caller } = list
+      const { body } = await caller.get(`${path}?limit=1&sort=-created_at`)
+      const query = Object.hasOwn(list.fields, 'created_at') ? 'sort=-created_at' : ''
+      const first = query ? body : (await caller.get(`${path}?limit=1`)).body
+      if (first.next_cursor === null) return
+      const next = `cursor=${encodeURIComponent(first.next_cursor)}`
+      assert.equal((await caller.get(`${path}?${query}&${next}`)).status, 200, path)
+      const [field = ''] = filtersOf(list)
+      for (const other of [
+        `sort=${field}`,
+        `${query}&${field}[ne]=${encodeURIComponent(textOf(first.data[0][field]))}`,
+      ]) {
+        assertProblem(await caller.get(`${path}?${other}&${next}`), 'invalid_query')
+      }
+    }))
+
+  it('has an ETag, and is a 304 to whoever has it', () =>
+    eachList(async ({ path, caller, fields }) => {
+      const page = `${path}?limit=2&fields=${Object.keys(fields)[0]}`
+      const etag = (await caller.get(page)).headers.get('etag') ?? ''
+      assert.match(etag, /^"/, path)
+      assert.equal((await caller.get(page, { 'if-none-match': etag })).status, 304, path)
+    }))
+
+  it('shows of its rows the fields that are asked for, and refuses what there is not', () =>
+    eachList(async ({ path, caller, fields }) => {
+      const [first = '', ...others] = Object.keys(fields)
+      const picked = [others.at(-1) ?? first, first]
+      const { body } = await caller.get(`${path}?limit=2&fields=${picked}`)
+      for (const row of body.data) assert.deepEqual(Object.keys(row), picked, path)
+      assertProblem(await caller.get(`${path}?fields=${first},surprise`), 'invalid_query')
+    }))
+
+  it('expands every payment and account that its rows name, as their own calls show them', () =>
+    eachList(async ({ path, caller, operation, fields }) => {
+      const names = Object.entries<any>(fields).flatMap(([field, schema]) => {
+        const format = schema.format ?? schema.anyOf?.find((each: any) => each.format)?.format
+        return field !== 'id' && (format === 'acc_id' || format === 'pay_id') ? [field] : []
+      })
+      assert.equal(operation.query.includes('expand'), names.length > 0, `${path}: ${names}`)
+      if (names.length === 0) return
+      const expansions = names.map((name) => name.replace(/_id$/, ''))
+      const rows = await everyPage(caller, `${path}?expand=${expansions}`)
+      for (const [index, field] of names.entries()) {
+        const name = expansions[index] ?? ''
+        for (const row of few(rows)) {
+          const thing = row.expanded[name]
+          if (row[field] === null) assert.equal(thing, null, `${path} ${name}`)
+          else if (operation.isAdmin) assert.equal(thing.id, row[field], `${path} ${name}`)
+          if (thing === null) continue
+          const kind = thing.id.startsWith('pay_') ? 'payments' : 'accounts'
+          assert.deepEqual(thing, (await caller.get(`/v1/${kind}/${thing.id}`)).body, `${path} ${name}`)
+        }
+        const named = rows.some((row) => row[field] !== null)
+        assert.equal(
+          rows.some(({ expanded }) => expanded[name] !== null),
+          named,
+          `${path} ${name}`,
+        )
+      }
+      assertProblem(await caller.get(`${path}?expand=surprise`), 'invalid_query')
+    }))
+
+  it('is exported whole, as CSV and as NDJSON', () =>
+    eachList(async ({ path, some, caller, fields }) => {
+      const pages = await everyPage(caller, `${path}?${some}`)
+      const { body: lines } = await caller.get(`${path}?${some}format=ndjson`)
+      const text = typeof lines === 'string' ? lines : JSON.stringify(lines)
+      const keys = text
+        .trim()
+        .split('\n')
+        .map((line) => keyOf(JSON.parse(line)))
+      assert.deepEqual(keys, pages.map(keyOf), path)
+      const records = parseCsv((await caller.get(`${path}?${some}format=csv`)).body)
+      assert.equal(records.length, pages.length + 1, path)
+      assert.deepEqual(records[0], Object.keys(fields), path)
+    }))
+
+  it('says in a refusal which fields there are', () =>
+    eachList(async ({ path, caller }) => {
+      const answer = await caller.get(`${path}?surprise=1`)
+      assertProblem(answer, 'invalid_query')
+      assert.match(answer.body.errors[0].detail, /fields are (id|position|code|payment_id), /, path)
+    }))
+})
