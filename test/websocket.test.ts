@@ -205,23 +205,17 @@ describe('a WebSocket', () => {
     }
   })
 
-  it('sends a reader away who does not read; who comes back has missed nothing, nor have the others', async () => {
-    const { port, host } = new URL(gateway.url)
-    const slow = createConnection(Number(port), '127.0.0.1')
-    slow.on('error', () => undefined)
-    const closed = new Promise<void>((resolve) => slow.once('close', () => resolve()))
-    const lines = [`Host: ${host}`, 'Connection: Upgrade', 'Upgrade: websocket', 'Sec-WebSocket-Version: 13']
-    const key = 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=='
-    slow.write(
-      `GET /v1/ws HTTP/1.1\r\n${[...lines, key, `Sec-WebSocket-Protocol: bearer, ${bob.token}`].join('\r\n')}\r\n\r\n`,
-    )
-    await new Promise((resolve) => slow.once('data', resolve))
+  it('sends a reader away who does not read, and says why behind all that waits; who comes back has missed nothing', async () => {
     const before = await followers()
-    slow.write(masked(JSON.stringify({ subscribe: ['*'] })))
-    await until(async () => (await followers()) > before)
-    slow.pause()
+    const [slow, stream] = [aRawLine(), aRawLine()]
+    const upgrade = ['Connection: Upgrade', 'Upgrade: websocket', 'Sec-WebSocket-Version: 13']
+    const key = ['Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==', `Sec-WebSocket-Protocol: bearer, ${bob.token}`]
+    await slow.ask('/v1/ws', [...upgrade, ...key])
+    slow.socket.write(masked(JSON.stringify({ subscribe: ['*'] })))
+    await stream.ask('/v1/events/stream', [`Authorization: Bearer ${bob.token}`])
+    await until(async () => (await followers()) === before + 2)
+    for (const { socket } of [slow, stream]) socket.pause()
     const reader = await subscribed(bob, ['*'])
-    assert.equal(await followers(), before + 2)
     const [from, to] = [await ada.account('USD'), await bob.account('USD')]
     // Large ones: the system keeps some megabytes for a connection itself.
     const metadata = Object.fromEntries(Array.from({ length: 50 }, (_, index) => [`field${index}`, 'x'.repeat(500)]))
@@ -235,24 +229,25 @@ describe('a WebSocket', () => {
     }
     assert.ok(sent < 1_200, 'nobody was sent away')
     assert.equal(reader.events().length, sent)
-    let read = ''
-    slow.on('data', (chunk) => {
-      read += chunk.toString('latin1')
-    })
-    slow.resume()
-    await closed
-    // The first position is where it began; what the last one belongs to may be cut off.
-    const told = [...read.matchAll(/"position":"([^"]+)"/g)].map(([, position]) => position).slice(0, -1)
+    for (const { socket } of [slow, stream]) socket.resume()
+    // 4408, and the reason.
+    await until(async () => slow.read().endsWith('\x11\x38slow_reader'))
+    await until(async () => stream.read().includes('event: end\ndata: {"reason":"slow_reader"}\n\n'))
     const events = reader.events().map(({ position }) => position)
-    const missed = events.slice(events.indexOf(told.at(-1)) + 1)
-    assert.deepEqual(told.slice(-10), events.slice(events.length - missed.length - 10, events.length - missed.length))
-    const back = await subscribed(bob, ['*'], told.at(-1))
-    await until(async () => back.events().length >= missed.length)
-    assert.deepEqual(
-      back.events().map(({ position }) => position),
-      missed,
-    )
-    for (const line of [reader, back]) line.close()
+    const place = (line: typeof slow) => [...line.read().matchAll(/"position":"([^"]+)"/g)].at(-1)?.[1]
+    for (const line of [slow, stream]) {
+      line.socket.destroy()
+      const missed = events.slice(events.indexOf(place(line)) + 1)
+      assert.ok(missed.length > 0 && missed.length < events.length)
+      const back = await subscribed(bob, ['*'], place(line))
+      await until(async () => back.events().length >= missed.length)
+      assert.deepEqual(
+        back.events().map(({ position }) => position),
+        missed,
+      )
+      back.close()
+    }
+    reader.close()
   })
 
   it('is told that a node stops, which does not wait', async () => {
@@ -268,6 +263,22 @@ describe('a WebSocket', () => {
     for (const { end } of [line, stranger]) assert.deepEqual(await end(), { code: 1001, reason: 'closing' })
   })
 })
+
+/** A connection that reads only when it is let. */
+function aRawLine() {
+  const { port, host } = new URL(gateway.url)
+  const socket = createConnection(Number(port), '127.0.0.1')
+  let read = ''
+  socket.on('error', () => undefined)
+  socket.on('data', (chunk) => {
+    read += chunk.toString('latin1')
+  })
+  async function ask(path: string, headers: readonly string[]): Promise<void> {
+    socket.write(`GET ${path} HTTP/1.1\r\n${[`Host: ${host}`, ...headers].join('\r\n')}\r\n\r\n`)
+    await until(async () => read.includes('\r\n\r\n'))
+  }
+  return { socket, ask, read: () => read }
+}
 
 /** How many are told events, as the metrics say. */
 async function followers(): Promise<number> {

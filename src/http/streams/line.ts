@@ -1,5 +1,5 @@
 import type { WebSocket } from 'ws'
-import { type EndReason, MOST_UNREAD_BYTES } from './streams.ts'
+import { createFarewell, type EndReason, MOST_UNREAD_BYTES } from './streams.ts'
 
 /** A WebSocket to write to: it never keeps more than MOST_UNREAD_BYTES for a reader, and always says why it ends. */
 export type Line = {
@@ -25,25 +25,27 @@ const CODES: Readonly<Record<LineEnd, number>> = {
   slow_reader: 4408,
 }
 
-/** How long the other side has to answer that the line ends. */
-const FAREWELL_MS = 1_000
 const UNREAD_BETWEEN_PAGES = 64 * 1024
 
 export function createLine(socket: WebSocket): Line {
   let over = false
   let alive = true
+  const farewell = createFarewell(() => socket.terminate())
   socket.on('pong', () => {
     alive = true
   })
   socket.on('close', () => {
     over = true
+    farewell.over()
   })
 
   function end(reason: LineEnd): void {
+    if (over && reason !== 'closing') return
+    farewell.begin(reason)
     if (over) return
     over = true
+    // Behind all that waits: who reads on reads why.
     socket.close(CODES[reason], reason)
-    setTimeout(() => socket.terminate(), FAREWELL_MS).unref()
   }
 
   function send(text: string): void {

@@ -3,7 +3,7 @@ import { type Follower, type Following, Gone } from '../../events/follow.ts'
 import { encodePosition, type Position } from '../../events/position.ts'
 import type { BookEvent } from '../../events/read.ts'
 import type { BookId, UserId } from '../../ledger/id.ts'
-import { type EndReason, jsonOf, MOST_UNREAD_BYTES, type Stream, type Streams } from './streams.ts'
+import { createFarewell, type EndReason, jsonOf, MOST_UNREAD_BYTES, type Stream, type Streams } from './streams.ts'
 
 type Options = {
   readonly streams: Streams
@@ -20,18 +20,26 @@ export async function streamEvents({ streams, reply, book, userId, session, afte
   let following: Following | undefined
   let over = false
 
+  const farewell = createFarewell(() => raw.destroy())
+
   function leave(): void {
     over = true
-    streams.remove(stream)
     following?.end()
   }
 
   function end(reason: EndReason): void {
+    if (over && reason !== 'closing') return
+    farewell.begin(reason)
     if (over) return
     leave()
-    // A slow reader would read this last, if ever.
-    if (reason === 'slow_reader') return void raw.destroy()
+    // Behind all that waits: who reads on reads why.
     raw.end(`event: end\ndata: ${JSON.stringify({ reason })}\n\n`)
+  }
+
+  function gone(): void {
+    leave()
+    farewell.over()
+    streams.remove(stream)
   }
 
   function write(text: string): void {
@@ -57,7 +65,7 @@ export async function streamEvents({ streams, reply, book, userId, session, afte
   }
 
   reply.hijack()
-  raw.on('error', leave).on('close', leave)
+  raw.on('error', gone).on('close', gone)
   raw.writeHead(200, {
     ...(reply.getHeaders() as Record<string, string>),
     'content-type': 'text/event-stream; charset=utf-8',

@@ -1,3 +1,4 @@
+import { setImmediate as otherWork } from 'node:timers/promises'
 import { decodePosition, type Position, timeOf } from '../../events/position.ts'
 import type { BookEvent } from '../../events/read.ts'
 import type { Gateway } from '../../gateway.ts'
@@ -21,6 +22,33 @@ export type Streams = ReturnType<typeof createStreams>
 /** What may wait for one slow reader: beyond it the reader is sent away, to come back where it was. */
 export const MOST_UNREAD_BYTES = 1024 * 1024
 
+/** How long a reader that is sent away has to read what waits, and the reason behind it. A slow one needs longest. */
+const FAREWELL_MS = 1_000
+const SLOW_FAREWELL_MS = 30_000
+
+/** Cuts a connection that was ended, where its reader does not take note in time. A node that stops waits for nobody. */
+export function createFarewell(cut: () => void) {
+  let timer: NodeJS.Timeout | undefined
+
+  function begin(reason: string): void {
+    clearTimeout(timer)
+    timer = setTimeout(cut, reason === 'slow_reader' ? SLOW_FAREWELL_MS : FAREWELL_MS).unref()
+  }
+  return { begin, over: () => clearTimeout(timer) }
+}
+
+/** So many at a time, that thousands of streams keep nobody waiting for their turn. */
+const AT_ONCE = 200
+
+async function eachOf(open: ReadonlySet<Stream>, work: (stream: Stream) => unknown): Promise<void> {
+  let done = 0
+  for (const stream of open) {
+    await work(stream)
+    done += 1
+    if (done % AT_ONCE === 0) await otherWork()
+  }
+}
+
 const CHECK_EVERY_MS = 500
 const BEAT_EVERY_MS = 15_000
 
@@ -28,15 +56,13 @@ export function createStreams({ events: { followers }, log }: Gateway) {
   const open = new Set<Stream>()
   let closing = false
 
-  /** Ends every stream whose token was revoked or has expired. */
-  async function check(): Promise<void> {
-    for (const stream of open) {
-      if (!stream.session) continue
-      // Where it cannot be asked, nothing is committed either: it is asked again.
-      const session = await stream.session().catch(() => 'unknown' as const)
-      if (session === undefined || (session !== 'unknown' && !session.scopes.has('payments:read'))) {
-        stream.end('unauthenticated')
-      }
+  /** Ends a stream whose token was revoked or has expired. */
+  async function check(stream: Stream): Promise<void> {
+    if (!stream.session) return
+    // Where it cannot be asked, nothing is committed either: it is asked again.
+    const session = await stream.session().catch(() => 'unknown' as const)
+    if (session === undefined || (session !== 'unknown' && !session.scopes.has('payments:read'))) {
+      stream.end('unauthenticated')
     }
   }
 
@@ -44,7 +70,7 @@ export function createStreams({ events: { followers }, log }: Gateway) {
   const checks = setInterval(() => {
     if (checking) return
     checking = true
-    check()
+    eachOf(open, check)
       .catch((error: unknown) => log.error({ err: error }, 'could not check the tokens of streams'))
       .finally(() => {
         checking = false
@@ -53,7 +79,7 @@ export function createStreams({ events: { followers }, log }: Gateway) {
   checks.unref()
 
   const beats = setInterval(() => {
-    for (const stream of open) stream.beat()
+    void eachOf(open, (stream) => stream.beat())
   }, BEAT_EVERY_MS)
   beats.unref()
 

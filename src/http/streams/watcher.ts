@@ -42,6 +42,8 @@ export function createWatcher({ client, followers, line, book, userId }: Options
     }
     position = event.position
     if (watches(event)) line.send(`{"event":${jsonOf(event)}}`)
+    // Who was sent away may still read for a while: nothing more is kept for them.
+    if (line.isOver()) following?.end()
   }
 
   function watches({ subject }: BookEvent): boolean {
