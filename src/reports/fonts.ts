@@ -93,6 +93,7 @@ const UNKNOWN = '?'
  * would break the line, are replaced.
  */
 export async function runsOf(text: string, weight: Weight): Promise<Run[]> {
+  if (/^[ -~]+$/.test(text)) return [{ text, level: 0, font: await latin(weight) }]
   const line = text.replace(/[\s\p{Cc}]+/gu, ' ')
   const levels = levelsOf(line)
   const runs: { text: string; level: number; font: Font }[] = []

@@ -1,17 +1,11 @@
 import PDFDocument from 'pdfkit'
-import { type Font, latin, type Run, runsOf, type Weight, writtenIn } from './fonts.ts'
+import { latin, runsOf, type Weight } from './fonts.ts'
+import { createType } from './type.ts'
 import { inVisualOrder } from './visual_order.ts'
 
 // A4 in points. Coordinates are of the upper left corner of a text.
 
 export const PAGE = { width: 595.28, height: 841.89, left: 48, right: 547.28, top: 48, bottom: 782, foot: 802 } as const
-
-/** Where features are named, even none, pdfkit lays out a text as a whole, and does not keep each word’s layout for ever. */
-const NOT_KEPT = { features: [] }
-
-/** Letters that stand one behind the other, from left to right: pdfkit may lay them out word by word. */
-const isSimple = ({ text, level }: Run) => level === 0 && !/[^\0-\u04FF\u1E00-\u20FF]/.test(text)
-const shaped = (run: Run) => (isSimple(run) ? run.text : writtenIn(run))
 
 export type Ink = 'black' | 'grey' | 'accent'
 const COLOURS: Record<Ink, string> = { black: '#1b1f24', grey: '#6a737d', accent: '#0b5c8a' }
@@ -23,8 +17,6 @@ export type TextStyle = {
   readonly align?: 'left' | 'right'
   /** The room there is: what is longer is cut, with an ellipsis. */
   readonly width?: number
-  /** Digits and signs that will hardly come again. */
-  readonly number?: true
 }
 
 /** A PDF under way: written to and read from as it grows, so that no more than a page of it is held. */
@@ -36,62 +28,20 @@ export function createPaper(info: { readonly Title: string }) {
   const chunks: Buffer[] = []
   doc.on('data', (chunk: Buffer) => chunks.push(chunk))
 
+  const type = createType(doc, PAGE.height)
+
   /** One line of text in whatever script. */
   async function text(content: string, x: number, y: number, style: TextStyle = {}): Promise<void> {
     const { size = 8, weight = 'regular', ink = 'black', align = 'left', width } = style
-    doc.fontSize(size)
     const ellipsis = { text: '…', level: 0, font: await latin(weight) }
-    const runs = inVisualOrder(fitted(await runsOf(content, weight), width, ellipsis))
-    const widthIn = style.number ? widthOfNumber : widthOf
-    const whole = runs.reduce((sum, run) => sum + widthIn(run), 0)
-    const options = { lineBreak: false, baseline: 'alphabetic' } as const
+    const runs = inVisualOrder(type.fitted(await runsOf(content, weight), size, width, ellipsis))
+    const whole = runs.reduce((sum, run) => sum + type.widthOf(run, size), 0)
     let at = align === 'right' ? x - whole : x
-    doc.fillColor(COLOURS[ink]).strokeColor(COLOURS[ink])
     for (const run of runs) {
-      use(run.font)
-      doc.lineWidth(size / 36)
       // Fonts of one page have different heights above the line: y is where the Latin one would be.
-      const whole = style.number || !isSimple(run) ? NOT_KEPT : {}
-      doc.text(shaped(run), at, y + size, { ...options, ...whole, fill: true, stroke: run.font.thin })
-      at += widthIn(run)
+      type.write(run, at, y + size, size, COLOURS[ink])
+      at += type.widthOf(run, size)
     }
-  }
-
-  const known = new Set<Font>()
-
-  function use(font: Font): void {
-    if (!known.has(font)) doc.registerFont(font.name, font.data)
-    known.add(font)
-    doc.font(font.name)
-  }
-
-  /** By its characters, of which there are few: numbers are many, and each is another word. */
-  function widthOfNumber({ text: content, font }: Run): number {
-    use(font)
-    return [...content].reduce((sum, character) => sum + doc.widthOfString(character), 0)
-  }
-
-  function widthOf(run: Run): number {
-    use(run.font)
-    return doc.widthOfString(shaped(run), isSimple(run) ? {} : NOT_KEPT)
-  }
-
-  function fitted(runs: Run[], width: number | undefined, ellipsis: Run): Run[] {
-    if (width === undefined) return runs
-    let left = width
-    const fitting: Run[] = []
-    for (const run of runs) {
-      const needed = widthOf(run)
-      if (needed > left) {
-        const characters = [...run.text]
-        const room = left - widthOf(ellipsis)
-        while (characters.length > 0 && widthOf({ ...run, text: characters.join('') }) > room) characters.pop()
-        return [...fitting, { ...run, text: characters.join('') }, { ...ellipsis, level: run.level }]
-      }
-      fitting.push(run)
-      left -= needed
-    }
-    return fitting
   }
 
   function line(y: number, ink: Ink = 'grey', width = 0.5): void {
@@ -116,13 +66,27 @@ export function createPaper(info: { readonly Title: string }) {
     return Buffer.concat(chunks.splice(0))
   }
 
+  /** Begins a page. Of the one before no more is kept than where it stands. */
+  function addPage(): void {
+    const before = doc.page
+    type.flush()
+    doc.addPage()
+    if (before) forget(before)
+  }
+
   /** Ends the document: the rest of it. */
   async function end(): Promise<Buffer> {
+    type.flush()
     const ended = new Promise((resolve) => doc.once('end', resolve))
     doc.end()
     await ended
     return take()
   }
 
-  return { text, line, area, take, end, addPage: () => void doc.addPage() }
+  return { text, line, area, take, end, addPage }
+}
+
+/** What a page was made of is written: only its place is asked for again, by the table of all pages. */
+function forget({ dictionary }: { readonly dictionary: object }): void {
+  Object.assign(dictionary, { data: {} })
 }

@@ -38,8 +38,6 @@ export type Statement = {
   readonly closing: bigint
   /** The balance at `count` moments from the beginning of the period to its end. */
   readonly curve: (count: number) => Promise<BalanceCurve>
-  /** Whether it has more lines than that. */
-  readonly isLongerThan: (lines: number) => Promise<boolean>
   /** In order of time, from the database in pieces that are never empty. */
   readonly lines: () => AsyncGenerator<StatementLine[]>
 }
@@ -88,7 +86,6 @@ export async function readStatement(
     opening,
     closing,
     curve: (count) => readCurve(client, book, account, period, closing, count),
-    isLongerThan: (most) => isLonger(client, book, account, bounds, most),
     lines: () => readLines(client, book, account, opening, bounds),
   }
 }
@@ -110,18 +107,6 @@ async function readCurve(
 }
 
 type Bounds = { readonly first: string; readonly last: string | null }
-
-async function isLonger(client: Queryable, book: BookId, { id }: AccountState, { first, last }: Bounds, most: number) {
-  // Indexes: postings_by_debit, postings_by_credit.
-  const { rows } = await client.query<{ count: bigint }>(
-    `select count(*) as count
-       from ((select from postings where book = $1 and debit_account = $2 and id >= $3 and id <= $4 limit $5)
-             union all
-             (select from postings where book = $1 and credit_account = $2 and id >= $3 and id <= $4 limit $5)) lines`,
-    [book, id, first, last, most + 1],
-  )
-  return (rows[0]?.count ?? 0n) > BigInt(most)
-}
 
 type End = { readonly last: string | null; readonly balance: bigint | null }
 

@@ -10,8 +10,8 @@ const ROW = 15.5
 const NOTE = 10
 const COLUMNS = { date: PAGE.left, what: 118, moneyIn: 396, moneyOut: 468, balance: PAGE.right } as const
 const WHAT_WIDTH = 210
-const NUMBER = { align: 'right', number: true } as const
-const DATE = { ink: 'grey', number: true } as const
+const NUMBER = { align: 'right' } as const
+const DATE = { ink: 'grey' } as const
 
 /** A statement as PDF, written page by page: a title with a picture of the balance, the lines, sums of each page and of all. */
 export async function* statementPdf(statement: Statement): AsyncGenerator<Buffer> {

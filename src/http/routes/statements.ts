@@ -4,7 +4,6 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import { readClock } from '../../database/clock.ts'
 import { formatInstant } from '../../database/instant.ts'
-import { QueryError } from '../../database/list_fields.ts'
 import type { Gateway } from '../../gateway.ts'
 import { parsePeriod } from '../../reports/period.ts'
 import { readStatement, type Statement } from '../../reports/statement.ts'
@@ -91,9 +90,6 @@ export function statementRoutes(app: App, gateway: Gateway): void {
   })
 }
 
-/** A PDF is made for people, and each of its pages is remembered until it ends. */
-const MOST_LINES_OF_PDF = 10_000
-
 type Asked = { readonly from?: string; readonly to?: string; readonly format?: Format }
 
 async function sendStatement(
@@ -111,9 +107,6 @@ async function sendStatement(
   const now = await readClock(pool)
   const statement = await readStatement(pool, book, account, facts.label, parsePeriod(asked, now), now)
   if (!statement) throw new ApiError('overloaded', 'What was posted is not settled yet')
-  if (format === 'pdf' && (await statement.isLongerThan(MOST_LINES_OF_PDF))) {
-    throw new QueryError('format', `pdf has at most ${MOST_LINES_OF_PDF} lines: ask for a shorter period, or for csv`)
-  }
   const { type, write } = FORMATS[format]
   const day = (at: typeof now) => formatInstant(at).slice(0, 10)
   const name = `statement_${id}_${day(statement.period.from)}_${day(statement.period.to)}.${EXTENSIONS[format]}`
