@@ -259,11 +259,11 @@ describe('a statement as PDF', () => {
   it('has no limit: every line of it is there', async () => {
     const busy = await anAccount(ada)
     await fund(operator, busy, '20000.00')
-    const payments = Array.from({ length: 3_000 }, () => transfer(busy, account, '0.10'))
+    const payments = Array.from({ length: 1_500 }, () => transfer(busy, account, '0.10'))
     assert.equal((await ada.post('/v1/payments/bulk', { payments })).status, 200)
     const { bytes } = await aPdf(busy)
-    assert.ok([...bytes.toString('latin1').matchAll(/\/Type \/Page\b(?!s)/g)].length > 3_000 / 50)
-    assert.equal(linesOf(bytes), 3_001)
+    assert.ok([...bytes.toString('latin1').matchAll(/\/Type \/Page\b(?!s)/g)].length > 1_500 / 50)
+    assert.equal(linesOf(bytes), 1_501)
   })
 
   async function aPdf(id: string) {
@@ -288,13 +288,13 @@ describe('a statement as PDF', () => {
     return letters
   }
 
-  /** How many lines of a table a PDF has: each begins at the left edge, in the same size of letters, and its heads do not. */
+  /** How many lines the table of a PDF has: each begins at the left edge with a time of 16 characters. */
   function linesOf(bytes: Buffer): number {
     const text = bytes.toString('latin1')
     let lines = 0
     for (const match of text.matchAll(/\/FlateDecode[\s\S]*?stream\r?\n/g)) {
       const content = inflated(bytes.subarray(match.index + match[0].length))
-      lines += [...content.matchAll(/0\.416 0\.451 0\.49 rg .* 8 Tf 1 0 0 1 48 \S+ Tm/g)].length
+      lines += [...content.matchAll(/0\.416 0\.451 0\.49 rg .* 8 Tf 1 0 0 1 48 \S+ Tm <[0-9a-f]{64}>/g)].length
     }
     return lines
   }
