@@ -84,11 +84,12 @@ export function inBook(book: BookId): Scope {
 export const openPayments: ListSpec<PaymentRow, StoredPayment> = {
   ...base,
   fields: { ...base.fields, id: { sql: 'o.id', kind: paymentId, carried: 'id' } },
-  table: `(select i.book, i.payment_id as id from initiated i
+  table: `(select i.book, i.payment_id as id from initiated i where i.book = $1
             union all
-           select h.book, h.payment_id from holds h
+           select h.book, h.payment_id from holds h where h.book = $1
             union all
-           select r.book, r.payment_id from rail_instructions r where r.direction = 'out' and r.state <> 'done') o`,
+           select r.book, r.payment_id from rail_instructions r
+            where r.book = $1 and r.direction = 'out' and r.state <> 'done') o`,
   joins: `left join payments p on p.book = o.book and p.id = o.id ${PAYMENT_JOINS}`,
   key: [{ sql: 'o.id', cast: 'uuid' }],
 }
