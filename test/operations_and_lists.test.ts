@@ -233,6 +233,11 @@ describe('a text filter', () => {
     assert.deepEqual(await amounts('metadata[order]=1&currency=USD'), ['10.00'])
     assert.deepEqual(await amounts(`${encodeURIComponent('metadata[a.b[c]]')}=x`), ['10.00'])
     assert.deepEqual(await amounts('metadata[order]=3'), [])
+    assert.deepEqual(await amounts('metadata[order][in]=1,2&currency=USD'), ['9.99', '10.00'])
+    assert.deepEqual(await amounts('metadata[order][gt]=1'), ['9.99'])
+    assert.deepEqual(await amounts('metadata[a.b[c]][like]=X'), ['10.00'])
+    const all = await everyPage(ada, '/v1/payments')
+    assert.equal((await amounts('metadata[order][ne]=1')).length, all.length - 2)
     assert.deepEqual(
       (await everyPage(ada, '/v1/accounts?metadata[goal]=boat')).map(({ name }) => name),
       ['Savings'],

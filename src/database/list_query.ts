@@ -1,13 +1,13 @@
 import { firstIdAt, type Instant } from '../ledger/id.ts'
 import { parseInstant } from './instant.ts'
-import { type Field, QueryError } from './list_fields.ts'
+import { type Field, QueryError, text } from './list_fields.ts'
 
 export const OPERATORS = ['eq', 'ne', 'gt', 'gte', 'lt', 'lte', 'in', 'like'] as const
 export type Operator = (typeof OPERATORS)[number]
 
 export type Filter =
   | { readonly parameter: string; readonly field: string; readonly operator: Operator; readonly value: string }
-  | { readonly parameter: string; readonly metadataKey: string; readonly value: string }
+  | { readonly parameter: string; readonly metadataKey: string; readonly operator: Operator; readonly value: string }
 
 export type Sort = { readonly field: string; readonly descending: boolean }
 
@@ -61,12 +61,17 @@ function parseSort(fields: Fields, value: string): Sort[] {
   return sort
 }
 
+/** A key of metadata may hold anything, brackets too; only an operator behind it is none of it. */
+const METADATA = new RegExp(`^metadata\\[(?<key>.*?)\\](?:\\[(?<operator>${OPERATORS.join('|')})\\])?$`, 's')
+
 function parseFilter(fields: Fields, parameter: string, value: string): Filter {
+  const ofMetadata = Object.hasOwn(fields, 'metadata') && METADATA.exec(parameter)?.groups
+  if (ofMetadata) {
+    const { key = '', operator: name = 'eq' } = ofMetadata
+    return { parameter, metadataKey: key, operator: name as Operator, value }
+  }
   const match = /^([a-z\d_]+)(?:\[(.*)\])?$/s.exec(parameter)
   const [, field = '', bracket] = match ?? []
-  if (field === 'metadata' && bracket !== undefined && Object.hasOwn(fields, 'metadata')) {
-    return { parameter, metadataKey: bracket, value }
-  }
   if (!Object.hasOwn(fields, field) || field === 'metadata')
     throw new QueryError(parameter, `is no field; ${known(fields)}`)
   const operator = OPERATORS.find((name) => name === (bracket ?? 'eq'))
@@ -97,11 +102,11 @@ export function conditionOf(
   filter: Filter,
   param: (value: unknown) => string,
 ): string {
-  if ('metadataKey' in filter) {
-    return `${fields.metadata?.sql} ->> ${param(filter.metadataKey)} = ${param(filter.value)}`
-  }
   const { operator, parameter } = filter
-  const field = fields[filter.field]
+  const field: Field | undefined =
+    'field' in filter
+      ? fields[filter.field]
+      : { sql: `(${fields.metadata?.sql} ->> ${param(filter.metadataKey)})`, kind: text }
   if (!field) throw new QueryError(parameter, 'is no field')
   const { sql, kind } = field
   if (field.carried === 'created_at') return timeCondition(key[0] ?? '', filter, param)

@@ -8,7 +8,7 @@ const DESCRIPTION = `
 Accounts in several currencies, and payments between them, on double-entry books.
 
 Amounts are decimal strings in the currency's unit. Times are RFC 3339, UTC. Send \`Authorization: Bearer bgw_…\`.
-Lists take \`field=value\`, \`field[gt|gte|lt|lte|ne|in|like]=value\`, \`metadata[key]=value\`, \`sort\`, \`limit\` and \`cursor\`.
+Lists take \`field=value\`, \`field[gt|gte|lt|lte|ne|in|like]=value\`, \`metadata[key]=value\` and \`metadata[key][…]=value\`, \`sort\`, \`limit\` and \`cursor\`.
 An \`Idempotency-Key\` makes any POST that moves or creates safe to repeat.
 
 Errors are problem+json (RFC 9457) with a stable \`code\`:
