@@ -80,7 +80,10 @@ const Wish = Type.Object(
     ),
     most: Type.Optional(Type.Integer({ minimum: 1, maximum: MOST_IN_BATCH, examples: [1_000] })),
     batch_booking: Type.Optional(
-      Type.Boolean({ description: 'Asks the bank to book it in one; each payment by itself if not given.' }),
+      Type.Boolean({
+        description: 'Asks the bank to book it in one; each payment by itself if not given.',
+        examples: [true],
+      }),
     ),
   },
   { additionalProperties: false },
