@@ -1616,8 +1616,7 @@ export type Operations = {
   /** What orders to banks contain. `GET /v1/admin/wire/batches/payments` */
   readonly listWireBatchPayments: {
     readonly input: {
-      readonly query?: { readonly limit?: Value; readonly cursor?: Value; readonly sort?: Value } & Filters<'payment_id' | 'batch_id' | 'end_to_end_id' | 'currency' | 'amount' | 'status', 'currency'>
-      readonly query?: { readonly limit?: Value; readonly cursor?: Value; readonly sort?: Value } & Filters<'payment_id' | 'batch_id' | 'currency' | 'amount' | 'status' | 'reject_reason', 'currency' | 'reject_reason'>
+      readonly query?: { readonly limit?: Value; readonly cursor?: Value; readonly sort?: Value } & Filters<'payment_id' | 'batch_id' | 'end_to_end_id' | 'currency' | 'amount' | 'status' | 'reject_reason', 'currency' | 'reject_reason'>
     }
     readonly answer: Page<WireBatchPayment>
     readonly types: 'text/csv' | 'application/x-ndjson'
