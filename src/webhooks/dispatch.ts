@@ -1,4 +1,4 @@
-import { type Client, inTransaction, type Pool } from '../database/connection.ts'
+import { type Client, inTransaction, type Pool, type Queryable } from '../database/connection.ts'
 import type { Position } from '../events/position.ts'
 import { type BookEvent, readEnd, readEvents, type Subject } from '../events/read.ts'
 import type { BookId, EventId, Id, UserId, WebhookId } from '../ledger/id.ts'
@@ -20,23 +20,23 @@ type Endpoint = {
 /**
  * Makes a delivery of each new event of a book for each endpoint that wants it: exactly one, as the place that was
  * reached moves on in the same transaction. False where there may be more. One node at a time: others leave it to it.
+ * What takes time is read first, outside the transaction, which would hold back younger events from whoever reads them.
  */
 export function createDispatch(pool: Pool, present: PresentEvent) {
-  return (book: BookId): Promise<boolean> =>
-    inTransaction(pool, async (client) => {
-      const after = await lockCursor(client, book)
-      if (!after) return true
-      if (!(await anyEndpoint(client, book))) {
-        await skipAll(client, book, after)
-        return true
-      }
-      const { events, position, more } = await readEvents(client, book, after, MOST_AT_ONCE)
-      if (position === after) return true
+  return async (book: BookId): Promise<boolean> => {
+    const after = await readCursor(pool, book)
+    if (!after) return true
+    if (!(await anyEndpoint(pool, book))) return skipAll(pool, book, after)
+    const { events, position, more } = await readEvents(pool, book, after, MOST_AT_ONCE)
+    if (position === after) return true
+    return inTransaction(pool, async (client) => {
+      if (!(await lockCursor(client, book, after))) return true
       const endpoints = await endpointsOf(client, book, new Set(events.flatMap(({ viewers }) => viewers)))
       await insertDeliveries(client, book, deliveriesOf(events, endpoints, present))
       await moveCursor(client, book, position)
       return !more
     })
+  }
 }
 
 /** In the order of the events. An endpoint gets those of transactions that began after it was there. */
@@ -75,13 +75,24 @@ function wants({ user_id, events, since }: Endpoint, { position, type, viewers }
   return viewers.includes(user_id) && position.txid > since && (events.includes('*') || events.includes(type))
 }
 
-async function lockCursor(client: Client, book: BookId): Promise<Position | undefined> {
-  const { rows } = await client.query<{ txid: string; event_id: EventId }>({
-    name: 'lock-webhook-cursor',
-    text: 'select txid::text, event_id from webhook_cursors where book = $1 for update skip locked',
+async function readCursor(pool: Pool, book: BookId): Promise<Position | undefined> {
+  const { rows } = await pool.query<{ txid: string; event_id: EventId }>({
+    name: 'read-webhook-cursor',
+    text: 'select txid::text, event_id from webhook_cursors where book = $1',
     values: [book],
   })
   return rows[0] && { txid: BigInt(rows[0].txid), id: rows[0].event_id }
+}
+
+/** False where another node has moved on from there, or is about to. */
+async function lockCursor(client: Client, book: BookId, { txid, id }: Position): Promise<boolean> {
+  const { rowCount } = await client.query({
+    name: 'lock-webhook-cursor',
+    text: `
+      select from webhook_cursors where book = $1 and txid = $2::text::xid8 and event_id = $3 for update skip locked`,
+    values: [book, txid.toString(), id],
+  })
+  return rowCount === 1
 }
 
 async function moveCursor(client: Client, book: BookId, { txid, id }: Position): Promise<void> {
@@ -92,7 +103,7 @@ async function moveCursor(client: Client, book: BookId, { txid, id }: Position):
   ])
 }
 
-async function anyEndpoint(client: Client, book: BookId): Promise<boolean> {
+async function anyEndpoint(client: Queryable, book: BookId): Promise<boolean> {
   const { rowCount } = await client.query({
     name: 'any-webhook',
     text: `select from webhooks where book = $1 and status <> 'deleted' limit 1`,
@@ -105,9 +116,13 @@ async function anyEndpoint(client: Client, book: BookId): Promise<boolean> {
  * Where nobody wants events the place is that of the oldest transaction under way: an endpoint that is made later, even
  * if it is being made now, is of no older one.
  */
-async function skipAll(client: Client, book: BookId, after: Position): Promise<void> {
-  const end = await readEnd(client)
-  if (end.txid > after.txid) await moveCursor(client, book, end)
+async function skipAll(pool: Pool, book: BookId, after: Position): Promise<boolean> {
+  return inTransaction(pool, async (client) => {
+    if (!(await lockCursor(client, book, after)) || (await anyEndpoint(client, book))) return true
+    const end = await readEnd(client)
+    if (end.txid > after.txid) await moveCursor(client, book, end)
+    return true
+  })
 }
 
 /** Shared, so that none is disabled or deleted before what it is sent is written. */
