@@ -130,18 +130,29 @@ function contentOf(schema: TSchema | undefined, { types, onlyType, line }: Other
 }
 
 function errorResponses(codes: readonly ErrorCode[]): Record<number, object> {
-  const responses: Record<number, object> = {}
-  for (const status of new Set(codes.map((code) => ERRORS[code][0]))) {
-    const ofStatus = [...new Set(codes)].filter((code) => ERRORS[code][0] === status)
-    const examples = Object.fromEntries(
-      ofStatus.map((code) => [code, { summary: ERRORS[code][1], value: problemOf(new ApiError(code), 'req_1') }]),
-    )
-    responses[status] = {
+  const byStatus = Map.groupBy(new Set(codes), (code) => ERRORS[code][0])
+  const responses = [...byStatus].map(([status, ofStatus]) => [
+    status,
+    {
       description: ofStatus.map((code) => `\`${code}\`: ${ERRORS[code][1]}`).join('\n\n'),
-      content: { 'application/problem+json': { schema: Problem, examples } },
-    }
-  }
-  return responses
+      content: {
+        'application/problem+json': {
+          schema: Problem,
+          examples: Object.fromEntries(ofStatus.map((code) => [code, exampleOf(code)])),
+        },
+      },
+    },
+  ])
+  return Object.fromEntries(responses)
+}
+
+const examples = new Map<ErrorCode, object>()
+
+/** Made once: each route has dozens, and an error costs the stack that it keeps. */
+function exampleOf(code: ErrorCode): object {
+  const example = examples.get(code) ?? { summary: ERRORS[code][1], value: problemOf(new ApiError(code), 'req_1') }
+  examples.set(code, example)
+  return example
 }
 
 /** The query of a list, for the OpenAPI document. It is read by parseListQuery, which knows the operators too. */
