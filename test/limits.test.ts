@@ -153,6 +153,30 @@ describe('However many pay at once, a limit', () => {
     assert.deepEqual(counts, { completed: 150, limit_exceeded: 250 })
   })
 
+  it('is exact to the cent under ten thousand in one request beside others, and what is declined uses none of it up', async () => {
+    const [from, second, to] = await accountsIn('TRY')
+    await limit({ currency: 'TRY', sum: '3000.00' })
+    const amounts = Array.from({ length: 10_000 }, (_, index) => (index % 100 === 50 ? '2000.00' : '1.00'))
+    const payments = amounts.map((amount, index) => transfer(index % 2 ? from : second, to, amount))
+    const headers = { authorization: `Bearer ${ada.token}` }
+    const single = () => sibling.anybody.post('/v1/payments', transfer(from, to, '1.00'), headers)
+    const [bulk, ...singles] = await Promise.all([
+      ada.post('/v1/payments/bulk', { payments }),
+      ...Array.from({ length: 20 }, single),
+    ])
+    assert.equal(bulk.body.data.length, 10_000)
+    const made = [...bulk.body.data.map(({ payment }: any) => payment), ...singles.map(({ body }) => body)]
+    const declined = made.filter(({ status }) => status === 'declined')
+    assert.ok(declined.every(({ decline_reason }) => decline_reason === 'limit_exceeded'))
+    const paidOut = made.filter(({ status }) => status === 'completed')
+    assert.equal(paidOut.length + declined.length, 10_020)
+    assert.equal(
+      paidOut.reduce((sum, { amount }) => sum + Number(amount), 0),
+      3_000,
+    )
+    assert.deepEqual(await usedOf(from), [paidOut.length, null, '3000.00', '0.00'])
+  })
+
   it('declines all of an atomic bulk request that would go beyond it, and nothing was used', async () => {
     const [first, , bobs] = await accountsIn('HUF')
     await limit({ currency: 'HUF', count: 9 })

@@ -240,7 +240,7 @@ describe('A withdrawal', () => {
 })
 
 describe('A rail', () => {
-  it('that is down is told when it is back', async () => {
+  it('that is down for a day is tried at least every hour or so, and told when it is back', async () => {
     const own = await aSandbox()
     const other = await aGateway({ BGW_SANDBOX_RAIL_URL: own.url, BGW_SANDBOX_RAIL_SECRET: SECRET })
     own.process.kill('SIGKILL')
@@ -251,9 +251,18 @@ describe('A rail', () => {
     await until(
       async () => (await rowsOf(other, 'select from rail_instructions where last_error is not null')).length > 0,
     )
+    // As though it had been tried for a day: the next time is still no further off.
+    await rowsOf(other, 'update rail_instructions set attempts = 30, attempt_at = clock_timestamp()')
+    const near = `select from rail_instructions
+                   where attempts > 30 and attempt_at between clock_timestamp() + interval '40 minutes'
+                                                          and clock_timestamp() + interval '73 minutes'`
+    await until(async () => (await rowsOf(other, near)).length === 1)
     assert.equal((await ada.get(`/v1/payments/${reply.body.id}`)).body.status, 'pending')
+    assert.deepEqual(await moneyOf(ada, usd), ['100.00', '10.00'])
     await aSandbox(Number(new URL(own.url).port))
+    await rowsOf(other, `update rail_instructions set attempt_at = attempt_at - interval '1 day'`)
     assert.equal((await decided(ada, reply)).status, 'completed')
+    assert.deepEqual(await moneyOf(ada, usd), ['90.00', '0.00'])
   })
 
   it('may report money that nobody announced: it is in suspense, once', async () => {
