@@ -7,7 +7,7 @@ import type { Notice } from './notices.ts'
 /** What is done in the background, at least once, after the transaction that asked for it has committed. */
 type Jobs = {
   readonly confirmation_mail: UserJob
-  readonly known_address_mail: UserJob
+  readonly known_address_mail: KnownJob
   /** For an address that may be nobody's: it is looked up here, so that the time of the answer tells nothing. */
   readonly resend_mail: AddressJob
   readonly reset_mail: AddressJob
@@ -17,6 +17,8 @@ type Jobs = {
 }
 export type InBook = { readonly book: BookId; readonly bookName: string }
 export type UserJob = InBook & { readonly userId: UserId }
+/** `silent`: mails nothing, as the address had many lately. */
+export type KnownJob = UserJob & { readonly silent: boolean }
 export type AddressJob = InBook & { readonly email: string }
 export type ChangeJob = UserJob & { readonly changeId: EmailChangeId; readonly side: 'old' | 'new' }
 

@@ -5,7 +5,7 @@ import { silent } from '../database/jobs_log.ts'
 import type { Log } from '../log.ts'
 
 import { findOpenChange } from './email_change.ts'
-import type { AddressJob, ChangeJob, InBook, UserJob, WebhookJob } from './job_queue.ts'
+import type { AddressJob, ChangeJob, InBook, KnownJob, UserJob, WebhookJob } from './job_queue.ts'
 import type { Mail, SendMail } from './mail.ts'
 import { HOURS, hadEnoughMails, makeMailToken } from './mail_tokens.ts'
 import { type Notice, noticeMail } from './notices.ts'
@@ -74,7 +74,7 @@ async function startRunner(options: Options): Promise<Runner> {
     logger: silent,
     taskList: {
       confirmation_mail: (payload) => confirmUser(options, payload as UserJob),
-      known_address_mail: (payload) => sendKnownAddress(options, payload as UserJob),
+      known_address_mail: (payload) => sendKnownAddress(options, payload as KnownJob),
       webhook_disabled_mail: (payload) => sendWebhookDisabled(options, payload as WebhookJob),
       resend_mail: (payload, helpers) => resend(options, payload as AddressJob, helpers),
       reset_mail: (payload, helpers) => sendReset(options, payload as AddressJob, helpers),
@@ -164,7 +164,8 @@ async function sendEmailChange({ pool, sendMail, publicUrl }: Options, job: Chan
   })
 }
 
-async function sendKnownAddress({ pool, sendMail }: Options, job: UserJob): Promise<void> {
+async function sendKnownAddress({ pool, sendMail }: Options, job: KnownJob): Promise<void> {
+  if (job.silent) return
   const user = await findUser(pool, job.book, job.userId)
   if (user) await sendMail(knownAddress(user))
 }

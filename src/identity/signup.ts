@@ -33,8 +33,8 @@ export type SignUp = ReturnType<typeof createSignUp>['signUp']
 export function createSignUp({ pool, directory, intake, welcome }: Dependencies) {
   /**
    * Makes an unconfirmed user with the default accounts and the welcome bonus, and asks for the confirmation mail, all in
-   * one transaction. For an address that is known it does the visible same: nothing but a mail to it tells, unless
-   * it had many lately.
+   * one transaction. For an address that is known it does as much and undoes it, so that neither the answer nor its time
+   * tells: nothing but a mail to the address does, unless it had many lately.
    */
   async function signUp(book: Book, email: string, password: string, mayMail = true): Promise<void> {
     const passwordHash = await hashPassword(password)
@@ -43,15 +43,22 @@ export function createSignUp({ pool, directory, intake, welcome }: Dependencies)
       const at = await readClock(client)
       const newId = idsAt(at)
       const id: UserId = newId<'user'>()
-      const createdAt = formatInstant(at)
-      if (await insertUser(client, book.id, { id, email, confirmedAt: null, createdAt, passwordHash })) {
-        await addJob(client, 'confirmation_mail', { book: book.id, bookName: book.name, userId: id })
-        await openDefaultAccounts(client, book, { id, email }, at, newId, bonusFrom)
+      const known = await findUserByEmail(client, book.id, email)
+      const user = { id, email: known ? `${id}@nobody.invalid` : email }
+      await client.query('savepoint newcomer')
+      const fresh = { ...user, confirmedAt: null, createdAt: formatInstant(at), passwordHash }
+      const made = await insertUser(client, book.id, fresh)
+      if (made) await openDefaultAccounts(client, book, user, at, newId, bonusFrom)
+      const job = { book: book.id, bookName: book.name }
+      if (made && !known) {
+        await client.query('release savepoint newcomer')
+        await addJob(client, 'confirmation_mail', { ...job, userId: id })
         return
       }
-      const known = await findUserByEmail(client, book.id, email)
-      if (known && mayMail)
-        await addJob(client, 'known_address_mail', { book: book.id, bookName: book.name, userId: known.id })
+      await client.query('rollback to savepoint newcomer')
+      // Where it was not known a moment ago, somebody else was faster.
+      const owner = known ?? (await findUserByEmail(client, book.id, email))
+      if (owner) await addJob(client, 'known_address_mail', { ...job, userId: owner.id, silent: !mayMail })
     })
   }
 
