@@ -75,6 +75,33 @@ describe('the audit log', () => {
     assert.deepEqual(await auditOf(`object_id=${made.id}&action=token.create`), [lines[2]])
   })
 
+  it('has confirmations of addresses and fresh proofs, from where they came', async () => {
+    const user = await aUser(gateway)
+    const { body: me } = await user.get('/v1/me')
+    await user.post('/v1/step-up', { password: PASSWORD }, { 'x-request-id': 'step-up-1' })
+    const line = await lineOf('request_id=step-up-1')
+    assert.deepEqual([line.action, line.object_id, line.address], ['user.step_up', me.id, '127.0.0.1'])
+    const [confirmed] = await auditOf(`object_id=${me.id}&action=user.confirm_email`)
+    assert.deepEqual([confirmed.actor_id, confirmed.token_id, confirmed.address], [me.id, null, '127.0.0.1'])
+  })
+
+  it('is searched by every field, also by what is in the detail of a line', async () => {
+    const user = await aUser(gateway)
+    for (const [currency, reason] of [
+      ['EUR', 'Letter of 1843'],
+      ['CNY', 'Letter of 1844'],
+    ] as const) {
+      await operator.post(`/v1/admin/accounts/${await user.account(currency)}/freeze`, { reason })
+    }
+    const found = await auditOf(
+      `action=account.freeze&detail[like]=${encodeURIComponent('"reason": "letter of 1843"')}`,
+    )
+    assert.deepEqual(
+      found.map(({ detail }) => detail.reason),
+      ['Letter of 1843'],
+    )
+  })
+
   it('keeps no secret', async () => {
     const text = JSON.stringify(await rowsOf(gateway, 'select * from audit_log'))
     for (const secret of [PASSWORD, ada.token ?? '', operator.token ?? '', 'argon2']) assert.ok(!text.includes(secret))

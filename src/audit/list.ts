@@ -34,6 +34,8 @@ export const auditLog: ListSpec<AuditLine, AuditLine> = {
     },
     action: { sql: 'l.action', kind: fields.text },
     object_id: { sql: 'l.object_id', kind: fields.id(objectId, 'an id such as acc_…'), nullable: true },
+    // As its JSON, with a blank behind each colon and comma.
+    detail: { sql: 'l.detail::text', kind: fields.text },
     address: { sql: 'l.address', kind: fields.text, nullable: true },
     request_id: { sql: 'l.request_id', kind: fields.text, nullable: true },
     created_at: { sql: 'l.created_at', kind: fields.time, carried: 'created_at' },
@@ -52,6 +54,16 @@ function objectId(text: string): Id<string> | undefined {
     decodeId(prefix, text),
   )
   return known.find((id) => id !== undefined)
+}
+
+/** What users did and what was done to them, and to their accounts and tokens. */
+export function auditAbout(book: BookId, userId: UserId): Scope {
+  return {
+    where: 'l.book = $1',
+    showing: `(l.actor_id = $2 or l.object_id = $2
+               or l.object_id in (select a.id from accounts a where a.book = $1 and a.user_id = $2))`,
+    values: [book, userId],
+  }
 }
 
 export function auditIn(book: BookId): Scope {

@@ -28,7 +28,7 @@ export function mailPages(app: App, gateway: Gateway): void {
 }
 
 /** Of an address at sign-up, and of a change of address. */
-function confirmPage(app: App, { pool, sessions }: Gateway): void {
+function confirmPage(app: App, gateway: Gateway): void {
   app.get('/confirm', hidden, async (request, reply) => {
     const { token = '' } = fieldsOf(request.query)
     const form = `
@@ -41,9 +41,10 @@ function confirmPage(app: App, { pool, sessions }: Gateway): void {
 
   app.post('/confirm', hidden, async (request, reply) => {
     const { token = '' } = fieldsOf(request.body)
-    const confirmed = (await confirmEmail(pool, sessions, token))
+    const from = { address: request.ip, requestId: request.id }
+    const confirmed = (await confirmEmail(gateway, token, from))
       ? 'confirmed'
-      : await confirmEmailChange(pool, sessions, token)
+      : await confirmEmailChange(gateway, token, from)
     const text = {
       confirmed: page('Thank you', '<p>Your address is confirmed. You can close this page.</p>'),
       waits: page('Thank you', '<p>The change takes effect when the other address has confirmed it, too.</p>'),

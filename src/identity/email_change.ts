@@ -78,12 +78,12 @@ export async function dropEmailChanges(client: Client, book: BookId, userId: Use
  * is unknown, used or too old, or the address has become somebody else's.
  */
 export async function confirmEmailChange(
-  pool: Pool,
-  sessions: Sessions,
+  { pool, sessions }: { readonly pool: Pool; readonly sessions: Sessions },
   token: string,
+  from: Pick<Actor, 'address' | 'requestId'>,
 ): Promise<'waits' | 'done' | undefined> {
   try {
-    const result = await inTransaction(pool, (client) => agree(client, token))
+    const result = await inTransaction(pool, (client) => agree(client, token, from))
     if (result?.outcome === 'done') sessions.forget(result.book, result.userId)
     return result?.outcome
   } catch (error) {
@@ -93,7 +93,7 @@ export async function confirmEmailChange(
   }
 }
 
-async function agree(client: Client, token: string) {
+async function agree(client: Client, token: string, from: Pick<Actor, 'address' | 'requestId'>) {
   const taken = await takeMailToken(client, token, ['change_email_old', 'change_email_new'])
   if (!taken?.emailChangeId) return undefined
   const { book, userId, purpose, emailChangeId, user, at } = taken
@@ -107,13 +107,17 @@ async function agree(client: Client, token: string) {
   )
   const change = rows[0]
   if (!change) return undefined
+  const actor = { ...from, userId, tokenId: null }
+  const detail = { side: purpose === 'change_email_old' ? 'old' : 'new' }
+  const entry = { actor, action: 'user.confirm_email_change', objectId: userId, detail }
+  await writeAudit(client, book, at, idsAt(at), [entry])
   if (!change.both) return { outcome: 'waits' as const, book, userId }
   const other = await findUserByEmail(client, book, change.email)
   if (other && other.id !== userId) {
     await dropEmailChanges(client, book, userId, at)
     return undefined
   }
-  await moveUser(client, { book, userId, emailChangeId, at, from: user.email, to: change.email })
+  await moveUser(client, { book, userId, emailChangeId, at, actor, from: user.email, to: change.email })
   return { outcome: 'done' as const, book, userId }
 }
 
@@ -122,11 +126,12 @@ type Move = {
   readonly userId: UserId
   readonly emailChangeId: EmailChangeId
   readonly at: Instant
+  readonly actor: Actor
   readonly from: string
   readonly to: string
 }
 
-async function moveUser(client: Client, { book, userId, emailChangeId, at, from, to }: Move): Promise<void> {
+async function moveUser(client: Client, { book, userId, emailChangeId, at, actor, from, to }: Move): Promise<void> {
   const stamp = formatInstant(at)
   await client.query('update email_changes set done_at = $3 where book = $1 and id = $2', [book, emailChangeId, stamp])
   await client.query(
@@ -138,7 +143,6 @@ async function moveUser(client: Client, { book, userId, emailChangeId, at, from,
   await dropMailTokens(client, book, userId, at)
   await announceSessionChange(client, book, userId)
   for (const address of [from, to]) await notify(client, at, address, 'email', `from ${from} to ${to}`)
-  const actor = { userId, tokenId: null, address: null, requestId: null }
   const entry = { actor, action: 'user.change_email', objectId: userId, detail: { from, to } }
   await writeAudit(client, book, at, idsAt(at), [entry])
 }

@@ -1,8 +1,9 @@
-import { readClock } from '../database/clock.ts'
-import type { Pool, Queryable } from '../database/connection.ts'
+import { type Actor, writeAudit } from '../audit/audit.ts'
+import { idsAt, readClock } from '../database/clock.ts'
+import { inTransaction, type Pool } from '../database/connection.ts'
 import { formatInstant } from '../database/instant.ts'
 import type { SecretBox } from '../database/secret_box.ts'
-import type { BookId, Instant, TokenId } from '../ledger/id.ts'
+import type { BookId, Instant } from '../ledger/id.ts'
 import { verifyPassword } from './passwords.ts'
 import { checkSecondFactor } from './second_factor.ts'
 import { markProven } from './tokens.ts'
@@ -50,9 +51,14 @@ export function provenUntil(at: Instant, minutes: number): string {
   return formatInstant((at + BigInt(minutes) * MICROSECONDS_A_MINUTE) as Instant)
 }
 
-/** Notes that the token's holder has just proven who they are. */
-export async function noteProof(client: Queryable, book: BookId, tokenId: TokenId, minutes: number): Promise<string> {
-  const until = provenUntil(await readClock(client), minutes)
-  await markProven(client, book, tokenId, until)
-  return until
+/** Notes that the holder of the actor's token has just proven who they are; until when that is fresh. */
+export async function noteProof(pool: Pool, book: BookId, actor: Actor, minutes: number): Promise<string> {
+  return inTransaction(pool, async (client) => {
+    const at = await readClock(client)
+    const until = provenUntil(at, minutes)
+    if (actor.tokenId) await markProven(client, book, actor.tokenId, until)
+    const entry = { actor, action: 'user.step_up', objectId: actor.userId, detail: {} }
+    await writeAudit(client, book, at, idsAt(at), [entry])
+    return until
+  })
 }

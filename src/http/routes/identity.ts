@@ -44,7 +44,7 @@ export function identityRoutes(app: App, gateway: Gateway): void {
 }
 
 function confirmationRoutes(app: App, gateway: Gateway): void {
-  const { pool, sessions } = gateway
+  const { pool } = gateway
 
   app.post('/v1/email/confirm', {
     schema: describe({
@@ -59,7 +59,8 @@ function confirmationRoutes(app: App, gateway: Gateway): void {
       response: { 200: Type.Object({ email_confirmed: Type.Boolean() }) },
     }),
     handler: async (request) => {
-      if (!(await confirmEmail(pool, sessions, request.body.token))) throw new ApiError('invalid_token')
+      const from = { address: request.ip, requestId: request.id }
+      if (!(await confirmEmail(gateway, request.body.token, from))) throw new ApiError('invalid_token')
       return { email_confirmed: true }
     },
   })

@@ -72,7 +72,7 @@ export function ownUserRoutes(app: App, gateway: Gateway): void {
 }
 
 function emailChangeRoutes(app: App, gateway: Gateway): void {
-  const { pool, sessions, books } = gateway
+  const { pool, books } = gateway
 
   app.post('/v1/email/change', {
     schema: describe({
@@ -114,7 +114,8 @@ function emailChangeRoutes(app: App, gateway: Gateway): void {
       },
     }),
     handler: async (request) => {
-      const outcome = await confirmEmailChange(pool, sessions, request.body.token)
+      const from = { address: request.ip, requestId: request.id }
+      const outcome = await confirmEmailChange(gateway, request.body.token, from)
       if (!outcome) throw new ApiError('invalid_token')
       return { email_changed: outcome === 'done' }
     },

@@ -70,8 +70,8 @@ export function secondFactorRoutes(app: App, gateway: Gateway): void {
     }),
     handler: async (request) => {
       await proven(gateway, request, request.body)
-      const { home, tokenId } = sessionOf(request)
-      return { proven_until: await noteProof(gateway.pool, home, tokenId, gateway.config.stepUpMinutes) }
+      const { home } = sessionOf(request)
+      return { proven_until: await noteProof(gateway.pool, home, actorOf(request), gateway.config.stepUpMinutes) }
     },
   })
 }
