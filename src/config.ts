@@ -134,7 +134,7 @@ export const SETTINGS = {
   BGW_APPROVAL_HOURS: { fallback: '72', help: 'how long such an adjustment waits' },
   BGW_WITHDRAWAL_PROOF_ABOVE: {
     fallback: '',
-    help: 'sums such as 100.00 USD,90.00 EUR above which a withdrawal needs a fresh second factor; else any',
+    help: 'sums such as 100.00 USD,90.00 EUR above which a withdrawal needs a fresh proof; else any',
   },
   BGW_EVENT_DAYS: { fallback: '30', help: 'how long events are kept' },
   BGW_ALLOWED_ORIGINS: {

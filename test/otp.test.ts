@@ -37,12 +37,12 @@ async function begun(user: TestUser): Promise<string> {
 }
 
 /** A user with a second factor, whose enrolment is so long ago that the present code works. */
-async function anEnrolled(): Promise<Enrolled> {
-  const user = await aUser(gateway)
+async function anEnrolled(at = gateway): Promise<Enrolled> {
+  const user = await aUser(at)
   const secret = await begun(user)
   const { status, body } = await user.post('/v1/otp/verify', { otp: codeOf(secret) })
   assert.equal(status, 200)
-  await rowsOf(gateway, 'update second_factors set last_step = 0')
+  await rowsOf(at, 'update second_factors set last_step = 0')
   return { ...user, secret, codes: body.recovery_codes }
 }
 
@@ -75,6 +75,19 @@ describe('a second factor', () => {
     assert.equal((await user.get(`/v1/accounts/${wish.account}`)).body.held, '0.00')
     await user.post('/v1/step-up', { password: PASSWORD, otp: codeOf(user.secret) })
     assert.equal((await user.post('/v1/withdrawals', wish)).status, 202)
+  })
+
+  it('is asked for anew above the sum that the gateway is set to, in each currency, and not up to it', async () => {
+    const own = await aGateway({ BGW_WITHDRAWAL_PROOF_ABOVE: '20.00 USD' })
+    const user = await anEnrolled(own)
+    const destination = { wallet: 'mine' }
+    const withdraw = async (amount: string) =>
+      user.post('/v1/withdrawals', { account: await user.account('USD'), rail: 'wallet', amount, destination })
+    await rowsOf(own, 'update tokens set proven_until = now()')
+    assert.equal((await withdraw('20.00')).status, 202)
+    assertProblem(await withdraw('20.01'), 'fresh_proof_required')
+    await user.post('/v1/step-up', { password: PASSWORD, otp: codeOf(user.secret) })
+    assert.equal((await withdraw('20.01')).status, 202)
   })
 
   it('is asked for at log-in, behind the right password only', async () => {
@@ -198,6 +211,18 @@ describe('a fresh proof', () => {
     }
     assertProblem(await user.post('/v1/otp/verify', { otp: '123456' }), 'fresh_proof_required')
     assertProblem(await user.delete('/v1/otp'), 'fresh_proof_required')
+  })
+
+  it('is needed to pay out, of whoever has no second factor as well, and a token for a program has none', async () => {
+    const user = await aUser(gateway)
+    const scopes = ['accounts:read', 'payments:read', 'payments:write']
+    const { body: made } = await user.post('/v1/tokens', { name: 'program', scopes })
+    const program = aClient(gateway.url, made.token)
+    const destination = { wallet: 'mine' }
+    const wish = { account: await user.account('USD'), rail: 'wallet', amount: '10.00', destination }
+    assertProblem(await program.post('/v1/withdrawals', wish), 'fresh_proof_required')
+    assert.equal((await program.post('/v1/step-up', { password: PASSWORD })).status, 200)
+    assert.equal((await program.post('/v1/withdrawals', wish)).status, 202)
   })
 
   it('is given again by step-up, for that token and no other', async () => {

@@ -59,6 +59,7 @@ describe('a secret', () => {
     const factor = await said(operator.post('/v1/otp/enroll'))
     const iban = 'DE89370400440532013000'
     const payout = { account, rail: 'wire', amount: '5.00', destination: { name: 'Ada', iban } }
+    await said(operator.post('/v1/step-up', { password: PASSWORD }))
     const withdrawal = await said(operator.post('/v1/withdrawals', payout))
     assert.equal(withdrawal.status, 'pending')
     await said(operator.post('/v1/withdrawals', { ...payout, destination: { name: 'Ada', iban: `${iban}0` } }))

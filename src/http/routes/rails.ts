@@ -3,7 +3,6 @@ import { Type } from 'typebox'
 import type { AccountFacts } from '../../accounts/directory.ts'
 import { readBookName } from '../../books/books.ts'
 import type { Gateway } from '../../gateway.ts'
-import { hasSecondFactor } from '../../identity/second_factor.ts'
 import { RAIL_CODES, type RailCode } from '../../ledger/account.ts'
 import type { UserId } from '../../ledger/id.ts'
 import { FEE_PAYERS, type FeePayer } from '../../ledger/payment.ts'
@@ -108,8 +107,8 @@ export function railRoutes(app: App, gateway: Gateway): void {
       description:
         'Answers 202 with a pending payment: the money is held, and leaves when the rail confirms that it paid out. A ' +
         'payment that is declined is a 201. The destination of `wire` is `{name, iban, bic?}`, of `wallet` `{wallet}`, of ' +
-        '`crypto_currency` `{address, network?}`; it is stored encrypted and never shown again. Whoever has a second factor ' +
-        'needs a fresh proof of it (`POST /v1/step-up`).',
+        '`crypto_currency` `{address, network?}`; it is stored encrypted and never shown again. Needs a fresh proof ' +
+        '(a log-in, or `POST /v1/step-up`), of any sum or above what the gateway is set to.',
       tag,
       errors: [...ERRORS, 'fresh_proof_required'],
       body: Type.Object(
@@ -161,7 +160,7 @@ async function move(
   const account = await ownAccount(gateway, home, asked.account, userId)
   const amount = parseAmount(asked.amount, account.currency)
   if (!amount) throw fieldError('amount', 'invalid_amount', 'is no positive amount of the currency')
-  if (direction === 'out') await requireSecondFactor(gateway, request, account.currency.code, amount)
+  if (direction === 'out') await requireProof(gateway, request, account.currency.code, amount)
   const outside = await intake.technicalAccount(home, asked.rail, account.currency.code)
   const [kind, from, to] =
     direction === 'in' ? (['deposit', outside, account] as const) : (['withdrawal', account, outside] as const)
@@ -184,11 +183,9 @@ function presentDeposit({ bankAccount, config }: Gateway, book: string, payment:
   return { ...presentPayment(payment), pay_to: payTo }
 }
 
-/** Whoever has a second factor proves it anew before more leaves than BGW_WITHDRAWAL_PROOF_ABOVE says. */
-async function requireSecondFactor(gateway: Gateway, request: FastifyRequest, code: string, amount: bigint) {
-  if (!isAbove(gateway.config.withdrawalProofAbove, code, amount)) return
-  const { home, userId } = sessionOf(request)
-  if (await hasSecondFactor(gateway.pool, { book: home, userId })) await requireFreshProof(gateway, request)
+/** Whoever pays out more than BGW_WITHDRAWAL_PROOF_ABOVE says has proven lately who they are; with a second factor, by it. */
+async function requireProof(gateway: Gateway, request: FastifyRequest, code: string, amount: bigint) {
+  if (isAbove(gateway.config.withdrawalProofAbove, code, amount)) await requireFreshProof(gateway, request)
 }
 
 async function ownAccount({ directory }: Gateway, book: AccountFacts['book'], text: string, userId: UserId) {
