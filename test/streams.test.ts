@@ -146,6 +146,16 @@ describe('the stream of events', () => {
     assert.deepEqual(stream.frames.at(-1), { event: 'end', data: { reason: 'unauthenticated' } })
   })
 
+  it('ends when its token expires', async () => {
+    const user = await aUser(gateway)
+    const expires_at = new Date(Date.now() + 1_500).toISOString()
+    const { body } = await user.post('/v1/tokens', { name: 'stream', scopes: ['payments:read'], expires_at })
+    const stream = await aStream(gateway.url, body.token)
+    await stream.open()
+    await until(async () => stream.isOver())
+    assert.deepEqual(stream.frames.at(-1), { event: 'end', data: { reason: 'unauthenticated' } })
+  })
+
   it('refuses what is no position, or one that is too old', async () => {
     const read = (id: string) => ada.get('/v1/events/stream', { 'last-event-id': id })
     for (const id of ['nonsense', '1', 'evt_01k3v5f4t1f6mb2x9k4w5r8h3q', `${'z'.repeat(13)}-${'7'.repeat(26)}`]) {
