@@ -119,13 +119,9 @@ create table bank_files (
   uploaded_by uuid,
   created_at timestamp with time zone not null,
   settled_at timestamp with time zone,
-  batch_id uuid,
-  content bytea,
-  status text,
   constraint bank_files_pkey PRIMARY KEY (book, id),
   constraint bank_files_book_sha256_key UNIQUE (book, sha256),
-  constraint answer_has_order CHECK ((((kind = 'pain.002'::text) = (batch_id IS NOT NULL)) AND ((batch_id IS NULL) = (content IS NULL)))),
-  constraint bank_files_kind_check CHECK ((kind = ANY (ARRAY['camt.053'::text, 'camt.054'::text, 'pain.002'::text])))
+  constraint bank_files_kind_check CHECK ((kind = ANY (ARRAY['camt.053'::text, 'camt.054'::text])))
 );
 
 create table bank_statements (
@@ -202,6 +198,24 @@ create table email_changes (
   constraint email_changes_check CHECK (((done_at IS NULL) OR ((old_confirmed_at IS NOT NULL) AND (new_confirmed_at IS NOT NULL) AND (dropped_at IS NULL))))
 );
 
+create table erased_texts (
+  book integer not null,
+  object_id uuid not null,
+  field text not null,
+  hash bytea not null,
+  constraint erased_texts_pkey PRIMARY KEY (book, object_id, field),
+  constraint erased_texts_field_check CHECK ((field = ANY (ARRAY['description'::text, 'metadata'::text, 'detail'::text, 'address'::text])))
+);
+
+create table erasures (
+  book integer not null,
+  user_id uuid not null,
+  known_as text[] not null,
+  asked_at timestamp with time zone not null,
+  txid xid8 not null default pg_current_xact_id(),
+  constraint erasures_pkey PRIMARY KEY (book, user_id)
+);
+
 create table event_progress (
   book integer not null,
   txid xid8 not null,
@@ -268,6 +282,7 @@ create table idempotency_keys (
   answer jsonb not null,
   created_at timestamp with time zone not null,
   expires_at timestamp with time zone,
+  user_id uuid,
   constraint idempotency_keys_pkey PRIMARY KEY (book, key)
 );
 
@@ -621,6 +636,14 @@ create table user_events (
   constraint user_events_pkey PRIMARY KEY (book, user_id, txid, id)
 ) partition by range (id);
 
+create table user_keys (
+  book integer not null,
+  user_id uuid not null,
+  key bytea not null,
+  constraint user_keys_pkey PRIMARY KEY (book, user_id),
+  constraint user_keys_key_check CHECK ((length(key) = 32))
+);
+
 create table users (
   book integer not null,
   id uuid not null,
@@ -634,10 +657,12 @@ create table users (
   closed_at timestamp with time zone,
   frozen text,
   display_name text,
+  erased_at timestamp with time zone,
   constraint users_pkey PRIMARY KEY (book, id),
   constraint users_book_email_key_key UNIQUE (book, email_key),
   constraint all_books_of_operators CHECK (((NOT all_books) OR (role <> 'user'::text))),
   constraint display_name_length CHECK (((char_length(display_name) >= 1) AND (char_length(display_name) <= 70))),
+  constraint erased_is_closed CHECK (((erased_at IS NULL) OR (closed_at IS NOT NULL))),
   constraint users_frozen CHECK ((frozen = ANY (ARRAY['out'::text, 'all'::text]))),
   constraint users_role_check CHECK ((role = ANY (ARRAY['user'::text, 'auditor'::text, 'admin'::text])))
 );
@@ -722,13 +747,8 @@ create table wire_batch_payments (
   payment_id uuid not null,
   batch_id uuid not null,
   amount numeric(38,0) not null,
-  rejection text,
-  reject_reason text,
-  rejected_by uuid,
   constraint wire_batch_payments_pkey PRIMARY KEY (book, payment_id),
-  constraint rejection_of_file CHECK ((((rejection IS NULL) = (rejected_by IS NULL)) AND ((rejection IS NULL) = (reject_reason IS NULL)))),
-  constraint wire_batch_payments_amount_check CHECK ((amount > (0)::numeric)),
-  constraint wire_batch_payments_rejection_check CHECK ((rejection = ANY (ARRAY['due'::text, 'failed'::text, 'ignored'::text])))
+  constraint wire_batch_payments_amount_check CHECK ((amount > (0)::numeric))
 );
 
 create table wire_batches (
@@ -757,13 +777,13 @@ alter table approvals add constraint approvals_book_account_id_fkey FOREIGN KEY 
 alter table approvals add constraint approvals_book_currency_fkey FOREIGN KEY (book, currency) REFERENCES currencies(book, code);
 alter table bank_entries add constraint bank_entries_book_currency_fkey FOREIGN KEY (book, currency) REFERENCES currencies(book, code);
 alter table bank_entries add constraint bank_entries_book_file_id_fkey FOREIGN KEY (book, file_id) REFERENCES bank_files(book, id);
-alter table bank_files add constraint bank_files_book_batch_id_fkey FOREIGN KEY (book, batch_id) REFERENCES wire_batches(book, id);
 alter table bank_files add constraint bank_files_book_fkey FOREIGN KEY (book) REFERENCES books(book);
 alter table bank_statements add constraint bank_statements_book_currency_fkey FOREIGN KEY (book, currency) REFERENCES currencies(book, code);
 alter table bank_statements add constraint bank_statements_book_file_id_fkey FOREIGN KEY (book, file_id) REFERENCES bank_files(book, id);
 alter table blocks add constraint blocks_book_key_id_fkey FOREIGN KEY (book, key_id) REFERENCES seal_keys(book, id);
 alter table currencies add constraint currencies_book_fkey FOREIGN KEY (book) REFERENCES books(book);
 alter table email_changes add constraint email_changes_book_user_id_fkey FOREIGN KEY (book, user_id) REFERENCES users(book, id);
+alter table erasures add constraint erasures_book_user_id_fkey FOREIGN KEY (book, user_id) REFERENCES users(book, id);
 alter table event_progress add constraint event_progress_book_fkey FOREIGN KEY (book) REFERENCES books(book);
 alter table fee_schedules add constraint fee_schedules_book_currency_fkey FOREIGN KEY (book, currency) REFERENCES currencies(book, code);
 alter table fee_schedules add constraint fee_schedules_book_fkey FOREIGN KEY (book) REFERENCES books(book);
@@ -804,15 +824,16 @@ CREATE INDEX audit_log_by_transaction ON public.audit_log USING btree (book, txi
 CREATE INDEX bank_entries_by_status ON public.bank_entries USING btree (book, status, id);
 CREATE UNIQUE INDEX bank_entries_of_payment ON public.bank_entries USING btree (book, payment_id) WHERE (status = 'matched'::text);
 CREATE INDEX bank_entries_told ON public.bank_entries USING btree (book, account, told_key) WHERE (told_key IS NOT NULL);
-CREATE UNIQUE INDEX bank_files_by_batch ON public.bank_files USING btree (book, batch_id, message_id) WHERE (batch_id IS NOT NULL);
 CREATE INDEX bank_files_unsettled ON public.bank_files USING btree (book, id) WHERE (settled_at IS NULL);
 CREATE INDEX blocks_by_time ON public.blocks USING btree (book, last_at, number);
+CREATE INDEX blocks_with_texts ON public.blocks USING btree (book, number) WHERE (format = 1);
 CREATE INDEX currencies_closed ON public.currencies USING btree (book, code) WHERE (closed_at IS NOT NULL);
 CREATE UNIQUE INDEX email_changes_open ON public.email_changes USING btree (book, user_id) WHERE ((done_at IS NULL) AND (dropped_at IS NULL));
 CREATE INDEX events_by_object ON ONLY public.events USING btree (book, object_id);
 CREATE INDEX failed_attempts_by_time ON public.failed_attempts USING btree (forgotten_at);
 CREATE INDEX fee_schedules_by_payment ON public.fee_schedules USING btree (book, kind, currency, rail, valid_from, id);
 CREATE INDEX holds_by_expiry ON public.holds USING btree (book, expires_at, payment_id);
+CREATE INDEX idempotency_keys_by_user ON public.idempotency_keys USING btree (book, user_id) WHERE (user_id IS NOT NULL);
 CREATE INDEX idempotency_keys_expired ON public.idempotency_keys USING btree (expires_at) WHERE (expires_at IS NOT NULL);
 CREATE INDEX mail_tokens_by_user ON public.mail_tokens USING btree (book, user_id, purpose, created_at);
 CREATE INDEX payment_limits_by_account ON public.payment_limits USING btree (book, account_id) WHERE (account_id IS NOT NULL);
@@ -840,7 +861,6 @@ CREATE INDEX webhook_deliveries_due ON public.webhook_deliveries USING btree (bo
 CREATE INDEX webhook_deliveries_in_line ON public.webhook_deliveries USING btree (book, webhook_id, object_id, event_txid, event_id) WHERE (status = 'pending'::text);
 CREATE INDEX webhooks_by_user ON public.webhooks USING btree (book, user_id, id) WHERE (status <> 'deleted'::text);
 CREATE INDEX wire_batch_payments_by_batch ON public.wire_batch_payments USING btree (book, batch_id, payment_id);
-CREATE INDEX wire_batch_payments_rejected ON public.wire_batch_payments USING btree (book, payment_id) WHERE (rejection = 'due'::text);
 
 create view account_payments as
  SELECT p.from_account AS account_id,
@@ -921,6 +941,13 @@ UNION ALL
     p.scheduled_for
    FROM payments p;
 
+create view being_erased as
+ SELECT e.book,
+    e.user_id
+   FROM erasures e
+     JOIN users u ON u.book = e.book AND u.id = e.user_id
+  WHERE u.erased_at IS NOT NULL;
+
 create view operations as
  SELECT postings.book,
     postings.id AS posting_id,
@@ -946,6 +973,150 @@ UNION ALL
     postings.created_at
    FROM postings;
 
+CREATE OR REPLACE FUNCTION public.erase_audit_lines(of_book integer, of_user uuid, ids uuid[])
+ RETURNS bigint
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$
+    with texts as materialized (
+      select l.id, nullif(l.detail, '{}')::text as detail, k.key,
+             case when l.actor_id is null or l.actor_id = of_user then l.address end as address
+        from unnest(ids) as wanted (id)
+        join audit_log l on l.book = of_book and l.id = wanted.id
+        join user_keys k on k.book = of_book and k.user_id = of_user
+        join being_erased e on e.book = of_book and e.user_id = of_user
+       where case when l.action like 'user.%' or l.action like 'otp.%' then l.object_id
+                  when l.action like 'token.%' or l.action = 'access.refuse' then l.actor_id end = of_user
+         and l.txid > coalesce((select b.up_to_txid from blocks b
+                                 where b.book = of_book and b.format = 1 order by b.number desc limit 1), '0')
+    ), kept as (
+      insert into erased_texts (book, object_id, field, hash)
+      select of_book, t.id, f.field, text_hash(t.key, t.id, f.field, f.content)
+        from texts t
+       cross join lateral (values ('detail', t.detail), ('address', t.address)) f (field, content)
+       where f.content is not null
+          on conflict (book, object_id, field) do nothing
+    ), gone as (
+      update audit_log l
+         set detail = '{}', address = case when t.address is null then l.address end
+        from texts t where l.book = of_book and l.id = t.id
+      returning 1
+    )
+    select count(*) from gone
+  $function$
+;
+CREATE OR REPLACE FUNCTION public.erase_deliveries(of_book integer, of_user uuid, most integer)
+ RETURNS bigint
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$
+    with picked as materialized (
+      select d.book, d.id
+        from being_erased e
+        join webhooks w on w.book = e.book and w.user_id = e.user_id
+        join webhook_deliveries d on d.book = w.book and d.webhook_id = w.id
+       where e.book = of_book and e.user_id = of_user
+         and (d.claimed_until is null or d.claimed_until < clock_timestamp())  -- what is being sent is noted soon
+       limit most
+    ), attempts as (
+      delete from webhook_attempts a using picked s where a.book = s.book and a.delivery_id = s.id
+    ), gone as (
+      delete from webhook_deliveries d using picked s where d.book = s.book and d.id = s.id
+      returning 1
+    )
+    select count(*) from gone
+  $function$
+;
+CREATE OR REPLACE FUNCTION public.erase_events(of_book integer, of_user uuid, behind xid8, behind_id uuid, most integer)
+ RETURNS TABLE(last_txid text, last_id uuid)
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$
+    with looked as materialized (
+      select v.book, v.txid, v.id
+        from being_erased b
+        join user_events v on v.book = b.book and v.user_id = b.user_id
+       where b.book = of_book and b.user_id = of_user and (v.txid, v.id) > (behind, behind_id)
+       order by v.txid, v.id
+       limit most
+    ), gone as (
+      update events e set state = e.state - 'name' - 'metadata'
+        from looked l
+       where e.book = l.book and e.txid = l.txid and e.id = l.id and e.type like 'account.%' and e.state is not null
+    )
+    select l.txid::text, l.id from looked l order by l.txid desc, l.id desc limit 1
+  $function$
+;
+CREATE OR REPLACE FUNCTION public.erase_payments(of_book integer, of_user uuid, of_account uuid, behind uuid, most integer)
+ RETURNS uuid
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$
+    with looked as materialized (
+      (select p.id from payments p
+        where p.book = of_book and p.from_account = of_account and p.id > behind order by p.id limit most)
+      union
+      (select p.id from payments p
+        where p.book = of_book and p.to_account = of_account and p.id > behind order by p.id limit most)
+      order by id limit most
+    ), own as materialized (
+      select p.id, p.description, nullif(p.metadata, '{}')::text as metadata, k.key
+        from looked l
+        join payments p on p.book = of_book and p.id = l.id
+        join user_keys k on k.book = of_book and k.user_id = of_user
+        join being_erased e on e.book = of_book and e.user_id = of_user
+        left join accounts s on s.book = p.book and s.id = p.from_account
+        left join accounts r on r.book = p.book and r.id = p.to_account
+       where coalesce(s.user_id, r.user_id) = of_user and p.kind not in ('bonus', 'adjustment')
+    ), texts as materialized (
+      select o.* from own o
+       where (o.description is not null or o.metadata is not null)
+         and o.id not in (select unnest(b.payments) from blocks b where b.book = of_book and b.format = 1)
+    ), kept as (
+      insert into erased_texts (book, object_id, field, hash)
+      select of_book, t.id, f.field, text_hash(t.key, t.id, f.field, f.content)
+        from texts t
+       cross join lateral (values ('description', t.description), ('metadata', t.metadata)) f (field, content)
+       where f.content is not null
+          on conflict (book, object_id, field) do nothing
+    ), gone as (
+      update payments p set description = null, metadata = '{}' from texts t where p.book = of_book and p.id = t.id
+    ), untold as (
+      update rail_instructions i set destination = null, shown = null, last_error = null
+        from own o where i.book = of_book and i.payment_id = o.id
+    )
+    select (array_agg(l.id order by l.id desc))[1] from looked l
+  $function$
+;
+CREATE OR REPLACE FUNCTION public.finish_erasure(of_book integer, of_user uuid)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$
+  begin
+    perform from erasures where book = of_book and user_id = of_user for update;
+    if not exists (select from being_erased where book = of_book and user_id = of_user) then return false; end if;
+    if exists (select from webhooks w
+                 join webhook_deliveries d on d.book = w.book and d.webhook_id = w.id
+                where w.book = of_book and w.user_id = of_user) then return false; end if;
+    update accounts set name = currency, metadata = '{}' where book = of_book and user_id = of_user;
+    update schedules set description = null, metadata = '{}' where book = of_book and user_id = of_user;
+    update tokens set name = 'erased', address = null where book = of_book and user_id = of_user;
+    update webhooks set url = '', description = null, secret = '', previous_secret = null, previous_until = null
+     where book = of_book and user_id = of_user;
+    update email_changes set email = '' where book = of_book and user_id = of_user;
+    delete from idempotency_keys where book = of_book and user_id = of_user;
+    delete from user_keys where book = of_book and user_id = of_user;
+    delete from erasures where book = of_book and user_id = of_user;
+    return true;
+  end
+  $function$
+;
 CREATE OR REPLACE FUNCTION public.forget_deliveries(of_book integer, before timestamp with time zone, most integer)
  RETURNS bigint
  LANGUAGE sql
@@ -1037,6 +1208,21 @@ AS $function$
   end
   $function$
 ;
+CREATE OR REPLACE FUNCTION public.key_to_erase_with(of_book integer, of_user uuid, otherwise bytea)
+ RETURNS bytea
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$
+    insert into user_keys (book, user_id, key)
+    select e.book, e.user_id, otherwise from being_erased e where e.book = of_book and e.user_id = of_user
+        on conflict (book, user_id) do nothing;
+    select k.key
+      from user_keys k
+      join being_erased e on e.book = k.book and e.user_id = k.user_id
+     where k.book = of_book and k.user_id = of_user
+  $function$
+;
 CREATE OR REPLACE FUNCTION public.move_payments(book_of integer, at timestamp with time zone, ids uuid[], events text[], statuses text[], reasons text[], amounts numeric[], fees numeric[])
  RETURNS integer
  LANGUAGE sql
@@ -1063,6 +1249,12 @@ AS $function$
   select count(*)::int from moved
 $function$
 ;
+CREATE OR REPLACE FUNCTION public.text_hash(key bytea, id uuid, field text, content text)
+ RETURNS bytea
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$ select sha256(sha256(key || uuid_send(id) || convert_to(field, 'UTF8')) || convert_to(content, 'UTF8')) $function$
+;
 
 grant usage on schema public to billing_gateway;
 
@@ -1073,10 +1265,13 @@ grant insert, select on audit_log to billing_gateway;
 grant insert, select on bank_entries to billing_gateway;
 grant insert, select on bank_files to billing_gateway;
 grant insert, select on bank_statements to billing_gateway;
+grant select on being_erased to billing_gateway;
 grant insert, select on blocks to billing_gateway;
 grant insert, select on books to billing_gateway;
 grant insert, select on currencies to billing_gateway;
 grant insert, select on email_changes to billing_gateway;
+grant select on erased_texts to billing_gateway;
+grant insert, select on erasures to billing_gateway;
 grant insert, select on event_progress to billing_gateway;
 grant insert, select on events to billing_gateway;
 grant delete, insert, select on failed_attempts to billing_gateway;
@@ -1106,6 +1301,7 @@ grant delete, insert, select on session_changes to billing_gateway;
 grant insert, select on suspense_items to billing_gateway;
 grant insert, select on tokens to billing_gateway;
 grant insert, select on user_events to billing_gateway;
+grant insert, select on user_keys to billing_gateway;
 grant insert, select on users to billing_gateway;
 grant insert, select on webhook_attempts to billing_gateway;
 grant insert, select on webhook_cursors to billing_gateway;
@@ -1122,6 +1318,7 @@ grant update (closed_at) on currencies to billing_gateway;
 grant update (old_confirmed_at, new_confirmed_at, done_at, dropped_at) on email_changes to billing_gateway;
 grant update (txid, id) on event_progress to billing_gateway;
 grant update (failures, next_at, forgotten_at) on failed_attempts to billing_gateway;
+grant update (answer) on idempotency_keys to billing_gateway;
 grant update (attempt_at) on initiated to billing_gateway;
 grant update (taken_at) on limit_turns to billing_gateway;
 grant update (used_at) on mail_tokens to billing_gateway;
@@ -1136,12 +1333,17 @@ grant update (amount, fee_payer, description, metadata, starts_at, ends_at, coun
 grant update (secret, enrolled_at, last_step, attempts, window_from, created_at) on second_factors to billing_gateway;
 grant update (resolved_by, resolved_at) on suspense_items to billing_gateway;
 grant update (last_used_at, revoked_at, proven_until) on tokens to billing_gateway;
-grant update (email, email_key, password_hash, confirmed_at, role, all_books, closed_at, frozen, display_name) on users to billing_gateway;
+grant update (email, email_key, password_hash, confirmed_at, role, all_books, closed_at, frozen, display_name, erased_at) on users to billing_gateway;
 grant update (txid, event_id) on webhook_cursors to billing_gateway;
 grant update (status, attempts, tries, due_at, claimed_until, completed_at) on webhook_deliveries to billing_gateway;
 grant update (url, description, events, secret, previous_secret, previous_until, status, disabled_reason, disabled_at, failing, updated_at) on webhooks to billing_gateway;
-grant update (rejection, reject_reason, rejected_by) on wire_batch_payments to billing_gateway;
 
+grant execute on function erase_audit_lines(integer,uuid,uuid[]) to billing_gateway;
+grant execute on function erase_deliveries(integer,uuid,integer) to billing_gateway;
+grant execute on function erase_events(integer,uuid,xid8,uuid,integer) to billing_gateway;
+grant execute on function erase_payments(integer,uuid,uuid,uuid,integer) to billing_gateway;
+grant execute on function finish_erasure(integer,uuid) to billing_gateway;
 grant execute on function forget_deliveries(integer,timestamp with time zone,integer) to billing_gateway;
 grant execute on function keep_event_partitions(integer) to billing_gateway;
+grant execute on function key_to_erase_with(integer,uuid,bytea) to billing_gateway;
 grant execute on function move_payments(integer,timestamp with time zone,uuid[],text[],text[],text[],numeric[],numeric[]) to billing_gateway;

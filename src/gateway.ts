@@ -20,8 +20,9 @@ import { createIntake } from './payments/intake.ts'
 import { createPoster } from './payments/poster.ts'
 import { createWatch } from './payments/watch.ts'
 import { createWorker } from './payments/worker.ts'
+import { createEraser } from './privacy/eraser.ts'
 import { createRails } from './rails/rails.ts'
-import { createFileReader } from './rails/wire/file_reader.ts'
+import { createCamtReader } from './rails/wire/camt_reader.ts'
 import { createTotalsKeeper } from './reports/keep_totals.ts'
 import { createRuleKeeper, type RuleKeeper } from './rules/rules.ts'
 import { createScheduler } from './schedules/due.ts'
@@ -69,7 +70,7 @@ export async function createGateway(connection: Connection, config: Config, publ
   const { signUp } = createSignUp({ pool, directory, intake, welcome: config.welcome })
   const sendMail = createMailer({ smtpUrl: config.smtpUrl, from: config.mailFrom, folder: config.mailFolder })
   const sealer = createSealer({ pool: sealing, key: openSealKey(config), log })
-  const keySweeper = createKeySweeper(pool, log)
+  const [keySweeper, eraser] = [createKeySweeper(pool, log), createEraser(pool, log)]
   const jobs = await runJobs({ pool, jobPool, sendMail, publicUrl, log })
   const { webhookRules, courier, forgetting } = createWebhooks(config, { pool, events, secretBox, log })
   const totals = createTotalsKeeper({ pool, log })
@@ -81,7 +82,7 @@ export async function createGateway(connection: Connection, config: Config, publ
     await Promise.all([courier, forgetting].map((each) => each.stop()))
     await worker.stop()
     watch.stop()
-    await Promise.all([sessions, totals, keySweeper, aside].map((each) => each.stop()))
+    await Promise.all([sessions, totals, keySweeper, eraser, aside].map((each) => each.stop()))
     limiter.stop()
     await jobs.stop()
     await sealer.stop()
@@ -106,9 +107,10 @@ export async function createGateway(connection: Connection, config: Config, publ
     limiter,
     aside,
     signUp,
+    eraser,
     secretBox,
     totals,
-    fileReader: createFileReader(),
+    camtReader: createCamtReader(),
     webhookRules,
     config,
     log,

@@ -31,6 +31,9 @@ const ATTACKS: readonly (readonly [string, string, string])[] = [
   ['close an account with money', `update accounts set status = 'closed' where balance > 0 and code is null`, BROKEN],
   ['delete an account', 'delete from accounts', REFUSED],
   ['give an account to somebody else', 'update accounts set user_id = gen_random_uuid()', REFUSED],
+  ['change what a payment says', `update payments set description = 'x', metadata = '{}'`, REFUSED],
+  ['say that a text was erased', `insert into erased_texts select 1, id, 'detail', '' from audit_log`, REFUSED],
+  ['destroy the key of texts', 'delete from user_keys', REFUSED],
   ['delete an event', 'delete from events', REFUSED],
   ['change an event', `update events set type = 'payment.completed'`, REFUSED],
   [
@@ -88,6 +91,23 @@ describe('the role of the server', () => {
       )
       assert.equal(rows[0].moved, 0, event)
     }
+  })
+
+  it('cannot erase texts of whoever is not closed and marked as erased', async () => {
+    const [user] = await rowsOf(
+      gateway,
+      `select u.book, u.id, a.id as account from users u join accounts a on a.user_id = u.id limit 1`,
+    )
+    await assert.rejects(pool.query('update users set erased_at = now() where id = $1', [user.id]), { code: BROKEN })
+    await pool.query(
+      'insert into erasures (book, user_id, known_as, asked_at) values ($1, $2, array[]::text[], now())',
+      [user.book, user.id],
+    )
+    await pool.query('select erase_payments($1, $2, $3, $2, 100)', [user.book, user.id, user.account])
+    await pool.query('select erase_audit_lines($1, $2, (select array_agg(id) from audit_log))', [user.book, user.id])
+    const { rows } = await pool.query('select finish_erasure($1, $2) as finished', [user.book, user.id])
+    assert.equal(rows[0].finished, false)
+    assert.deepEqual(await rowsOf(gateway, 'select from erased_texts'), [])
   })
 
   it('changed nothing with all of this', async () => {

@@ -20,6 +20,7 @@ const TABLES = [
   'suspense_items',
   ...['fee_schedules', 'rule_versions', 'payment_limits', 'limit_turns'],
   'approvals',
+  ...['user_keys', 'erased_texts', 'erasures', 'being_erased'],
 ]
 
 /** Statements that name no book, by file and their beginning, each with why it may. */

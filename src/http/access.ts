@@ -64,6 +64,9 @@ export const ACCESS = {
   renewRecoveryCodes: ANY,
   removeSecondFactor: ANY,
   closeMe: { scope: 'any', unfrozen: true },
+  eraseMe: { scope: 'any', unfrozen: true },
+  // It shows everything.
+  exportMe: { scope: 'accounts:read', also: 'payments:read' },
   updateMe: TOKENS,
   createToken: TOKENS,
   revokeToken: TOKENS,
@@ -124,6 +127,7 @@ export const ACCESS = {
   redeliverSince: WEBHOOKS,
 
   listUsersOfBook: SEE,
+  exportUser: SEE,
   listAccountsOfBook: SEE,
   listPaymentsOfBook: SEE,
   listSchedulesOfBook: SEE,
@@ -159,6 +163,7 @@ export const ACCESS = {
   freezeUser: OPERATE,
   unfreezeUser: OPERATE,
   endTokensOfUser: OPERATE,
+  eraseUser: OPERATE,
   importUsers: OPERATE,
   settlePaymentByHand: OPERATE,
   cancelPaymentByHand: OPERATE,

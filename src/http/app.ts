@@ -44,6 +44,7 @@ import { passwordRoutes } from './routes/passwords.ts'
 import { paymentActionRoutes } from './routes/payment_actions.ts'
 import { paymentRoutes } from './routes/payments.ts'
 import { positionRoutes } from './routes/position.ts'
+import { privacyRoutes } from './routes/privacy.ts'
 import { proofRoutes } from './routes/proofs.ts'
 import { railCallbackRoutes } from './routes/rail_callbacks.ts'
 import { railRoutes } from './routes/rails.ts'
@@ -133,6 +134,7 @@ export async function createApp(gateway: Gateway): Promise<App> {
     paymentRoutes(routes, gateway)
     paymentActionRoutes(routes, gateway)
     scheduleRoutes(routes, gateway)
+    privacyRoutes(routes, gateway)
     proofRoutes(routes, gateway)
     railRoutes(routes, gateway)
     operationRoutes(routes, gateway)

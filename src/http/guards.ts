@@ -32,6 +32,7 @@ export const GUARDED: Readonly<Record<string, Guard | undefined>> = {
   changePassword: { exactly: 'identity', guesses: true },
   changeEmail: { exactly: 'identity', guesses: true },
   closeMe: { exactly: 'identity', guesses: true },
+  eraseMe: { exactly: 'identity', guesses: true },
 }
 
 declare module 'fastify' {

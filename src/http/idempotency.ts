@@ -58,9 +58,9 @@ export async function answerOnce(
     if (earlier) return { answer: earlier, replayed: true }
     const first = await work(client)
     await client.query(
-      `insert into idempotency_keys (book, key, request_hash, status, answer, created_at, expires_at)
-       values ($1, $2, $3, $4, $5, clock_timestamp(), clock_timestamp() + $6 * interval '1 day')`,
-      [book, key.key, key.requestHash, first.status, JSON.stringify(first.body), expires ? KEY_DAYS : null],
+      `insert into idempotency_keys (book, key, request_hash, status, answer, created_at, expires_at, user_id)
+       values ($1, $2, $3, $4, $5, clock_timestamp(), clock_timestamp() + $6 * interval '1 day', $7)`,
+      [book, key.key, key.requestHash, first.status, JSON.stringify(first.body), expires ? KEY_DAYS : null, userId],
     )
     return { answer: first, replayed: false }
   })

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Queryable } from '../database/connection.ts'
-import { type ListSpec, readPage, type Scope } from '../database/list.ts'
+import { type ListSpec, type Page, readPage, type Scope } from '../database/list.ts'
 import { QueryError } from '../database/list_fields.ts'
 import { type ListQuery, parseListQuery } from '../database/list_query.ts'
 import { csvRecord, csvText } from '../reports/csv.ts'
@@ -129,7 +129,7 @@ function refuseForExport<Row, Item>(
 
 async function shown<Row, Item>(
   { present, expand = {} }: Listing<Row, Item>,
-  { fields, expand: names }: Asked,
+  { fields, expand: names }: Pick<Asked, 'fields' | 'expand'>,
   items: readonly Item[],
 ): Promise<Record<string, unknown>[]> {
   const expansions: [string, readonly (object | null)[]][] = []
@@ -168,6 +168,20 @@ async function* everyPage(first: Awaited<ReturnType<ReadPage>>, query: ListQuery
   for (let page = first; ; page = await read({ ...query, limit: EXPORT_PAGE, cursor: page.next_cursor })) {
     yield page.data
     if (page.next_cursor === null) return
+  }
+}
+
+/** All that a listing lists, as it is shown, newest first and some at a time. */
+export async function* everyShown<Row extends object, Item>(
+  client: Queryable,
+  listing: Listing<Row, Item> & { readonly scope: Scope },
+): AsyncGenerator<{ readonly items: readonly Item[]; readonly shown: readonly Record<string, unknown>[] }> {
+  const query = { filters: [], sort: [], limit: EXPORT_PAGE }
+  for (let cursor: string | null = null; ; ) {
+    const page: Page<Item> = await readPage(client, listing.spec, listing.scope, { ...query, cursor })
+    yield { items: page.data, shown: await shown(listing, { fields: null, expand: [] }, page.data) }
+    cursor = page.next_cursor
+    if (cursor === null) return
   }
 }
 

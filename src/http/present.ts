@@ -4,12 +4,14 @@ import { formatInstant } from '../database/instant.ts'
 import { encodePosition } from '../events/position.ts'
 import type { BookEvent, Subject } from '../events/read.ts'
 import type { ListedUser } from '../identity/list.ts'
+import type { Token } from '../identity/tokens.ts'
 import type { Id } from '../ledger/id.ts'
 import { netAmount } from '../ledger/payment.ts'
 import { encodeId, type Prefix } from '../ledger/typeid.ts'
 import { formatAmount } from '../money/amount.ts'
 import { encodeOperationId, type Operation } from '../payments/operations.ts'
 import type { Payment, PaymentExchange } from '../payments/payment.ts'
+import type { Quote } from '../payments/quotes.ts'
 import type { Schedule } from '../schedules/schedule.ts'
 import { presentWebhook } from '../webhooks/present.ts'
 import type { PaymentBody } from './schemas.ts'
@@ -146,7 +148,38 @@ export function presentUser(user: ListedUser) {
     refuse_incoming: user.frozen === 'all',
     confirmed_at: user.confirmedAt,
     closed_at: user.closedAt,
+    erased_at: user.erasedAt,
     created_at: user.createdAt,
+  }
+}
+
+export function presentToken(token: Token) {
+  return {
+    id: encodeId('tok', token.id),
+    kind: token.kind,
+    name: token.name,
+    scopes: [...token.scopes],
+    address: token.address,
+    expires_at: token.expiresAt,
+    last_used_at: token.lastUsedAt,
+    created_at: token.createdAt,
+  }
+}
+
+export function presentQuote(quote: Quote) {
+  return {
+    id: encodeId('qte', quote.id),
+    from_currency: quote.from.code,
+    to_currency: quote.to.code,
+    from_amount: formatAmount(quote.fromAmount, quote.from),
+    to_amount: formatAmount(quote.toAmount, quote.to),
+    rate: quote.rate,
+    mid_rate: quote.midRate,
+    source: quote.source,
+    rate_valid_from: quote.validFrom,
+    expires_at: quote.expiresAt,
+    used: quote.usedBy !== null,
+    created_at: quote.createdAt,
   }
 }
 
@@ -175,6 +208,7 @@ const OBJECTS: Readonly<Record<string, Prefix | undefined>> = {
   account: 'acc',
   approval: 'apr',
   bank_file: 'bkf',
+  erasure: 'usr',
   fee_schedule: 'fee',
   limit: 'lim',
   otp: 'usr',

@@ -251,6 +251,7 @@ export const ListedUser = Type.Object(
     refuse_incoming: Type.Boolean({ description: 'Frozen, so that no money comes in either.' }),
     confirmed_at: Nullable(Time),
     closed_at: Nullable(Time),
+    erased_at: Nullable(Time),
     created_at: Time,
   },
   { title: 'User' },

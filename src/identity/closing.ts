@@ -12,7 +12,7 @@ import { isLastOperator } from './operators.ts'
 import { deleteSecondFactor } from './second_factor.ts'
 import type { Sessions } from './sessions.ts'
 import { endTokens } from './tokens.ts'
-import { lockUser } from './users.ts'
+import { lockUser, type User } from './users.ts'
 
 /** Why a user stays: money is left, something of theirs is frozen, or nobody would be left to operate the book. */
 export type ClosingRefusal = 'balance_not_zero' | 'account_frozen' | 'last_operator'
@@ -33,22 +33,34 @@ export async function closeUser(
     // Against opening an account at the same time (holdUser).
     const user = await lockUser(client, book, userId)
     if (!user) return undefined
-    const ids = await lockOpenAccounts(client, book, userId)
-    if (typeof ids === 'string') return ids
     const at = await readClock(client)
-    for (const id of ids) await closeAccount(client, book, id, at)
-    await client.query('update users set closed_at = $3 where book = $1 and id = $2', [book, userId, formatInstant(at)])
-    await endTokens(client, book, userId, at, 'all')
-    await dropMailTokens(client, book, userId, at)
-    await dropEmailChanges(client, book, userId, at)
-    await deleteSecondFactor(client, { book, userId })
-    await notify(client, at, user.email, 'closed', null)
-    const detail = { accounts: ids.length }
-    await writeAudit(client, book, at, idsAt(at), [{ actor, action: 'user.close', objectId: userId, detail }])
-    return undefined
+    const refused = await closeWithin(client, book, user, at, actor)
+    if (refused === undefined) await notify(client, at, user.email, 'closed', null)
+    return refused
   })
   if (refusal === undefined) sessions.forget(book, userId)
   return refusal
+}
+
+/** The same in the caller's transaction, which has locked the user; they are told of it by the caller. */
+export async function closeWithin(
+  client: Client,
+  book: BookId,
+  { id: userId }: User,
+  at: Instant,
+  actor: Actor,
+): Promise<ClosingRefusal | undefined> {
+  const ids = await lockOpenAccounts(client, book, userId)
+  if (typeof ids === 'string') return ids
+  for (const id of ids) await closeAccount(client, book, id, at)
+  await client.query('update users set closed_at = $3 where book = $1 and id = $2', [book, userId, formatInstant(at)])
+  await endTokens(client, book, userId, at, 'all')
+  await dropMailTokens(client, book, userId, at)
+  await dropEmailChanges(client, book, userId, at)
+  await deleteSecondFactor(client, { book, userId })
+  const detail = { accounts: ids.length }
+  await writeAudit(client, book, at, idsAt(at), [{ actor, action: 'user.close', objectId: userId, detail }])
+  return undefined
 }
 
 /** Locks the user's accounts that are not closed, in the order of ids; why they cannot be closed, where one cannot. */

@@ -54,6 +54,11 @@ export function tokensOf(book: BookId, userId: UserId): Scope {
   }
 }
 
+/** Those that have ended, too. */
+export function allTokensOf(book: BookId, userId: UserId): Scope {
+  return { where: 't.book = $1 and t.user_id = $2', values: [book, userId] }
+}
+
 type UserRow = {
   id: UserId
   email: string
@@ -63,6 +68,7 @@ type UserRow = {
   confirmed_at: string | null
   frozen: Freeze | null
   closed_at: string | null
+  erased_at: string | null
   created_at: string
 }
 
@@ -76,6 +82,7 @@ export type ListedUser = {
   readonly confirmedAt: string | null
   readonly frozen: Freeze | null
   readonly closedAt: string | null
+  readonly erasedAt: string | null
   readonly createdAt: string
 }
 
@@ -94,13 +101,15 @@ export const users: ListSpec<UserRow, ListedUser> = {
     },
     refuse_incoming: { sql: `coalesce(u.frozen = 'all', false)::text`, kind: fields.choice(['true', 'false']) },
     closed_at: { sql: 'u.closed_at', kind: fields.time, nullable: true },
+    erased_at: { sql: 'u.erased_at', kind: fields.time, nullable: true },
     created_at: { sql: 'u.created_at', kind: fields.time, carried: 'created_at' },
   },
   table: 'users u',
   indexed: { few: ['email'] },
   key: [{ sql: 'u.id', cast: 'uuid' }],
   show: 'join users u on u.book = $1 and u.id = page.key0',
-  columns: 'u.id, u.email, u.display_name, u.role, u.all_books, u.confirmed_at, u.frozen, u.closed_at, u.created_at',
+  columns:
+    'u.id, u.email, u.display_name, u.role, u.all_books, u.confirmed_at, u.frozen, u.closed_at, u.erased_at, u.created_at',
   toItem: (row) => ({
     id: row.id,
     email: row.email,
@@ -110,8 +119,13 @@ export const users: ListSpec<UserRow, ListedUser> = {
     confirmedAt: row.confirmed_at,
     frozen: row.frozen,
     closedAt: row.closed_at,
+    erasedAt: row.erased_at,
     createdAt: row.created_at,
   }),
+}
+
+export function userOf(book: BookId, userId: UserId): Scope {
+  return { where: 'u.book = $1 and u.id = $2', values: [book, userId] }
 }
 
 export function usersIn(book: BookId): Scope {

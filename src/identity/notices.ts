@@ -10,6 +10,7 @@ const NOTICES = {
   otp_off: ['Second factor removed', 'One-time passwords were switched off for your account'],
   recovery_codes: ['New recovery codes', 'New recovery codes were made for your account; the ones before are void'],
   closed: ['Your account is closed', 'Your account was closed, for good'],
+  erased: ['Your data are erased', 'Your account was closed, and your data began to be erased, for good'],
 } as const satisfies Record<string, readonly [string, string]>
 
 /** Which log-ins are told: every one but a user's first, those from a network address that is new, or none. */

@@ -21,6 +21,8 @@ export type User = {
   readonly frozen: Freeze | null
   /** Null for a user who is there. A closed one is kept for the books, and does nothing any more. */
   readonly closedAt: string | null
+  /** Since when there is nobody behind this user any more: their data were erased, or are being erased. */
+  readonly erasedAt: string | null
 }
 
 type Row = {
@@ -34,9 +36,11 @@ type Row = {
   password_hash: string | null
   frozen: Freeze | null
   closed_at: string | null
+  erased_at: string | null
 }
 
-const COLUMNS = 'id, email, display_name, role, all_books, confirmed_at, created_at, password_hash, frozen, closed_at'
+const COLUMNS =
+  'id, email, display_name, role, all_books, confirmed_at, created_at, password_hash, frozen, closed_at, erased_at'
 
 export async function findUserByEmail(client: Queryable, book: BookId, email: string): Promise<User | undefined> {
   const { rows } = await client.query<Row>(`select ${COLUMNS} from users where book = $1 and email_key = $2`, [
@@ -67,10 +71,15 @@ export async function holdUser(client: Client, book: BookId, id: UserId): Promis
 
 /** Locks the user for a change of what they log in with; undefined where they are closed. */
 export async function lockUser(client: Client, book: BookId, id: UserId): Promise<User | undefined> {
-  const { rows } = await client.query<Row>(
-    `select ${COLUMNS} from users where book = $1 and id = $2 and closed_at is null for update`,
-    [book, id],
-  )
+  const user = await lockUserEvenClosed(client, book, id)
+  return user?.closedAt === null ? user : undefined
+}
+
+export async function lockUserEvenClosed(client: Client, book: BookId, id: UserId): Promise<User | undefined> {
+  const { rows } = await client.query<Row>(`select ${COLUMNS} from users where book = $1 and id = $2 for update`, [
+    book,
+    id,
+  ])
   return rows[0] && toUser(rows[0])
 }
 
@@ -107,5 +116,6 @@ function toUser(row: Row): User {
     passwordHash: row.password_hash,
     frozen: row.frozen,
     closedAt: row.closed_at,
+    erasedAt: row.erased_at,
   }
 }

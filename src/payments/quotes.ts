@@ -111,7 +111,8 @@ async function insertQuote(client: Client, book: BookId, quote: Quote): Promise<
   )
 }
 
-type Row = {
+export type QuoteRow = {
+  id: QuoteId
   user_id: UserId
   from_currency: string
   from_digits: number
@@ -128,21 +129,26 @@ type Row = {
   created_at: string
 }
 
+/** The columns of a QuoteRow, over QUOTE_JOINS. */
+export const QUOTE_COLUMNS = `
+  q.id, q.user_id, q.from_currency, f.digits as from_digits, q.to_currency, t.digits as to_digits, q.from_amount,
+  q.to_amount, q.rate, q.mid_rate, q.source, q.valid_from, q.expires_at, q.used_by, q.created_at`
+export const QUOTE_JOINS = `
+  join currencies f on f.book = q.book and f.code = q.from_currency
+  join currencies t on t.book = q.book and t.code = q.to_currency`
+
 /** A quote as it stands, whoever's it is; undefined where the book has none of that id. */
 export async function readQuote(client: Queryable, book: BookId, id: QuoteId): Promise<Quote | undefined> {
-  const { rows } = await client.query<Row>(
-    `select q.user_id, q.from_currency, f.digits as from_digits, q.to_currency, t.digits as to_digits, q.from_amount,
-            q.to_amount, q.rate, q.mid_rate, q.source, q.valid_from, q.expires_at, q.used_by, q.created_at
-       from quotes q
-       join currencies f on f.book = q.book and f.code = q.from_currency
-       join currencies t on t.book = q.book and t.code = q.to_currency
-      where q.book = $1 and q.id = $2`,
+  const { rows } = await client.query<QuoteRow>(
+    `select ${QUOTE_COLUMNS} from quotes q ${QUOTE_JOINS} where q.book = $1 and q.id = $2`,
     [book, id],
   )
-  const row = rows[0]
-  if (!row) return undefined
+  return rows[0] && toQuote(rows[0])
+}
+
+export function toQuote(row: QuoteRow): Quote {
   return {
-    id,
+    id: row.id,
     userId: row.user_id,
     from: { code: row.from_currency, digits: row.from_digits },
     to: { code: row.to_currency, digits: row.to_digits },

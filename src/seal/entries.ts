@@ -2,8 +2,9 @@ import type { CustomTypesConfig } from 'pg'
 import { uuids } from '../database/binary_arrays.ts'
 import { type Queryable, together, toWireTime } from '../database/connection.ts'
 import type { BookId, PaymentId } from '../ledger/id.ts'
-import { auditLeaf, paymentLeaf, type RawRow, withheldLine } from './leaves.ts'
+import { auditLeaf, type Format, paymentLeaf, type RawRow, withheldLine } from './leaves.ts'
 import { leafHash, nonceOf } from './merkle.ts'
+import { type HashedTexts, NO_TEXTS, type Openings, readErased, readTexts, subjectOf } from './texts.ts'
 
 /** Something of a block: a final payment with its postings, or a line of the audit log. */
 export type Entry = {
@@ -14,6 +15,8 @@ export type Entry = {
   readonly at: string
   readonly text: string
   readonly withheld: string | null
+  /** What the hashes of texts in `text` are of, as far as it was not erased. */
+  readonly openings: Openings
 }
 
 /** The events that make a payment final; each payment has one of them, in the transaction that did it. */
@@ -44,15 +47,43 @@ export async function readFinals(client: Queryable, book: BookId, { after, upTo 
   return rows.map(({ object_id: id }) => id)
 }
 
-/** These payments as they stand, in this order, and then the audit lines of the transactions, by (txid, id). */
+/**
+ * These payments as they stand, in this order, and then the audit lines of the transactions, by (txid, id), as the format
+ * has them. `toSeal` makes what keys of texts there are not.
+ */
 export async function readEntries(
   client: Queryable,
   book: BookId,
   ids: readonly PaymentId[],
-  { after, upTo }: Range,
+  range: Range,
+  format: Format,
+  toSeal = false,
 ): Promise<Entry[]> {
-  const read = (name: string, text: string, values: unknown[]) =>
-    client.query<Record<string, string | null>>({ name, text, values, types: raw })
+  const [payments, postings, lines] = await readRows(client, book, ids, range)
+  const byPayment = Map.groupBy(postings, (row) => row.payment_id ?? '')
+  const texts = format === 1 ? new Map<string, HashedTexts>() : await readTexts(client, book, await withTexts(), toSeal)
+  const textsOf = ({ id }: RawRow) => texts.get(id ?? '') ?? NO_TEXTS
+  return [
+    ...payments.map((row) => entryOfPayment(row, byPayment.get(row.id ?? '') ?? [], format, textsOf(row))),
+    ...lines.map((row) => entryOfLine(row, textsOf(row))),
+  ]
+
+  /** Nearly all payments have no text, and need not be read again. */
+  async function withTexts() {
+    const erased = await readErased(client, book, ids)
+    const written = payments.filter(({ id, description, metadata }) => {
+      return typeof description === 'string' || metadata !== '{}' || erased.has(id ?? '')
+    })
+    const about = lines.filter((line) => subjectOf(line) !== null)
+    return { payments: written.map(({ id }) => id ?? ''), lines: about.map(({ id }) => id ?? '') }
+  }
+}
+
+async function readRows(client: Queryable, book: BookId, ids: readonly PaymentId[], { after, upTo }: Range) {
+  const read = async (name: string, text: string, values: unknown[]) => {
+    const { rows } = await client.query<Record<string, string | null>>({ name, text, values, types: raw })
+    return rows
+  }
   const statements = [
     read(
       'seal-payments',
@@ -81,31 +112,28 @@ export async function readEntries(
     ),
   ] as const
   await together(statements)
-  const [payments, postings, lines] = await Promise.all(statements)
-  const byPayment = Map.groupBy(postings.rows, (row) => row.payment_id ?? '')
-  return [
-    ...payments.rows.map((row) => entryOfPayment(row, byPayment.get(row.id ?? '') ?? [])),
-    ...lines.rows.map(entryOfLine),
-  ]
+  return Promise.all(statements)
 }
 
-function entryOfPayment(row: RawRow, postings: readonly RawRow[]): Entry {
+function entryOfPayment(row: RawRow, postings: readonly RawRow[], format: Format, texts: HashedTexts): Entry {
   return {
     payment: row.id as PaymentId,
     txid: null,
     at: toWireTime(row.completed_at ?? row.updated_at ?? ''),
-    text: paymentLeaf(row, postings),
+    text: paymentLeaf(row, postings, format, texts.hashes),
     withheld: withheldLine(row, postings),
+    openings: texts.openings,
   }
 }
 
-function entryOfLine(row: RawRow): Entry {
+function entryOfLine(row: RawRow, texts: HashedTexts): Entry {
   return {
     payment: null,
     txid: BigInt(row.txid ?? 0),
     at: toWireTime(row.created_at ?? ''),
-    text: auditLeaf(row),
+    text: auditLeaf(row, texts.hashes),
     withheld: null,
+    openings: texts.openings,
   }
 }
 

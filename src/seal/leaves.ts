@@ -5,7 +5,14 @@ import { encodeId } from '../ledger/typeid.ts'
 // How rows become the texts that are sealed (docs/proofs.md, byte by byte). Never change what is here: old blocks would
 // not be found right any more. Something new is a new format, beside the old one.
 
-export const FORMAT = 1
+/** 1: texts as they are. 2: those of users as hashes, so that they can be erased (texts.ts). */
+export type Format = (typeof FORMATS)[number]
+export const FORMATS = [1, 2] as const
+/** Of the blocks that are sealed now. */
+export const FORMAT: Format = 2
+
+/** Instead of columns that hold a user's texts: their hashes in hexadecimal, null where there is no text. */
+export type Hashes = Readonly<Record<string, string | null>>
 
 /** A row with each column as PostgreSQL writes it, in UTC. A column that the schema does not have is not there. */
 export type RawRow = Readonly<Record<string, string | null | undefined>>
@@ -57,9 +64,11 @@ const PAYMENT = { ...AS_GIVEN_OUT, id: payment }
 const POSTING = { ...AS_GIVEN_OUT, id: (id: string) => encodeId('pst', id as PostingId) }
 
 /** A payment in its final state with all of its postings: what a proof shows to both sides. */
-export function paymentLeaf(row: RawRow, postings: readonly RawRow[]): string {
+export function paymentLeaf(row: RawRow, postings: readonly RawRow[], format: Format, hashes: Hashes = {}): string {
+  // Of a payment without texts it is not asked whose they would be.
+  const metadata = format > 1 && row.metadata === '{}' ? null : row.metadata
   return JSON.stringify({
-    payment: pick(row, SEALED_OF_PAYMENT, PAYMENT),
+    payment: pick({ ...row, metadata }, SEALED_OF_PAYMENT, PAYMENT, hashes),
     postings: postings.map((posting) => pick(posting, SEALED_OF_POSTING, POSTING)),
   })
 }
@@ -72,15 +81,23 @@ export function withheldLine(row: RawRow, postings: readonly RawRow[]): string {
   ])
 }
 
-export function auditLeaf(row: RawRow): string {
-  return JSON.stringify({ audit: pick(row, SEALED_OF_AUDIT, AS_GIVEN_OUT) })
+export function auditLeaf(row: RawRow, hashes: Hashes = {}): string {
+  return JSON.stringify({ audit: pick(row, SEALED_OF_AUDIT, AS_GIVEN_OUT, hashes) })
 }
 
-function pick(row: RawRow, names: readonly string[], written: Readonly<Record<string, (text: string) => string>>) {
+function pick(
+  row: RawRow,
+  names: readonly string[],
+  written: Readonly<Record<string, (text: string) => string>>,
+  hashes: Hashes = {},
+) {
   const picked: Record<string, string> = {}
   for (const name of names) {
+    const hash = hashes[name]
+    if (hash) picked[`${name}_hash`] = hash
     const text = row[name]
-    if (text !== null && text !== undefined) picked[name] = written[name]?.(text) ?? text
+    if (hash !== undefined || text === null || text === undefined) continue
+    picked[name] = written[name]?.(text) ?? text
   }
   return picked
 }

@@ -2,11 +2,15 @@ import type { Queryable } from '../database/connection.ts'
 import type { BookId, PaymentId } from '../ledger/id.ts'
 import { type Block, headerOf, readBlocks } from './block.ts'
 import { leavesOf, readEntries } from './entries.ts'
+import { FORMATS, type Format } from './leaves.ts'
 import { nonceOf, pathTo, rootOf, type Step } from './merkle.ts'
+import type { Openings } from './texts.ts'
 
 /** What shows that a payment is in a signed block (docs/proofs.md). Hashes and the signature are hexadecimal. */
 export type Proof = {
   readonly leaf: string
+  /** What the hashes of texts in the leaf are of; without those that were erased. */
+  readonly texts: Openings
   readonly nonce: string
   readonly index: number
   readonly path: readonly Step[]
@@ -29,20 +33,28 @@ export async function readProof(
   if (!block) return undefined
   const [before] = await readBlocks(client, book, 'b.number = $2', [block.number - 1n])
   const range = { after: before?.upTo ?? 0n, upTo: block.upTo }
-  const entries = await readEntries(client, book, block.payments, range)
+  const entries = await readEntries(client, book, block.payments, range, formatOf(block))
   const index = entries.findIndex(({ payment }) => payment === id)
   const leaves = leavesOf(entries, block.salt)
-  const text = entries[index]?.text
-  if (text === undefined || !rootOf(leaves).equals(block.root)) {
+  const entry = entries[index]
+  if (!entry || !rootOf(leaves).equals(block.root)) {
     throw new Error(`block ${block.number} of book ${book} does not hold what was sealed: verify says more`)
   }
   return {
-    leaf: text,
+    leaf: entry.text,
+    texts: entry.openings,
     nonce: nonceOf(block.salt, index).toString('hex'),
     index,
     path: pathTo(leaves, index),
     block: signedOf(block),
   }
+}
+
+/** Throws where the block has a format that this program does not know. */
+function formatOf({ format, number }: Block): Format {
+  const known = FORMATS.find((one) => one === format)
+  if (!known) throw new Error(`block ${number} has format ${format}, which this program does not know`)
+  return known
 }
 
 function signedOf(block: Block): Proof['block'] {

@@ -168,6 +168,15 @@ export async function deleteWebhook(client: Client, book: BookId, id: WebhookId)
   await skipPending(client, book, id)
 }
 
+/** Ends all endpoints of a user who is closed, and so makes no others. */
+export async function deleteWebhooksOf(client: Client, book: BookId, userId: UserId): Promise<void> {
+  const { rows } = await client.query<{ id: WebhookId }>(
+    `select id from webhooks where book = $1 and user_id = $2 and status <> 'deleted' order by id for no key update`,
+    [book, userId],
+  )
+  for (const { id } of rows) await deleteWebhook(client, book, id)
+}
+
 /**
  * Gives an endpoint that the caller has locked a new secret; the one it had signs too for 24 h more, unless the key that
  * sealed it is lost.

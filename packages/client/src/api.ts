@@ -190,7 +190,7 @@ export type BankEntry = {
 
 export type BankFile = {
   readonly id: string
-  readonly kind: 'camt.053' | 'camt.054' | 'pain.002'
+  readonly kind: 'camt.053' | 'camt.054'
   readonly version: string
   readonly message_id: string
   /** Of the file, in hexadecimal. */
@@ -234,18 +234,6 @@ export type BankFile = {
     /** Of those added: waiting for an operator. */
     readonly unmatched: number
   }[]
-  /** Of a pain.002: which order it answers, and what became of the payments that it rejects. */
-  readonly answer: {
-    readonly batch_id: string
-    /** A code of ISO 20022. */
-    readonly status: string | null
-    /** That no answer had rejected before. */
-    readonly rejected: number
-    /** Of those: withdrawals that failed by it. */
-    readonly failed: number
-    /** Of those: what was paid or over already, and stays as it is. */
-    readonly ignored: number
-  } | null
 }
 
 export type BulkOutcome = {
@@ -613,6 +601,19 @@ export type Problem = {
 export type Proof = {
   /** The payment and all of its postings, as they were sealed: a text of JSON. */
   readonly leaf: string
+  /** What `description_hash` and `metadata_hash` in the leaf are of: SHA-256 of key and text. */
+  readonly texts: {
+    readonly description?: {
+      /** 32 bytes in hexadecimal. */
+      readonly key: string
+      readonly text: string
+    }
+    readonly metadata?: {
+      /** 32 bytes in hexadecimal. */
+      readonly key: string
+      readonly text: string
+    }
+  }
   /** 32 bytes in hexadecimal. */
   readonly nonce: string
   /** The place of the leaf in its block, from 0. */
@@ -805,6 +806,8 @@ export type User = {
   /** RFC 3339, UTC, microseconds. */
   readonly closed_at: string | null
   /** RFC 3339, UTC, microseconds. */
+  readonly erased_at: string | null
+  /** RFC 3339, UTC, microseconds. */
   readonly created_at: string
 }
 
@@ -853,8 +856,6 @@ export type WireBatchPayment = {
   readonly status: 'initiated' | 'pending' | 'completed' | 'declined' | 'canceled' | 'failed' | 'expired'
   /** Its beginning and its end. */
   readonly destination: string | null
-  /** Why the bank rejected it (pain.002). */
-  readonly reject_reason: string | null
 }
 
 export type WrittenRate = {
@@ -1236,8 +1237,6 @@ export type Operations = {
         /** When the bank is to pay; today if not given. */
         readonly requested_date?: string
         readonly most?: number
-        /** Asks the bank to book it in one; each payment by itself if not given. */
-        readonly batch_booking?: boolean
       }
       readonly idempotencyKey?: string
     }
@@ -1289,6 +1288,30 @@ export type Operations = {
       /** What a QR code for an app holds. */
       readonly uri: string
     }
+  }
+  /** Close your user and erase your data, with every account at zero. `POST /v1/me/erase` */
+  readonly eraseMe: {
+    readonly input: {
+      readonly body: {
+        readonly password: string
+        /** The six digits that the app shows, or a recovery code. */
+        readonly otp?: string
+      }
+    }
+    readonly answer: { readonly [name: string]: unknown }
+  }
+  /** Erase the data of a user, who is closed or whose accounts are all at zero. `POST /v1/admin/users/{id}/erase` */
+  readonly eraseUser: {
+    readonly input: { readonly path: { readonly id: string }; readonly body: { readonly reason: string } }
+    readonly answer: { readonly [name: string]: unknown }
+  }
+  /** All that is kept about you, one record a line. `GET /v1/me/export` */
+  readonly exportMe: { readonly input: {}; readonly answer: never; readonly types: 'application/x-ndjson' }
+  /** All that is kept about a user, as they would get it. `GET /v1/admin/users/{id}/export` */
+  readonly exportUser: {
+    readonly input: { readonly path: { readonly id: string } }
+    readonly answer: never
+    readonly types: 'application/x-ndjson'
   }
   /** The accounts of a user that can be paid to. `GET /v1/recipients` */
   readonly findRecipients: {
@@ -1440,7 +1463,7 @@ export type Operations = {
   /** Who did what, when and from where. `GET /v1/admin/audit` */
   readonly listAuditOfBook: {
     readonly input: {
-      readonly query?: { readonly limit?: Value; readonly cursor?: Value; readonly sort?: Value } & Filters<'id' | 'actor_id' | 'actor' | 'token_id' | 'action' | 'object_id' | 'address' | 'request_id' | 'created_at', 'actor' | 'action' | 'address' | 'request_id'>
+      readonly query?: { readonly limit?: Value; readonly cursor?: Value; readonly sort?: Value } & Filters<'id' | 'actor_id' | 'actor' | 'token_id' | 'action' | 'object_id' | 'detail' | 'address' | 'request_id' | 'created_at', 'actor' | 'action' | 'detail' | 'address' | 'request_id'>
     }
     readonly answer: Page<AuditLine>
     readonly types: 'text/csv' | 'application/x-ndjson'
@@ -1453,7 +1476,7 @@ export type Operations = {
     readonly answer: Page<BankEntry>
     readonly types: 'text/csv' | 'application/x-ndjson'
   }
-  /** Statements, notices and answers of banks. `GET /v1/admin/wire/files` */
+  /** Statements and notices of banks. `GET /v1/admin/wire/files` */
   readonly listBankFiles: {
     readonly input: {
       readonly query?: { readonly limit?: Value; readonly cursor?: Value; readonly sort?: Value } & Filters<'id' | 'kind' | 'version' | 'message_id' | 'sha256' | 'uploaded_by' | 'created_at' | 'settled_at', 'version' | 'message_id' | 'sha256'>
@@ -1592,7 +1615,7 @@ export type Operations = {
   /** Users. `GET /v1/admin/users` */
   readonly listUsersOfBook: {
     readonly input: {
-      readonly query?: { readonly limit?: Value; readonly cursor?: Value; readonly sort?: Value } & Filters<'id' | 'email' | 'display_name' | 'role' | 'all_books' | 'confirmed_at' | 'status' | 'refuse_incoming' | 'closed_at' | 'created_at', 'email' | 'display_name'>
+      readonly query?: { readonly limit?: Value; readonly cursor?: Value; readonly sort?: Value } & Filters<'id' | 'email' | 'display_name' | 'role' | 'all_books' | 'confirmed_at' | 'status' | 'refuse_incoming' | 'closed_at' | 'erased_at' | 'created_at', 'email' | 'display_name'>
     }
     readonly answer: Page<User>
     readonly types: 'text/csv' | 'application/x-ndjson'
@@ -1616,7 +1639,7 @@ export type Operations = {
   /** What orders to banks contain. `GET /v1/admin/wire/batches/payments` */
   readonly listWireBatchPayments: {
     readonly input: {
-      readonly query?: { readonly limit?: Value; readonly cursor?: Value; readonly sort?: Value } & Filters<'payment_id' | 'batch_id' | 'end_to_end_id' | 'currency' | 'amount' | 'status' | 'reject_reason', 'currency' | 'reject_reason'>
+      readonly query?: { readonly limit?: Value; readonly cursor?: Value; readonly sort?: Value } & Filters<'payment_id' | 'batch_id' | 'end_to_end_id' | 'currency' | 'amount' | 'status', 'currency'>
     }
     readonly answer: Page<WireBatchPayment>
     readonly types: 'text/csv' | 'application/x-ndjson'
@@ -2094,7 +2117,7 @@ export type Operations = {
     }
     readonly answer: Webhook
   }
-  /** Take a statement, a notice or an answer of a bank. `POST /v1/admin/wire/statements` */
+  /** Take a statement or notice of a bank. `POST /v1/admin/wire/statements` */
   readonly uploadBankStatement: {
     readonly input: { readonly body: string | Uint8Array<ArrayBuffer>; readonly type: 'application/xml' | 'text/xml' }
     readonly answer: BankFile
@@ -2149,6 +2172,10 @@ export const operations = {
   endSessions: { method: 'DELETE', path: '/v1/sessions' },
   endTokensOfUser: { method: 'POST', path: '/v1/admin/users/{id}/end-tokens', body: 'application/json' },
   enrollSecondFactor: { method: 'POST', path: '/v1/otp/enroll' },
+  eraseMe: { method: 'POST', path: '/v1/me/erase', body: 'application/json' },
+  eraseUser: { method: 'POST', path: '/v1/admin/users/{id}/erase', body: 'application/json' },
+  exportMe: { method: 'GET', path: '/v1/me/export' },
+  exportUser: { method: 'GET', path: '/v1/admin/users/{id}/export' },
   findRecipients: { method: 'GET', path: '/v1/recipients' },
   forgetPassword: { method: 'POST', path: '/v1/password/forgot', body: 'application/json' },
   freezeAccount: { method: 'POST', path: '/v1/admin/accounts/{id}/freeze', body: 'application/json' },

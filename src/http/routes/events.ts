@@ -114,6 +114,6 @@ function askAgain(gateway: Gateway, request: FastifyRequest) {
 }
 
 /** The rows of a page are its events without what they tell of. */
-function presentAll({ pool }: Gateway, book: BookId): PresentAll<EventRow> {
+export function presentAll({ pool }: Pick<Gateway, 'pool'>, book: BookId): PresentAll<EventRow> {
   return { all: async (rows) => (await withObjects(pool, book, rows)).map(presentPlacedEvent) }
 }

@@ -1,6 +1,7 @@
 import { type Static, Type } from 'typebox'
-import { readAccount } from '../../accounts/account.ts'
+import { type AccountState, readAccount } from '../../accounts/account.ts'
 import type { Gateway } from '../../gateway.ts'
+import type { BookId, UserId } from '../../ledger/id.ts'
 import { decodeId, encodeId } from '../../ledger/typeid.ts'
 import { formatAmount } from '../../money/amount.ts'
 import { type MeteredLimit, readMeters, type Subject } from '../../payments/metering.ts'
@@ -28,7 +29,9 @@ const MeteredBody = Type.Object(
 )
 
 /** What users see of the limits that hold for them. */
-export function limitRoutes(app: App, { pool, rules }: Gateway): void {
+export function limitRoutes(app: App, gateway: Gateway): void {
+  const { pool } = gateway
+
   app.get('/v1/accounts/:id/limits', {
     schema: describe({
       operationId: 'getLimits',
@@ -44,15 +47,25 @@ export function limitRoutes(app: App, { pool, rules }: Gateway): void {
       const id = decodeId('acc', request.params.id)
       const account = id && (await readAccount(pool, book, id))
       if (!account || account.userId !== userId) throw new ApiError('not_found')
-      const moment = await readRulesMoment(pool, book)
-      const { limits } = await rules.at(pool, book, moment)
-      const subjects = LIMITED_KINDS.map((kind): Subject => {
-        return { accountId: account.id, userId, kind, currency: account.currency.code }
-      })
-      const found = await readMeters(pool, book, limits, subjects, { at: moment.at, toPost: false })
-      return { account_id: encodeId('acc', account.id), data: [...found.values()].flat().map(presentMetered) }
+      return presentLimitsOf(gateway, book, userId, account)
     },
   })
+}
+
+/** The limits for an account and for its user, with what is left of them now. */
+export async function presentLimitsOf(
+  { pool, rules }: Gateway,
+  book: BookId,
+  userId: UserId,
+  account: Pick<AccountState, 'id' | 'currency'>,
+) {
+  const moment = await readRulesMoment(pool, book)
+  const { limits } = await rules.at(pool, book, moment)
+  const subjects = LIMITED_KINDS.map((kind): Subject => {
+    return { accountId: account.id, userId, kind, currency: account.currency.code }
+  })
+  const found = await readMeters(pool, book, limits, subjects, { at: moment.at, toPost: false })
+  return { account_id: encodeId('acc', account.id), data: [...found.values()].flat().map(presentMetered) }
 }
 
 function presentMetered({ limit, cap, used }: MeteredLimit): Static<typeof MeteredBody> {

@@ -14,9 +14,14 @@ const Hash = Type.String({
   description: '32 bytes in hexadecimal.',
   examples: ['9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08'],
 })
+const Opening = Type.Object({ key: Hash, text: Type.String() })
 const Proof = Type.Object(
   {
     leaf: Type.String({ description: 'The payment and all of its postings, as they were sealed: a text of JSON.' }),
+    texts: Type.Object(
+      { description: Type.Optional(Opening), metadata: Type.Optional(Opening) },
+      { description: 'What `description_hash` and `metadata_hash` in the leaf are of: SHA-256 of key and text.' },
+    ),
     nonce: Hash,
     index: Type.Integer({ description: 'The place of the leaf in its block, from 0.' }),
     path: Type.Array(Type.Object({ side: OneOf(['left', 'right']), hash: Hash }), {

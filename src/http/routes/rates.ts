@@ -6,15 +6,16 @@ import type { Client } from '../../database/connection.ts'
 import { parseInstant } from '../../database/instant.ts'
 import type { Gateway } from '../../gateway.ts'
 import type { BookId } from '../../ledger/id.ts'
-import { decodeId, encodeId } from '../../ledger/typeid.ts'
-import { formatAmount, parseAmount } from '../../money/amount.ts'
+import { decodeId } from '../../ledger/typeid.ts'
+import { parseAmount } from '../../money/amount.ts'
 import { formatRate } from '../../money/rate.ts'
-import { createQuote, type Quote, type QuoteWish, readQuote } from '../../payments/quotes.ts'
+import { createQuote, type QuoteWish, readQuote } from '../../payments/quotes.ts'
 import { BASE_CURRENCY, readRates } from '../../rates/rates.ts'
 import { sessionOf } from '../authentication.ts'
 import { currencyOf, openCurrencyOf } from '../currency.ts'
 import { ApiError, fieldError } from '../errors.ts'
 import { answerOnce } from '../idempotency.ts'
+import { presentQuote } from '../present.ts'
 import { type App, describe } from '../route.ts'
 import { Amount, CurrencyCode, IdOf, Money, Time } from '../schemas.ts'
 
@@ -171,21 +172,4 @@ async function checkedWish(client: Client, request: FastifyRequest, asked: Quote
 
 function namedAmount({ from_amount: fromAmount }: QuoteAsked): string {
   return fromAmount === undefined ? 'to_amount' : 'from_amount'
-}
-
-function presentQuote(quote: Quote) {
-  return {
-    id: encodeId('qte', quote.id),
-    from_currency: quote.from.code,
-    to_currency: quote.to.code,
-    from_amount: formatAmount(quote.fromAmount, quote.from),
-    to_amount: formatAmount(quote.toAmount, quote.to),
-    rate: quote.rate,
-    mid_rate: quote.midRate,
-    source: quote.source,
-    rate_valid_from: quote.validFrom,
-    expires_at: quote.expiresAt,
-    used: quote.usedBy !== null,
-    created_at: quote.createdAt,
-  }
 }

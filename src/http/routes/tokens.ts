@@ -10,13 +10,14 @@ import { tokens, tokensOf } from '../../identity/list.ts'
 import { SCOPES } from '../../identity/roles.ts'
 import { hashSecret, newToken } from '../../identity/secrets.ts'
 import type { Session } from '../../identity/sessions.ts'
-import { insertToken, isGood, revokeToken, TOKEN_KINDS, type Token } from '../../identity/tokens.ts'
+import { insertToken, isGood, revokeToken, TOKEN_KINDS } from '../../identity/tokens.ts'
 import { findUser, holdUser, type User } from '../../identity/users.ts'
-import { decodeId, encodeId } from '../../ledger/typeid.ts'
+import { decodeId } from '../../ledger/typeid.ts'
 import { actorOf, sessionOf } from '../authentication.ts'
 import { ApiError, fieldError } from '../errors.ts'
 import { type Answer, answerOnce, keyHeader } from '../idempotency.ts'
 import { sendList } from '../list.ts'
+import { presentToken } from '../present.ts'
 import { type App, describe, listQuery } from '../route.ts'
 import { IdOf, Name, Nullable, OneOf, PageOf, Time } from '../schemas.ts'
 
@@ -149,17 +150,4 @@ async function revealSecret({ pool }: Gateway, book: number, answer: Answer, sec
   ])
   if (rowCount === 0) throw new ApiError('idempotency_key_reused', 'The key was used with another token')
   return { ...answer, body: { ...body, token: secret } }
-}
-
-function presentToken(token: Token) {
-  return {
-    id: encodeId('tok', token.id),
-    kind: token.kind,
-    name: token.name,
-    scopes: [...token.scopes],
-    address: token.address,
-    expires_at: token.expiresAt,
-    last_used_at: token.lastUsedAt,
-    created_at: token.createdAt,
-  }
 }

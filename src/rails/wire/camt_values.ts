@@ -15,14 +15,9 @@ export function readAmount(element: Element, currency: Currency): bigint {
 
 /** A number without a sign, in minor units of that many digits. Banks may write more digits, as long as they are zeros. */
 export function readDecimal(element: Element, digits: number): bigint {
-  return unitsOf(textOf(element), digits) ?? broken(`has no amount of its currency at ${element.path}`)
-}
-
-/** The same of a text; undefined where it is none. */
-export function unitsOf(text: string, digits: number): bigint | undefined {
-  const match = DECIMAL.exec(text)
+  const match = DECIMAL.exec(textOf(element))
   const fraction = match?.[2] ?? ''
-  if (!match || /[^0]/.test(fraction.slice(digits))) return undefined
+  if (!match || /[^0]/.test(fraction.slice(digits))) return broken(`has no amount of its currency at ${element.path}`)
   return BigInt(match[1] + fraction.slice(0, digits).padEnd(digits, '0'))
 }
 

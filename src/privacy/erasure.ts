@@ -1,0 +1,83 @@
+import { type Actor, writeAudit } from '../audit/audit.ts'
+import { idsAt, readClock } from '../database/clock.ts'
+import { type Client, inTransaction, type Pool } from '../database/connection.ts'
+import { formatInstant } from '../database/instant.ts'
+import { type ClosingRefusal, closeWithin } from '../identity/closing.ts'
+import { notify } from '../identity/job_queue.ts'
+import { lockOperators } from '../identity/operators.ts'
+import { announceSessionChange, type Sessions } from '../identity/sessions.ts'
+import { findUser, lockUserEvenClosed, type User } from '../identity/users.ts'
+import type { BookId, Instant, UserId } from '../ledger/id.ts'
+import { encodeId } from '../ledger/typeid.ts'
+import { deleteWebhooksOf } from '../webhooks/endpoint.ts'
+
+// Erasing a user's data begins here, in one transaction: from then on there is nobody of that name and address. All else
+// follows within moments (eraser.ts). What stays, and for how long, is docs/privacy.md.
+
+/** Stands where the user's name or address was shown. */
+export const ERASED_NAME = 'erased user'
+
+/** Why nothing is erased. */
+export type ErasureRefusal = ClosingRefusal | 'not_found' | 'not_yourself' | 'forbidden'
+
+type Means = { readonly pool: Pool; readonly sessions: Sessions; readonly eraser: { readonly wake: () => void } }
+
+/** Whose data, and who asks; an operator says why. */
+type Order = { readonly book: BookId; readonly id: UserId; readonly actor: Actor; readonly reason: string | null }
+
+/**
+ * Closes the user, where they are not closed yet, and begins to erase their data. Asked for again, it erases what has come
+ * since. Without a reason it is the user's own wish; operators do it to others only. Where it is refused, why.
+ */
+export async function eraseUser(means: Means, order: Order): Promise<ErasureRefusal | undefined> {
+  const { book, id, actor, reason } = order
+  const refusal = await inTransaction(means.pool, async (client) => {
+    const operators = await lockOperators(client, book)
+    const user = await lockUserEvenClosed(client, book, id)
+    if (!user) return 'not_found'
+    if (reason !== null && actor.userId === id) return 'not_yourself'
+    if (reason !== null && (await isOperatorNoMore(client, order, operators))) return 'forbidden'
+    if (operators.length === 1 && operators[0] === id) return 'last_operator'
+    const at = await readClock(client)
+    const refused = user.closedAt === null && (await closeWithin(client, book, user, at, actor))
+    if (refused) return refused
+    if (user.erasedAt === null) await notify(client, at, user.email, 'erased', null)
+    await deleteWebhooksOf(client, book, id)
+    await dropIdentity(client, book, user, at)
+    await announceSessionChange(client, book, id)
+    // From where the user asked is theirs, too.
+    const by = reason === null ? { ...actor, address: null } : actor
+    const detail = reason === null ? {} : { reason }
+    await writeAudit(client, book, at, idsAt(at), [{ actor: by, action: 'erasure.begin', objectId: id, detail }])
+    return undefined
+  })
+  if (refusal !== undefined) return refusal
+  means.sessions.forget(book, id)
+  means.eraser.wake()
+  return undefined
+}
+
+/** Whoever was an operator when the request came may be none any more. An operator of all books is a user of another. */
+async function isOperatorNoMore(client: Client, { book, actor }: Order, operators: readonly UserId[]) {
+  if (!actor.userId || operators.includes(actor.userId)) return false
+  return (await findUser(client, book, actor.userId)) !== undefined
+}
+
+async function dropIdentity(client: Client, book: BookId, user: User, at: Instant): Promise<void> {
+  const { id, email, displayName, erasedAt } = user
+  const stamp = formatInstant(at)
+  const knownAs = erasedAt === null ? [email, displayName].filter((name) => name !== null) : []
+  await client.query(
+    `insert into erasures (book, user_id, known_as, asked_at) values ($1, $2, $3, $4)
+         on conflict (book, user_id) do nothing`,
+    [book, id, knownAs, stamp],
+  )
+  if (erasedAt !== null) return
+  // No address has a space in it: nobody's key is this one.
+  await client.query(
+    `update users
+        set email = $3, email_key = $4, display_name = $5, password_hash = null, confirmed_at = null, erased_at = $6
+      where book = $1 and id = $2`,
+    [book, id, `${encodeId('usr', id)}@erased.invalid`, `erased ${id}`, ERASED_NAME, stamp],
+  )
+}

@@ -1,0 +1,242 @@
+import assert from 'node:assert/strict'
+import { before, describe, it } from 'node:test'
+import { withOwner } from '../src/database/connection.ts'
+import { verifyBooks } from '../src/verify/verify.ts'
+import {
+  aGateway,
+  anEmail,
+  anOperator,
+  aUser,
+  loggedIn,
+  mailedToken,
+  mailsTo,
+  PASSWORD,
+  type TestGateway,
+  type TestUser,
+  until,
+} from './harness/gateway.ts'
+import { anAccount, assertBooksAreRight, assertProblem, fund, rowsOf, transfer, untilSealed } from './harness/paying.ts'
+
+let gateway: TestGateway
+let bob: TestUser
+let root: TestUser
+before(async () => {
+  gateway = await aGateway({ BGW_TRANSFER_FEE_PERCENT: '0', BGW_WEBHOOK_ALLOW_PRIVATE: 'true' })
+  ;[bob, root] = [await aUser(gateway), await anOperator(gateway)]
+})
+
+const WORDS = {
+  name: 'Augusta King',
+  description: 'for the analytical engine',
+  metadata: 'a note of hers',
+  account: 'engine savings',
+  token: 'her program',
+  webhook: 'https://hooks.example.com/of-hers',
+}
+
+type Traces = { readonly user: TestUser; readonly id: string; readonly payment: string; readonly words: string[] }
+
+/** Somebody who left traces wherever a user can, and has nothing any more. */
+async function withTraces(): Promise<Traces> {
+  const first = await aUser(gateway)
+  const email = anEmail('moved')
+  const had = (await mailsTo(gateway, first.email)).filter((mail) => mail.includes('?token=')).length
+  await first.post('/v1/email/change', { email, password: PASSWORD })
+  for (const token of [await mailedToken(gateway, first.email, had), await mailedToken(gateway, email)]) {
+    await gateway.anybody.post('/v1/email/change/confirm', { token })
+  }
+  const user = await loggedIn(gateway, email)
+  const [own, his] = [await user.account('USD'), await bob.account('USD')]
+  await user.patch('/v1/me', { display_name: WORDS.name })
+  const texts = { description: WORDS.description, metadata: { note: WORDS.metadata } }
+  const { body: payment } = await user.post('/v1/payments', transfer(own, his, '60.00', texts))
+  assert.equal(payment.status, 'completed')
+  const declined = await user.post('/v1/payments', transfer(own, his, '9000.00', texts))
+  assert.equal(declined.body.status, 'declined')
+  await anAccount(user, 'EUR', { name: WORDS.account, metadata: { note: WORDS.metadata } })
+  await user.post('/v1/tokens', { name: WORDS.token, scopes: ['payments:read'] }, { 'idempotency-key': 'hers' })
+  const hook = { url: WORDS.webhook, events: ['*'], description: WORDS.description }
+  assert.equal((await user.post('/v1/webhooks', hook)).status, 201)
+  const starts_at = new Date(Date.now() + 86_400_000).toISOString()
+  const planned = await user.post('/v1/schedules', { ...transfer(own, his, '1.00', texts), starts_at })
+  assert.equal(planned.status, 201)
+  await bob.post(`/v1/payments/${payment.id}/refund`, { amount: '5.00' }, { 'idempotency-key': `refund-${email}` })
+  const wish = { account: own, amount: '5.00', direction: 'debit', reason: 'Goodwill' }
+  await root.post('/v1/admin/adjustments', wish, { 'idempotency-key': `adjust-${email}` })
+  const { body: me } = await user.get('/v1/me')
+  await root.post(`/v1/admin/users/${me.id}/freeze`, { reason: `looked at ${email}` })
+  await root.post(`/v1/admin/users/${me.id}/unfreeze`, { reason: 'all is well' })
+  await user.post('/v1/payments', transfer(own, his, await user.balance(own)))
+  assert.equal(await user.balance(own), '0.00')
+  return { user, id: me.id, payment: payment.id, words: [first.email, email, ...Object.values(WORDS)] }
+}
+
+const erase = (user: TestUser, password = PASSWORD) => user.post('/v1/me/erase', { password })
+const erased = () => until(async () => (await rowsOf(gateway, 'select from erasures')).length === 0)
+
+/** Every table with a row in which one of the words stands, as a dump of the database would have it. */
+async function tablesWith(words: readonly string[]): Promise<string[]> {
+  const tables = await rowsOf(
+    gateway,
+    `select format('%I.%I', n.nspname, c.relname) as name
+       from pg_class c join pg_namespace n on n.oid = c.relnamespace
+      where c.relkind = 'r' and n.nspname in ('public', 'graphile_worker')`,
+  )
+  const found: string[] = []
+  for (const { name } of tables) {
+    const rows = await rowsOf(
+      gateway,
+      `select from ${name} t where exists (select from unnest($1::text[]) w where position(w in t::text) > 0)`,
+      [words],
+    )
+    if (rows.length > 0) found.push(name)
+  }
+  return found
+}
+
+const exported = async (user: TestUser, path = '/v1/me/export') => {
+  const { status, body } = await user.get(path)
+  assert.equal(status, 200, JSON.stringify(body))
+  const text = String(body)
+  return text
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line))
+}
+
+describe('the data of a user', () => {
+  it('are erased from every table at their wish, and the books stay whole, to the last block', async () => {
+    const { user, id, payment, words } = await withTraces()
+    await untilSealed(gateway)
+    assert.ok((await tablesWith(words)).length > 8)
+    assertProblem(await erase(user, 'not my password'), 'invalid_credentials')
+    assert.equal((await erase(user)).status, 202)
+    await erased()
+    await untilSealed(gateway)
+    await until(async () => (await tablesWith(words)).length === 0)
+    await assertBooksAreRight(gateway)
+
+    assertProblem(await user.get('/v1/me'), 'unauthenticated')
+    const [, email = ''] = words
+    assertProblem(await gateway.anybody.post('/v1/login', { email, password: PASSWORD }), 'invalid_credentials')
+    assert.ok((await mailsTo(gateway, email)).some((mail) => mail.includes('Your data are erased')))
+    const { body: seen } = await bob.get(`/v1/payments/${payment}`)
+    assert.deepEqual([seen.sender, seen.description, seen.metadata, seen.amount], ['erased user', null, {}, '60.00'])
+    const statement = await bob.get(`/v1/accounts/${await bob.account('USD')}/statement?format=csv`)
+    assert.ok(String(statement.body).includes('erased user'))
+    for (const word of words) assert.ok(!String(statement.body).includes(word), word)
+    const { body: users } = await root.get(`/v1/admin/users?id=${id}`)
+    const [listed] = users.data
+    assert.deepEqual(
+      [listed.email, listed.display_name, listed.status],
+      [`${id}@erased.invalid`, 'erased user', 'closed'],
+    )
+    assert.ok(listed.erased_at)
+    // The address is anybody's again, and who has it now is somebody else.
+    const again = await aUser(gateway, email)
+    assert.notEqual((await again.get('/v1/me')).body.id, id)
+    assert.deepEqual((await again.get('/v1/payments?kind=transfer')).body.data, [])
+  })
+
+  it('leave a proof that still holds, with the hash of a text in place of it, and verify finds what is put there', async () => {
+    const { user, id, payment } = await withTraces()
+    await untilSealed(gateway)
+    const { body: before } = await bob.get(`/v1/payments/${payment}/proof`)
+    assert.equal(before.texts.description.text, WORDS.description)
+    assert.equal((await erase(user)).status, 202)
+    await erased()
+    const { body: proof } = await bob.get(`/v1/payments/${payment}/proof`)
+    assert.deepEqual({ ...proof, texts: before.texts }, before)
+    assert.deepEqual(proof.texts, {})
+    assert.ok(!proof.leaf.includes(WORDS.description))
+    const findings = async (sql: string) => {
+      await withOwner(gateway.database, (client) => client.query(sql))
+      return (await verifyBooks(gateway.database)).findings.map(({ law }) => law)
+    }
+    const restored = `update payments set description = $$${WORDS.description}$$ where amount = 6000 and description is null`
+    assert.deepEqual([...new Set(await findings(restored))], [6])
+    assert.deepEqual(await findings(`update payments set description = null where amount = 6000`), [])
+    const [line] = await rowsOf(
+      gateway,
+      `select user_id from user_keys where user_id in (select id from users where display_name = 'erased user')`,
+    )
+    assert.equal(line, undefined, id)
+  })
+
+  it('are erased by an operator as well, with a reason in the audit log, of whoever is closed or at zero', async () => {
+    const [closed, rich] = [await aUser(gateway), await aUser(gateway)]
+    const { body: me } = await closed.get('/v1/me')
+    const usd = await closed.account('USD')
+    await closed.post('/v1/payments', transfer(usd, await bob.account('USD'), '100.00', { description: 'all of it' }))
+    assert.equal((await closed.post('/v1/me/close', { password: PASSWORD })).status, 204)
+    const path = `/v1/admin/users/${me.id}/erase`
+    assertProblem(await bob.post(path, { reason: 'x' }), 'forbidden')
+    assert.equal((await root.post(path, { reason: 'asked for by letter' })).status, 202)
+    assert.equal((await root.post(path, { reason: 'and again' })).status, 202)
+    await erased()
+    assert.deepEqual(await tablesWith([closed.email, 'all of it']), [])
+    const { body: audit } = await root.get(`/v1/admin/audit?object_id=${me.id}&action=erasure.begin&sort=created_at`)
+    assert.deepEqual(
+      audit.data.map(({ actor, detail }: any) => [actor, detail.reason]),
+      [
+        [root.email, 'asked for by letter'],
+        [root.email, 'and again'],
+      ],
+    )
+    const { body: other } = await rich.get('/v1/me')
+    assertProblem(await root.post(`/v1/admin/users/${other.id}/erase`, { reason: 'x' }), 'balance_not_zero')
+    const { body: self } = await root.get('/v1/me')
+    assertProblem(await root.post(`/v1/admin/users/${self.id}/erase`, { reason: 'x' }), 'not_yourself')
+    assertProblem(await root.post(`/v1/admin/users/${me.id.slice(0, -1)}0/erase`, { reason: 'x' }), 'not_found')
+    assertProblem(await erase(rich), 'balance_not_zero')
+    await assertBooksAreRight(gateway)
+  })
+
+  it('are erased once, whoever asks at the same moment', async () => {
+    const user = await aUser(gateway)
+    await user.post('/v1/payments', transfer(await user.account('USD'), await bob.account('USD'), '100.00'))
+    const answers = await Promise.all([erase(user), erase(user), user.post('/v1/me/close', { password: PASSWORD })])
+    assert.ok(answers.some(({ status }) => status < 300))
+    await erased()
+    await assertBooksAreRight(gateway)
+  })
+})
+
+describe('an export', () => {
+  it('has all that is kept about a user, and no secret', async () => {
+    const { user, id, words } = await withTraces()
+    await fund(root, await user.account('USD'), '1.00')
+    const lines = await until(async () => {
+      const all = await exported(user)
+      return all.some(({ kind }) => kind === 'event') && all
+    })
+    const kinds = new Set(lines.map(({ kind }) => kind))
+    for (const kind of ['user', 'account', 'limits', 'payment', 'operation', 'schedule', 'token', 'webhook', 'audit']) {
+      assert.ok(kinds.has(kind), kind)
+    }
+    assert.deepEqual(lines.at(-1), { kind: 'end', data: { records: lines.length - 1 } })
+    assert.equal(lines[0].data.id, id)
+    const text = JSON.stringify(lines)
+    for (const word of words) assert.ok(text.includes(word), word)
+    for (const secret of [user.token ?? '', 'bgw_main_', 'argon2', 'whsec_', PASSWORD, root.email]) {
+      assert.ok(!text.includes(secret), secret)
+    }
+    const byOperator = await exported(root, `/v1/admin/users/${id}/export`)
+    assert.deepEqual(byOperator[0], lines[0])
+    const { body: audit } = await root.get(`/v1/admin/audit?object_id=${id}&action=user.export`)
+    assert.deepEqual(new Set(audit.data.map(({ actor_id }: any) => actor_id === id)), new Set([true, false]))
+  })
+
+  it('is for a fresh proof, of nobody else, and for operators and auditors', async () => {
+    const user = await aUser(gateway)
+    const scopes = ['accounts:read', 'payments:read']
+    const { body: made } = await user.post('/v1/tokens', { name: 'old', scopes })
+    const { body: me } = await user.get('/v1/me')
+    const old = await fetch(`${gateway.url}/v1/me/export`, { headers: { authorization: `Bearer ${made.token}` } })
+    assert.equal(((await old.json()) as { code: string }).code, 'fresh_proof_required')
+    assertProblem(await bob.get(`/v1/admin/users/${me.id}/export`), 'forbidden')
+    assertProblem(await root.get('/v1/admin/users/usr_1/export'), 'not_found')
+    const ids = (await exported(user)).flatMap(({ kind, data }) => (kind === 'account' ? [data.user_id] : []))
+    assert.deepEqual([...new Set(ids)], [me.id])
+  })
+})
