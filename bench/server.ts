@@ -10,7 +10,7 @@ const BGW_RATE_LIMITS = 'address=1000000/1s,user=1000000/1s,token=1000000/1s'
 
 const ROOT = join(import.meta.dirname, '..')
 /** What `npm start` gives to Node. */
-const START = manifest.scripts.start.replace('exec node ', '').split(' ')
+const START = manifest.scripts.start.replace(/^.*exec node /, '').split(' ')
 
 /** A gateway that runs as its users run it, in a process of its own on a folder of its own. */
 export type Server = {
