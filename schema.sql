@@ -119,9 +119,13 @@ create table bank_files (
   uploaded_by uuid,
   created_at timestamp with time zone not null,
   settled_at timestamp with time zone,
+  batch_id uuid,
+  content bytea,
+  status text,
   constraint bank_files_pkey PRIMARY KEY (book, id),
   constraint bank_files_book_sha256_key UNIQUE (book, sha256),
-  constraint bank_files_kind_check CHECK ((kind = ANY (ARRAY['camt.053'::text, 'camt.054'::text])))
+  constraint answer_has_order CHECK ((((kind = 'pain.002'::text) = (batch_id IS NOT NULL)) AND ((batch_id IS NULL) = (content IS NULL)))),
+  constraint bank_files_kind_check CHECK ((kind = ANY (ARRAY['camt.053'::text, 'camt.054'::text, 'pain.002'::text])))
 );
 
 create table bank_statements (
@@ -747,8 +751,13 @@ create table wire_batch_payments (
   payment_id uuid not null,
   batch_id uuid not null,
   amount numeric(38,0) not null,
+  rejection text,
+  reject_reason text,
+  rejected_by uuid,
   constraint wire_batch_payments_pkey PRIMARY KEY (book, payment_id),
-  constraint wire_batch_payments_amount_check CHECK ((amount > (0)::numeric))
+  constraint rejection_of_file CHECK ((((rejection IS NULL) = (rejected_by IS NULL)) AND ((rejection IS NULL) = (reject_reason IS NULL)))),
+  constraint wire_batch_payments_amount_check CHECK ((amount > (0)::numeric)),
+  constraint wire_batch_payments_rejection_check CHECK ((rejection = ANY (ARRAY['due'::text, 'failed'::text, 'ignored'::text])))
 );
 
 create table wire_batches (
@@ -777,6 +786,7 @@ alter table approvals add constraint approvals_book_account_id_fkey FOREIGN KEY 
 alter table approvals add constraint approvals_book_currency_fkey FOREIGN KEY (book, currency) REFERENCES currencies(book, code);
 alter table bank_entries add constraint bank_entries_book_currency_fkey FOREIGN KEY (book, currency) REFERENCES currencies(book, code);
 alter table bank_entries add constraint bank_entries_book_file_id_fkey FOREIGN KEY (book, file_id) REFERENCES bank_files(book, id);
+alter table bank_files add constraint bank_files_book_batch_id_fkey FOREIGN KEY (book, batch_id) REFERENCES wire_batches(book, id);
 alter table bank_files add constraint bank_files_book_fkey FOREIGN KEY (book) REFERENCES books(book);
 alter table bank_statements add constraint bank_statements_book_currency_fkey FOREIGN KEY (book, currency) REFERENCES currencies(book, code);
 alter table bank_statements add constraint bank_statements_book_file_id_fkey FOREIGN KEY (book, file_id) REFERENCES bank_files(book, id);
@@ -824,6 +834,7 @@ CREATE INDEX audit_log_by_transaction ON public.audit_log USING btree (book, txi
 CREATE INDEX bank_entries_by_status ON public.bank_entries USING btree (book, status, id);
 CREATE UNIQUE INDEX bank_entries_of_payment ON public.bank_entries USING btree (book, payment_id) WHERE (status = 'matched'::text);
 CREATE INDEX bank_entries_told ON public.bank_entries USING btree (book, account, told_key) WHERE (told_key IS NOT NULL);
+CREATE UNIQUE INDEX bank_files_by_batch ON public.bank_files USING btree (book, batch_id, message_id) WHERE (batch_id IS NOT NULL);
 CREATE INDEX bank_files_unsettled ON public.bank_files USING btree (book, id) WHERE (settled_at IS NULL);
 CREATE INDEX blocks_by_time ON public.blocks USING btree (book, last_at, number);
 CREATE INDEX blocks_with_texts ON public.blocks USING btree (book, number) WHERE (format = 1);
@@ -861,6 +872,7 @@ CREATE INDEX webhook_deliveries_due ON public.webhook_deliveries USING btree (bo
 CREATE INDEX webhook_deliveries_in_line ON public.webhook_deliveries USING btree (book, webhook_id, object_id, event_txid, event_id) WHERE (status = 'pending'::text);
 CREATE INDEX webhooks_by_user ON public.webhooks USING btree (book, user_id, id) WHERE (status <> 'deleted'::text);
 CREATE INDEX wire_batch_payments_by_batch ON public.wire_batch_payments USING btree (book, batch_id, payment_id);
+CREATE INDEX wire_batch_payments_rejected ON public.wire_batch_payments USING btree (book, payment_id) WHERE (rejection = 'due'::text);
 
 create view account_payments as
  SELECT p.from_account AS account_id,
@@ -1337,6 +1349,7 @@ grant update (email, email_key, password_hash, confirmed_at, role, all_books, cl
 grant update (txid, event_id) on webhook_cursors to billing_gateway;
 grant update (status, attempts, tries, due_at, claimed_until, completed_at) on webhook_deliveries to billing_gateway;
 grant update (url, description, events, secret, previous_secret, previous_until, status, disabled_reason, disabled_at, failing, updated_at) on webhooks to billing_gateway;
+grant update (rejection, reject_reason, rejected_by) on wire_batch_payments to billing_gateway;
 
 grant execute on function erase_audit_lines(integer,uuid,uuid[]) to billing_gateway;
 grant execute on function erase_deliveries(integer,uuid,integer) to billing_gateway;

@@ -22,7 +22,7 @@ import { createWatch } from './payments/watch.ts'
 import { createWorker } from './payments/worker.ts'
 import { createEraser } from './privacy/eraser.ts'
 import { createRails } from './rails/rails.ts'
-import { createCamtReader } from './rails/wire/camt_reader.ts'
+import { createFileReader } from './rails/wire/file_reader.ts'
 import { createTotalsKeeper } from './reports/keep_totals.ts'
 import { createRuleKeeper, type RuleKeeper } from './rules/rules.ts'
 import { createScheduler } from './schedules/due.ts'
@@ -110,7 +110,7 @@ export async function createGateway(connection: Connection, config: Config, publ
     eraser,
     secretBox,
     totals,
-    camtReader: createCamtReader(),
+    fileReader: createFileReader(),
     webhookRules,
     config,
     log,

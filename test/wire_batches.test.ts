@@ -91,6 +91,7 @@ describe('Money by wire', () => {
     assert.deepEqual(payments, [{ reference: referenceOf(payment), amount: '40.00', currency: 'EUR', ...ADA }])
     assert.equal(needText(body, 'GrpHdr/MsgId'), batch.message_id)
     assert.equal(needText(body, 'PmtInf/Dbtr/Nm'), 'Gateway + Sohne')
+    assert.equal(needText(body, 'PmtInf/BtchBookg'), 'false')
     assert.equal(needText(body, 'PmtInf/DbtrAgt/FinInstnId/BICFI'), 'RABONL2U')
     assert.equal((await ada.get(`/v1/payments/${payment.id}`)).body.status, 'pending')
 
@@ -159,19 +160,20 @@ describe('A batch', () => {
   it('leaves out what was canceled before, and nobody cancels what is in it', async () => {
     const [first, second] = [await aWithdrawal('2.00'), await aWithdrawal('3.00')]
     assert.equal((await ada.post(`/v1/payments/${first.id}/cancel`)).body.status, 'canceled')
-    const { body: batch } = await collect({ version: '03', requested_date: '2999-12-31' })
+    const { body: batch } = await collect({ version: '03', requested_date: '2999-12-31', batch_booking: true })
     assert.deepEqual(
       [batch.version, batch.requested_date, batch.payments, batch.total],
       ['03', '2999-12-31', 1, '3.00'],
     )
     const { body: xml } = await fileOf(batch)
     assert.match(ordersIn(xml).namespace, /pain\.001\.001\.03$/)
+    assert.equal(needText(ordersIn(xml).body, 'PmtInf/BtchBookg'), 'true')
     assertProblem(await ada.post(`/v1/payments/${second.id}/cancel`), 'too_late_to_cancel')
     const contents = await everyPage(operator, `/v1/admin/wire/batches/payments?batch_id=${batch.id}`)
     assert.deepEqual(contents, [
       {
         ...{ payment_id: second.id, batch_id: batch.id, end_to_end_id: referenceOf(second), currency: 'EUR' },
-        ...{ amount: '3.00', status: 'pending', destination: 'DE89…3000' },
+        ...{ amount: '3.00', status: 'pending', destination: 'DE89…3000', reject_reason: null },
       },
     ])
     // By hand, where the bank refused it; and should the bank have paid all the same, that is booked.

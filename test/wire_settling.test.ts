@@ -258,13 +258,13 @@ describe('The same movement', () => {
 
   it('whose file was taken by a node that died before it booked it is booked by another', async () => {
     const deposit = await aDeposit('2.50')
-    const { pool, camtReader, config, books } = gateway.inside
+    const { pool, fileReader, config, books } = gateway.inside
     const book = await books.find('main')
     assert.ok(book)
     const nobody = { userId: null, tokenId: null, address: null, requestId: null }
     const bytes = Buffer.from(aBankFile([{ amount: '2.50', reference: referenceOf(deposit) }]))
     const taken = await takeBankFile(
-      { pool, reader: camtReader, accounts: config.wireAccounts },
+      { pool, reader: fileReader, accounts: config.wireAccounts },
       book.id,
       bytes,
       nobody,

@@ -10,6 +10,8 @@ export type Movement = {
   readonly reversal?: boolean
   /** Why it came back. */
   readonly reason?: string
+  /** The message id of the order that it books in one, without telling of its payments. */
+  readonly order?: string
 }
 
 type About = {
@@ -54,16 +56,78 @@ function balance(type: string, units: number, day: string): string {
   )
 }
 
-function entry({ amount, out = false, reversal, reason, ...told }: Movement, day: string): string {
-  const { reference = 'NOTPROVIDED', text = '', servicer } = told
-  const returned = reason === undefined ? '' : `<RtrInf><Rsn><Cd>${reason}</Cd></Rsn></RtrInf>`
+function entry({ amount, out = false, reversal, servicer, order, ...told }: Movement, day: string): string {
+  const details =
+    order === undefined
+      ? transaction(told)
+      : `<Btch><PmtInfId>${order}</PmtInfId><TtlAmt Ccy="EUR">${amount}</TtlAmt></Btch>`
   return (
     `<Ntry><Amt Ccy="EUR">${amount}</Amt><CdtDbtInd>${out ? 'DBIT' : 'CRDT'}</CdtDbtInd>` +
     `${reversal ? '<RvslInd>true</RvslInd>' : ''}<Sts>BOOK</Sts><BookgDt><Dt>${day}</Dt></BookgDt>` +
-    `${servicer === undefined ? '' : `<AcctSvcrRef>${servicer}</AcctSvcrRef>`}<NtryDtls><TxDtls>` +
-    `<Refs><EndToEndId>${reference}</EndToEndId></Refs><RltdPties><Dbtr><Nm>Bob</Nm></Dbtr><DbtrAcct><Id>` +
+    `${servicer === undefined ? '' : `<AcctSvcrRef>${servicer}</AcctSvcrRef>`}<NtryDtls>${details}</NtryDtls></Ntry>`
+  )
+}
+
+function transaction({ reference = 'NOTPROVIDED', text = '', reason }: Omit<Movement, 'amount'>): string {
+  const returned = reason === undefined ? '' : `<RtrInf><Rsn><Cd>${reason}</Cd></Rsn></RtrInf>`
+  return (
+    `<TxDtls><Refs><EndToEndId>${reference}</EndToEndId></Refs><RltdPties><Dbtr><Nm>Bob</Nm></Dbtr><DbtrAcct><Id>` +
     `<IBAN>GB29NWBK60161331926819</IBAN></Id></DbtrAcct></RltdPties><RmtInf><Ustrd>${text}</Ustrd></RmtInf>${returned}` +
-    `</TxDtls></NtryDtls></Ntry>`
+    `</TxDtls>`
+  )
+}
+
+/** What a bank says of an order, of its instruction, and of payments in it. */
+export type Answer = {
+  readonly version?: '03' | '10'
+  readonly message?: string
+  readonly status?: string
+  readonly reason?: string
+  readonly count?: number
+  readonly sum?: string
+  /** How many it says that it rejects, and their sum. */
+  readonly rejects?: readonly [count: number, sum: string]
+  readonly instruction?: string
+  readonly payments?: readonly AnsweredPayment[]
+}
+type AnsweredPayment = {
+  readonly reference: string
+  readonly status?: string
+  readonly reason?: string
+  readonly amount?: string
+  readonly currency?: string
+}
+
+/** A pain.002 about an order. */
+export function anAnswer(order: { message_id: string; version: string }, answer: Answer = {}): string {
+  messages += 1
+  const { version = order.version === '03' ? '03' : '10', message = `ANSWER-${messages}`, payments = [] } = answer
+  const { status, reason, count, sum, rejects, instruction } = answer
+  const element = (name: string, text: string | number | undefined) =>
+    text === undefined ? '' : `<${name}>${text}</${name}>`
+  const because = (code: string | undefined) =>
+    code === undefined ? '' : `<StsRsnInf><Rsn><Cd>${code}</Cd></Rsn></StsRsnInf>`
+  const [number, total] = rejects ?? []
+  const counted = element('DtldNbOfTxs', number) + element('DtldSts', 'RJCT') + element('DtldCtrlSum', total)
+  const group =
+    element('OrgnlMsgId', order.message_id) +
+    element('OrgnlMsgNmId', `pain.001.001.${order.version}`) +
+    element('OrgnlNbOfTxs', count) +
+    element('OrgnlCtrlSum', sum) +
+    element('GrpSts', status) +
+    because(reason) +
+    (rejects ? element('NbOfTxsPerSts', counted) : '')
+  const transactions = payments.map(
+    (each) =>
+      `<TxInfAndSts><OrgnlEndToEndId>${each.reference}</OrgnlEndToEndId>${element('TxSts', each.status)}${because(each.reason)}` +
+      `${each.amount === undefined ? '' : `<OrgnlTxRef><Amt><InstdAmt Ccy="${each.currency ?? 'EUR'}">${each.amount}</InstdAmt></Amt></OrgnlTxRef>`}` +
+      `</TxInfAndSts>`,
+  )
+  const told = element('OrgnlPmtInfId', order.message_id) + element('PmtInfSts', instruction) + transactions.join('')
+  return (
+    `<Document xmlns="urn:iso:std:iso:20022:tech:xsd:pain.002.001.${version}"><CstmrPmtStsRpt><GrpHdr><MsgId>${message}</MsgId>` +
+    `<CreDtTm>${new Date().toISOString()}</CreDtTm></GrpHdr><OrgnlGrpInfAndSts>${group}</OrgnlGrpInfAndSts>` +
+    `${instruction === undefined && payments.length === 0 ? '' : element('OrgnlPmtInfAndSts', told)}</CstmrPmtStsRpt></Document>`
   )
 }
 

@@ -15,9 +15,11 @@ const agent = new Agent({ keepAlive: true })
  * One call over HTTP and its answer: `fetch` costs more than all that the gateway does for most calls, and tests make
  * tens of thousands. A stream of events, which has no end, is left when it begins.
  */
-export function call(url: string, { body, ...asked }: Asked): Promise<Answer> {
+export function call(url: string, { body, headers: own, ...asked }: Asked): Promise<Answer> {
+  // By itself a DELETE says nothing of its body.
+  const length = body === undefined ? {} : { 'content-length': Buffer.byteLength(body) }
   return new Promise((resolve, reject) => {
-    const sent = request(url, { agent, ...asked }, (message) => {
+    const sent = request(url, { agent, headers: { ...length, ...own }, ...asked }, (message) => {
       const headers = headersOf(message.rawHeaders)
       const status = message.statusCode ?? 0
       message.on('error', reject)

@@ -190,7 +190,7 @@ export type BankEntry = {
 
 export type BankFile = {
   readonly id: string
-  readonly kind: 'camt.053' | 'camt.054'
+  readonly kind: 'camt.053' | 'camt.054' | 'pain.002'
   readonly version: string
   readonly message_id: string
   /** Of the file, in hexadecimal. */
@@ -234,6 +234,18 @@ export type BankFile = {
     /** Of those added: waiting for an operator. */
     readonly unmatched: number
   }[]
+  /** Of a pain.002: which order it answers, and what became of the payments that it rejects. */
+  readonly answer: {
+    readonly batch_id: string
+    /** A code of ISO 20022. */
+    readonly status: string | null
+    /** That no answer had rejected before. */
+    readonly rejected: number
+    /** Of those: withdrawals that failed by it. */
+    readonly failed: number
+    /** Of those: what was paid or over already, and stays as it is. */
+    readonly ignored: number
+  } | null
 }
 
 export type BulkOutcome = {
@@ -856,6 +868,8 @@ export type WireBatchPayment = {
   readonly status: 'initiated' | 'pending' | 'completed' | 'declined' | 'canceled' | 'failed' | 'expired'
   /** Its beginning and its end. */
   readonly destination: string | null
+  /** Why the bank rejected it (pain.002). */
+  readonly reject_reason: string | null
 }
 
 export type WrittenRate = {
@@ -1237,6 +1251,8 @@ export type Operations = {
         /** When the bank is to pay; today if not given. */
         readonly requested_date?: string
         readonly most?: number
+        /** Asks the bank to book it in one; each payment by itself if not given. */
+        readonly batch_booking?: boolean
       }
       readonly idempotencyKey?: string
     }
@@ -1476,7 +1492,7 @@ export type Operations = {
     readonly answer: Page<BankEntry>
     readonly types: 'text/csv' | 'application/x-ndjson'
   }
-  /** Statements and notices of banks. `GET /v1/admin/wire/files` */
+  /** Statements, notices and answers of banks. `GET /v1/admin/wire/files` */
   readonly listBankFiles: {
     readonly input: {
       readonly query?: { readonly limit?: Value; readonly cursor?: Value; readonly sort?: Value } & Filters<'id' | 'kind' | 'version' | 'message_id' | 'sha256' | 'uploaded_by' | 'created_at' | 'settled_at', 'version' | 'message_id' | 'sha256'>
@@ -1639,7 +1655,7 @@ export type Operations = {
   /** What orders to banks contain. `GET /v1/admin/wire/batches/payments` */
   readonly listWireBatchPayments: {
     readonly input: {
-      readonly query?: { readonly limit?: Value; readonly cursor?: Value; readonly sort?: Value } & Filters<'payment_id' | 'batch_id' | 'end_to_end_id' | 'currency' | 'amount' | 'status', 'currency'>
+      readonly query?: { readonly limit?: Value; readonly cursor?: Value; readonly sort?: Value } & Filters<'payment_id' | 'batch_id' | 'end_to_end_id' | 'currency' | 'amount' | 'status' | 'reject_reason', 'currency' | 'reject_reason'>
     }
     readonly answer: Page<WireBatchPayment>
     readonly types: 'text/csv' | 'application/x-ndjson'
@@ -2117,7 +2133,7 @@ export type Operations = {
     }
     readonly answer: Webhook
   }
-  /** Take a statement or notice of a bank. `POST /v1/admin/wire/statements` */
+  /** Take a statement, a notice or an answer of a bank. `POST /v1/admin/wire/statements` */
   readonly uploadBankStatement: {
     readonly input: { readonly body: string | Uint8Array<ArrayBuffer>; readonly type: 'application/xml' | 'text/xml' }
     readonly answer: BankFile

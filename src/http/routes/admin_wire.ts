@@ -4,7 +4,7 @@ import { encodeId } from '../../ledger/typeid.ts'
 import { formatAmount } from '../../money/amount.ts'
 import { takeBankFile } from '../../rails/wire/import.ts'
 import { type BankEntry, bankEntries, bankEntriesIn, ENTRY_STATUSES } from '../../rails/wire/reconciliation.ts'
-import { bankFiles, bankFilesIn, type TakenFile } from '../../rails/wire/taken_file.ts'
+import { bankFiles, bankFilesIn, FILE_KINDS, type TakenAnswer, type TakenFile } from '../../rails/wire/taken_file.ts'
 import { LARGEST_FILE } from '../../rails/wire/xml.ts'
 import { actorOf, sessionOf } from '../authentication.ts'
 import { ApiError } from '../errors.ts'
@@ -27,7 +27,7 @@ const Check = Type.Unsafe<object | null>({
 const BankFileBody = Type.Object(
   {
     id: IdOf('bkf'),
-    kind: OneOf(['camt.053', 'camt.054']),
+    kind: OneOf(FILE_KINDS),
     version: Type.String({ examples: ['08'] }),
     message_id: Type.String(),
     sha256: Type.String({ description: 'Of the file, in hexadecimal.' }),
@@ -50,6 +50,18 @@ const BankFileBody = Type.Object(
         unmatched: Type.Integer({ description: 'Of those added: waiting for an operator.' }),
       }),
     ),
+    answer: Type.Unsafe<object | null>({
+      type: ['object', 'null'],
+      description: 'Of a pain.002: which order it answers, and what became of the payments that it rejects.',
+      properties: {
+        batch_id: IdOf('wbt'),
+        status: Nullable(Type.String({ description: 'A code of ISO 20022.', examples: ['PART'] })),
+        rejected: Type.Integer({ description: 'That no answer had rejected before.' }),
+        failed: Type.Integer({ description: 'Of those: withdrawals that failed by it.' }),
+        ignored: Type.Integer({ description: 'Of those: what was paid or over already, and stays as it is.' }),
+      },
+      required: ['batch_id', 'status', 'rejected', 'failed', 'ignored'],
+    }),
   },
   { title: 'BankFile' },
 )
@@ -94,7 +106,7 @@ export const BankEntryBody = Type.Object(
 /** What banks told of the own accounts: files, and movements to reconcile (docs/api.md, Bank statements). */
 export function wireListRoutes(app: App, gateway: Gateway): void {
   listRoute(app, gateway, 'wire/files', {
-    ...{ operationId: 'listBankFiles', summary: 'Statements and notices of banks' },
+    ...{ operationId: 'listBankFiles', summary: 'Statements, notices and answers of banks' },
     ...{ spec: bankFiles, scope: bankFilesIn, schema: BankFileBody, present: presentFile },
   })
 
@@ -109,7 +121,7 @@ export function wireListRoutes(app: App, gateway: Gateway): void {
 const TYPES = ['application/xml', 'text/xml']
 
 /** Files of banks; in a scope of its own, where bodies of these types are read and no others. */
-export function wireUploadRoutes(app: App, { pool, camtReader, bankBooking, config }: Gateway): void {
+export function wireUploadRoutes(app: App, { pool, fileReader, bankBooking, config }: Gateway): void {
   app.removeAllContentTypeParsers()
   app.addContentTypeParser(TYPES, { parseAs: 'buffer' }, (_request, body: Buffer, done) => done(null, body))
 
@@ -117,9 +129,10 @@ export function wireUploadRoutes(app: App, { pool, camtReader, bankBooking, conf
     bodyLimit: LARGEST_FILE,
     schema: describe({
       operationId: 'uploadBankStatement',
-      summary: 'Take a statement or notice of a bank',
+      summary: 'Take a statement, a notice or an answer of a bank',
       description:
-        'camt.053.001.02 to .08, or camt.054.001.02 to .08, of accounts in `BGW_WIRE_ACCOUNTS`. All of it is taken, or ' +
+        'camt.053.001.02 to .08, or camt.054.001.02 to .08, of accounts in `BGW_WIRE_ACCOUNTS`; or pain.002.001.03 or .10, the ' +
+        'answer to an order: withdrawals that it rejects fail. All of it is taken, or ' +
         'where anything in it is wrong nothing. A file needs no idempotency key: sent again, or in another form, it ' +
         'changes nothing and is answered as the first time, with `Idempotent-Replayed: true`. What is surely a payment ' +
         'settles it, what is none goes to `suspense`, the rest waits for an operator. A very large file may be answered ' +
@@ -136,7 +149,7 @@ export function wireUploadRoutes(app: App, { pool, camtReader, bankBooking, conf
     handler: async (request, reply) => {
       const bytes: unknown = request.body
       if (!(bytes instanceof Buffer)) throw new ApiError('unsupported_media_type')
-      const options = { pool, reader: camtReader, accounts: config.wireAccounts }
+      const options = { pool, reader: fileReader, accounts: config.wireAccounts }
       const { book } = sessionOf(request)
       const upload = await takeBankFile(options, book, bytes, actorOf(request))
       if (!upload.ok) throw new ApiError('invalid_file', `The file ${upload.problem}`)
@@ -146,7 +159,7 @@ export function wireUploadRoutes(app: App, { pool, camtReader, bankBooking, conf
   })
 }
 
-function presentFile({ id, messageId, uploadedBy, createdAt, settledAt, ...file }: TakenFile) {
+function presentFile({ id, messageId, uploadedBy, createdAt, settledAt, answer, ...file }: TakenFile) {
   return {
     ...file,
     id: encodeId('bkf', id),
@@ -155,7 +168,12 @@ function presentFile({ id, messageId, uploadedBy, createdAt, settledAt, ...file 
     created_at: createdAt,
     settled_at: settledAt,
     statements: [...file.statements],
+    answer: answer && presentAnswer(answer),
   }
+}
+
+function presentAnswer({ batch, ...answer }: TakenAnswer) {
+  return { ...answer, batch_id: encodeId('wbt', batch) }
 }
 
 export function presentEntry(entry: BankEntry) {

@@ -62,6 +62,7 @@ const PaymentBody = Type.Object(
     amount: Money,
     status: OneOf(PAYMENT_STATUSES),
     destination: Nullable(Type.String({ description: 'Its beginning and its end.', examples: ['DE89…3000'] })),
+    reject_reason: Nullable(Type.String({ description: 'Why the bank rejected it (pain.002).', examples: ['AC01'] })),
   },
   { title: 'WireBatchPayment' },
 )
@@ -78,6 +79,12 @@ const Wish = Type.Object(
       }),
     ),
     most: Type.Optional(Type.Integer({ minimum: 1, maximum: MOST_IN_BATCH, examples: [1_000] })),
+    batch_booking: Type.Optional(
+      Type.Boolean({
+        description: 'Asks the bank to book it in one; each payment by itself if not given.',
+        examples: [true],
+      }),
+    ),
   },
   { additionalProperties: false },
 )
@@ -116,13 +123,25 @@ export function wireBatchRoutes(app: App, gateway: Gateway): void {
   fileRoute(app, gateway)
 }
 
-type Asked = { currency: string; version?: PainVersion; requested_date?: string; most?: number }
+type Asked = {
+  currency: string
+  version?: PainVersion
+  requested_date?: string
+  most?: number
+  batch_booking?: boolean
+}
 
 async function checkedWish(
   { bankAccount, config }: Gateway,
   client: Client,
   request: FastifyRequest,
-  { currency: code, version = '09', requested_date: date, most = MOST_IN_BATCH }: Asked,
+  {
+    currency: code,
+    version = '09',
+    requested_date: date,
+    most = MOST_IN_BATCH,
+    batch_booking: batchBooking = false,
+  }: Asked,
 ): Promise<BatchWish> {
   const { book } = sessionOf(request)
   const currency = currencyOf(await readCurrencies(client, book), code, 'currency')
@@ -132,7 +151,7 @@ async function checkedWish(
   const today = formatInstant(await readClock(client)).slice(0, 10)
   if (date !== undefined && !isDay(date)) throw fieldError('requested_date', 'invalid_value', 'is no day')
   if (date !== undefined && date < today) throw fieldError('requested_date', 'invalid_value', `is before ${today}`)
-  return { currency, account, name: config.wireName, version, requestedDate: date ?? null, most }
+  return { currency, account, name: config.wireName, version, requestedDate: date ?? null, batchBooking, most }
 }
 
 function listRoutes(app: App, gateway: Gateway): void {
@@ -193,7 +212,7 @@ function leftOut(all: readonly LeftOut[]) {
   return all.map(({ payment, problem }) => ({ payment_id: encodeId('pay', payment), problem }))
 }
 
-function presentPayment({ payment, batch, currency, amount, status, shown: destination }: BatchedPayment) {
+function presentPayment({ payment, batch, currency, amount, status, ...about }: BatchedPayment) {
   return {
     payment_id: encodeId('pay', payment),
     batch_id: encodeId('wbt', batch),
@@ -201,6 +220,7 @@ function presentPayment({ payment, batch, currency, amount, status, shown: desti
     currency: currency.code,
     amount: formatAmount(amount, currency),
     status,
-    destination,
+    destination: about.shown,
+    reject_reason: about.rejectReason,
   }
 }

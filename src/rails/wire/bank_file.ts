@@ -44,6 +44,8 @@ export type Entry = {
   readonly bookingDate: string | null
   readonly valueDate: string | null
   readonly information: string | null
+  /** What the bank repeats of an order that it booked in one: message ids, and ids of payment information. */
+  readonly orders: readonly string[]
   readonly transactions: readonly Transaction[]
 }
 
@@ -57,6 +59,8 @@ export type Transaction = {
   readonly transactionId: string | null
   readonly mandateId: string | null
   readonly servicerReference: string | null
+  /** As of the entry. */
+  readonly orders: readonly string[]
   /** Why it came back, where it is the return of an earlier payment. */
   readonly returnReason: string | null
   readonly counterparty: { readonly name: string | null; readonly account: string | null }

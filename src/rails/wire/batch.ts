@@ -26,6 +26,8 @@ export type BatchWish = {
   readonly version: PainVersion
   /** When the bank is to pay; null for today. */
   readonly requestedDate: string | null
+  /** Whether the bank is asked to book it in one. */
+  readonly batchBooking: boolean
   readonly most: number
 }
 
@@ -50,7 +52,7 @@ export async function collectBatch(
   wish: BatchWish,
   actor: Actor,
 ): Promise<Collected> {
-  const { currency, account, name, version, most } = wish
+  const { currency, account, name, version, most, batchBooking } = wish
   const waiting = await lockWaiting(client, book, currency, most)
   const at = await readClock(client)
   const newId = idsAt(at)
@@ -64,7 +66,8 @@ export async function collectBatch(
     if (ordered.length === 0) return { ok: false, refusal: 'nothing', leftOut }
     const payments = ordered.map(({ order }) => order)
     const debtor = { name, iban: account.iban, bic: account.bic }
-    const written = writePain001({ version, messageId, createdAt, debtor, requestedDate, currency, payments })
+    const order = { version, messageId, createdAt, debtor, requestedDate, currency, batchBooking, payments }
+    const written = writePain001(order)
     if (written.ok) {
       const total = payments.reduce((sum, { amount }) => sum + amount, 0n)
       const { iban } = account

@@ -88,6 +88,8 @@ export type BatchedPayment = {
   readonly amount: bigint
   readonly status: PaymentStatus
   readonly shown: string | null
+  /** Why the bank rejected it. */
+  readonly rejectReason: string | null
 }
 
 type PaymentRow = {
@@ -98,6 +100,7 @@ type PaymentRow = {
   amount: bigint
   status: PaymentStatus
   shown: string | null
+  reject_reason: string | null
 }
 
 const PAYMENT = `
@@ -122,13 +125,14 @@ export const batchedPayments: ListSpec<PaymentRow, BatchedPayment> = {
     currency: { sql: 'p.currency', kind: fields.currency },
     amount: { sql: fields.amountSql('w.amount', 'c.digits'), kind: fields.amount },
     status: { sql: 'p.status', kind: fields.choice(PAYMENT_STATUSES) },
+    reject_reason: { sql: 'w.reject_reason', kind: fields.text, nullable: true },
   },
   table: 'wire_batch_payments w',
   joins: PAYMENT,
   key: [{ sql: 'w.payment_id', cast: 'uuid' }],
   indexed: { inOrder: ['batch_id'] },
   show: `join wire_batch_payments w on w.book = $1 and w.payment_id = page.key0 ${PAYMENT}`,
-  columns: 'w.payment_id, w.batch_id, p.currency, c.digits, w.amount, p.status, i.shown',
+  columns: 'w.payment_id, w.batch_id, p.currency, c.digits, w.amount, p.status, i.shown, w.reject_reason',
   toItem: (row) => ({
     payment: row.payment_id,
     batch: row.batch_id,
@@ -136,6 +140,7 @@ export const batchedPayments: ListSpec<PaymentRow, BatchedPayment> = {
     amount: row.amount,
     status: row.status,
     shown: row.shown,
+    rejectReason: row.reject_reason,
   }),
 }
 

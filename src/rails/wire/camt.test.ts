@@ -2,12 +2,12 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
-import { type ParsedCamt, parseCamt } from './camt.ts'
-import { createCamtReader } from './camt_reader.ts'
+import { createFileReader } from './file_reader.ts'
+import { type ParsedFile, parseBankFile } from './parse_file.ts'
 import { LARGEST_FILE } from './xml.ts'
 
 const sample = (name: string) => readFileSync(new URL(`../../../test/data/camt/${name}.xml`, import.meta.url), 'utf8')
-const read = (text: string) => parseCamt(Buffer.from(text))
+const read = (text: string) => parseBankFile(Buffer.from(text))
 const MULTI = sample('camt053.v2.multi.statement')
 
 /** The sample of a later version with its sums and currencies mended. */
@@ -24,8 +24,9 @@ const mendedNotice = () =>
     .replace('Ccy="CHF">6.3<', 'Ccy="CHF">9.5<')
     .replaceAll('<CdtDbtInd>CRDT<', '<CdtDbtInd>DBIT<')
 
-function fileOf(parsed: ParsedCamt) {
+function fileOf(parsed: ParsedFile) {
   assert.ok(parsed.ok, parsed.ok ? '' : parsed.problem)
+  assert.ok(parsed.file.kind !== 'pain.002')
   return parsed.file
 }
 
@@ -56,6 +57,7 @@ describe('a bank statement', () => {
       returnReason: null,
       mandateId: null,
       servicerReference: null,
+      orders: [],
       counterparty: { name: 'Company Name 2', account: 'NL56AGDH9619008421' },
       remittance: { unstructured: ['Transaction Description 2'], structured: [] },
     })
@@ -202,9 +204,9 @@ describe('a file that would do harm', () => {
     refused(`<Document xmlns="urn:iso:std:iso:20022:tech:xsd:camt.053.001.02">${'<a>'.repeat(500_000)}`, /./)
     refused(`${'<a>'.repeat(200)}${'</a>'.repeat(200)}`, /./)
     refused(`<a>${'<b/>'.repeat(4_100_000)}</a>`, /too many elements/)
-    assert.deepEqual(parseCamt(Buffer.alloc(LARGEST_FILE + 1)), { ok: false, problem: 'is larger than 32 MiB' })
-    assert.deepEqual(parseCamt(Buffer.from(MULTI, 'utf16le')).ok, false)
-    assert.deepEqual(parseCamt(Buffer.from([0xff, 0xfe, 0x3c])), { ok: false, problem: 'is not in UTF-8' })
+    assert.deepEqual(parseBankFile(Buffer.alloc(LARGEST_FILE + 1)), { ok: false, problem: 'is larger than 32 MiB' })
+    assert.deepEqual(parseBankFile(Buffer.from(MULTI, 'utf16le')).ok, false)
+    assert.deepEqual(parseBankFile(Buffer.from([0xff, 0xfe, 0x3c])), { ok: false, problem: 'is not in UTF-8' })
     refused(`<a ${'b="1" '.repeat(5_000_000)}/>`, /too long a tag/)
     refused('', /./)
     refused('{}', /./)
@@ -244,7 +246,7 @@ describe('a file that would do harm', () => {
 
 describe('reading aside', () => {
   it('gives what reading gives, file after file, and what is refused', async () => {
-    const reader = createCamtReader()
+    const reader = createFileReader()
     const [one, other, none] = await Promise.all(
       [MULTI, mended('camt053.v8'), 'x'].map((text) => reader.read(Buffer.from(text))),
     )

@@ -3,43 +3,20 @@ import type { Balance, BankAccount, BankFile, Statement } from './bank_file.ts'
 import { readEntry } from './camt_entry.ts'
 import { checkSummary } from './camt_summary.ts'
 import { directionOf, readAmount, readDate } from './camt_values.ts'
-import { all, attribute, BrokenFile, broken, type Element, findText, need, needText, readXml } from './xml.ts'
+import { all, attribute, broken, type Element, findText, need, needText } from './xml.ts'
 
 // Statements (camt.053.001.02 to .08) and notices (camt.054.001.02 to .08) of banks, of ISO 20022. A file is taken whole
 // or not at all: one sum that is wrong, and nothing in it can be trusted.
 
-export type ParsedCamt =
-  | { readonly ok: true; readonly file: BankFile }
-  /** `problem` reads on from 'The file …'. */
-  | { readonly ok: false; readonly problem: string }
-
-const NAMESPACE = /^urn:iso:std:iso:20022:tech:xsd:(camt\.053|camt\.054)\.001\.(0[2-8])$/
 const MOST_STATEMENTS = 1_000
 const iso = isoCurrenciesByCode()
 
-/**
- * Reads a statement or notice as a bank sends it. Not ok where it is no such file, has a document type or entities, is
- * too large or too deep, mixes currencies, or has sums that do not come out.
- */
-export function parseCamt(bytes: Buffer): ParsedCamt {
-  try {
-    return { ok: true, file: readFile(bytes) }
-  } catch (error) {
-    if (error instanceof BrokenFile) return { ok: false, problem: error.message }
-    throw error
-  }
-}
-
-function readFile(bytes: Buffer): BankFile {
-  const { namespace, root } = readXml(bytes)
-  const known = NAMESPACE.exec(namespace)
-  const kind = known?.[1] as BankFile['kind'] | undefined
-  const version = known?.[2]
-  if (root.path !== 'Document' || !kind || !version) {
-    return broken('is no camt.053 or camt.054 of ISO 20022 in the versions 02 to 08')
-  }
-  const [message, statement] = kind === 'camt.053' ? ['BkToCstmrStmt', 'Stmt'] : ['BkToCstmrDbtCdtNtfctn', 'Ntfctn']
-  const body = need(root, message)
+/** The statement or notice in a document; null where it is another message. Throws BrokenFile where it is broken. */
+export function readCamt(message: string, version: string, root: Element): BankFile | null {
+  if ((message !== 'camt.053' && message !== 'camt.054') || !/^0[2-8]$/.test(version)) return null
+  const kind = message
+  const [name, statement] = kind === 'camt.053' ? ['BkToCstmrStmt', 'Stmt'] : ['BkToCstmrDbtCdtNtfctn', 'Ntfctn']
+  const body = need(root, name)
   const messageId = needText(body, 'GrpHdr/MsgId')
   const found = all(body, statement)
   if (found.length === 0) broken(`has no ${body.path}/${statement}`)

@@ -25,6 +25,7 @@ export function readEntry(element: Element, amountOf: AmountOf): Entry {
     bookingDate: bookingDate ? readDate(bookingDate) : null,
     valueDate: valueDate ? readDate(valueDate) : null,
     information: findText(element, 'AddtlNtryInf') ?? null,
+    orders: all(element, 'NtryDtls').flatMap((details) => ordersAt(details, 'Btch')),
     transactions: divided(element, { amount, direction }, read),
   }
 }
@@ -99,6 +100,7 @@ function readTransaction(element: Element, entry: Direction, amountOf: AmountOf)
     transactionId: text('Refs/TxId'),
     mandateId: text('Refs/MndtId'),
     servicerReference: text('Refs/AcctSvcrRef'),
+    orders: ordersAt(element, 'Refs'),
     returnReason: find(element, 'RtrInf') ? (text('RtrInf/Rsn/Cd') ?? text('RtrInf/Rsn/Prtry') ?? 'NARR') : null,
     counterparty: {
       name: party(side) ?? party(`Ultmt${side}`),
@@ -114,6 +116,10 @@ function amountOfTransaction(element: Element, amountOf: AmountOf): bigint | nul
   if (own) return amountOf(own)
   const detail = find(element, 'AmtDtls/TxAmt/Amt')
   return detail && find(element, 'AmtDtls/TxAmt/CcyXchg') === undefined ? amountOf(detail) : null
+}
+
+function ordersAt(element: Element, group: string): string[] {
+  return ['MsgId', 'PmtInfId'].flatMap((name) => findText(element, `${group}/${name}`) ?? [])
 }
 
 function remittanceOf(transaction: Element): Transaction['remittance'] {

@@ -15,9 +15,14 @@ export function readAmount(element: Element, currency: Currency): bigint {
 
 /** A number without a sign, in minor units of that many digits. Banks may write more digits, as long as they are zeros. */
 export function readDecimal(element: Element, digits: number): bigint {
-  const match = DECIMAL.exec(textOf(element))
+  return unitsOf(textOf(element), digits) ?? broken(`has no amount of its currency at ${element.path}`)
+}
+
+/** The same of a text; undefined where it is none. */
+export function unitsOf(text: string, digits: number): bigint | undefined {
+  const match = DECIMAL.exec(text)
   const fraction = match?.[2] ?? ''
-  if (!match || /[^0]/.test(fraction.slice(digits))) return broken(`has no amount of its currency at ${element.path}`)
+  if (!match || /[^0]/.test(fraction.slice(digits))) return undefined
   return BigInt(match[1] + fraction.slice(0, digits).padEnd(digits, '0'))
 }
 

@@ -17,7 +17,7 @@ type Row = {
   unmatched: number
 }
 
-/** Once all movements of a file are booked or listed, notes what became of them, and how its balances stand to the books. */
+/** Once all movements and rejections of a file are booked or listed, notes what became of them, and how its balances stand to the books. */
 export async function finishFile(pool: Pool, book: BookId, file: BankFileId): Promise<void> {
   await inTransaction(pool, async (client) => {
     const { rows } = await client.query<{ outcome: TakenStatement[] }>(
@@ -26,6 +26,9 @@ export async function finishFile(pool: Pool, book: BookId, file: BankFileId): Pr
         where f.book = $1 and f.id = $2 and f.settled_at is null
           and not exists (select from bank_entries e
                            where e.book = f.book and e.file_id = f.id and e.status = 'due')
+          and not exists (select from wire_batch_payments w
+                           where w.book = f.book and w.batch_id = f.batch_id and w.rejected_by = f.id
+                             and w.rejection = 'due')
           for update of f`,
       [book, file],
     )

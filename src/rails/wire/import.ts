@@ -9,11 +9,13 @@ import { encodeId } from '../../ledger/typeid.ts'
 import type { Currency } from '../../money/currency.ts'
 import type { BankFile, Statement } from './bank_file.ts'
 import { readExpected } from './books_side.ts'
-import type { CamtReader } from './camt_reader.ts'
+import { divideOrders } from './divide_orders.ts'
+import type { FileReader } from './file_reader.ts'
 import { type Line, linesOf } from './lines.ts'
 import { matchEntries, paymentsNamed } from './matching.ts'
 import { type OwnAccount, ownAccountOf } from './own_accounts.ts'
-import { findBySha256, readTakenFile, type TakenFile, type TakenStatement } from './taken_file.ts'
+import { takeAnswer } from './take_answer.ts'
+import { findBySha256, readTakenFile, type TakenStatement, type Upload } from './taken_file.ts'
 import {
   type KnownStatement,
   type LineToWrite,
@@ -23,16 +25,11 @@ import {
   writeStatements,
 } from './write.ts'
 
-export type Upload =
-  | { readonly ok: true; readonly file: TakenFile; readonly known: boolean }
-  /** `problem` reads on from 'The file …'. */
-  | { readonly ok: false; readonly problem: string }
-
-type Options = { readonly pool: Pool; readonly reader: CamtReader; readonly accounts: readonly OwnAccount[] }
+type Options = { readonly pool: Pool; readonly reader: FileReader; readonly accounts: readonly OwnAccount[] }
 
 /**
- * Takes a statement or notice of a bank into the book: all of it, once. The same file again, or another form of the same
- * statements, changes nothing and gives what the first came to. What it tells is booked afterwards (settle.ts). Audited.
+ * Takes a statement, a notice or an answer of a bank into the book: all of it, once. The same file again, or another form of
+ * the same, changes nothing and gives what the first came to. What it tells is booked afterwards (settle.ts). Audited.
  */
 export async function takeBankFile(
   { pool, reader, accounts }: Options,
@@ -45,10 +42,14 @@ export async function takeBankFile(
   if (before) return { ok: true, file: before, known: true }
   const parsed = await reader.read(bytes)
   if (!parsed.ok) return parsed
+  const { file } = parsed
+  if (file.kind === 'pain.002') {
+    return inTurn(pool, book, sha256, (client) => takeAnswer(client, book, sha256, file, actor))
+  }
   const currencies = await readCurrencies(pool, book)
   const name = await readBookName(pool, book)
   const owned: OwnedStatement[] = []
-  for (const [number, statement] of parsed.file.statements.entries()) {
+  for (const [number, statement] of file.statements.entries()) {
     const { id, account, currency } = statement
     const own = ownAccountOf(accounts, name, account)
     if (!own) return { ok: false, problem: `has a statement ${id} of an account that is none of the book's own` }
@@ -57,7 +58,16 @@ export async function takeBankFile(
     }
     owned.push({ number, iban: own.iban, statement, content: contentOf(own.iban, statement) })
   }
-  return inTransaction(pool, (client) => take(client, book, { sha256, ...parsed.file, statements: owned }, actor))
+  return inTurn(pool, book, sha256, (client) => take(client, book, { sha256, ...file, statements: owned }, actor))
+}
+
+/** One file at a time: what is known depends on the ones before. */
+function inTurn(pool: Pool, book: BookId, sha256: Buffer, work: (client: Client) => Promise<Upload>): Promise<Upload> {
+  return inTransaction(pool, async (client) => {
+    await client.query('select pg_advisory_xact_lock(hashtextextended($1, 0))', [`bank files ${book}`])
+    const same = await findBySha256(client, book, sha256)
+    return same ? { ok: true, file: same, known: true } : work(client)
+  })
 }
 
 type FoundLines = {
@@ -75,10 +85,6 @@ type OwnedFile = Omit<BankFile, 'statements'> & {
 }
 
 async function take(client: Client, book: BookId, file: OwnedFile, actor: Actor): Promise<Upload> {
-  // One file at a time: what is known depends on the ones before.
-  await client.query('select pg_advisory_xact_lock(hashtextextended($1, 0))', [`bank files ${book}`])
-  const same = await findBySha256(client, book, file.sha256)
-  if (same) return { ok: true, file: same, known: true }
   const earlier = await findEarlier(client, book, file)
   if (!earlier.ok) return earlier
   const fresh = file.statements.filter(({ number }) => !earlier.files.has(number))
@@ -93,7 +99,7 @@ async function take(client: Client, book: BookId, file: OwnedFile, actor: Actor)
   const lines = await freshLines(client, book, kind, fresh)
   const outcome = fresh.map((owned) => outcomeOf(owned, lines))
   const taken = { id, kind, version, messageId, sha256: file.sha256.toString('hex'), uploadedBy: actor.userId }
-  await writeFile(client, book, at, taken, outcome)
+  await writeFile(client, book, at, taken, outcome, null)
   const known: KnownStatement[] = fresh.map((owned) => ({
     ...owned,
     knownBooked: foundOf(owned, lines)?.knownBooked ?? 0n,
@@ -147,7 +153,8 @@ async function freshLines(
 ): Promise<FoundLines[]> {
   const found: FoundLines[] = []
   for (const [iban, owned] of Map.groupBy(statements, (each) => each.iban)) {
-    const lines = linesOf(owned.map(({ statement }) => statement))
+    const written = linesOf(owned.map(({ statement }) => statement))
+    const lines = await divideOrders(client, book, iban, written)
     const isKnown = await readKnown(client, book, kind, iban, lines.flat())
     for (const [index, { number, statement }] of owned.entries()) {
       const all = lines[index] ?? []
@@ -255,7 +262,8 @@ async function withSuggestions(
     }
     const may = only ? [only] : (suggestions.get(String(index)) ?? [])
     const named = paymentsNamed([each.line.endToEndId ?? '', each.line.remittance ?? '']).size
-    return { ...each, suggestions: may, status: named === 1 || may.length === 0 ? 'due' : 'unmatched' }
+    const isDue = each.line.orders.length === 0 && (named === 1 || may.length === 0)
+    return { ...each, suggestions: may, status: isDue ? 'due' : 'unmatched' }
   })
 }
 

@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto'
+import type { WireBatchId } from '../../ledger/id.ts'
 import type { Direction, Entry, Statement, Transaction } from './bank_file.ts'
+import { ordersNamed } from './matching.ts'
 
 /** A movement to reconcile: an entry, or where the bank says how it divides one transaction of it. */
 export type Line = {
@@ -18,6 +20,8 @@ export type Line = {
   readonly returnReason: string | null
   readonly counterparty: Transaction['counterparty']
   readonly remittance: string | null
+  /** The orders of ours that it says it books. */
+  readonly orders: readonly WireBatchId[]
 }
 
 /** Text longer than this is no use to anybody who reconciles. */
@@ -48,17 +52,29 @@ function identityOf(entry: Entry): string {
   const told = servicerReference ?? [
     valueDate,
     transactions.map((each) => [each.endToEndId, each.transactionId, each.instructionId, each.remittance]),
+    ...(referencesOf(entry) === null ? ordersOf(entry) : []),
   ]
   return JSON.stringify([direction, String(amount), reversal, bookingDate, told])
 }
 
-/** What an entry says of itself by the references of its payments; null where it has none. */
-function toldOf({ direction, amount, reversal, bookingDate, transactions }: Entry): string | null {
+/** What an entry says of itself by the references of its payments, or else of its orders; null where it has none. */
+function toldOf(entry: Entry): string | null {
+  const { direction, amount, reversal, bookingDate } = entry
+  const orders = ordersOf(entry)
+  const references = referencesOf(entry) ?? (orders.length > 0 ? orders : null)
+  return references && JSON.stringify(['told', direction, String(amount), reversal, bookingDate, references])
+}
+
+function referencesOf({ transactions }: Entry): (string | null)[][] | null {
   const references = transactions.map(({ endToEndId, transactionId, instructionId }) =>
     [endToEndId, transactionId, instructionId].map((text) => (text === 'NOTPROVIDED' ? null : text)),
   )
-  if (references.every((all) => all.every((text) => text === null))) return null
-  return JSON.stringify(['told', direction, String(amount), reversal, bookingDate, references])
+  return references.every((all) => all.every((text) => text === null)) ? null : references
+}
+
+/** All that an entry and its transactions repeat of orders. */
+function ordersOf({ orders, transactions }: Entry): string[] {
+  return [...orders, ...transactions.flatMap((each) => each.orders)]
 }
 
 type Keys = Pick<Line, 'entryKey' | 'toldKey'>
@@ -67,11 +83,15 @@ function linesOfEntry(entry: Entry, keys: Keys): Line[] {
   const { transactions } = entry
   const divided = transactions.length > 0 && transactions.every(({ amount }) => amount !== null)
   if (!divided) return [lineOf(entry, keys, 0, mergedOf(entry))]
+  // Of one transaction the entry says the same, of several it says it of all together.
+  const [only] = transactions.length === 1 ? transactions : []
+  if (only) return [lineOf(entry, keys, 0, { ...only, orders: ordersOf(entry) })]
   return transactions.map((transaction, number) => lineOf(entry, keys, number, transaction))
 }
 
 /** An entry that does not divide, with all that its transactions say. */
-function mergedOf({ amount, direction, transactions, information }: Entry): Part {
+function mergedOf(entry: Entry): Part {
+  const { amount, direction, transactions, information } = entry
   const [only] = transactions.length === 1 ? transactions : []
   const structured = transactions.flatMap(({ remittance }) => remittance.structured)
   const unstructured = transactions.flatMap(({ remittance, endToEndId }) => [
@@ -84,11 +104,15 @@ function mergedOf({ amount, direction, transactions, information }: Entry): Part
     endToEndId: only?.endToEndId ?? null,
     returnReason: only?.returnReason ?? null,
     counterparty: only?.counterparty ?? { name: null, account: null },
+    orders: ordersOf(entry),
     remittance: { structured, unstructured: [...unstructured, ...(information === null ? [] : [information])] },
   }
 }
 
-type Part = Pick<Transaction, 'amount' | 'direction' | 'endToEndId' | 'returnReason' | 'counterparty' | 'remittance'>
+type Part = Pick<
+  Transaction,
+  'amount' | 'direction' | 'endToEndId' | 'returnReason' | 'counterparty' | 'remittance' | 'orders'
+>
 
 function lineOf(entry: Entry, keys: Keys, number: number, part: Part): Line {
   const told = [...part.remittance.unstructured, ...part.remittance.structured].join('\n').slice(0, LONGEST_REMITTANCE)
@@ -106,5 +130,6 @@ function lineOf(entry: Entry, keys: Keys, number: number, part: Part): Line {
     counterparty: part.counterparty,
     // A cut through the middle of a character is no text any more.
     remittance: told.toWellFormed() || null,
+    orders: [...ordersNamed([...part.orders, told])],
   }
 }

@@ -1,4 +1,4 @@
-import type { PaymentId } from '../../ledger/id.ts'
+import type { PaymentId, WireBatchId } from '../../ledger/id.ts'
 import { encodeId, fromBase32 } from '../../ledger/typeid.ts'
 import type { Direction } from './bank_file.ts'
 
@@ -65,14 +65,19 @@ export function bankForm(id: string): string {
 
 /** The payments that texts name, by reference or by id, however a bank broke or capitalised them. */
 export function paymentsNamed(texts: readonly string[]): Set<PaymentId> {
-  const named = new Set<PaymentId>()
-  for (const text of texts) {
-    for (const [, digits = ''] of text.replaceAll(/\s+/g, '').matchAll(/pay[_\-.:]?([0-9a-hjkmnp-tv-z]{26})/gi)) {
-      const id = fromBase32(digits.toLowerCase())
-      if (id) named.add(id as string as PaymentId)
-    }
-  }
-  return named
+  return named(texts, /pay[_\-.:]?([0-9a-hjkmnp-tv-z]{26})/gi)
+}
+
+/** The orders that texts name, in the same way. */
+export function ordersNamed(texts: readonly string[]): Set<WireBatchId> {
+  return named(texts, /wbt[_\-.:]?([0-9a-hjkmnp-tv-z]{26})/gi)
+}
+
+function named<Of extends PaymentId | WireBatchId>(texts: readonly string[], pattern: RegExp): Set<Of> {
+  const ids = texts.flatMap((text) =>
+    [...text.replaceAll(/\s+/g, '').matchAll(pattern)].map(([, digits = '']) => fromBase32(digits.toLowerCase())),
+  )
+  return new Set(ids.filter((id) => id !== undefined) as string[] as Of[])
 }
 
 /**

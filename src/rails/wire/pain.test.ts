@@ -18,6 +18,7 @@ function anOrder(changes: Partial<PaymentOrder> = {}): PaymentOrder {
     debtor: DEBTOR,
     requestedDate: '2026-11-25',
     currency: EUR,
+    batchBooking: false,
     payments: [
       { endToEndId: 'PAY01', amount: 1_230n, creditor: ADA, remittance: 'for the engine' },
       { endToEndId: 'PAY02', amount: 5n, creditor: BOB, remittance: '' },

@@ -21,6 +21,8 @@ export type PaymentOrder = {
   /** `2026-11-24`. */
   readonly requestedDate: string
   readonly currency: Currency
+  /** Whether the bank is asked to book all payments in one; else each by itself, so that the statement tells of each. */
+  readonly batchBooking: boolean
   readonly payments: readonly OrderedPayment[]
 }
 
@@ -59,8 +61,7 @@ export function writePain001(order: PaymentOrder): WrittenPain {
   const instruction =
     element('PmtInfId', messageId) +
     element('PmtMtd', 'TRF') +
-    // One booking for each payment, so that the statement tells of each.
-    element('BtchBookg', 'false') +
+    element('BtchBookg', String(order.batchBooking)) +
     sums +
     (isSepa(currency) ? group('PmtTpInf', group('SvcLvl', element('Cd', 'SEPA'))) : '') +
     dateOf(order) +

@@ -8,6 +8,7 @@ import type { BookingOptions } from '../settlement.ts'
 import { bookEntry } from './book_entry.ts'
 import { type DueEntry, lockFirstDue } from './due_entry.ts'
 import { finishFile } from './finish_file.ts'
+import { carryOutRejection, lockFirstRejection, noteRejection } from './reject.ts'
 import { readTakenFile, type TakenFile } from './taken_file.ts'
 
 /** Books what banks told, each movement once, on any number of nodes and also where one dies over it. */
@@ -37,7 +38,7 @@ export function createBankBooking(options: Options): BankBooking {
     const givesUpAt = performance.now() + PATIENCE_MS
     let file = await readTakenFile(pool, book, id)
     while (file.settledAt === null && performance.now() < givesUpAt) {
-      await bookNext(options, book)
+      await carryOutNext(options, book)
       await finishFile(pool, book, id)
       file = await readTakenFile(pool, book, id)
     }
@@ -54,7 +55,7 @@ async function settleAll(options: Options): Promise<number> {
   )
   let booked = 0
   for (const { book } of books) {
-    while (await bookNext(options, book)) booked += 1
+    while (await carryOutNext(options, book)) booked += 1
     const { rows: files } = await pool.query<{ id: BankFileId }>(
       'select f.id from bank_files f where f.book = $1 and f.settled_at is null',
       [book],
@@ -62,6 +63,11 @@ async function settleAll(options: Options): Promise<number> {
     for (const { id } of files) await finishFile(pool, book, id)
   }
   return booked
+}
+
+/** The first movement, or else the first rejection, that is due. False where none is. */
+async function carryOutNext(options: Options, book: BookId): Promise<boolean> {
+  return (await bookNext(options, book)) || (await rejectNext(options, book))
 }
 
 /** Books the first movement that is due, in a transaction of its own. False where none is. */
@@ -87,6 +93,28 @@ async function bookNext(options: Options, book: BookId): Promise<boolean> {
     ])
     return true
   }
+}
+
+/** Carries out the first rejection that is due, in a transaction of its own. False where none is. */
+async function rejectNext(options: Options, book: BookId): Promise<boolean> {
+  const { pool, log, tell } = options
+  let current: PaymentId | undefined
+  try {
+    await inTransaction(pool, async (client) => {
+      const rejection = await lockFirstRejection(client, book)
+      current = rejection?.payment_id
+      if (rejection) await carryOutRejection(client, options, book, rejection)
+    })
+  } catch (error) {
+    if (isRaceLost(error)) return true
+    if (isUnavailable(error) || !current) throw error
+    // By a fault of its own: the withdrawal stays pending, for an operator to cancel.
+    log.error({ err: error, payment: current }, 'a payment that a bank rejected cannot be ended')
+    await noteRejection(pool, book, current, 'ignored')
+    return true
+  }
+  if (current) tell([current])
+  return current !== undefined
 }
 
 /** Who brought the file is who did what comes of it. */

@@ -1,15 +1,22 @@
 import type { Queryable } from '../../database/connection.ts'
 import type { ListSpec, Scope } from '../../database/list.ts'
 import * as fields from '../../database/list_fields.ts'
-import type { BankFileId, BookId, UserId } from '../../ledger/id.ts'
+import type { BankFileId, BookId, UserId, WireBatchId } from '../../ledger/id.ts'
 import { decodeId } from '../../ledger/typeid.ts'
-import type { BankFile } from './bank_file.ts'
 import type { BalanceCheck } from './books_side.ts'
+
+export const FILE_KINDS = ['camt.053', 'camt.054', 'pain.002'] as const
+
+/** What taking a file came to. */
+export type Upload =
+  | { readonly ok: true; readonly file: TakenFile; readonly known: boolean }
+  /** `problem` reads on from 'The file …'. */
+  | { readonly ok: false; readonly problem: string }
 
 /** A file as it was taken. */
 export type TakenFile = {
   readonly id: BankFileId
-  readonly kind: BankFile['kind']
+  readonly kind: (typeof FILE_KINDS)[number]
   readonly version: string
   readonly messageId: string
   readonly sha256: string
@@ -18,6 +25,17 @@ export type TakenFile = {
   /** When all of its movements were booked or listed. */
   readonly settledAt: string | null
   readonly statements: readonly TakenStatement[]
+  /** Where it answers an order. */
+  readonly answer: TakenAnswer | null
+}
+
+/** What became of an answer, as it is shown. Those rejected are `failed`, `ignored` as they were over already, or still due. */
+export type TakenAnswer = {
+  readonly batch: WireBatchId
+  readonly status: string | null
+  readonly rejected: number
+  readonly failed: number
+  readonly ignored: number
 }
 
 /** What became of a statement, as it is kept and shown. */
@@ -39,7 +57,7 @@ export type TakenStatement = {
 
 type Row = {
   id: BankFileId
-  kind: BankFile['kind']
+  kind: TakenFile['kind']
   version: string
   message_id: string
   sha256: string
@@ -47,9 +65,17 @@ type Row = {
   created_at: string
   settled_at: string | null
   outcome: TakenStatement[]
+  answer: TakenAnswer | null
 }
 
-const COLUMNS = `f.id, f.kind, f.version, f.message_id, encode(f.sha256, 'hex') as sha256, f.uploaded_by, f.created_at, f.settled_at, f.outcome`
+const COLUMNS = `
+  f.id, f.kind, f.version, f.message_id, encode(f.sha256, 'hex') as sha256, f.uploaded_by, f.created_at, f.settled_at, f.outcome,
+  case when f.batch_id is not null
+       then (select json_build_object('batch', f.batch_id, 'status', f.status, 'rejected', count(*),
+                                      'failed', count(*) filter (where w.rejection = 'failed'),
+                                      'ignored', count(*) filter (where w.rejection = 'ignored'))
+               from wire_batch_payments w
+              where w.book = f.book and w.batch_id = f.batch_id and w.rejected_by = f.id) end as answer`
 
 function toTakenFile(row: Row): TakenFile {
   return {
@@ -62,6 +88,7 @@ function toTakenFile(row: Row): TakenFile {
     createdAt: row.created_at,
     settledAt: row.settled_at,
     statements: row.outcome,
+    answer: row.answer,
   }
 }
 
@@ -88,7 +115,7 @@ export async function readTakenFile(client: Queryable, book: BookId, id: BankFil
 export const bankFiles: ListSpec<Row, TakenFile> = {
   fields: {
     id: { sql: 'f.id', kind: fields.id((text) => decodeId('bkf', text), 'an id such as bkf_…'), carried: 'id' },
-    kind: { sql: 'f.kind', kind: fields.choice(['camt.053', 'camt.054']) },
+    kind: { sql: 'f.kind', kind: fields.choice(FILE_KINDS) },
     version: { sql: 'f.version', kind: fields.text },
     message_id: { sql: 'f.message_id', kind: fields.text },
     sha256: { sql: `encode(f.sha256, 'hex')`, kind: fields.text },

@@ -1,7 +1,7 @@
 import type { NewId } from '../../database/clock.ts'
 import type { Client } from '../../database/connection.ts'
 import { formatInstant } from '../../database/instant.ts'
-import type { BankFileId, BookId, Instant } from '../../ledger/id.ts'
+import type { BankFileId, BookId, Instant, WireBatchId } from '../../ledger/id.ts'
 import { encodeId } from '../../ledger/typeid.ts'
 import type { BankFile, Statement } from './bank_file.ts'
 import type { Line } from './lines.ts'
@@ -30,19 +30,27 @@ export type LineToWrite = {
   readonly suggestions: readonly Suggestion[]
 }
 
+/** Which order a file answers, a digest of what it says, and what that is of all of it. */
+export type AnswerToWrite = { readonly batch: WireBatchId; readonly content: Buffer; readonly status: string | null }
+
 /** Writes down a file and what became of it. */
 export async function writeFile(
   client: Client,
   book: BookId,
   at: Instant,
-  file: Omit<TakenFile, 'createdAt' | 'settledAt' | 'statements'>,
+  file: Omit<TakenFile, 'createdAt' | 'settledAt' | 'statements' | 'answer'>,
   outcome: readonly TakenStatement[],
+  answer: AnswerToWrite | null,
 ): Promise<void> {
   const { id, kind, version, messageId, sha256, uploadedBy } = file
   await client.query(
-    `insert into bank_files (book, id, sha256, kind, version, message_id, outcome, uploaded_by, created_at)
-     values ($1, $2, decode($3, 'hex'), $4, $5, $6, $7, $8, $9)`,
-    [book, id, sha256, kind, version, messageId, JSON.stringify(outcome), uploadedBy, formatInstant(at)],
+    `insert into bank_files (book, id, sha256, kind, version, message_id, outcome, uploaded_by, created_at, batch_id,
+                             content, status)
+     values ($1, $2, decode($3, 'hex'), $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
+    [
+      ...[book, id, sha256, kind, version, messageId, JSON.stringify(outcome), uploadedBy, formatInstant(at)],
+      ...[answer?.batch ?? null, answer?.content ?? null, answer?.status ?? null],
+    ],
   )
 }
 

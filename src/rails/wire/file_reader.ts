@@ -1,8 +1,8 @@
 import { Worker } from 'node:worker_threads'
-import type { ParsedCamt } from './camt.ts'
+import type { ParsedFile } from './parse_file.ts'
 
 /** Reads files of banks without holding up anything else. */
-export type CamtReader = { readonly read: (bytes: Buffer) => Promise<ParsedCamt> }
+export type FileReader = { readonly read: (bytes: Buffer) => Promise<ParsedFile> }
 
 /** Enough for the largest file there may be, with the most elements. */
 const MEGABYTES = 2_048
@@ -12,7 +12,7 @@ const LONGEST_MS = 60_000
  * Reads each file in a thread of its own, with bounds for its memory and its time, one after the other: a file of 32 MiB
  * takes seconds, in which payments go on.
  */
-export function createCamtReader(): CamtReader {
+export function createFileReader(): FileReader {
   let before: Promise<unknown> = Promise.resolve()
   return {
     read: (bytes) => {
@@ -23,9 +23,9 @@ export function createCamtReader(): CamtReader {
   }
 }
 
-function readAside(bytes: Buffer): Promise<ParsedCamt> {
+function readAside(bytes: Buffer): Promise<ParsedFile> {
   return new Promise((resolve, reject) => {
-    const worker = new Worker(new URL('./camt_thread.ts', import.meta.url), {
+    const worker = new Worker(new URL('./file_thread.ts', import.meta.url), {
       workerData: bytes,
       resourceLimits: { maxOldGenerationSizeMb: MEGABYTES },
     })
