@@ -56,6 +56,7 @@ const WITHIN = [
   'tiers',
   'suggestions',
   'statements',
+  'answer',
 ]
 
 const rowsOf = (list: List, query = '') => everyPage(list.caller, `${list.path}?${list.some}${query}`)
