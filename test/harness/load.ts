@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
+import { after } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type Connection, withOwner } from '../../src/database/connection.ts'
 import type { PaymentId } from '../../src/ledger/id.ts'
@@ -44,6 +45,12 @@ export async function fundedAccounts(operator: Client, count: number): Promise<s
     .map((line) => JSON.parse(line).accounts[0].id)
 }
 
+const loads = new Set<() => void>()
+// One of a test that failed would go on asking, and keep its process from ending.
+after(() => {
+  for (const end of loads) end()
+})
+
 /** Pays between accounts from several clients at once, half of it asynchronously, until it is stopped. */
 export function startLoad(clients: readonly Client[], accounts: readonly string[], workers = 8): Load {
   const asked: Asked[] = []
@@ -69,6 +76,9 @@ export function startLoad(clients: readonly Client[], accounts: readonly string[
       if (one.lastStatus === 0) await delay(100)
     }
   }
+  loads.add(() => {
+    running = false
+  })
   const working = Promise.all(Array.from({ length: workers }, (_, worker) => work(worker)))
   async function stop(): Promise<void> {
     running = false
