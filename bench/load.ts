@@ -18,6 +18,8 @@ export type Task = {
   readonly seconds: number
   /** Requests a second in all; 0 for as many as the gateway answers. */
   readonly rate: number
+  /** Whether a connection that is still waiting when its next request is due leaves that one out, or sends it late. */
+  readonly skips: boolean
   /** Begins idempotency keys, so that no two runs share one. */
   readonly run: string
 }
@@ -68,11 +70,12 @@ async function unpaced(connection: Awaited<ReturnType<typeof createConnection>>)
   while (performance.now() < end && errors.length < 100) await once(connection, performance.now())
 }
 
-/** Sends at fixed times. What had to wait for its connection counts from when it should have gone out. */
+/** Sends at fixed times. What had to wait for its connection is left out, or counts from when it should have gone out. */
 async function paced(connection: Awaited<ReturnType<typeof createConnection>>, index: number): Promise<void> {
   const interval = (1_000 * task.connections) / task.rate
   for (let due = started + (interval * index) / task.connections; due < end && errors.length < 100; due += interval) {
     const wait = due - performance.now()
+    if (task.skips && wait < 0) continue
     if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait))
     await once(connection, due)
   }

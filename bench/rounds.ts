@@ -16,7 +16,7 @@ export type Measured = Loaded & {
 }
 
 /** What a run of the load generator needs to be told; the rest is the same for all. */
-export type Load = Partial<Pick<Task, 'shape' | 'mode' | 'bulk' | 'connections' | 'rate' | 'seconds'>>
+export type Load = Partial<Pick<Task, 'shape' | 'mode' | 'bulk' | 'connections' | 'rate' | 'skips' | 'seconds'>>
 
 /** A run in which a payment was refused, lost or wrong proves nothing. */
 export class VoidRun extends Error {
@@ -44,6 +44,7 @@ export async function load(server: Server, payers: Task['payers'], wanted: Load)
     connections: 64,
     seconds: 5,
     rate: 0,
+    skips: false,
     run: `${process.pid}-${runs}`,
     ...wanted,
   }

@@ -9,8 +9,6 @@ import { connectionOf } from '../src/database/embedded.ts'
 const BGW_RATE_LIMITS = 'address=1000000/1s,user=1000000/1s,token=1000000/1s'
 
 const ROOT = join(import.meta.dirname, '..')
-/** What `npm start` gives to Node. */
-const START = manifest.scripts.start.replace(/^.*exec node /, '').split(' ')
 
 /** A gateway that runs as its users run it, in a process of its own on a folder of its own. */
 export type Server = {
@@ -26,12 +24,12 @@ export type Usage = { readonly gatewayCpu: number; readonly postgresCpu: number;
 
 export async function startServer(folder: string, environment: Record<string, string> = {}): Promise<Server> {
   const started = performance.now()
-  const child = spawn(process.execPath, START, {
+  // As npm would run it; the shell becomes the gateway.
+  const child = spawn('sh', ['-c', manifest.scripts.start], {
     cwd: ROOT,
     env: {
       // biome-ignore lint/style/noProcessEnv: the server needs PATH, and nothing of its own settings.
-      PATH: process.env.PATH,
-      NODE_COMPILE_CACHE: join(ROOT, 'node_modules/.cache/compiled'),
+      PATH: `${join(ROOT, 'node_modules/.bin')}:${process.env.PATH}`,
       BGW_DATA_DIR: folder,
       PORT: '0',
       BGW_LOG_LEVEL: 'warn',
