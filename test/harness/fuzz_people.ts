@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import type { Client } from './client.ts'
 import { aStrangeText, type Random } from './fuzz_input.ts'
 import { anEmail, anOperator, aUser, PASSWORD, type TestGateway, type TestUser } from './gateway.ts'
+import { rowsOf } from './paying.ts'
 
 /** Somebody whom the fuzzer calls as. `mark` stands in everything of theirs that nobody else may see. */
 export type Person = {
@@ -57,6 +58,8 @@ export const aMark = (name: string) => `${name}-only-${randomBytes(6).toString('
 
 /** A user with something of each sort, all of it marked. */
 export async function aMarkedUser(gateway: TestGateway, mark: string): Promise<TestUser> {
+  // The fuzzer is an operator, too, and may have closed what a new user has accounts in.
+  await rowsOf(gateway, 'update currencies set closed_at = null where closed_at is not null')
   const user = await aUser(gateway)
   const account = await user.account('USD')
   await Promise.all([
@@ -65,11 +68,13 @@ export async function aMarkedUser(gateway: TestGateway, mark: string): Promise<T
     user.post('/v1/tokens', { name: mark, scopes: ['payments:read'] }),
     user.post('/v1/quotes', { from_currency: 'USD', to_currency: 'EUR', from_amount: '1.00' }),
   ])
-  const { body: second } = await user.post('/v1/accounts', { currency: 'USD', name: mark })
+  const opened = await user.post('/v1/accounts', { currency: 'USD', name: mark })
+  assert.equal(opened.status, 201, JSON.stringify(opened.body))
+  const second = opened.body
   for (const capture of ['automatic', 'manual']) {
     const wish = { from_account: account, to_account: second.id, amount: '2.00', description: mark, capture }
-    const { status } = await user.post('/v1/payments', { ...wish, metadata: { mark } })
-    assert.equal(status, 201)
+    const { status, body } = await user.post('/v1/payments', { ...wish, metadata: { mark } })
+    assert.equal(status, 201, JSON.stringify(body))
   }
   return user
 }
