@@ -17,6 +17,7 @@ import {
   until,
 } from './harness/gateway.ts'
 import { anAccount, assertBooksAreRight, assertProblem, everyPage, fund, rowsOf } from './harness/paying.ts'
+import { aReceiver } from './harness/receiver.ts'
 import { aFolder, aServer } from './harness/server.ts'
 
 // Scheduled and recurring payments (docs/scheduled.md). They begin in 2031, so that no clock brings them on but the test's.
@@ -26,7 +27,7 @@ let operator: TestUser
 let ada: TestUser
 let bob: TestUser
 before(async () => {
-  gateway = await aGateway()
+  gateway = await aGateway({ BGW_WEBHOOK_ALLOW_PRIVATE: 'true' })
   ;[operator, ada, bob] = await Promise.all([anOperator(gateway), aUser(gateway), aUser(gateway)])
 })
 
@@ -539,6 +540,90 @@ describe('A schedule', () => {
     assertProblem(await ada.post('/v1/schedules', monthly(adaUsd, bobUsd, { count: 1.5 })), 'invalid_type')
     assertProblem(await ada.post('/v1/schedules', monthly(adaUsd, bobUsd, { amount: '0.00' })), 'invalid_amount')
     assert.deepEqual((await ada.get(`/v1/schedules?from_account=${adaUsd}`)).body.data, [])
+  })
+})
+
+describe('The events of a schedule', () => {
+  const TYPES = ['created', 'updated', 'missed', 'ended', 'canceled'].map((what) => `schedule.${what}`)
+
+  /** Those of one schedule in their order, once there are so many. */
+  async function told(user: TestUser, { id }: { id: string }, many: number): Promise<any[]> {
+    return until(async () => {
+      const { body } = await user.get(`/v1/events?object_id=${id}&sort=position`)
+      return body.data.length >= many && body.data
+    })
+  }
+
+  const typesOf = (events: readonly any[]) => events.map(({ type }) => type.replace('schedule.', ''))
+  const behind = async (time: string, user: TestUser, schedule: { id: string }) => {
+    await makeDue(time)
+    return (await user.get(`/v1/schedules/${schedule.id}`)).body
+  }
+
+  it('tell its owner, and nobody else, what became of it, in order and as it was then', async () => {
+    const [payer, payee] = await Promise.all([aUser(gateway), aUser(gateway)])
+    const [from, to] = await Promise.all([anAccount(payer), anAccount(payee)])
+    await fund(operator, from, '100.00')
+    const [own, others] = await Promise.all([aReceiver(), aReceiver()])
+    await payer.post('/v1/webhooks', { url: own.url, events: TYPES })
+    await payee.post('/v1/webhooks', { url: others.url, events: [...TYPES, 'payment.declined'] })
+    const wish = { amount: '150.00', count: 3, retry_times: 1, retry_every_minutes: 60, description: 'Rent' }
+    const schedule = await scheduled(payer, monthly(from, to, wish))
+    const path = `/v1/schedules/${schedule.id}`
+    const was = [schedule]
+    await makeDue('2031-01-31T08:00:00Z')
+    was.push(await behind('2031-01-31T09:00:00Z', payer, schedule))
+    was.push((await payer.patch(path, { amount: '10.00', next_at: '2031-03-05T12:00:00Z' })).body)
+    for (const action of ['pause', 'pause', 'resume', 'resume']) {
+      const { body } = await payer.post(`${path}/${action}`)
+      if (was.at(-1).status !== body.status) was.push(body)
+    }
+    await makeDue('2031-03-05T12:00:00Z')
+    was.push((await operator.patch(path, { retry_times: 0, fee_payer: 'sender' })).body)
+    was.push(await behind('2031-04-05T12:00:00Z', payer, schedule))
+    const events = await told(payer, schedule, was.length)
+    const types = ['created', 'missed', 'updated', 'updated', 'updated', 'updated', 'ended']
+    assert.deepEqual(typesOf(events), types)
+    assert.deepEqual(
+      events.map(({ data }) => data.object),
+      was,
+    )
+    assert.equal(was[1].last_payment_id, (await paymentsOf(payer, schedule))[1].id)
+    await until(async () => own.received.length >= types.length && others.received.length >= 2)
+    assert.deepEqual(typesOf(own.received.map(({ body }) => body)), types)
+    assert.deepEqual(
+      own.received.map(({ body }) => body.data.object),
+      was,
+    )
+    const shown = (await operator.get(`/v1/admin/events?object_id=${schedule.id}&sort=position`)).body.data
+    assert.deepEqual(typesOf(shown), types)
+    assert.deepEqual(await told(payee, schedule, 0), [])
+    assert.ok(others.received.every(({ body }) => body.type === 'payment.declined'))
+  })
+
+  it('end with how it ended', async () => {
+    const closing = await anAccount(bob)
+    const { adaUsd, bobUsd } = await twoAccounts()
+    const [canceled, cut, orphaned, poor] = await Promise.all([
+      scheduled(ada, monthly(adaUsd, bobUsd)),
+      scheduled(ada, monthly(adaUsd, bobUsd, { every: 'day' })),
+      scheduled(ada, monthly(adaUsd, closing, { retry_times: 5 })),
+      scheduled(ada, monthly(adaUsd, bobUsd, { every: null, amount: '150.00' })),
+    ])
+    await ada.post(`/v1/schedules/${canceled.id}/cancel`)
+    await bob.post(`/v1/accounts/${closing}/close`)
+    await makeDue('2031-01-31T08:00:00Z')
+    await ada.patch(`/v1/schedules/${cut.id}`, { amount: '1.00', count: 1 })
+    for (const [schedule, types] of [
+      [canceled, ['created', 'canceled']],
+      [cut, ['created', 'ended']],
+      [orphaned, ['created', 'missed', 'ended']],
+      [poor, ['created', 'missed', 'ended']],
+    ] as const) {
+      const { body } = await ada.get(`/v1/schedules/${schedule.id}`)
+      const events = await told(ada, schedule, types.length)
+      assert.deepEqual([typesOf(events), events.at(-1).data.object], [types, body])
+    }
   })
 })
 

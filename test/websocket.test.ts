@@ -96,6 +96,24 @@ describe('a WebSocket', () => {
     for (const line of [ofAccount, ofEverything, ofOther]) line.close()
   })
 
+  it('tells a schedule to its owner, and to nobody else', async () => {
+    const accounts = { from_account: await ada.account('USD'), to_account: await bob.account('USD') }
+    const { body: schedule } = await ada.post('/v1/schedules', {
+      ...accounts,
+      amount: '1.00',
+      starts_at: '2031-01-31T08:00:00Z',
+    })
+    const line = await subscribed(ada, [schedule.id])
+    assert.deepEqual((await line.heard(3))[2], { state: schedule })
+    const { body: canceled } = await ada.post(`/v1/schedules/${schedule.id}/cancel`)
+    const [, , , { event }] = await line.heard(4)
+    assert.deepEqual([event.type, event.data.object], ['schedule.canceled', canceled])
+    const other = await subscribed(bob, ['*'])
+    other.say({ subscribe: [schedule.id] })
+    assert.equal((await other.heard(3))[2].error.code, 'not_found')
+    for (const each of [line, other]) each.close()
+  })
+
   it('goes on behind a position', async () => {
     const line = await subscribed(bob, ['*'])
     const { position } = line.messages.find(({ subscribed: names }) => names)

@@ -1,5 +1,6 @@
 import type { AccountState } from '../accounts/account.ts'
 import type { Payment } from '../payments/payment.ts'
+import type { Schedule } from '../schedules/schedule.ts'
 import type { EventState } from './write.ts'
 
 // An object as it was at an event. What may have changed since is told by the event's type and time, or by its state.
@@ -32,6 +33,11 @@ const STATUS: Readonly<Record<string, Payment['status']>> = {
   'payment.failed': 'failed',
   'payment.expired': 'expired',
   'payment.refunded': 'completed',
+}
+
+/** `schedule` as it was when the event of that state was written; its description and metadata as they are now. */
+export function scheduleAsOf(schedule: Schedule, state: EventState): Schedule {
+  return { ...schedule, ...state.schedule }
 }
 
 /** `account` as it was when the event of that type and time was written. */

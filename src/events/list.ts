@@ -24,7 +24,7 @@ function listOf(keys: 'u' | 'e', table: string, joins = ''): EventList {
       },
       id: { sql: `${keys}.id`, kind: fields.id((text) => decodeId('evt', text), 'an id such as evt_…') },
       type: { sql: 'e.type', kind: fields.choice(EVENT_TYPES) },
-      object_id: { sql: 'e.object_id', kind: fields.id(objectId, 'an id such as pay_… or acc_…') },
+      object_id: { sql: 'e.object_id', kind: fields.id(objectId, 'an id such as pay_…, acc_… or sch_…') },
       created_at: { sql: 'e.created_at', kind: fields.time },
     },
     table,
@@ -50,7 +50,7 @@ export function ofUser(book: BookId, userId: UserId): Scope {
 }
 
 /**
- * Those of one payment, account or webhook, which `ofObject` names. Indexes: events_by_object, and for each of its events
+ * Those of one payment, account, schedule or webhook, which `ofObject` names. Indexes: events_by_object, and for each of its events
  * the primary key of user_events.
  */
 export const userEventsOfObject: EventList = {
@@ -72,7 +72,7 @@ export function inBook(book: BookId): Scope {
 
 /** The id of something that events tell of; undefined where the text is none. */
 export function objectId(text: string): Id<string> | undefined {
-  return decodeId('pay', text) ?? decodeId('acc', text) ?? decodeId('whk', text)
+  return decodeId('pay', text) ?? decodeId('acc', text) ?? decodeId('sch', text) ?? decodeId('whk', text)
 }
 
 function position(text: string): readonly string[] | undefined {

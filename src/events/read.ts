@@ -1,10 +1,11 @@
 import { type AccountState, readAccounts } from '../accounts/account.ts'
 import type { Queryable } from '../database/connection.ts'
-import type { AccountId, BookId, EventId, Id, Instant, PaymentId, UserId, WebhookId } from '../ledger/id.ts'
+import type { AccountId, BookId, EventId, Id, Instant, PaymentId, ScheduleId, UserId, WebhookId } from '../ledger/id.ts'
 import type { Payment } from '../payments/payment.ts'
 import { readPayments } from '../payments/read.ts'
+import { readSchedules, type Schedule } from '../schedules/schedule.ts'
 import { readWebhooks, type Webhook } from '../webhooks/endpoint.ts'
-import { accountAsOf, paymentAsOf } from './as_of.ts'
+import { accountAsOf, paymentAsOf, scheduleAsOf } from './as_of.ts'
 import { behindTransaction, firstIdBehind, type Position } from './position.ts'
 import { readState } from './write.ts'
 
@@ -22,6 +23,7 @@ export type BookEvent = {
 export type Subject =
   | { readonly kind: 'payment'; readonly payment: Payment }
   | { readonly kind: 'account'; readonly account: AccountState }
+  | { readonly kind: 'schedule'; readonly schedule: Schedule }
   | { readonly kind: 'webhook'; readonly webhook: Webhook }
 
 export type EventRow = {
@@ -86,9 +88,11 @@ export async function withObjects(client: Queryable, book: BookId, rows: readonl
   ]
   const paymentIds = idsOf('payment.') as PaymentId[]
   const accountIds = idsOf('account.') as AccountId[]
+  const scheduleIds = idsOf('schedule.') as ScheduleId[]
   const webhookIds = idsOf('webhook.') as WebhookId[]
   const payments = paymentIds.length > 0 ? await readPayments(client, book, paymentIds) : new Map()
   const accounts = accountIds.length > 0 ? await readAccounts(client, book, accountIds) : new Map()
+  const schedules = scheduleIds.length > 0 ? await readSchedules(client, book, scheduleIds) : new Map()
   const webhooks = webhookIds.length > 0 ? await readWebhooks(client, book, webhookIds) : new Map()
   return rows.flatMap((row): BookEvent[] => {
     const { id, type, created_at: createdAt, object_id: objectId } = row
@@ -108,6 +112,11 @@ export async function withObjects(client: Queryable, book: BookId, rows: readonl
       return [
         { ...event, subject: { kind: 'account', account: accountAsOf(account, type, createdAt, state) }, viewers },
       ]
+    }
+    const schedule = schedules.get(objectId as ScheduleId)
+    if (schedule) {
+      const viewers = [schedule.userId]
+      return [{ ...event, subject: { kind: 'schedule', schedule: scheduleAsOf(schedule, state) }, viewers }]
     }
     const webhook = webhooks.get(objectId as WebhookId)
     if (webhook) return [{ ...event, subject: { kind: 'webhook', webhook }, viewers: [webhook.userId] }]

@@ -12,6 +12,11 @@ export const EVENT_TYPES = [
   'account.frozen',
   'account.unfrozen',
   'account.closed',
+  'schedule.created',
+  'schedule.updated',
+  'schedule.missed',
+  'schedule.ended',
+  'schedule.canceled',
   'webhook.disabled',
 ] as const
 export type EventType = (typeof EVENT_TYPES)[number]

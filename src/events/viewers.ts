@@ -88,7 +88,7 @@ async function keepNext(pool: Pool, book: BookId): Promise<number> {
   return seen.length
 }
 
-/** The next events with whose they are: both sides of a payment, the owner of an account or a webhook. */
+/** The next events with whose they are: both sides of a payment, the owner of an account, a schedule or a webhook. */
 async function readNext(pool: Pool, book: BookId, place: Position): Promise<readonly Seen[]> {
   const { rows } = await pool.query<Seen>({
     name: 'next-viewers',
@@ -102,8 +102,12 @@ async function readNext(pool: Pool, book: BookId, place: Position): Promise<read
          limit $4
       )
       select n.txid::text, n.id, p.sender, p.receiver,
-             case when n.type like 'account.%'
+             case when n.type like 'payment.%'
+                  then null
+                  when n.type like 'account.%'
                   then (select a.user_id from accounts a where a.book = n.book and a.id = n.object_id)
+                  when n.type like 'schedule.%'
+                  then (select s.user_id from schedules s where s.book = n.book and s.id = n.object_id)
                   when n.type like 'webhook.%'
                   then (select w.user_id from webhooks w where w.book = n.book and w.id = n.object_id) end as owner
         from next n

@@ -3,6 +3,7 @@ import type { NewId } from '../database/clock.ts'
 import type { Queryable } from '../database/connection.ts'
 import { formatInstant } from '../database/instant.ts'
 import type { BookId, EventId, Id, Instant } from '../ledger/id.ts'
+import { readScheduleState, type ScheduleState, type StoredScheduleState } from '../schedules/events.ts'
 
 /**
  * What an event says of its object where the object may change once more behind it; amounts in minor units. Anything
@@ -16,6 +17,7 @@ export type EventState = {
   readonly held?: bigint
   readonly overdraftLimit?: bigint
   readonly refuseIncoming?: boolean
+  readonly schedule?: ScheduleState
 }
 
 /** Something that happened, for everyone who watches (api.md, Events). */
@@ -64,8 +66,12 @@ function writeState(state: EventState): string {
 /** A state as the database keeps it. */
 export function readState(stored: Readonly<Record<string, unknown>> | null): EventState {
   if (stored === null) return {}
-  const amounts = ['refundedAmount', 'balance', 'held', 'overdraftLimit']
-  return Object.fromEntries(
-    Object.entries(stored).map(([name, value]) => [name, amounts.includes(name) ? BigInt(value as string) : value]),
-  )
+  return Object.fromEntries(Object.entries(stored).map(([name, value]) => [name, readPart(name, value)]))
+}
+
+const AMOUNTS = ['refundedAmount', 'balance', 'held', 'overdraftLimit']
+
+function readPart(name: string, value: unknown): unknown {
+  if (name === 'schedule') return readScheduleState(value as StoredScheduleState)
+  return AMOUNTS.includes(name) ? BigInt(value as string) : value
 }

@@ -17,7 +17,7 @@ export const Event = Type.Object(
     position: Position,
     data: Type.Object({
       object: Type.Record(Type.String(), Type.Unknown(), {
-        description: 'The payment, account or webhook as its own call shows it, and as it was then.',
+        description: 'The payment, account, schedule or webhook as its own call shows it, and as it was then.',
       }),
     }),
   },

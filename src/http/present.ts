@@ -235,6 +235,8 @@ function presentSubject(subject: Subject) {
       return presentPayment(subject.payment)
     case 'account':
       return presentAccount(subject.account)
+    case 'schedule':
+      return presentSchedule(subject.schedule)
     case 'webhook':
       return presentWebhook(subject.webhook)
   }

@@ -2,8 +2,10 @@ import { type AuditEntry, writeAudit } from '../audit/audit.ts'
 import { idsAt, readClock } from '../database/clock.ts'
 import type { Client } from '../database/connection.ts'
 import { formatInstant } from '../database/instant.ts'
+import { writeEvents } from '../events/write.ts'
 import type { BookId, Instant, ScheduleId } from '../ledger/id.ts'
 import type { FeePayer } from '../ledger/payment.ts'
+import { CHANGED, scheduleEvent } from './events.ts'
 import { firstNotDue, nextAfter, occurrenceAt, type Rhythm } from './rhythm.ts'
 import { readSchedule, type Schedule, type ScheduleStatus } from './schedule.ts'
 import { type Turn, turnOf } from './turn.ts'
@@ -126,7 +128,7 @@ function timesAfter(
   return { rhythm, status, occurrences, turn: moved }
 }
 
-/** Writes a schedule as it is to be, and gives it back. */
+/** Writes a schedule as it is to be, with the event that tells it, and gives it back. */
 async function write(
   client: Client,
   book: BookId,
@@ -148,8 +150,10 @@ async function write(
       formatInstant(at),
     ],
   )
-  await writeAudit(client, book, at, idsAt(at), audit ? [{ ...audit, objectId: id }] : [])
+  const newId = idsAt(at)
+  await writeAudit(client, book, at, newId, audit ? [{ ...audit, objectId: id }] : [])
   const written = await readSchedule(client, book, id)
   if (!written) throw new Error('a schedule that was changed is there')
+  await writeEvents(client, book, at, newId, [scheduleEvent(CHANGED[written.status], written)])
   return written
 }

@@ -1,10 +1,11 @@
 import type { Directory } from '../accounts/directory.ts'
-import { readClock } from '../database/clock.ts'
+import { idsAt, readClock } from '../database/clock.ts'
 import { type Client, inTransaction, type Pool } from '../database/connection.ts'
 import { isRaceLost, isUnavailable } from '../database/faults.ts'
 import { formatInstant } from '../database/instant.ts'
 import { createRounds, type Rounds } from '../database/rounds.ts'
-import type { BookId, Instant, PaymentId, ScheduleId } from '../ledger/id.ts'
+import { writeEvents } from '../events/write.ts'
+import type { BookId, Instant, PaymentId } from '../ledger/id.ts'
 import type { Log } from '../log.ts'
 import { formatAmount } from '../money/amount.ts'
 import { type BeginWrite, beginPosting, mintOnce } from '../payments/batch.ts'
@@ -12,6 +13,7 @@ import { type Intake, idempotencyKey } from '../payments/intake.ts'
 import type { Payment, PaymentRequest } from '../payments/payment.ts'
 import { readPaymentsByKey } from '../payments/read.ts'
 import type { RuleKeeper } from '../rules/rules.ts'
+import { scheduleEvent } from './events.ts'
 import { occurrenceAt } from './rhythm.ts'
 import { SCHEDULE_COLUMNS, SCHEDULE_JOINS, type Schedule, type ScheduleRow, toSchedule } from './schedule.ts'
 import { afterAttempt, type Turn } from './turn.ts'
@@ -100,7 +102,11 @@ async function makeBatch(options: Options, book: BookId, at: Instant, most: numb
 
 type Claimed = Schedule & { readonly turn: Turn }
 
-/** The lock on its row is the claim: it ends with the transaction, also where the node dies. Index: schedules_due. */
+/**
+ * The lock on its row is the claim: it ends with the transaction, also where the node dies. One that was changed while
+ * this was looking for it is left for the next look, as the change has a greater transaction number than this may have,
+ * and events are told in the order of these numbers. Index: schedules_due.
+ */
 async function claim(client: Client, book: BookId, at: Instant, most: number): Promise<Claimed[]> {
   const { rows } = await client.query<ScheduleRow>({
     name: 'claim-schedules',
@@ -108,6 +114,7 @@ async function claim(client: Client, book: BookId, at: Instant, most: number): P
       select ${SCHEDULE_COLUMNS}
         from schedules s ${SCHEDULE_JOINS}
        where s.book = $1 and s.status = 'active' and s.attempt_at <= $2
+         and s.updated_at = (select seen.updated_at from schedules seen where seen.book = s.book and seen.id = s.id)
        order by s.attempt_at, s.id
        limit $3
          for no key update of s skip locked`,
@@ -175,6 +182,20 @@ async function requestOf(intake: Intake, book: BookId, schedule: Claimed): Promi
   return { ...checked.request, terms: { type: 'scheduled', by: id, dueAt: formatInstant(turn.dueAt) } }
 }
 
+/** A schedule behind an attempt, and whether the occurrence that it was at was given up. */
+type Moved = { readonly schedule: Schedule; readonly missed: boolean }
+
+function movedBy(schedule: Claimed, payment: Payment, at: Instant): Moved {
+  const { rhythm, retry, turn } = schedule
+  const next = afterAttempt(rhythm, retry, turn, { ...payment, at })
+  const occurrences = next?.number ?? turn.number + 1
+  const status = next ? 'active' : 'ended'
+  return {
+    schedule: { ...schedule, status, occurrences, turn: next, lastPaymentId: payment.id, updatedAt: payment.createdAt },
+    missed: payment.status === 'declined' && occurrences > turn.number,
+  }
+}
+
 /** Gives each schedule its next turn, or ends it. */
 async function moveOn(
   client: Client,
@@ -183,12 +204,12 @@ async function moveOn(
   claimed: readonly Claimed[],
   payments: readonly Payment[],
 ): Promise<void> {
-  const turns = claimed.map(({ rhythm, retry, turn }, index) => {
+  const moved = claimed.map((schedule, index) => {
     const payment = payments[index]
     if (!payment) throw new Error('each schedule has its payment')
-    return afterAttempt(rhythm, retry, turn, { ...payment, at })
+    return movedBy(schedule, payment, at)
   })
-  const ids: readonly ScheduleId[] = claimed.map(({ id }) => id)
+  const schedules = moved.map(({ schedule }) => schedule)
   await client.query({
     name: 'move-schedules',
     text: `
@@ -203,14 +224,26 @@ async function moveOn(
        where s.book = v.book and s.id = v.id`,
     values: [
       book,
-      ids,
-      turns.map((turn) => (turn ? 'active' : 'ended')),
-      turns.map((turn, index) => turn?.number ?? (claimed[index]?.turn.number ?? 0) + 1),
-      turns.map((turn) => turn && formatInstant(turn.dueAt)),
-      turns.map((turn) => turn?.attempts ?? 0),
-      turns.map((turn) => turn && formatInstant(turn.attemptAt)),
-      payments.map(({ id }) => id),
-      payments.map(({ createdAt }) => createdAt),
+      schedules.map(({ id }) => id),
+      schedules.map(({ status }) => status),
+      schedules.map(({ occurrences }) => occurrences),
+      schedules.map(({ turn }) => turn && formatInstant(turn.dueAt)),
+      schedules.map(({ turn }) => turn?.attempts ?? 0),
+      schedules.map(({ turn }) => turn && formatInstant(turn.attemptAt)),
+      schedules.map(({ lastPaymentId }) => lastPaymentId),
+      schedules.map(({ updatedAt }) => updatedAt),
     ],
   })
+  await tellOf(client, book, moved)
+}
+
+/** Most go on, which is told by their payments alone. By the clock, as these are, so that it comes behind them. */
+async function tellOf(client: Client, book: BookId, moved: readonly Moved[]): Promise<void> {
+  const events = moved.flatMap(({ schedule, missed }) => [
+    ...(missed ? [scheduleEvent('schedule.missed', schedule)] : []),
+    ...(schedule.status === 'ended' ? [scheduleEvent('schedule.ended', schedule)] : []),
+  ])
+  if (events.length === 0) return
+  const at = await readClock(client)
+  await writeEvents(client, book, at, idsAt(at), events)
 }

@@ -2,9 +2,11 @@ import { type AuditEntry, writeAudit } from '../audit/audit.ts'
 import { idsAt, readClock } from '../database/clock.ts'
 import type { Client, Queryable } from '../database/connection.ts'
 import { formatInstant, parseInstant } from '../database/instant.ts'
+import { writeEvents } from '../events/write.ts'
 import type { AccountId, BookId, Instant, PaymentId, ScheduleId, UserId } from '../ledger/id.ts'
 import type { FeePayer } from '../ledger/payment.ts'
 import type { Currency } from '../money/currency.ts'
+import { scheduleEvent } from './events.ts'
 import { occurrenceAt, type Rhythm, type Unit } from './rhythm.ts'
 import type { Retry, Turn } from './turn.ts'
 
@@ -144,13 +146,26 @@ export async function createSchedule(
     ],
   )
   await writeAudit(client, book, at, newId, audit ? [{ ...audit, objectId: id }] : [])
-  return readSchedule(client, book, id)
+  const schedule = await readSchedule(client, book, id)
+  if (!schedule) throw new Error('a schedule that was stored is there')
+  await writeEvents(client, book, at, newId, [scheduleEvent('schedule.created', schedule)])
+  return schedule
 }
 
 export async function readSchedule(client: Queryable, book: BookId, id: ScheduleId): Promise<Schedule | undefined> {
+  return (await readSchedules(client, book, [id])).get(id)
+}
+
+/** Those of the ids that are schedules of the book, by id. */
+export async function readSchedules(
+  client: Queryable,
+  book: BookId,
+  ids: readonly ScheduleId[],
+): Promise<Map<ScheduleId, Schedule>> {
+  if (ids.length === 0) return new Map()
   const { rows } = await client.query<ScheduleRow>(
-    `select ${SCHEDULE_COLUMNS} from schedules s ${SCHEDULE_JOINS} where s.book = $1 and s.id = $2`,
-    [book, id],
+    `select ${SCHEDULE_COLUMNS} from schedules s ${SCHEDULE_JOINS} where s.book = $1 and s.id = any($2)`,
+    [book, ids],
   )
-  return rows[0] && toSchedule(rows[0])
+  return new Map(rows.map((row) => [row.id, toSchedule(row)]))
 }

@@ -66,6 +66,8 @@ function objectOf(subject: Subject): Id<string> {
       return subject.payment.id
     case 'account':
       return subject.account.id
+    case 'schedule':
+      return subject.schedule.id
     case 'webhook':
       return subject.webhook.id
   }

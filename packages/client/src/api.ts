@@ -381,13 +381,13 @@ export type Deposit = {
 
 export type Event = {
   readonly id: string
-  readonly type: 'payment.initiated' | 'payment.pending' | 'payment.completed' | 'payment.declined' | 'payment.canceled' | 'payment.failed' | 'payment.expired' | 'payment.refunded' | 'account.created' | 'account.frozen' | 'account.unfrozen' | 'account.closed' | 'webhook.disabled'
+  readonly type: 'payment.initiated' | 'payment.pending' | 'payment.completed' | 'payment.declined' | 'payment.canceled' | 'payment.failed' | 'payment.expired' | 'payment.refunded' | 'account.created' | 'account.frozen' | 'account.unfrozen' | 'account.closed' | 'schedule.created' | 'schedule.updated' | 'schedule.missed' | 'schedule.ended' | 'schedule.canceled' | 'webhook.disabled'
   /** RFC 3339, UTC, microseconds. */
   readonly created_at: string
   /** The place of the event in the order of all: what a stream or a list goes on from. */
   readonly position: string
   readonly data: {
-    /** The payment, account or webhook as its own call shows it, and as it was then. */
+    /** The payment, account, schedule or webhook as its own call shows it, and as it was then. */
     readonly object: { readonly [name: string]: unknown }
   }
 }
@@ -1232,7 +1232,7 @@ export type Operations = {
       readonly body: {
         readonly url: string
         /** Types of events, or `*` for all. */
-        readonly events: readonly ('payment.initiated' | 'payment.pending' | 'payment.completed' | 'payment.declined' | 'payment.canceled' | 'payment.failed' | 'payment.expired' | 'payment.refunded' | 'account.created' | 'account.frozen' | 'account.unfrozen' | 'account.closed' | 'webhook.disabled' | '*')[]
+        readonly events: readonly ('payment.initiated' | 'payment.pending' | 'payment.completed' | 'payment.declined' | 'payment.canceled' | 'payment.failed' | 'payment.expired' | 'payment.refunded' | 'account.created' | 'account.frozen' | 'account.unfrozen' | 'account.closed' | 'schedule.created' | 'schedule.updated' | 'schedule.missed' | 'schedule.ended' | 'schedule.canceled' | 'webhook.disabled' | '*')[]
         readonly description?: string | null
       }
       readonly idempotencyKey?: string
@@ -1517,7 +1517,7 @@ export type Operations = {
     readonly answer: Page<ListedDelivery>
     readonly types: 'text/csv' | 'application/x-ndjson'
   }
-  /** What happened to your payments and accounts. `GET /v1/events` */
+  /** What happened to your payments, accounts and schedules. `GET /v1/events` */
   readonly listEvents: {
     readonly input: {
       readonly query?: { readonly limit?: Value; readonly cursor?: Value; readonly sort?: Value } & Filters<'position' | 'id' | 'type' | 'object_id' | 'created_at', never>
@@ -2126,7 +2126,7 @@ export type Operations = {
       readonly body: {
         readonly url?: string
         /** Types of events, or `*` for all. */
-        readonly events?: readonly ('payment.initiated' | 'payment.pending' | 'payment.completed' | 'payment.declined' | 'payment.canceled' | 'payment.failed' | 'payment.expired' | 'payment.refunded' | 'account.created' | 'account.frozen' | 'account.unfrozen' | 'account.closed' | 'webhook.disabled' | '*')[]
+        readonly events?: readonly ('payment.initiated' | 'payment.pending' | 'payment.completed' | 'payment.declined' | 'payment.canceled' | 'payment.failed' | 'payment.expired' | 'payment.refunded' | 'account.created' | 'account.frozen' | 'account.unfrozen' | 'account.closed' | 'schedule.created' | 'schedule.updated' | 'schedule.missed' | 'schedule.ended' | 'schedule.canceled' | 'webhook.disabled' | '*')[]
         readonly description?: string | null
         readonly status?: 'active' | 'disabled'
       }

@@ -23,7 +23,7 @@ export function eventRoutes(app: App, gateway: Gateway, streams: Streams): void 
   app.get('/v1/events', {
     schema: describe({
       operationId: 'listEvents',
-      summary: 'What happened to your payments and accounts',
+      summary: 'What happened to your payments, accounts and schedules',
       description:
         'In the order in which it was committed, newest first; `sort=position` is oldest first. `position[gt]` goes on from an event.',
       tag,

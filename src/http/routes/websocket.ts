@@ -48,7 +48,7 @@ export async function webSocketRoutes(app: App, gateway: Gateway, streams: Strea
 
 const DESCRIPTION = `
 The token goes in \`Sec-WebSocket-Protocol: bearer, bgw_…\`, or in the first message. Messages are JSON objects:
-\`{"token": "bgw_…"}\`, \`{"subscribe": ["pay_…", "acc_…", "*"], "after": "…"}\`, \`{"unsubscribe": […]}\` and
+\`{"token": "bgw_…"}\`, \`{"subscribe": ["pay_…", "acc_…", "sch_…", "*"], "after": "…"}\`, \`{"unsubscribe": […]}\` and
 \`{"ping": "…"}\`; answered by \`authenticated\`, \`subscribed\` with the \`position\`, a \`state\` for each thing
 subscribed to, an \`event\` for each change from there on, \`unsubscribed\`, \`pong\` and \`error\`.`
 

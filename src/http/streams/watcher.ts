@@ -3,11 +3,12 @@ import type { Queryable } from '../../database/connection.ts'
 import { type Follower, type Followers, type Following, Gone } from '../../events/follow.ts'
 import { encodePosition, type Position } from '../../events/position.ts'
 import type { BookEvent } from '../../events/read.ts'
-import type { AccountId, BookId, Id, PaymentId, UserId } from '../../ledger/id.ts'
+import type { AccountId, BookId, Id, PaymentId, ScheduleId, UserId } from '../../ledger/id.ts'
 import { decodeId } from '../../ledger/typeid.ts'
 import { readPayments } from '../../payments/read.ts'
+import { readSchedules } from '../../schedules/schedule.ts'
 import { ApiError, fieldError } from '../errors.ts'
-import { presentAccount, presentPayment } from '../present.ts'
+import { presentAccount, presentPayment, presentSchedule } from '../present.ts'
 import type { Line } from './line.ts'
 import { jsonOf } from './streams.ts'
 
@@ -53,6 +54,8 @@ export function createWatcher({ client, followers, line, book, userId }: Options
         return [subject.payment.id, subject.payment.from, subject.payment.to].some((id) => watched.has(id))
       case 'account':
         return watched.has(subject.account.id)
+      case 'schedule':
+        return watched.has(subject.schedule.id)
       case 'webhook':
         return false
     }
@@ -113,8 +116,8 @@ export function createWatcher({ client, followers, line, book, userId }: Options
 }
 
 function idOf(name: string): string {
-  const id = name === EVERYTHING ? name : (decodeId('pay', name) ?? decodeId('acc', name))
-  if (!id) throw fieldError('subscribe', 'invalid_id', `has '${name}', which is no pay_…, no acc_… and not *`)
+  const id = name === EVERYTHING ? name : (decodeId('pay', name) ?? decodeId('acc', name) ?? decodeId('sch', name))
+  if (!id) throw fieldError('subscribe', 'invalid_id', `has '${name}', which is no pay_…, no acc_…, no sch_… and not *`)
   return id
 }
 
@@ -127,9 +130,10 @@ async function readStates(
 ): Promise<object[]> {
   const of = <Of extends string>(prefix: string) =>
     [...ids].flatMap(([name, id]) => (name.startsWith(prefix) ? [id as Id<Of>] : []))
-  const [payments, accounts] = await Promise.all([
+  const [payments, accounts, schedules] = await Promise.all([
     readPayments(client, book, of<'payment'>('pay_')),
     readAccounts(client, book, of<'account'>('acc_')),
+    readSchedules(client, book, of<'schedule'>('sch_')),
   ])
   return [...ids].flatMap(([name, id]): object[] => {
     if (id === EVERYTHING) return []
@@ -137,6 +141,8 @@ async function readStates(
     if (payment && [payment.senderUser, payment.receiverUser].includes(userId)) return [presentPayment(payment)]
     const account = accounts.get(id as AccountId)
     if (account?.userId === userId) return [presentAccount(account)]
+    const schedule = schedules.get(id as ScheduleId)
+    if (schedule?.userId === userId) return [presentSchedule(schedule)]
     throw new ApiError('not_found', `There is no ${name} here`)
   })
 }
