@@ -36,6 +36,11 @@ export function isUnavailable(error: unknown): boolean {
   )
 }
 
+/** Nobody gave a connection of the pool back in time: the database is there, and too much is asked of it. */
+export function isPoolExhausted(error: unknown): boolean {
+  return error instanceof Error && error.message === 'timeout exceeded when trying to connect'
+}
+
 /** Codes of Node for a line that cannot be had or is cut. */
 const LOST_LINE = new Set([
   'ECONNREFUSED',

@@ -1,5 +1,5 @@
 import type { FastifyError, FastifyReply, FastifyRequest, FastifySchemaValidationError } from 'fastify'
-import { isRaceLost, isUnavailable, UnknownOutcome } from '../database/faults.ts'
+import { isPoolExhausted, isRaceLost, isUnavailable, UnknownOutcome } from '../database/faults.ts'
 import { QueryError } from '../database/list_fields.ts'
 import { Refused } from '../payments/refusals.ts'
 import { ApiError, ERRORS, type ErrorCode, type FieldError, inputError } from './errors.ts'
@@ -37,6 +37,7 @@ export function toApiError(error: unknown): ApiError {
   }
   if (error instanceof Refused) return new ApiError(error.reason, undefined, [], { cause: error })
   if (error instanceof UnknownOutcome) return new ApiError('outcome_unknown', undefined, [], { cause: error })
+  if (isPoolExhausted(error)) return new ApiError('overloaded', undefined, [], { cause: error })
   if (isUnavailable(error) || isRaceLost(error)) return new ApiError('unavailable', undefined, [], { cause: error })
   const { validation, validationContext, code, statusCode } = error as FastifyError
   if (validation) return validationErrors(validation, validationContext ?? 'body')

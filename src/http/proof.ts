@@ -32,7 +32,6 @@ export const PROOF_ERRORS = [
   'otp_required',
   'otp_invalid',
   'too_many_attempts',
-  'overloaded',
 ] as const satisfies readonly ErrorCode[]
 
 /** The caller, who has proven to be it with the password and, where there is a second factor, a code. Throws otherwise. */

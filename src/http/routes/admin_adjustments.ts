@@ -73,7 +73,7 @@ function adjustmentRoute(app: App, gateway: Gateway): void {
         'debit: from `internal` into the account; credit: out of it. Audited, with the reason. Above the sums in ' +
         '`BGW_APPROVAL_ABOVE` it is a 202 with an approval, which another operator decides.',
       tag,
-      errors: ['not_found', 'invalid_amount', 'invalid_id', 'idempotency_key_reused', 'overloaded', 'outcome_unknown'],
+      errors: ['not_found', 'invalid_amount', 'invalid_id', 'idempotency_key_reused', 'outcome_unknown'],
       body: Type.Object(
         { account: IdOf('acc'), amount: Amount, direction: OneOf(ADJUSTMENT_DIRECTIONS), reason: Reason },
         { additionalProperties: false },

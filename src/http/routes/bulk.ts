@@ -78,7 +78,6 @@ export function bulkRoutes(app: App, gateway: Gateway): void {
         'payments_declined',
         'invalid_amount',
         'invalid_id',
-        'overloaded',
       ],
       headers: preferHeader,
       querystring: Type.Object(

@@ -23,7 +23,6 @@ export function healthRoutes(app: App, { pool, poster, config }: Gateway, metric
       operationId: 'isReady',
       summary: 'Whether payments can be made: database reachable, migrated, posting',
       tag,
-      errors: ['overloaded'],
       response: { 200: Status },
     }),
     handler: async () => {

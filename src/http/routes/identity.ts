@@ -24,7 +24,7 @@ export function identityRoutes(app: App, gateway: Gateway): void {
       summary: 'Sign up',
       description: 'Mails a confirmation link. The answer is the same for an address that has signed up before.',
       tag,
-      errors: ['overloaded', 'weak_password'],
+      errors: ['weak_password'],
       body: Type.Object({ email: Email, password: NewPassword, book: InBook }, { additionalProperties: false }),
       response: { 201: Type.Object({ user: Type.Object({ email: Email, email_confirmed: Type.Boolean() }) }) },
     }),

@@ -37,7 +37,7 @@ export function passwordRoutes(app: App, gateway: Gateway): void {
       summary: 'Set a new password with the token of a mail',
       description: 'Ends every session and token, and confirms the address. A second factor stays and is asked for.',
       tag,
-      errors: ['invalid_token', 'weak_password', 'otp_required', 'otp_invalid', 'too_many_attempts', 'overloaded'],
+      errors: ['invalid_token', 'weak_password', 'otp_required', 'otp_invalid', 'too_many_attempts'],
       body: Type.Object(
         {
           token: Type.String({ maxLength: 200, examples: ['main.5f0c…'] }),
@@ -62,7 +62,7 @@ export function passwordRoutes(app: App, gateway: Gateway): void {
       summary: 'Change your password',
       description: 'Ends your other sessions. Tokens that you made for programs stay.',
       tag,
-      errors: ['invalid_credentials', 'weak_password', 'overloaded'],
+      errors: ['invalid_credentials', 'weak_password'],
       body: Type.Object(
         { current_password: PasswordGiven, new_password: NewPassword },
         { additionalProperties: false },

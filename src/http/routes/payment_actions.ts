@@ -104,14 +104,7 @@ function refundRoute(app: App, gateway: Gateway): void {
         'For who received it, or an operator. Answers with the refund, a payment of its own, which may be declined. The fee ' +
         'is returned in proportion, so that a whole refund leaves every account as it was. A conversion is an operator’s to refund.',
       tag,
-      errors: [
-        'not_found',
-        'invalid_amount',
-        'not_refundable',
-        'idempotency_key_reused',
-        'overloaded',
-        'outcome_unknown',
-      ],
+      errors: ['not_found', 'invalid_amount', 'not_refundable', 'idempotency_key_reused', 'outcome_unknown'],
       params,
       body: Part,
       optionalBody: true,

@@ -70,7 +70,7 @@ export function paymentRoutes(app: App, gateway: Gateway): void {
         '`expires_at` does not say). With `quote_id` it is paid out in another currency, at the rate of the quote. ' +
         '`Prefer: respond-async` answers 202 at once, and `Prefer: wait=N` waits at most N seconds before it does.',
       tag,
-      errors: ['not_found', 'invalid_amount', 'invalid_id', 'idempotency_key_reused', 'overloaded', 'outcome_unknown'],
+      errors: ['not_found', 'invalid_amount', 'invalid_id', 'idempotency_key_reused', 'outcome_unknown'],
       headers: preferHeader,
       body: Transfer,
       response: { 201: Payment, 202: Payment },

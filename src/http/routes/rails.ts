@@ -29,7 +29,7 @@ import { type Made, madeOf, maySee, sendPayment } from './payments.ts'
 const tag = 'Payments'
 const ERRORS: readonly ErrorCode[] = [
   ...(['not_found', 'invalid_amount', 'invalid_id'] as const),
-  ...(['idempotency_key_reused', 'overloaded', 'outcome_unknown'] as const),
+  ...(['idempotency_key_reused', 'outcome_unknown'] as const),
 ]
 
 const fields = {

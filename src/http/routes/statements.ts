@@ -77,7 +77,7 @@ export function statementRoutes(app: App, gateway: Gateway): void {
         'are lines of their own, so that opening balance and operations add up to the closing balance. `camt053` is ' +
         'ISO 20022 camt.053.001.08, where CRDT is money in. Needs the scope `payments:read` too.',
       tag: 'Accounts',
-      errors: ['not_found', 'overloaded'],
+      errors: ['not_found'],
       params: Type.Object({ id: Type.String({ examples: ['acc_01k3v5f2q8e8pv0z3m0c6b7d1e'] }) }),
       querystring: Type.Object(
         { from: Moment, to: Moment, format: Type.Optional(OneOf(Object.keys(FORMATS) as Format[])) },
