@@ -56,7 +56,9 @@ let server: TestServer
 let token: string | undefined
 before(async () => {
   database = await aDatabase()
-  settings = { DATABASE_URL: urlOf(database), BGW_DATA_DIR: await aFolder() }
+  // Clocks jump here: no proof stays fresh.
+  const BGW_WITHDRAWAL_PROOF_ABOVE = '1000000.00 USD'
+  settings = { DATABASE_URL: urlOf(database), BGW_DATA_DIR: await aFolder(), BGW_WITHDRAWAL_PROOF_ABOVE }
   server = await aServer(settings)
   const operator = await anOperatorOf(server, settings)
   token = operator.token

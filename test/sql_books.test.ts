@@ -37,6 +37,11 @@ const EXCEPTIONS = [
     why: 'a node serves all books, and looks for the changes of all of them at once',
   },
   {
+    file: 'src/payments/list.ts',
+    begins: '(select i.book, i.payment_id as id from initiated i',
+    why: 'the scope of the list says the book, and PostgreSQL takes it into each part',
+  },
+  {
     file: 'src/database/migrations/0001_books_and_payments.sql',
     begins: 'create view',
     why: 'a view has `book` as a column; who reads it says which',

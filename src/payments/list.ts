@@ -79,17 +79,18 @@ export function inBook(book: BookId): Scope {
 /**
  * Those that are initiated or pending, each once: no index of payments holds their status (decision 6), but what is still
  * to be posted, what ends at a time and what goes out by a rail are tables of their own.
- * Indexes: their primary keys, and rail_instructions_open.
+ * Indexes: their primary keys, and rail_instructions_open. The book is the scope's: a condition of their own would keep
+ * PostgreSQL from reading the parts in one order.
  */
 export const openPayments: ListSpec<PaymentRow, StoredPayment> = {
   ...base,
   fields: { ...base.fields, id: { sql: 'o.id', kind: paymentId, carried: 'id' } },
-  table: `(select i.book, i.payment_id as id from initiated i where i.book = $1
+  table: `(select i.book, i.payment_id as id from initiated i
             union all
-           select h.book, h.payment_id from holds h where h.book = $1
+           select h.book, h.payment_id from holds h
             union all
            select r.book, r.payment_id from rail_instructions r
-            where r.book = $1 and r.direction = 'out' and r.state <> 'done') o`,
+            where r.direction = 'out' and r.state <> 'done') o`,
   joins: `left join payments p on p.book = o.book and p.id = o.id ${PAYMENT_JOINS}`,
   key: [{ sql: 'o.id', cast: 'uuid' }],
 }
