@@ -17,6 +17,7 @@ import { createLog } from '../../src/log.ts'
 import { aClient, type Client } from './client.ts'
 import { aDatabase, type TestCluster, urlOf } from './cluster.ts'
 import { undocumentedAnswers } from './documented.ts'
+import { endsWithTest } from './ends_with_test.ts'
 
 export const PASSWORD = 'correct horse battery staple'
 
@@ -31,7 +32,7 @@ export type TestGateway = {
   readonly mailFolder: string
   readonly inside: Gateway
   readonly anybody: Client
-  /** Ends it now, as SIGTERM would; it is ended after the test anyway. */
+  /** Ends it now, as SIGTERM would; it is ended after the test, suite or file that began it anyway. */
   readonly stop: () => Promise<void>
 }
 
@@ -72,6 +73,7 @@ export async function aGateway(settings: Record<string, string> = {}, database?:
     })()
     return stopped
   }
+  endsWithTest(stop)
   running.add(stop)
   return { url, database: own, mailFolder: config.mailFolder, inside, anybody: aClient(url), stop }
 }

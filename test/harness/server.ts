@@ -8,6 +8,7 @@ import { after } from 'node:test'
 import { aClient, type Client } from './client.ts'
 import { migratedDataFolder } from './cluster.ts'
 import { COMPILED } from './compiled.ts'
+import { endsWithTest } from './ends_with_test.ts'
 import { GENEROUS, PASSWORD, until } from './gateway.ts'
 
 const SOURCE = join(import.meta.dirname, '../../src')
@@ -85,6 +86,7 @@ export async function aServer(settings: Record<string, string>): Promise<TestSer
     child.kill(signal)
     return gone(child)
   }
+  endsWithTest(() => end('SIGTERM'))
   return { url, process: child, output: () => said, end }
 }
 
