@@ -20,6 +20,7 @@ import {
 } from '../src/seal/leaves.ts'
 import { rootOf } from '../src/seal/merkle.ts'
 import { verifyBooks } from '../src/verify/verify.ts'
+import { endsWithTest } from './harness/ends_with_test.ts'
 import { aGateway, anOperator, aUser, PASSWORD, type TestGateway, until } from './harness/gateway.ts'
 import { assertProblem, fund, rowsOf, transfer, untilSealed } from './harness/paying.ts'
 import { aFolder } from './harness/server.ts'
@@ -27,6 +28,7 @@ import { aFolder } from './harness/server.ts'
 /** Three blocks or more: payments and, made by an operator, lines of the audit log. */
 async function aSealedGateway() {
   const gateway = await aGateway()
+  endsWithTest(gateway.stop)
   const [ada, bob, root] = [await aUser(gateway), await aUser(gateway), await anOperator(gateway)]
   const [from, to] = [await ada.account('USD'), await bob.account('USD')]
   const payments: string[] = []

@@ -5,6 +5,7 @@ import { describe, it } from 'node:test'
 import { withOwner } from '../src/database/connection.ts'
 import { verifyBooks } from '../src/verify/verify.ts'
 import { type TestCluster, urlOf } from './harness/cluster.ts'
+import { endsWithTest } from './harness/ends_with_test.ts'
 import { aGateway, anOperator, aUser, type TestGateway, until } from './harness/gateway.ts'
 import { rowsOf, transfer, untilSealed } from './harness/paying.ts'
 import { aFolder, ended, environment, gone } from './harness/server.ts'
@@ -12,6 +13,7 @@ import { aFolder, ended, environment, gone } from './harness/server.ts'
 /** A gateway in which one user paid another twice and was declined once: they are left with 70.00 and 129.40. */
 async function aGatewayWithPayments(): Promise<TestGateway> {
   const gateway = await aGateway()
+  endsWithTest(gateway.stop)
   const [ada, bob] = [await aUser(gateway), await aUser(gateway)]
   const [from, to] = [await ada.account('USD'), await bob.account('USD')]
   for (const amount of ['10.00', '20.00', '999.00']) await ada.post('/v1/payments', transfer(from, to, amount))

@@ -17,7 +17,6 @@ import { createLog } from '../../src/log.ts'
 import { aClient, type Client } from './client.ts'
 import { aDatabase, type TestCluster, urlOf } from './cluster.ts'
 import { undocumentedAnswers } from './documented.ts'
-import { endsWithTest } from './ends_with_test.ts'
 
 export const PASSWORD = 'correct horse battery staple'
 
@@ -32,7 +31,7 @@ export type TestGateway = {
   readonly mailFolder: string
   readonly inside: Gateway
   readonly anybody: Client
-  /** Ends it now, as SIGTERM would; it is ended after the test, suite or file that began it anyway. */
+  /** Ends it now, as SIGTERM would; it is ended after the test file anyway (or sooner: ends_with_test.ts). */
   readonly stop: () => Promise<void>
 }
 
@@ -73,7 +72,6 @@ export async function aGateway(settings: Record<string, string> = {}, database?:
     })()
     return stopped
   }
-  endsWithTest(stop)
   running.add(stop)
   return { url, database: own, mailFolder: config.mailFolder, inside, anybody: aClient(url), stop }
 }
