@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict'
+import { EventEmitter, once } from 'node:events'
+import { connect } from 'node:net'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
-import { createAdmission } from './admission.ts'
+import fastify from 'fastify'
+import { createAdmission, refuseOverload } from './admission.ts'
+import type { App } from './route.ts'
 
 /** One that answers `each` ms after the one before, asked by so many as it lets in; how many were in at the end. */
 function filled(each: number, rounds = 2_000) {
@@ -74,5 +78,35 @@ describe('the admission of single payments', () => {
         assert.equal(admission.isFull(), false)
       }),
     )
+  })
+})
+
+describe('a payment whose caller hangs up before it is begun', () => {
+  it('keeps nobody out', async () => {
+    const app = fastify() as unknown as App
+    refuseOverload(app)
+    const met = new EventEmitter()
+    app.addHook('onRequest', async ({ headers }, reply) => {
+      if (headers['x-leaves'] === undefined) return
+      const left = once(reply.raw, 'close')
+      met.emit('one')
+      await left
+      setImmediate(() => met.emit('gone'))
+    })
+    app.post('/', { config: { operationId: 'createPayment' }, handler: () => ({}) })
+    const { port } = new URL(await app.listen({ host: '127.0.0.1', port: 0 }))
+    try {
+      for (let caller = 0; caller < 1_000; caller += 1) {
+        const [here, gone] = [once(met, 'one'), once(met, 'gone')]
+        const socket = connect(Number(port), '127.0.0.1')
+        socket.write('POST / HTTP/1.1\r\nhost: gateway\r\nx-leaves: yes\r\ncontent-length: 0\r\n\r\n')
+        await Promise.race([here, once(socket, 'data').then(([answer]) => assert.fail(String(answer)))])
+        socket.destroy()
+        await gone
+      }
+      assert.equal((await app.inject({ method: 'POST', url: '/' })).statusCode, 200)
+    } finally {
+      await app.close()
+    }
   })
 })

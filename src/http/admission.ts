@@ -83,7 +83,9 @@ export function refuseOverload(app: App): void {
   // Only now: a body that never comes to its end keeps nobody else out, nor does whoever waits for a worker.
   app.addHook('preHandler', (request, reply, done) => {
     const { routeOptions, headers } = request
-    if (SINGLE.has(routeOptions.config.operationId) && headers.prefer === undefined) {
+    // Of one that has gone already no other end would be told.
+    const isHere = !reply.raw.destroyed
+    if (isHere && SINGLE.has(routeOptions.config.operationId) && headers.prefer === undefined) {
       admission.enter()
       // Comes whether the answer was sent or the caller has gone.
       reply.raw.once('close', admission.leave)
