@@ -49,6 +49,8 @@ function seenTransactions(pool: Pool): string[][] {
           transactions.push(current)
         }
         current.push(text)
+        // What comes behind it on the same connection is of something else, such as the mail.
+        if (text === 'commit') current = []
         return query(...asked)
       },
     })
