@@ -48,7 +48,7 @@ export type Config = {
   /** Above these, adjustments wait for a second operator; undefined: none does. */
   readonly approvalAbove: Sums | undefined
   readonly approvalHours: number
-  /** Above these, whoever has a second factor proves it anew before money is paid out; empty: for any sum. */
+  /** Above these, whoever pays out proves anew who they are; empty: for any sum. */
   readonly withdrawalProofAbove: Sums
   readonly mostWaiting: number
   readonly eventDays: number

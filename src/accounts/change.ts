@@ -58,7 +58,7 @@ export async function changeAccount(
 }
 
 /** The account with the status that its freezes come to, or closed. */
-export function withStatus(account: AccountState, closed?: true): AccountState {
+function withStatus(account: AccountState, closed?: true): AccountState {
   const freezes = [account.frozenItself, account.frozenWithUser]
   const isClosed = closed || account.status === 'closed'
   const status = isClosed ? 'closed' : freezes.some((freeze) => freeze !== null) ? 'frozen' : 'active'
@@ -77,8 +77,22 @@ function refuseChange(account: AccountState, changed: AccountState): ChangeRefus
   return available(changed) < 0n ? 'overdraft_in_use' : undefined
 }
 
+/** Changes an account with its user, whose audit line tells of it. The caller has locked it and found nothing against it. */
+export async function changeWithUser(
+  client: Client,
+  book: BookId,
+  at: Instant,
+  id: AccountId,
+  { closed, ...more }: Pick<AccountChange, 'closed'> & { readonly frozenWithUser?: Freeze | null },
+): Promise<void> {
+  const account = await readAccount(client, book, id)
+  if (!account) throw new Error('a locked account is there')
+  const changed = withStatus({ ...account, ...more, updatedAt: formatInstant(at) }, closed)
+  await writeChange(client, book, at, account, changed, null)
+}
+
 /** Writes the change with its event and audit line. The caller has locked the account and found nothing against it. */
-export async function writeChange(
+async function writeChange(
   client: Client,
   book: BookId,
   at: Instant,

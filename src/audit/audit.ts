@@ -19,8 +19,8 @@ export type AuditEntry = {
   readonly detail: Readonly<Record<string, unknown>>
 }
 
-/** Adds one line in a transaction of its own: for what was refused, and so changed nothing else. */
-export async function writeRefusal(pool: Pool, book: BookId, entry: AuditEntry): Promise<void> {
+/** Adds one line in a transaction of its own: for what changes nothing else, such as a refusal. */
+export async function writeAuditAlone(pool: Pool, book: BookId, entry: AuditEntry): Promise<void> {
   await inTransaction(pool, async (client) => {
     const at = await readClock(client)
     await writeAudit(client, book, at, idsAt(at), [entry])

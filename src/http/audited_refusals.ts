@@ -1,5 +1,5 @@
 import type { FastifyRequest } from 'fastify'
-import { writeRefusal } from '../audit/audit.ts'
+import { writeAuditAlone } from '../audit/audit.ts'
 import type { Gateway } from '../gateway.ts'
 import { actorOf, sessionOf } from './authentication.ts'
 import type { App } from './route.ts'
@@ -16,7 +16,7 @@ export function auditRefusals(app: App, gateway: Gateway): void {
     // Not the path: what somebody types there may be anything, a secret too.
     const detail = { operation: request.routeOptions.config.operationId, code }
     const entry = { actor: actorOf(request), action: 'access.refuse', objectId: null, detail }
-    gateway.aside.write(writeRefusal(gateway.pool, sessionOf(request).home, entry))
+    gateway.aside.write(writeAuditAlone(gateway.pool, sessionOf(request).home, entry))
   })
 }
 

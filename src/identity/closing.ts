@@ -1,5 +1,4 @@
-import { readAccount } from '../accounts/account.ts'
-import { withStatus, writeChange } from '../accounts/change.ts'
+import { changeWithUser } from '../accounts/change.ts'
 import { type Actor, writeAudit } from '../audit/audit.ts'
 import { idsAt, readClock } from '../database/clock.ts'
 import { type Client, inTransaction, type Pool } from '../database/connection.ts'
@@ -52,7 +51,7 @@ export async function closeWithin(
 ): Promise<ClosingRefusal | undefined> {
   const ids = await lockOpenAccounts(client, book, userId)
   if (typeof ids === 'string') return ids
-  for (const id of ids) await closeAccount(client, book, id, at)
+  for (const id of ids) await changeWithUser(client, book, at, id, { closed: true })
   await client.query('update users set closed_at = $3 where book = $1 and id = $2', [book, userId, formatInstant(at)])
   await endTokens(client, book, userId, at, 'all')
   await dropMailTokens(client, book, userId, at)
@@ -74,10 +73,4 @@ async function lockOpenAccounts(client: Client, book: BookId, userId: UserId): P
   )
   if (rows.some(({ frozen }) => frozen)) return 'account_frozen'
   return rows.every(({ empty }) => empty) ? rows.map(({ id }) => id) : 'balance_not_zero'
-}
-
-async function closeAccount(client: Client, book: BookId, id: AccountId, at: Instant): Promise<void> {
-  const account = await readAccount(client, book, id)
-  if (!account) throw new Error('a locked account is there')
-  await writeChange(client, book, at, account, withStatus({ ...account, updatedAt: formatInstant(at) }, true), null)
 }

@@ -1,5 +1,5 @@
 import type { Aside } from '../audit/aside.ts'
-import { type Actor, writeAudit, writeRefusal } from '../audit/audit.ts'
+import { type Actor, writeAudit, writeAuditAlone } from '../audit/audit.ts'
 import type { Book } from '../books/books.ts'
 import { idsAt, readClock } from '../database/clock.ts'
 import { type Client, inTransaction, type Pool } from '../database/connection.ts'
@@ -76,7 +76,7 @@ function noteRefusal(
   why: ProofRefusal,
 ): void {
   const actor = { userId: null, tokenId: null, address, requestId }
-  aside.write(writeRefusal(pool, book, { actor, action: 'user.refuse_log_in', objectId: id, detail: { why } }))
+  aside.write(writeAuditAlone(pool, book, { actor, action: 'user.refuse_log_in', objectId: id, detail: { why } }))
 }
 
 async function isTold(

@@ -1,4 +1,4 @@
-import { writeAudit } from '../audit/audit.ts'
+import { type Actor, writeAudit } from '../audit/audit.ts'
 import type { Book } from '../books/books.ts'
 import { idsAt, readClock } from '../database/clock.ts'
 import { type Client, inTransaction, type Pool } from '../database/connection.ts'
@@ -63,6 +63,15 @@ export async function lockOperators(client: Client, book: BookId): Promise<reado
     [book],
   )
   return rows.map(({ id }) => id)
+}
+
+/**
+ * Whether the actor, an operator when the request came, is none any more, by the book's `operators` that are locked. One
+ * of all books is a user of another, and is not looked for here.
+ */
+export async function isOperatorNoMore(client: Client, book: BookId, { userId }: Actor, operators: readonly UserId[]) {
+  if (!userId || operators.includes(userId)) return false
+  return (await findUser(client, book, userId)) !== undefined
 }
 
 /** Whether the book would have no operator without this user. */

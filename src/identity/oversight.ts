@@ -1,16 +1,14 @@
-import { readAccount } from '../accounts/account.ts'
-import { withStatus, writeChange } from '../accounts/change.ts'
+import { changeWithUser } from '../accounts/change.ts'
 import { type Actor, writeAudit } from '../audit/audit.ts'
 import { idsAt, readClock } from '../database/clock.ts'
 import { type Client, inTransaction, type Pool } from '../database/connection.ts'
-import { formatInstant } from '../database/instant.ts'
 import type { Freeze } from '../ledger/account.ts'
 import type { AccountId, BookId, Instant, UserId } from '../ledger/id.ts'
-import { lockOperators } from './operators.ts'
+import { isOperatorNoMore, lockOperators } from './operators.ts'
 import type { Role } from './roles.ts'
 import { announceSessionChange, type Sessions } from './sessions.ts'
 import { endTokens } from './tokens.ts'
-import { findUser, lockUser, type User } from './users.ts'
+import { lockUser, type User } from './users.ts'
 
 // What operators do to users. None of it to oneself, and never so that a book is left without an operator.
 
@@ -34,7 +32,7 @@ export function freezeUser(means: Means, order: Order, freeze: Freeze | null): P
     const { book, id, actor, reason } = order
     await client.query('update users set frozen = $3 where book = $1 and id = $2', [book, id, freeze])
     const accounts = await lockAccountsOf(client, book, id)
-    for (const account of accounts) await freezeAccount(client, book, account, freeze, at)
+    for (const account of accounts) await changeWithUser(client, book, at, account, { frozenWithUser: freeze })
     await announceSessionChange(client, book, id)
     const detail = { reason, before: user.frozen, after: freeze, accounts: accounts.length }
     const action = freeze === null ? 'user.unfreeze' : 'user.freeze'
@@ -82,10 +80,7 @@ async function oversee<T>(
     const user = await lockUser(client, book, id)
     if (!user) return { ok: false, refusal: 'not_found' }
     if (user.id === actor.userId) return { ok: false, refusal: 'not_yourself' }
-    // Whoever was an operator when the request came may be none any more. An operator of all books is a user of another.
-    if (actor.userId && !operators.includes(actor.userId) && (await findUser(client, book, actor.userId))) {
-      return { ok: false, refusal: 'forbidden' }
-    }
+    if (await isOperatorNoMore(client, book, actor, operators)) return { ok: false, refusal: 'forbidden' }
     if (takesAway && operators.length === 1 && operators[0] === id) return { ok: false, refusal: 'last_operator' }
     return { ok: true, result: await work(client, user, await readClock(client)) }
   })
@@ -100,17 +95,4 @@ async function lockAccountsOf(client: Client, book: BookId, userId: UserId): Pro
     [book, userId],
   )
   return rows.map(({ id }) => id)
-}
-
-async function freezeAccount(
-  client: Client,
-  book: BookId,
-  id: AccountId,
-  freeze: Freeze | null,
-  at: Instant,
-): Promise<void> {
-  const account = await readAccount(client, book, id)
-  if (!account) throw new Error('a locked account is there')
-  const changed = withStatus({ ...account, frozenWithUser: freeze, updatedAt: formatInstant(at) })
-  await writeChange(client, book, at, account, changed, null)
 }

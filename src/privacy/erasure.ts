@@ -4,9 +4,9 @@ import { type Client, inTransaction, type Pool } from '../database/connection.ts
 import { formatInstant } from '../database/instant.ts'
 import { type ClosingRefusal, closeWithin } from '../identity/closing.ts'
 import { notify } from '../identity/job_queue.ts'
-import { lockOperators } from '../identity/operators.ts'
+import { isOperatorNoMore, lockOperators } from '../identity/operators.ts'
 import { announceSessionChange, type Sessions } from '../identity/sessions.ts'
-import { findUser, lockUserEvenClosed, type User } from '../identity/users.ts'
+import { lockUserEvenClosed, type User } from '../identity/users.ts'
 import type { BookId, Instant, UserId } from '../ledger/id.ts'
 import { encodeId } from '../ledger/typeid.ts'
 import { deleteWebhooksOf } from '../webhooks/endpoint.ts'
@@ -36,7 +36,7 @@ export async function eraseUser(means: Means, order: Order): Promise<ErasureRefu
     const user = await lockUserEvenClosed(client, book, id)
     if (!user) return 'not_found'
     if (reason !== null && actor.userId === id) return 'not_yourself'
-    if (reason !== null && (await isOperatorNoMore(client, order, operators))) return 'forbidden'
+    if (reason !== null && (await isOperatorNoMore(client, book, actor, operators))) return 'forbidden'
     if (operators.length === 1 && operators[0] === id) return 'last_operator'
     const at = await readClock(client)
     const refused = user.closedAt === null && (await closeWithin(client, book, user, at, actor))
@@ -55,12 +55,6 @@ export async function eraseUser(means: Means, order: Order): Promise<ErasureRefu
   means.sessions.forget(book, id)
   means.eraser.wake()
   return undefined
-}
-
-/** Whoever was an operator when the request came may be none any more. An operator of all books is a user of another. */
-async function isOperatorNoMore(client: Client, { book, actor }: Order, operators: readonly UserId[]) {
-  if (!actor.userId || operators.includes(actor.userId)) return false
-  return (await findUser(client, book, actor.userId)) !== undefined
 }
 
 async function dropIdentity(client: Client, book: BookId, user: User, at: Instant): Promise<void> {

@@ -1,9 +1,7 @@
 import { Readable } from 'node:stream'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
-import { writeAudit } from '../../audit/audit.ts'
-import { idsAt, readClock } from '../../database/clock.ts'
-import { inTransaction } from '../../database/connection.ts'
+import { writeAuditAlone } from '../../audit/audit.ts'
 import type { Gateway } from '../../gateway.ts'
 import { findUser } from '../../identity/users.ts'
 import type { BookId, UserId } from '../../ledger/id.ts'
@@ -110,11 +108,8 @@ function exportRoutes(app: App, gateway: Gateway): void {
 
 /** Notes in the audit log that the data go out, and sends them as they are read. */
 async function send(gateway: Gateway, request: FastifyRequest, reply: FastifyReply, book: BookId, id: UserId) {
-  await inTransaction(gateway.pool, async (client) => {
-    const at = await readClock(client)
-    const entry = { actor: actorOf(request), action: 'user.export', objectId: id, detail: {} }
-    await writeAudit(client, book, at, idsAt(at), [entry])
-  })
+  const entry = { actor: actorOf(request), action: 'user.export', objectId: id, detail: {} }
+  await writeAuditAlone(gateway.pool, book, entry)
   return reply
     .type(NDJSON)
     .headers({
