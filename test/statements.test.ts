@@ -225,9 +225,14 @@ describe('a statement as camt.053', () => {
     assert.equal(textAt(entries[3] as Node, 'NtryDtls/TxDtls/RltdPties/Dbtr/Pty/Nm'), bob.email)
   })
 
-  it('is refused for a currency that the format cannot hold', async () => {
+  it('is refused for a currency or a balance that the format cannot hold', async () => {
     const bitcoin = await anAccount(ada, 'BTC')
     assertProblem(await ada.get(`/v1/accounts/${bitcoin}/statement?format=camt053`), 'invalid_query')
+    const rich = await anAccount(ada, 'USD')
+    await fund(operator, rich, '9999999999999999.99')
+    assert.match((await ada.get(`/v1/accounts/${rich}/statement?format=camt053`)).body, />9999999999999999\.99</)
+    await fund(operator, rich, '0.01')
+    assertProblem(await ada.get(`/v1/accounts/${rich}/statement?format=camt053`), 'invalid_query')
     assert.equal((await ada.get(`/v1/accounts/${bitcoin}/statement`)).body.closing_balance, '0.00000000')
   })
 })

@@ -14,12 +14,17 @@ const NAMESPACE = 'urn:iso:std:iso:20022:tech:xsd:camt.053.001.08'
 
 /**
  * A statement as camt.053, version 08, written piece by piece. `messageId` is at most 35 characters and never used
- * again. Throws QueryError where the format cannot hold the currency: it has three letters and five digits at most.
+ * again. Throws QueryError where the format cannot hold the currency, which has three letters and five digits at most, or
+ * a balance.
  */
 export function statementCamt053(statement: Statement, messageId: string): AsyncGenerator<string> {
-  const { code, digits } = statement.account.currency
+  const { account, opening, closing } = statement
+  const { code, digits } = account.currency
   if (!/^[A-Z]{3}$/.test(code) || digits > 5) {
     throw new QueryError('format', `camt053 cannot hold ${code}: it has currencies of ISO 4217 only`)
+  }
+  if ([opening, closing].some((units) => !isHeld(units))) {
+    throw new QueryError('format', `camt053 cannot hold the balance: it has amounts of ${MOST_DIGITS} digits at most`)
   }
   return write(statement, messageId)
 }
@@ -61,12 +66,15 @@ function balance(code: 'OPBD' | 'CLBD', units: bigint, at: Instant, currency: Cu
 }
 
 function amount(units: bigint, currency: Currency): Xml | null {
-  const text = formatAmount(units, currency)
-  if (text.replace('.', '').length > MOST_DIGITS) throw new Error(`camt.053 holds no amount of ${text.length} digits`)
-  return element('Amt', text, { Ccy: currency.code })
+  if (!isHeld(units)) throw new Error(`camt.053 holds no amount of ${units} minor units`)
+  return element('Amt', formatAmount(units, currency), { Ccy: currency.code })
 }
 
 const MOST_DIGITS = 18
+
+function isHeld(units: bigint): boolean {
+  return (units < 0n ? -units : units) < 10n ** BigInt(MOST_DIGITS)
+}
 
 function entry(line: StatementLine, holder: string, currency: Currency): Xml | null {
   const moneyIn = line.direction === 'debit'

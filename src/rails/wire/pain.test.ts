@@ -148,6 +148,7 @@ describe('an order to a bank', () => {
     assert.match(problemOf({ messageId: 'x'.repeat(36) }), /message id/)
     assert.match(problemOf({ messageId: 'a//b' }), /message id/)
     assert.match(problemOf({ requestedDate: 'soon' }), /date/)
+    assert.match(problemOf({ requestedDate: '2026-02-30' }), /date/)
     assert.match(problemOf({ payments: [] }), /no payment/)
     assert.match(problemOf({ debtor: { ...DEBTOR, iban: 'CZ6508000000192000145398' } }), /debtor has no valid IBAN/)
     assert.match(problemOf({ currency: { code: 'BTC', digits: 8 } }), /no bank pays/)
@@ -159,6 +160,18 @@ describe('an order to a bank', () => {
     assert.match(problemOf({ payments: [{ ...payment, creditor: { ...ADA, bic: 'NO' } }] }), /valid BIC/)
     assert.match(problemOf({ payments: [{ ...payment, creditor: { ...ADA, name: '李' } }] }), /no name/)
     assert.match(problemOf({ payments: [{ ...payment, endToEndId: 'pay_1' }] }), /end-to-end/)
+  })
+
+  it('names no bank by a BIC that the schema of its version does not take', () => {
+    const [payment] = anOrder().payments
+    assert.ok(payment)
+    for (const bic of ['NWBKGB0L', 'NWBKGB1LXXX', 'NWBKGB2O', 'nwbkgb2l']) {
+      const paid = { payments: [{ ...payment, creditor: { ...BOB, bic } }] }
+      assert.match(problemOf(paid), /creditor has a BIC that pain\.001\.001\.03 cannot hold/)
+      assert.match(problemOf({ debtor: { ...DEBTOR, bic } }), /debtor has a BIC/)
+      if (bic !== bic.toUpperCase()) assert.match(problemOf({ version: '09', ...paid }), /\.09 cannot hold/)
+      else written(anOrder({ version: '09', debtor: { ...DEBTOR, bic }, ...paid }))
+    }
   })
 
   it('is valid whatever names and texts there are', () => {

@@ -1,6 +1,7 @@
 import { isValidBIC, isValidIBAN } from 'ibantools'
 import { formatAmount } from '../../money/amount.ts'
 import type { Currency } from '../../money/currency.ts'
+import { isDay } from './camt_values.ts'
 import { inBankCharacters, isBankName, LONGEST_NAME } from './charset.ts'
 
 // Payment orders as banks take them: pain.001.001.03 and pain.001.001.09 of ISO 20022.
@@ -41,6 +42,11 @@ export type WrittenPain =
   /** What could not be ordered, and why; `endToEndId` null where it is the order as a whole. */
   | { readonly ok: false; readonly endToEndId: string | null; readonly problem: string }
 
+/** Of the schemas: 03 keeps the rules of ISO 9362 of then, which not every bank of today keeps. */
+const BIC: Readonly<Record<PainVersion, RegExp>> = {
+  '03': /^[A-Z]{6}[A-Z2-9][A-NP-Z0-9](?:[A-Z0-9]{3})?$/,
+  '09': /^[A-Z0-9]{4}[A-Z]{2}[A-Z0-9]{2}(?:[A-Z0-9]{3})?$/,
+}
 const IDENTIFIER = /^(?!\/)(?!.*\/\/)[A-Za-z0-9/\-?:().,'+ ]{1,35}(?<!\/)$/
 /** Of any amount and any sum in the schema. */
 const MOST_DIGITS = 18
@@ -94,13 +100,13 @@ function transactionOf({ endToEndId, amount, creditor, remittance }: OrderedPaym
 type Problem = { readonly endToEndId: string | null; readonly problem: string }
 
 function problemOf(order: PaymentOrder): Problem | undefined {
-  const { messageId, createdAt, debtor, requestedDate, currency, payments } = order
+  const { version, messageId, createdAt, debtor, requestedDate, currency, payments } = order
   const whole = (problem: string) => ({ endToEndId: null, problem })
   if (!IDENTIFIER.test(messageId)) return whole('the message id is not one that banks take')
   if (!/^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}/.test(createdAt)) return whole('the time of creation is none')
-  if (!/^\d{4}-\d{2}-\d{2}$/.test(requestedDate)) return whole('the requested date is none')
+  if (!isDay(requestedDate)) return whole('the requested date is none')
   if (currency.digits > MOST_FRACTION_DIGITS) return whole(`no bank pays in ${currency.code}`)
-  const wrongDebtor = problemOfParty(debtor)
+  const wrongDebtor = problemOfParty(debtor, version)
   if (wrongDebtor) return whole(`the debtor ${wrongDebtor}`)
   if (payments.length === 0) return whole('there is no payment')
   const seen = new Set<string>()
@@ -112,16 +118,18 @@ function problemOf(order: PaymentOrder): Problem | undefined {
     seen.add(endToEndId)
     total += amount
     if (amount <= 0n || amount.toString().length > MOST_DIGITS) return wrong('the amount is none that a bank pays')
-    const problem = problemOfParty(creditor)
+    const problem = problemOfParty(creditor, version)
     if (problem) return wrong(`the creditor ${problem}`)
   }
   return total.toString().length > MOST_DIGITS ? whole('the sum has more digits than banks take') : undefined
 }
 
-function problemOfParty({ name, iban, bic }: Party): string | undefined {
+function problemOfParty({ name, iban, bic }: Party, version: PainVersion): string | undefined {
   if (!isBankName(name)) return 'has no name that banks can read'
   if (!isValidIBAN(iban)) return 'has no valid IBAN'
-  return bic !== null && !isValidBIC(bic) ? 'has no valid BIC' : undefined
+  if (bic === null) return undefined
+  if (!isValidBIC(bic)) return 'has no valid BIC'
+  return BIC[version].test(bic) ? undefined : `has a BIC that pain.001.001.${version} cannot hold`
 }
 
 /** In euros the rules of SEPA hold: each side bears its own bank's charges. */
