@@ -1,7 +1,5 @@
 import assert from 'node:assert/strict'
-import { createHook } from 'node:async_hooks'
 import { before, describe, it } from 'node:test'
-import type { Pool } from '../src/database/connection.ts'
 import { aClient } from './harness/client.ts'
 import {
   aGateway,
@@ -29,33 +27,6 @@ async function signedUp(email = anEmail()): Promise<string> {
   const { status } = await gateway.anybody.post('/v1/signup', { email, password: PASSWORD })
   assert.equal(status, 201)
   return email
-}
-
-/** The statements of each transaction of the pool from now on. */
-function seenTransactions(pool: Pool): string[][] {
-  const transactions: string[][] = []
-  const watched = new WeakSet()
-  pool.on('acquire', (client) => {
-    if (watched.has(client)) return
-    watched.add(client)
-    const query = client.query.bind(client) as (...asked: unknown[]) => unknown
-    let current: string[] = []
-    Object.assign(client, {
-      query: (...asked: unknown[]) => {
-        const [statement] = asked
-        const text = typeof statement === 'string' ? statement : (statement as { text: string }).text
-        if (text === 'begin') {
-          current = []
-          transactions.push(current)
-        }
-        current.push(text)
-        // What comes behind it on the same connection is of something else, such as the mail.
-        if (text === 'commit') current = []
-        return query(...asked)
-      },
-    })
-  })
-  return transactions
 }
 
 describe('signing up', () => {
@@ -88,36 +59,6 @@ describe('signing up', () => {
       await gateway.anybody.post('/v1/login', { email, password: 'another password' }),
       'invalid_credentials',
     )
-  })
-
-  it('does as much for an address that it knows, open or closed, as for a new one, so that no time tells', async () => {
-    const own = await aGateway()
-    const [known, closed] = [anEmail(), anEmail()]
-    for (const email of [known, closed]) await own.anybody.post('/v1/signup', { email, password: PASSWORD })
-    await rowsOf(own, 'update users set closed_at = now() where email = $1', [closed])
-    const transactions = seenTransactions(own.inside.pool)
-    const works: string[] = []
-    const hook = createHook({ init: (_id, type) => void works.push(type) }).enable()
-    const hashes = () => works.filter((type) => type === 'ARGON2REQUEST').length
-    const worksOf = async (email: string) => {
-      const before = hashes()
-      assert.equal((await own.anybody.post('/v1/signup', { email, password: PASSWORD })).status, 201)
-      const statements = transactions
-        .filter((texts) => texts.some((text) => text.includes('savepoint newcomer')))
-        .at(-1)
-      return {
-        hashes: hashes() - before,
-        statements: statements?.map((text) => text.replace('release', 'rollback to')),
-      }
-    }
-    const ofNew = await worksOf(anEmail())
-    assert.equal(ofNew.hashes, 1)
-    assert.ok((ofNew.statements?.length ?? 0) > 10)
-    for (const email of [known, closed]) assert.deepEqual(await worksOf(email), ofNew)
-    hook.disable()
-    const [{ users }] = await rowsOf(own, 'select count(*)::int as users from users')
-    assert.equal(users, 3)
-    await assertBooksAreRight(own)
   })
 
   it('makes one user where the same address signs up several times at once', async () => {
