@@ -19,7 +19,8 @@ before(async () => {
     assert.equal((await gateway.anybody.post('/v1/signup', { email, password: PASSWORD })).status, 201)
     known[kind] = email
   }
-  const change = (set: string, kind: string) => rowsOf(gateway, `update users set ${set} where email = $1`, [known[kind]])
+  const change = (set: string, kind: string) =>
+    rowsOf(gateway, `update users set ${set} where email = $1`, [known[kind]])
   await rowsOf(gateway, 'update users set confirmed_at = now() where email <> $1', [known['unconfirmed']])
   await change('password_hash = null', 'without a password')
   await change(`frozen = 'all'`, 'frozen')
@@ -39,7 +40,10 @@ async function assertEqual(path: string, password: string | undefined, status: n
   const of = async (email: string) => {
     const done = await work.of(() => gateway.anybody.post(path, { email, password }))
     // A sign-up that made a user keeps it, and another undoes it.
-    return { ...done, statements: done.statements.map((text) => text.replace('release savepoint', 'rollback to savepoint')) }
+    return {
+      ...done,
+      statements: done.statements.map((text) => text.replace('release savepoint', 'rollback to savepoint')),
+    }
   }
   // What a node looks up once and keeps is not looked up again.
   await of(anEmail())
