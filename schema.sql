@@ -837,7 +837,6 @@ CREATE INDEX bank_entries_told ON public.bank_entries USING btree (book, account
 CREATE UNIQUE INDEX bank_files_by_batch ON public.bank_files USING btree (book, batch_id, message_id) WHERE (batch_id IS NOT NULL);
 CREATE INDEX bank_files_unsettled ON public.bank_files USING btree (book, id) WHERE (settled_at IS NULL);
 CREATE INDEX blocks_by_time ON public.blocks USING btree (book, last_at, number);
-CREATE INDEX blocks_with_texts ON public.blocks USING btree (book, number) WHERE (format = 1);
 CREATE INDEX currencies_closed ON public.currencies USING btree (book, code) WHERE (closed_at IS NOT NULL);
 CREATE UNIQUE INDEX email_changes_open ON public.email_changes USING btree (book, user_id) WHERE ((done_at IS NULL) AND (dropped_at IS NULL));
 CREATE INDEX events_by_object ON ONLY public.events USING btree (book, object_id);
@@ -1000,8 +999,6 @@ AS $function$
         join being_erased e on e.book = of_book and e.user_id = of_user
        where case when l.action like 'user.%' or l.action like 'otp.%' then l.object_id
                   when l.action like 'token.%' or l.action = 'access.refuse' then l.actor_id end = of_user
-         and l.txid > coalesce((select b.up_to_txid from blocks b
-                                 where b.book = of_book and b.format = 1 order by b.number desc limit 1), '0')
     ), kept as (
       insert into erased_texts (book, object_id, field, hash)
       select of_book, t.id, f.field, text_hash(t.key, t.id, f.field, f.content)
@@ -1086,8 +1083,7 @@ AS $function$
        where coalesce(s.user_id, r.user_id) = of_user and p.kind not in ('bonus', 'adjustment')
     ), texts as materialized (
       select o.* from own o
-       where (o.description is not null or o.metadata is not null)
-         and o.id not in (select unnest(b.payments) from blocks b where b.book = of_book and b.format = 1)
+       where o.description is not null or o.metadata is not null
     ), kept as (
       insert into erased_texts (book, object_id, field, hash)
       select of_book, t.id, f.field, text_hash(t.key, t.id, f.field, f.content)

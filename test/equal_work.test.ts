@@ -21,7 +21,7 @@ before(async () => {
   }
   const change = (set: string, kind: string) =>
     rowsOf(gateway, `update users set ${set} where email = $1`, [known[kind]])
-  await rowsOf(gateway, 'update users set confirmed_at = now() where email <> $1', [known['unconfirmed']])
+  await rowsOf(gateway, 'update users set confirmed_at = now() where email <> $1', [known.unconfirmed])
   await change('password_hash = null', 'without a password')
   await change(`frozen = 'all'`, 'frozen')
   await change('closed_at = now()', 'closed')

@@ -6,10 +6,7 @@ import { describe, it } from 'node:test'
 import { promisify } from 'node:util'
 import { withOwner } from '../src/database/connection.ts'
 import { parseInstant } from '../src/database/instant.ts'
-import type { BookId, Instant } from '../src/ledger/id.ts'
-import { type Block, hashOf, headerOf, readBlocks } from '../src/seal/block.ts'
-import { leavesOf, readEntries } from '../src/seal/entries.ts'
-import { openSealKey } from '../src/seal/keys.ts'
+import type { Instant } from '../src/ledger/id.ts'
 import {
   CHANGES_OF_PAYMENT,
   SEALED_OF_AUDIT,
@@ -18,10 +15,9 @@ import {
   WITHHELD_OF_PAYMENT,
   WITHHELD_OF_POSTING,
 } from '../src/seal/leaves.ts'
-import { rootOf } from '../src/seal/merkle.ts'
 import { verifyBooks } from '../src/verify/verify.ts'
 import { endsWithTest } from './harness/ends_with_test.ts'
-import { aGateway, anOperator, aUser, PASSWORD, type TestGateway, until } from './harness/gateway.ts'
+import { aGateway, anOperator, aUser, type TestGateway, until } from './harness/gateway.ts'
 import { assertProblem, fund, rowsOf, transfer, untilSealed } from './harness/paying.ts'
 import { aFolder } from './harness/server.ts'
 
@@ -191,51 +187,6 @@ describe('sealed blocks', () => {
       )
     })
   }
-})
-
-/** Seals all blocks of the main book anew as they were sealed before texts were hashed. */
-async function resealAsFormatOne({ database, inside }: TestGateway): Promise<void> {
-  const key = openSealKey(inside.config)
-  await withOwner(database, async (client) => {
-    let before: Block | undefined
-    for (const block of await readBlocks(client, 1 as BookId, 'true order by b.number')) {
-      const range = { after: before?.upTo ?? 0n, upTo: block.upTo }
-      const leaves = leavesOf(await readEntries(client, block.book, block.payments, range, 1), block.salt)
-      const content = { ...block, format: 1, previous: before?.hash ?? null, root: rootOf(leaves), keyId: key.id }
-      const header = headerOf(content)
-      before = { ...content, hash: hashOf(header), signature: key.sign(header) }
-      await client.query(
-        'update blocks set format = 1, previous = $2, root = $3, key_id = $4, hash = $5, signature = $6 where number = $1',
-        [before.number, before.previous, before.root, before.keyId, before.hash, before.signature],
-      )
-    }
-  })
-}
-
-describe('blocks of before, with texts as they are', () => {
-  it('hold, guard their texts, and keep them where a user’s data are erased', async () => {
-    const gateway = await aGateway({ BGW_TRANSFER_FEE_PERCENT: '0' })
-    const [ada, bob] = [await aUser(gateway), await aUser(gateway)]
-    const [from, to] = [await ada.account('USD'), await bob.account('USD')]
-    const { body: old } = await ada.post('/v1/payments', transfer(from, to, '60.00', { description: 'of before' }))
-    await untilSealed(gateway)
-    await resealAsFormatOne(gateway)
-    assert.deepEqual(await lawSix(gateway), [])
-    const { body: proof } = await ada.get(`/v1/payments/${old.id}/proof`)
-    assert.equal(JSON.parse(proof.leaf).payment.description, 'of before')
-    await ada.post('/v1/payments', transfer(from, to, '40.00', { description: 'of now' }))
-    assert.equal((await ada.post('/v1/me/erase', { password: PASSWORD })).status, 202)
-    await until(async () => (await rowsOf(gateway, 'select from erasures')).length === 0)
-    await untilSealed(gateway)
-    const { body: seen } = await bob.get('/v1/payments?kind=transfer&sort=created_at')
-    assert.deepEqual(
-      seen.data.map(({ description }: { description: string | null }) => description),
-      ['of before', null],
-    )
-    assert.deepEqual(await lawSix(gateway), [])
-    await tamper(gateway, `update payments set description = 'another' where amount = 6000`)
-    assert.equal((await lawSix(gateway)).length, 1)
-  })
 })
 
 describe('a proof of a payment', () => {

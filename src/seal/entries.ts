@@ -2,7 +2,7 @@ import type { CustomTypesConfig } from 'pg'
 import { uuids } from '../database/binary_arrays.ts'
 import { type Queryable, together, toWireTime } from '../database/connection.ts'
 import type { BookId, PaymentId } from '../ledger/id.ts'
-import { auditLeaf, type Format, paymentLeaf, type RawRow, withheldLine } from './leaves.ts'
+import { auditLeaf, paymentLeaf, type RawRow, withheldLine } from './leaves.ts'
 import { leafHash, nonceOf } from './merkle.ts'
 import { type HashedTexts, NO_TEXTS, type Openings, readErased, readTexts, subjectOf } from './texts.ts'
 
@@ -48,23 +48,22 @@ export async function readFinals(client: Queryable, book: BookId, { after, upTo 
 }
 
 /**
- * These payments as they stand, in this order, and then the audit lines of the transactions, by (txid, id), as the format
- * has them. `toSeal` makes what keys of texts there are not.
+ * These payments as they stand, in this order, and then the audit lines of the transactions, by (txid, id). `toSeal`
+ * makes what keys of texts there are not.
  */
 export async function readEntries(
   client: Queryable,
   book: BookId,
   ids: readonly PaymentId[],
   range: Range,
-  format: Format,
   toSeal = false,
 ): Promise<Entry[]> {
   const [payments, postings, lines] = await readRows(client, book, ids, range)
   const byPayment = Map.groupBy(postings, (row) => row.payment_id ?? '')
-  const texts = format === 1 ? new Map<string, HashedTexts>() : await readTexts(client, book, await withTexts(), toSeal)
+  const texts = await readTexts(client, book, await withTexts(), toSeal)
   const textsOf = ({ id }: RawRow) => texts.get(id ?? '') ?? NO_TEXTS
   return [
-    ...payments.map((row) => entryOfPayment(row, byPayment.get(row.id ?? '') ?? [], format, textsOf(row))),
+    ...payments.map((row) => entryOfPayment(row, byPayment.get(row.id ?? '') ?? [], textsOf(row))),
     ...lines.map((row) => entryOfLine(row, textsOf(row))),
   ]
 
@@ -115,12 +114,12 @@ async function readRows(client: Queryable, book: BookId, ids: readonly PaymentId
   return Promise.all(statements)
 }
 
-function entryOfPayment(row: RawRow, postings: readonly RawRow[], format: Format, texts: HashedTexts): Entry {
+function entryOfPayment(row: RawRow, postings: readonly RawRow[], texts: HashedTexts): Entry {
   return {
     payment: row.id as PaymentId,
     txid: null,
     at: toWireTime(row.completed_at ?? row.updated_at ?? ''),
-    text: paymentLeaf(row, postings, format, texts.hashes),
+    text: paymentLeaf(row, postings, texts.hashes),
     withheld: withheldLine(row, postings),
     openings: texts.openings,
   }

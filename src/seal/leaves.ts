@@ -5,11 +5,8 @@ import { encodeId } from '../ledger/typeid.ts'
 // How rows become the texts that are sealed (docs/proofs.md, byte by byte). Never change what is here: old blocks would
 // not be found right any more. Something new is a new format, beside the old one.
 
-/** 1: texts as they are. 2: those of users as hashes, so that they can be erased (texts.ts). */
-export type Format = (typeof FORMATS)[number]
-export const FORMATS = [1, 2] as const
-/** Of the blocks that are sealed now. */
-export const FORMAT: Format = 2
+/** With the texts of users as hashes, so that they can be erased (texts.ts). 1, as they are, was before the first release. */
+export const FORMAT = 2
 
 /** Instead of columns that hold a user's texts: their hashes in hexadecimal, null where there is no text. */
 export type Hashes = Readonly<Record<string, string | null>>
@@ -64,9 +61,9 @@ const PAYMENT = { ...AS_GIVEN_OUT, id: payment }
 const POSTING = { ...AS_GIVEN_OUT, id: (id: string) => encodeId('pst', id as PostingId) }
 
 /** A payment in its final state with all of its postings: what a proof shows to both sides. */
-export function paymentLeaf(row: RawRow, postings: readonly RawRow[], format: Format, hashes: Hashes = {}): string {
+export function paymentLeaf(row: RawRow, postings: readonly RawRow[], hashes: Hashes = {}): string {
   // Of a payment without texts it is not asked whose they would be.
-  const sealed = format > 1 && row.metadata === '{}' ? { metadata: null, ...hashes } : hashes
+  const sealed = row.metadata === '{}' ? { metadata: null, ...hashes } : hashes
   return JSON.stringify({
     payment: pick(row, SEALED_OF_PAYMENT, PAYMENT, sealed),
     postings: postings.map((posting) => pick(posting, SEALED_OF_POSTING, POSTING)),

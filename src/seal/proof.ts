@@ -2,7 +2,6 @@ import type { Queryable } from '../database/connection.ts'
 import type { BookId, PaymentId } from '../ledger/id.ts'
 import { type Block, headerOf, readBlocks } from './block.ts'
 import { leavesOf, readEntries } from './entries.ts'
-import { FORMATS, type Format } from './leaves.ts'
 import { nonceOf, pathTo, rootOf, type Step } from './merkle.ts'
 import type { Openings } from './texts.ts'
 
@@ -33,7 +32,7 @@ export async function readProof(
   if (!block) return undefined
   const [before] = await readBlocks(client, book, 'b.number = $2', [block.number - 1n])
   const range = { after: before?.upTo ?? 0n, upTo: block.upTo }
-  const entries = await readEntries(client, book, block.payments, range, formatOf(block))
+  const entries = await readEntries(client, book, block.payments, range)
   const index = entries.findIndex(({ payment }) => payment === id)
   const leaves = leavesOf(entries, block.salt)
   const entry = entries[index]
@@ -48,13 +47,6 @@ export async function readProof(
     path: pathTo(leaves, index),
     block: signedOf(block),
   }
-}
-
-/** Throws where the block has a format that this program does not know. */
-function formatOf({ format, number }: Block): Format {
-  const known = FORMATS.find((one) => one === format)
-  if (!known) throw new Error(`block ${number} has format ${format}, which this program does not know`)
-  return known
 }
 
 function signedOf(block: Block): Proof['block'] {

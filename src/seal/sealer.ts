@@ -100,7 +100,7 @@ async function seal(client: Client, book: BookId, key: SealKey, log: Log): Promi
   }
   const upTo = await endOf(client, book, { after, upTo: ended })
   const payments = await readFinals(client, book, { after, upTo })
-  const entries = await readEntries(client, book, payments, { after, upTo }, FORMAT, true)
+  const entries = await readEntries(client, book, payments, { after, upTo }, true)
   if (entries.length === 0) return false
   const times = entries.map(({ at }) => at).sort()
   const salt = randomBytes(32)

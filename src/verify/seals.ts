@@ -5,7 +5,7 @@ import { encodeId } from '../ledger/typeid.ts'
 import { type Block, hashOf, headerOf, readBlocks, readHead } from '../seal/block.ts'
 import { type Entry, FINAL_EVENTS, leavesOf, readEntries } from '../seal/entries.ts'
 import { isSigned, readSealKeys } from '../seal/keys.ts'
-import { FORMAT, FORMATS } from '../seal/leaves.ts'
+import { FORMAT } from '../seal/leaves.ts'
 import { rootOf } from '../seal/merkle.ts'
 
 // Law 6: every block is made again from the rows that it covers. Blocks are read in order and a few at a time.
@@ -43,9 +43,7 @@ async function verifyChain(client: Client, book: BookId, tell: Tell): Promise<bi
     for (const group of inGroups(blocks)) {
       const range = { after: before?.upTo ?? 0n, upTo: group.at(-1)?.upTo ?? 0n }
       const ids = group.flatMap(({ payments }) => payments)
-      // What has another format is told by faultOf.
-      const format = FORMATS.find((one) => one === group[0]?.format) ?? FORMAT
-      const entries = await readEntries(client, book, ids, range, format)
+      const entries = await readEntries(client, book, ids, range)
       const byPayment = new Map(entries.map((entry) => [entry.payment, entry]))
       for (const block of group) {
         const after = before?.upTo ?? 0n
@@ -62,13 +60,12 @@ async function verifyChain(client: Client, book: BookId, tell: Tell): Promise<bi
   }
 }
 
-/** Neighbours of one format that hold little are read together. */
+/** Neighbours that hold little are read together. */
 function* inGroups(blocks: readonly Block[]): Generator<readonly Block[]> {
   let group: Block[] = []
   let leaves = 0
   for (const block of blocks) {
-    const [first] = group
-    if (first && (leaves + block.leaves > MOST_LEAVES || first.format !== block.format)) {
+    if (group.length > 0 && leaves + block.leaves > MOST_LEAVES) {
       yield group
       group = []
       leaves = 0
@@ -95,8 +92,7 @@ function faultOf(
   }
   if (before && !block.previous?.equals(before.hash)) return `does not follow from block ${before.number}`
   if (before && block.upTo <= before.upTo) return `covers nothing beyond block ${before.number}`
-  if (!FORMATS.some((format) => format === block.format))
-    return `has format ${block.format}, which this program does not know`
+  if (block.format !== FORMAT) return `has format ${block.format}, which this program does not know`
   return faultOfRows(block, entries) ?? faultOfTimes(block, before)
 }
 
