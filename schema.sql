@@ -98,6 +98,7 @@ create table bank_entries (
   told_key bytea,
   return_reason text,
   suspense_id uuid,
+  batch_id uuid,
   constraint bank_entries_pkey PRIMARY KEY (book, id),
   constraint bank_entries_book_account_entry_key_line_key UNIQUE (book, account, entry_key, line),
   constraint bank_entries_amount_check CHECK ((amount >= (0)::numeric)),
@@ -784,6 +785,7 @@ alter table accounts add constraint accounts_book_fkey FOREIGN KEY (book) REFERE
 alter table accounts add constraint accounts_book_user_id_fkey FOREIGN KEY (book, user_id) REFERENCES users(book, id);
 alter table approvals add constraint approvals_book_account_id_fkey FOREIGN KEY (book, account_id) REFERENCES accounts(book, id);
 alter table approvals add constraint approvals_book_currency_fkey FOREIGN KEY (book, currency) REFERENCES currencies(book, code);
+alter table bank_entries add constraint bank_entries_book_batch_id_fkey FOREIGN KEY (book, batch_id) REFERENCES wire_batches(book, id);
 alter table bank_entries add constraint bank_entries_book_currency_fkey FOREIGN KEY (book, currency) REFERENCES currencies(book, code);
 alter table bank_entries add constraint bank_entries_book_file_id_fkey FOREIGN KEY (book, file_id) REFERENCES bank_files(book, id);
 alter table bank_files add constraint bank_files_book_batch_id_fkey FOREIGN KEY (book, batch_id) REFERENCES wire_batches(book, id);
@@ -832,6 +834,7 @@ CREATE INDEX accounts_by_code ON public.accounts USING btree (book, code, id) WH
 CREATE INDEX accounts_by_user ON public.accounts USING btree (book, user_id, id) WHERE (user_id IS NOT NULL);
 CREATE INDEX audit_log_by_transaction ON public.audit_log USING btree (book, txid, id);
 CREATE INDEX bank_entries_by_status ON public.bank_entries USING btree (book, status, id);
+CREATE INDEX bank_entries_of_order ON public.bank_entries USING btree (book, account, end_to_end_id) WHERE (batch_id IS NOT NULL);
 CREATE UNIQUE INDEX bank_entries_of_payment ON public.bank_entries USING btree (book, payment_id) WHERE (status = 'matched'::text);
 CREATE INDEX bank_entries_told ON public.bank_entries USING btree (book, account, told_key) WHERE (told_key IS NOT NULL);
 CREATE UNIQUE INDEX bank_files_by_batch ON public.bank_files USING btree (book, batch_id, message_id) WHERE (batch_id IS NOT NULL);

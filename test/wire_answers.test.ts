@@ -52,6 +52,13 @@ async function money(): Promise<[balance: number, held: number]> {
   return [Number(body.balance), Number(body.held)]
 }
 
+/** What is in suspense of them, in the order of the alphabet. */
+async function suspenseOf(payments: readonly { id: string }[]): Promise<string[]> {
+  const ids = payments.map(({ id }) => id).join()
+  const items = await everyPage(operator, `/v1/admin/suspense?related_id[in]=${ids}`)
+  return items.map(({ direction, reason, status }) => `${direction} ${reason} ${status}`).sort()
+}
+
 /** Cancels by hand what an order has left, so that the next one begins anew. */
 async function over(payments: readonly { id: string }[]) {
   for (const { id } of payments) await operator.post(`/v1/admin/payments/${id}/cancel`, { reason: 'The test is over' })
@@ -171,7 +178,7 @@ describe('An order that a bank books in one', () => {
     assert.deepEqual(await statesOf(payments), ['completed', 'completed', 'completed'])
     const statement = await taken(aBankFile([{ ...movement, servicer: 'B-1' }]))
     const { added, known } = statement.statements[0]
-    assert.deepEqual([added, known], [0, 1])
+    assert.deepEqual([added, known], [0, 3])
     assert.deepEqual(await money(), [before - 60, 0])
     const entries = await entriesOf(notice)
     assert.deepEqual(
@@ -216,5 +223,122 @@ describe('An order that a bank books in one', () => {
     assert.deepEqual([both.statements[0].matched, both.statements[0].suspense], [3, 3])
     assert.deepEqual(await statesOf(payments), ['completed', 'completed', 'completed'])
     await assertBooksAreRight(gateway)
+  })
+
+  it('and sends back in one goes to who had sent each of it, once, whatever comes first in the file', async () => {
+    const before = await money()
+    const { order, payments } = await anOrder()
+    const movement = { amount: '60.00', order: order.message_id }
+    const back = { ...movement, reversal: true, servicer: 'B-8' }
+    const file = await taken(aBankFile([back, { ...movement, out: true, servicer: 'B-7' }]))
+    assert.deepEqual([file.statements[0].matched, file.statements[0].suspense], [3, 3])
+    assert.deepEqual(await statesOf(payments), ['completed', 'completed', 'completed'])
+    assert.deepEqual(await suspenseOf(payments), Array(3).fill('in returned resolved'))
+    assert.deepEqual(await money(), before)
+    assert.equal((await taken(aBankFile([back]))).statements[0].added, 0)
+    const again = await taken(aBankFile([{ ...back, servicer: 'B-9' }]))
+    assert.deepEqual([again.statements[0].unmatched, again.statements[0].added], [1, 1])
+    assert.deepEqual(await money(), before)
+  })
+
+  it('and sends back before it was seen to go out fails, and both movements are in suspense', async () => {
+    const before = await money()
+    const { order, payments } = await anOrder()
+    await taken(aBankFile([{ amount: '60.00', order: order.message_id, reversal: true }]))
+    assert.deepEqual(await statesOf(payments), Array(3).fill('failed returned'))
+    await taken(whole(order, '60.00', 'B-10'))
+    assert.deepEqual(await suspenseOf(payments), [
+      ...Array(3).fill('in returned open'),
+      ...Array(3).fill('out late open'),
+    ])
+    assert.deepEqual(await money(), before)
+  })
+
+  it('and sends back in another sum than that of all that may come back waits for an operator', async () => {
+    const { order, payments } = await anOrder()
+    await operator.post(`/v1/admin/payments/${payments[0].id}/cancel`, { reason: 'Asked for' })
+    await taken(whole(order, '60.00', 'B-11'))
+    const before = await money()
+    const back = (amount: string, servicer: string) =>
+      taken(aBankFile([{ amount, order: order.message_id, reversal: true, servicer }]))
+    // Of 10.00, 20.00 and 30.00 that went out, the first late: 30.00 may be the last or the others, 50.00 two of them.
+    for (const [amount, servicer] of [
+      ['30.00', 'B-12'],
+      ['50.00', 'B-13'],
+    ] as const) {
+      assert.equal((await back(amount, servicer)).statements[0].unmatched, 1)
+    }
+    const reference = referenceOf(payments[2])
+    await taken(aBankFile([{ amount: '30.00', reference, reason: 'AC04', servicer: 'B-14' }]))
+    assert.equal((await back('60.00', 'B-15')).statements[0].unmatched, 1)
+    assert.equal((await back('30.00', 'B-16')).statements[0].suspense, 2)
+    assert.deepEqual(await suspenseOf(payments), [
+      ...['in returned open', 'in returned resolved', 'in returned resolved', 'out late open'],
+    ])
+    assert.deepEqual(await money(), [before[0] + 50, 0])
+  })
+})
+
+describe('A whole order in one file, and its payments in another,', () => {
+  const outOf = (payments: readonly { id: string; amount: string }[]) =>
+    payments.map((each) => ({ amount: each.amount, reference: referenceOf(each), out: true }))
+  const inOne = (order: { message_id: string }) => [{ amount: '60.00', out: true, order: order.message_id }]
+  const oneByOne = (_: unknown, payments: readonly any[]) => outOf(payments)
+  const divided = (_: unknown, payments: readonly any[]) => [{ amount: '60.00', out: true, parts: outOf(payments) }]
+  for (const [what, noticed, stated] of [
+    ['by a notice, and then each by a statement', inOne, oneByOne],
+    ['by a notice, and then as parts of one movement by a statement', inOne, divided],
+    ['by a statement, after each by a notice', oneByOne, inOne],
+    ['by a statement, after as parts of one movement by a notice', divided, inOne],
+  ] as const) {
+    it(`are the same movements: ${what}`, async () => {
+      const [before] = await money()
+      const { order, payments } = await anOrder()
+      const notice = await taken(aBankFile(noticed(order, payments), { kind: 'camt.054' }))
+      assert.deepEqual([notice.statements[0].added, notice.statements[0].matched], [3, 3])
+      const { statements } = await taken(aBankFile(stated(order, payments)))
+      const [{ added, known, opening, closing }] = statements
+      assert.deepEqual([added, known], [0, 3])
+      assert.equal(Number(closing.books) - Number(opening.books), -60)
+      assert.deepEqual(await statesOf(payments), ['completed', 'completed', 'completed'])
+      assert.deepEqual([await suspenseOf(payments), await money()], [[], [before - 60, 0]])
+    })
+  }
+
+  it('are the same with what was given up in it, and with what comes back', async () => {
+    const { order, payments } = await anOrder()
+    await operator.post(`/v1/admin/payments/${payments[0].id}/cancel`, { reason: 'Asked for' })
+    const back = { amount: '60.00', order: order.message_id, reversal: true }
+    await taken(aBankFile([...inOne(order), back], { kind: 'camt.054' }))
+    const backs = payments.map((each: any) => ({ amount: each.amount, reference: referenceOf(each), reversal: true }))
+    const { statements } = await taken(aBankFile([...outOf(payments), ...backs]))
+    assert.deepEqual([statements[0].added, statements[0].known], [0, 6])
+    assert.deepEqual(await suspenseOf(payments), [
+      ...['in returned open', 'in returned resolved', 'in returned resolved', 'out late open'],
+    ])
+  })
+
+  it('are each for one of the other: what a bank pays a second time, or on another day, is in suspense', async () => {
+    const { order, payments } = await anOrder()
+    await taken(aBankFile(inOne(order), { kind: 'camt.054' }))
+    const [first] = outOf(payments)
+    assert.ok(first)
+    const { statements } = await taken(aBankFile([...outOf(payments), first]))
+    assert.deepEqual([statements[0].added, statements[0].known, statements[0].suspense], [1, 3, 1])
+    const other = await taken(aBankFile([first], { day: '2026-01-05' }))
+    assert.equal(other.statements[0].suspense, 1)
+    assert.deepEqual(await suspenseOf(payments), ['out twice open', 'out twice open'])
+    await assertBooksAreRight(gateway)
+  })
+
+  it('wait for an operator where the sum may be that of what was told, or of what was not', async () => {
+    const { order, payments } = await anOrder()
+    await taken(aBankFile(outOf(payments.slice(2))))
+    const { statements } = await taken(
+      aBankFile([{ amount: '30.00', out: true, order: order.message_id }], { kind: 'camt.054' }),
+    )
+    assert.equal(statements[0].unmatched, 1)
+    assert.deepEqual(await statesOf(payments), ['pending', 'pending', 'completed'])
+    await over(payments)
   })
 })

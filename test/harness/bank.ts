@@ -12,6 +12,8 @@ export type Movement = {
   readonly reason?: string
   /** The message id of the order that it books in one, without telling of its payments. */
   readonly order?: string
+  /** The payments that it books in one, each told of. */
+  readonly parts?: readonly { readonly amount: string; readonly reference: string }[]
 }
 
 type About = {
@@ -56,10 +58,14 @@ function balance(type: string, units: number, day: string): string {
   )
 }
 
-function entry({ amount, out = false, reversal, servicer, order, ...told }: Movement, day: string): string {
+function entry({ amount, out = false, reversal, servicer, order, parts, ...told }: Movement, day: string): string {
+  const divided = parts?.map(
+    (part) =>
+      `<TxDtls><Refs><EndToEndId>${part.reference}</EndToEndId></Refs><Amt Ccy="EUR">${part.amount}</Amt></TxDtls>`,
+  )
   const details =
     order === undefined
-      ? transaction(told)
+      ? (divided?.join('') ?? transaction(told))
       : `<Btch><PmtInfId>${order}</PmtInfId><TtlAmt Ccy="EUR">${amount}</TtlAmt></Btch>`
   return (
     `<Ntry><Amt Ccy="EUR">${amount}</Amt><CdtDbtInd>${out ? 'DBIT' : 'CRDT'}</CdtDbtInd>` +

@@ -2,18 +2,27 @@ import type { Queryable } from '../../database/connection.ts'
 import type { BookId, PaymentId, WireBatchId } from '../../ledger/id.ts'
 import { isFinal } from '../../ledger/lifecycle.ts'
 import type { PaymentStatus } from '../../ledger/payment.ts'
-import type { Line } from './lines.ts'
+import type { BankFile } from './bank_file.ts'
+import { comesBack, type Line } from './lines.ts'
 import { paymentsNamed, wireReference } from './matching.ts'
 
 // One booking for a whole order is the bookings of its payments, where it has their sum.
 
-/** A withdrawal in an order; `confirmed` by another movement. */
+/** A withdrawal in an order. */
 type Ordered = {
   readonly batch_id: WireBatchId
   readonly payment_id: PaymentId
   readonly amount: bigint
   readonly status: PaymentStatus
+  /** Another movement is it. */
   readonly confirmed: boolean
+  /** Where that was told by a file of another kind: the bank's day and reference. */
+  readonly told_elsewhere: boolean
+  readonly told_date: string | null
+  readonly told_reference: string | null
+  /** It was given up, and the bank paid it all the same. */
+  readonly late: boolean
+  readonly came_back: boolean
 }
 
 /**
@@ -23,6 +32,7 @@ type Ordered = {
 export async function divideOrders(
   client: Queryable,
   book: BookId,
+  kind: BankFile['kind'],
   account: string,
   statements: readonly (readonly Line[])[],
 ): Promise<Line[][]> {
@@ -32,7 +42,7 @@ export async function divideOrders(
   }
   const wanted = statements.flat().flatMap((line) => orderOf(line) ?? [])
   const orders =
-    wanted.length === 0 ? new Map<WireBatchId, Ordered[]>() : await readOrders(client, book, account, wanted)
+    wanted.length === 0 ? new Map<WireBatchId, Ordered[]>() : await readOrders(client, book, kind, account, wanted)
   return statements.map((lines) =>
     numbered(
       lines.flatMap((line) => {
@@ -54,17 +64,36 @@ function numbered(lines: readonly Line[]): Line[] {
   })
 }
 
-/** What is still to be paid, or else all that no movement has confirmed: the bank may have paid what was given up. */
+/** The payments that the line is, if what it may be has its sum in one way only. */
 function divided(line: Line, ordered: readonly Ordered[]): Line[] {
-  const unconfirmed = ordered.filter(({ confirmed }) => !confirmed)
-  const open = unconfirmed.filter(({ status }) => status === 'completed' || !isFinal(status))
-  const booked = [open, unconfirmed].find((some) => sumOf(some) === line.amount)
-  const goesOut = line.direction === 'out' && !line.reversal && line.returnReason === null && line.amount > 0n
-  if (!goesOut || !booked) return [line]
-  return booked.map(({ payment_id: id, amount }) => ({
-    ...{ ...line, amount, endToEndId: wireReference(id), remittance: null, orders: [] },
+  const fitting = candidatesFor(line, ordered).filter((some) => some.length > 0 && sumOf(some) === line.amount)
+  const ways = new Map(fitting.map((some) => [some.map(({ payment_id: id }) => id).join(), some]))
+  const [booked, ...others] = [...ways.values()]
+  if (!booked || others.length > 0) return [line]
+  return booked.map(({ batch_id: batch, payment_id: id, amount }) => ({
+    ...{ ...line, amount, endToEndId: wireReference(id), remittance: null, orders: [], batch },
     counterparty: { name: null, account: null },
   }))
+}
+
+/** What a booking of a whole order may be: all of it that may still go out, or come back, and nothing less. */
+function candidatesFor(line: Line, ordered: readonly Ordered[]): Ordered[][] {
+  const isOpen = ({ status }: Ordered) => status === 'completed' || !isFinal(status)
+  const returned = comesBack(line)
+  if (line.direction === 'in') {
+    const outside = returned ? ordered.filter((each) => !each.came_back) : []
+    return [outside.filter((each) => isOpen(each) || each.late), outside]
+  }
+  if (returned) return []
+  // The bank may have paid what was given up.
+  const unconfirmed = ordered.filter(({ confirmed }) => !confirmed)
+  const told = ordered.filter(
+    (each) =>
+      each.told_elsewhere &&
+      each.told_date === line.bookingDate &&
+      (each.told_reference === null || line.servicerReference === null),
+  )
+  return [unconfirmed.filter(isOpen), unconfirmed, told]
 }
 
 function sumOf(ordered: readonly Ordered[]): bigint {
@@ -75,19 +104,29 @@ function sumOf(ordered: readonly Ordered[]): bigint {
 async function readOrders(
   client: Queryable,
   book: BookId,
+  kind: BankFile['kind'],
   account: string,
   ids: readonly WireBatchId[],
 ): Promise<Map<WireBatchId, Ordered[]>> {
+  // Indexes: bank_entries_of_payment, suspense_items_by_payment.
   const { rows } = await client.query<Ordered>(
-    `select w.batch_id, w.payment_id, w.amount, p.status,
-            exists (select from bank_entries e
-                     where e.book = w.book and e.payment_id = w.payment_id and e.status = 'matched') as confirmed
+    `select w.batch_id, w.payment_id, w.amount, p.status, e.id is not null as confirmed,
+            coalesce(e.kind <> $4 and e.account = b.account and e.amount = w.amount, false) as told_elsewhere,
+            e.booking_date::text as told_date, e.servicer_reference as told_reference,
+            exists (select from suspense_items s
+                     where s.book = w.book and s.related_id = w.payment_id and s.reason = 'late') as late,
+            exists (select from suspense_items s
+                     where s.book = w.book and s.related_id = w.payment_id and s.reason = 'returned') as came_back
        from wire_batches b
        join wire_batch_payments w on w.book = b.book and w.batch_id = b.id
        join payments p on p.book = w.book and p.id = w.payment_id
+       left join (select e.*, f.kind
+                    from bank_entries e
+                    join bank_files f on f.book = e.book and f.id = e.file_id) e
+         on e.book = w.book and e.payment_id = w.payment_id and e.status = 'matched'
       where b.book = $1 and b.account = $2 and b.id = any($3::uuid[])
       order by w.payment_id`,
-    [book, account, ids],
+    [book, account, ids, kind],
   )
   return Map.groupBy(rows, ({ batch_id: id }) => id)
 }

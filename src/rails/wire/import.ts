@@ -11,7 +11,8 @@ import type { BankFile, Statement } from './bank_file.ts'
 import { readExpected } from './books_side.ts'
 import { divideOrders } from './divide_orders.ts'
 import type { FileReader } from './file_reader.ts'
-import { type Line, linesOf } from './lines.ts'
+import { readKnown } from './known_lines.ts'
+import { comesBack, type Line, linesOf } from './lines.ts'
 import { matchEntries, paymentsNamed } from './matching.ts'
 import { type OwnAccount, ownAccountOf } from './own_accounts.ts'
 import { takeAnswer } from './take_answer.ts'
@@ -136,14 +137,6 @@ async function findEarlier(client: Client, book: BookId, { kind, messageId, stat
   return { ok: true, files: new Map(rows.map(({ number, file_id }) => [number, file_id])) }
 }
 
-type KnownRow = {
-  entry_key: Buffer
-  told_key: Buffer | null
-  servicer_reference: string | null
-  same_kind: boolean
-  booked: bigint
-}
-
 /** The lines of each statement, and of these the ones that no file had before. */
 async function freshLines(
   client: Client,
@@ -154,61 +147,21 @@ async function freshLines(
   const found: FoundLines[] = []
   for (const [iban, owned] of Map.groupBy(statements, (each) => each.iban)) {
     const written = linesOf(owned.map(({ statement }) => statement))
-    const lines = await divideOrders(client, book, iban, written)
-    const isKnown = await readKnown(client, book, kind, iban, lines.flat())
+    const lines = await divideOrders(client, book, kind, iban, written)
+    const known = await readKnown(client, book, kind, iban, lines.flat())
     for (const [index, { number, statement }] of owned.entries()) {
       const all = lines[index] ?? []
-      const added = all.filter((line) => isKnown(line) === undefined)
-      const entries = new Map(all.map((line) => [line.entryKey.toString('hex'), isKnown(line) ?? 0n]))
-      const knownBooked = [...entries.values()].reduce((sum, booked) => sum + booked, 0n)
+      const added = all.filter((line) => !known.has(line))
+      const booked = new Map(all.flatMap((line) => known.get(line) ?? []).map((row) => [row.id, row.booked]))
+      const knownBooked = [...booked.values()].reduce((sum, each) => sum + each, 0n)
       found.push({ number, iban, currency: statement.currency, all: all.length, added, knownBooked })
     }
   }
   return found
 }
 
-/**
- * Tells of a line whether its entry is known, by the key of the entry or, where a statement and a notice tell of it and one
- * gives no reference of the bank, by the references of its payments; and then what of it is in the books.
- */
-async function readKnown(
-  client: Client,
-  book: BookId,
-  kind: BankFile['kind'],
-  iban: string,
-  lines: readonly Line[],
-): Promise<(line: Line) => bigint | undefined> {
-  const { rows } = await client.query<KnownRow>(
-    `select e.entry_key, e.told_key, e.servicer_reference, f.kind = $3 as same_kind,
-            sum(case when e.status in ('unmatched', 'ignored') then 0 when e.direction = 'in' then e.amount
-                     else -e.amount end) as booked
-       from bank_entries e
-       join bank_files f on f.book = e.book and f.id = e.file_id
-      where e.book = $1 and e.account = $2
-        and (e.entry_key = any($4::bytea[]) or e.told_key = any($5::bytea[]))
-      group by e.entry_key, e.told_key, e.servicer_reference, f.kind`,
-    [book, iban, kind, lines.map(({ entryKey }) => entryKey), lines.flatMap(({ toldKey }) => toldKey ?? [])],
-  )
-  const byEntry = new Map(rows.map((row) => [row.entry_key.toString('hex'), row]))
-  const byTold = new Map(
-    rows.flatMap((row) =>
-      row.told_key === null || row.same_kind ? [] : [[row.told_key.toString('hex'), row] as const],
-    ),
-  )
-  return ({ entryKey, toldKey, servicerReference }) => {
-    const same = byEntry.get(entryKey.toString('hex'))
-    if (same) return same.booked
-    const told = toldKey ? byTold.get(toldKey.toString('hex')) : undefined
-    return told && (told.servicer_reference === null || servicerReference === null) ? told.booked : undefined
-  }
-}
-
 function foundOf({ number }: OwnedStatement, lines: readonly FoundLines[]): FoundLines | undefined {
   return lines.find((each) => each.number === number)
-}
-
-function comesBack({ reversal, returnReason }: Line): boolean {
-  return reversal || returnReason !== null
 }
 
 /** What became of a statement until now: its balances are held against the books once it is settled. */

@@ -22,6 +22,13 @@ export type Line = {
   readonly remittance: string | null
   /** The orders of ours that it says it books. */
   readonly orders: readonly WireBatchId[]
+  /** The order of which it is one payment, where the bank booked all of them in one. */
+  readonly batch: WireBatchId | null
+}
+
+/** Whether it takes back an earlier one. */
+export function comesBack({ reversal, returnReason }: Pick<Line, 'reversal' | 'returnReason'>): boolean {
+  return reversal || returnReason !== null
 }
 
 /** Text longer than this is no use to anybody who reconciles. */
@@ -131,5 +138,6 @@ function lineOf(entry: Entry, keys: Keys, number: number, part: Part): Line {
     // A cut through the middle of a character is no text any more.
     remittance: told.toWellFormed() || null,
     orders: [...ordersNamed([...part.orders, told])],
+    batch: null,
   }
 }

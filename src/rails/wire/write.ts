@@ -102,11 +102,11 @@ export async function writeLines(
       `insert into bank_entries (book, file_id, created_at, id, account, currency, entry_key, line, direction,
                                  amount, reversal, booking_date, value_date, end_to_end_id, servicer_reference,
                                  counterparty_name, counterparty_account, remittance, suggestions, status, statement,
-                                 told_key, return_reason)
+                                 told_key, return_reason, batch_id)
        select $1, $2, $3, v.*
          from unnest($4::uuid[], $5::text[], $6::text[], $7::bytea[], $8::int[], $9::text[], $10::numeric[],
                      $11::boolean[], $12::date[], $13::date[], $14::text[], $15::text[], $16::text[], $17::text[],
-                     $18::text[], $19::jsonb[], $20::text[], $21::int[], $22::bytea[], $23::text[]) as v`,
+                     $18::text[], $19::jsonb[], $20::text[], $21::int[], $22::bytea[], $23::text[], $24::uuid[]) as v`,
       [
         ...[book, file, formatInstant(at), some.map(() => newId<'bank_entry'>())],
         ...[some.map(({ iban }) => iban), some.map(({ currency }) => currency)],
@@ -118,7 +118,7 @@ export async function writeLines(
         of(({ remittance }) => remittance),
         some.map(({ suggestions }) => JSON.stringify(suggestions.map(presentSuggestion))),
         ...[some.map(({ status }) => status), some.map(({ number }) => number)],
-        ...[of(({ toldKey }) => toldKey), of(({ returnReason }) => returnReason)],
+        ...[of(({ toldKey }) => toldKey), of(({ returnReason }) => returnReason), of(({ batch }) => batch)],
       ],
     )
   }
