@@ -221,13 +221,6 @@ create table erasures (
   constraint erasures_pkey PRIMARY KEY (book, user_id)
 );
 
-create table event_progress (
-  book integer not null,
-  txid xid8 not null,
-  id uuid not null,
-  constraint event_progress_pkey PRIMARY KEY (book)
-);
-
 create table events (
   book integer not null,
   txid xid8 not null default pg_current_xact_id(),
@@ -636,7 +629,7 @@ create table tokens (
 create table user_events (
   book integer not null,
   user_id uuid not null,
-  txid xid8 not null,
+  txid xid8 not null default pg_current_xact_id(),
   id uuid not null,
   constraint user_events_pkey PRIMARY KEY (book, user_id, txid, id)
 ) partition by range (id);
@@ -796,7 +789,6 @@ alter table blocks add constraint blocks_book_key_id_fkey FOREIGN KEY (book, key
 alter table currencies add constraint currencies_book_fkey FOREIGN KEY (book) REFERENCES books(book);
 alter table email_changes add constraint email_changes_book_user_id_fkey FOREIGN KEY (book, user_id) REFERENCES users(book, id);
 alter table erasures add constraint erasures_book_user_id_fkey FOREIGN KEY (book, user_id) REFERENCES users(book, id);
-alter table event_progress add constraint event_progress_book_fkey FOREIGN KEY (book) REFERENCES books(book);
 alter table fee_schedules add constraint fee_schedules_book_currency_fkey FOREIGN KEY (book, currency) REFERENCES currencies(book, code);
 alter table fee_schedules add constraint fee_schedules_book_fkey FOREIGN KEY (book) REFERENCES books(book);
 alter table mail_tokens add constraint mail_tokens_book_user_id_fkey FOREIGN KEY (book, user_id) REFERENCES users(book, id);
@@ -1170,8 +1162,7 @@ AS $function$
                                          'payment.expired'))
             or exists (select from public.%1$I e
                         where e.book = k.book and e.id < %2$L
-                          and e.txid > least(coalesce((select g.txid from public.event_progress g where g.book = k.book), '0'),
-                                             (select w.txid from public.webhook_cursors w where w.book = k.book)))) $needed$;
+                          and e.txid > (select w.txid from public.webhook_cursors w where w.book = k.book))) $needed$;
     day     date;
     parent  text;
     first   uuid;
@@ -1283,7 +1274,6 @@ grant insert, select on currencies to billing_gateway;
 grant insert, select on email_changes to billing_gateway;
 grant select on erased_texts to billing_gateway;
 grant insert, select on erasures to billing_gateway;
-grant insert, select on event_progress to billing_gateway;
 grant insert, select on events to billing_gateway;
 grant delete, insert, select on failed_attempts to billing_gateway;
 grant insert, select on fee_schedules to billing_gateway;
@@ -1327,7 +1317,6 @@ grant update (status, payment_id, matched_by, suspense_id) on bank_entries to bi
 grant update (outcome, settled_at) on bank_files to billing_gateway;
 grant update (closed_at) on currencies to billing_gateway;
 grant update (old_confirmed_at, new_confirmed_at, done_at, dropped_at) on email_changes to billing_gateway;
-grant update (txid, id) on event_progress to billing_gateway;
 grant update (failures, next_at, forgotten_at) on failed_attempts to billing_gateway;
 grant update (answer) on idempotency_keys to billing_gateway;
 grant update (attempt_at) on initiated to billing_gateway;

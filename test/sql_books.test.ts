@@ -12,7 +12,7 @@ const TABLES = [
   'holds',
   'schedules',
   ...['webhooks', 'webhook_deliveries', 'webhook_attempts', 'webhook_cursors'],
-  ...['user_events', 'event_progress'],
+  'user_events',
   'posting_totals',
   ...['bank_files', 'bank_statements', 'bank_entries', 'wire_batches', 'wire_batch_payments'],
   ...['blocks', 'seal_keys'],

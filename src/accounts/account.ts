@@ -136,8 +136,8 @@ export async function openAccounts(
     at,
     newId,
     ids.map((objectId, index) => {
-      const { name = '', metadata = {} } = accounts[index] ?? {}
-      return { type: 'account.created', objectId, state: { name, metadata } }
+      const { userId = null, name = '', metadata = {} } = accounts[index] ?? {}
+      return { type: 'account.created', objectId, viewers: [userId], state: { name, metadata } }
     }),
   )
   return ids

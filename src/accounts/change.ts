@@ -114,7 +114,9 @@ async function writeChange(
   )
   if (after.status !== before.status || refuseIncoming !== before.refuseIncoming) {
     const state = { name, metadata, balance, held, overdraftLimit, refuseIncoming }
-    await writeEvents(client, book, at, newId, [{ type: EVENT[after.status], objectId: after.id, state }])
+    await writeEvents(client, book, at, newId, [
+      { type: EVENT[after.status], objectId: after.id, viewers: [after.userId], state },
+    ])
   }
   if (audit) {
     const detail = { ...audit.detail, before: auditedOf(before), after: auditedOf(after) }

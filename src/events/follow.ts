@@ -3,8 +3,7 @@ import type { BookId, UserId } from '../ledger/id.ts'
 import type { Log } from '../log.ts'
 import type { Feed } from './feed.ts'
 import { firstIdBehind, isAfter, type Position } from './position.ts'
-import { type BookEvent, EVENT_COLUMNS, type EventRow, positionOf, readEvents, withObjects } from './read.ts'
-import { readProgress } from './viewers.ts'
+import { type BookEvent, EVENT_COLUMNS, type EventRow, positionOf, withObjects } from './read.ts'
 
 /** Somebody who is told a user's events, in their order. */
 export type Follower = {
@@ -136,9 +135,6 @@ function positionIn({ position }: Room): Position {
 
 /** Tells the events of a user between two positions. Returns up to where that was: not always to the end. */
 async function tellUntil(pool: Pool, follower: Follower, after: Position, until: Position): Promise<Position> {
-  const kept = await readProgress(pool, follower.book)
-  if (!isAfter(kept, after)) return tellUnkept(pool, follower, after, until)
-  const end = isAfter(until, kept) ? kept : until
   const { book, userId } = follower
   const { rows } = await pool.query<EventRow>({
     name: 'user-events-until',
@@ -152,23 +148,12 @@ async function tellUntil(pool: Pool, follower: Follower, after: Position, until:
                limit ${PAGE}) as page
         join events e on e.book = page.book and e.txid = page.txid and e.id = page.id
        order by e.txid, e.id`,
-    values: [book, userId, after.txid.toString(), after.id, end.txid.toString(), end.id, firstIdBehind(after)],
+    values: [book, userId, after.txid.toString(), after.id, until.txid.toString(), until.id, firstIdBehind(after)],
   })
   for (const event of await withObjects(pool, book, rows)) follower.tell(event)
   if (!(await follower.ready())) throw new Gone()
   const last = rows.at(-1)
-  return rows.length === PAGE && last ? positionOf(last) : end
-}
-
-/** The youngest events are not kept by user yet: these are looked through one by one. */
-async function tellUnkept(pool: Pool, follower: Follower, after: Position, until: Position): Promise<Position> {
-  const { events, position, more } = await readEvents(pool, follower.book, after, PAGE)
-  for (const event of events) {
-    if (isAfter(event.position, until)) return until
-    if (event.viewers.includes(follower.userId)) follower.tell(event)
-  }
-  if (!(await follower.ready())) throw new Gone()
-  return more && isAfter(until, position) ? position : until
+  return rows.length === PAGE && last ? positionOf(last) : until
 }
 
 /** Whoever was to be told has left. */

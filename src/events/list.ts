@@ -45,8 +45,11 @@ export const userEvents = listOf('u', 'user_events u', `left join lateral (${eve
 /** All events of a book. Indexes: the primary key, events_by_object. */
 export const bookEvents: EventList = { ...listOf('e', 'events e'), indexed: { few: ['object_id'] } }
 
+/** Only those before which no other can be committed any more. */
+const ENDED = 'txid < pg_snapshot_xmin(pg_current_snapshot())'
+
 export function ofUser(book: BookId, userId: UserId): Scope {
-  return { where: 'u.book = $1 and u.user_id = $2', values: [book, userId] }
+  return { where: `u.book = $1 and u.user_id = $2 and u.${ENDED}`, values: [book, userId] }
 }
 
 /**
@@ -65,9 +68,8 @@ export function ofObject(book: BookId, userId: UserId, object: Id<string>): Scop
   return { ...ofUser(book, userId), values: [book, userId, object] }
 }
 
-/** Only those before which no other can be committed any more. */
 export function inBook(book: BookId): Scope {
-  return { where: 'e.book = $1 and e.txid < pg_snapshot_xmin(pg_current_snapshot())', values: [book] }
+  return { where: `e.book = $1 and e.${ENDED}`, values: [book] }
 }
 
 /** The id of something that events tell of; undefined where the text is none. */

@@ -7,9 +7,6 @@ export type Position = { readonly txid: bigint; readonly id: EventId }
 const FIRST_ID = '00000000-0000-0000-0000-000000000000' as EventId
 const LARGEST_TXID = 2n ** 63n - 1n
 
-/** Before every event. */
-export const BEGINNING: Position = { txid: 0n, id: FIRST_ID }
-
 /** Behind everything up to a transaction, at a time that tells how old the position is. */
 export function behindTransaction(txid: bigint, at: Instant): Position {
   return { txid, id: firstIdAt(at) as Id<string> as EventId }

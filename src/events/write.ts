@@ -1,8 +1,8 @@
 import { texts, uuids } from '../database/binary_arrays.ts'
 import type { NewId } from '../database/clock.ts'
-import type { Queryable } from '../database/connection.ts'
+import { type Queryable, together } from '../database/connection.ts'
 import { formatInstant } from '../database/instant.ts'
-import type { BookId, EventId, Id, Instant } from '../ledger/id.ts'
+import type { BookId, EventId, Id, Instant, UserId } from '../ledger/id.ts'
 import { readScheduleState, type ScheduleState, type StoredScheduleState } from '../schedules/events.ts'
 
 /**
@@ -21,9 +21,15 @@ export type EventState = {
 }
 
 /** Something that happened, for everyone who watches (api.md, Events). */
-export type NewEvent = { readonly type: string; readonly objectId: Id<string>; readonly state?: EventState }
+export type NewEvent = {
+  readonly type: string
+  readonly objectId: Id<string>
+  /** Who may see it: both sides of a payment, the owner of anything else. Null for a technical account. */
+  readonly viewers: readonly (UserId | null)[]
+  readonly state?: EventState
+}
 
-/** Stores events in the transaction of what they tell. */
+/** Stores events, and who may see them, in the transaction of what they tell. */
 export async function writeEvents(
   client: Queryable,
   book: BookId,
@@ -32,6 +38,16 @@ export async function writeEvents(
   events: readonly NewEvent[],
 ): Promise<void> {
   const ids: EventId[] = events.map(() => newId<'event'>())
+  await together([writeRows(client, book, at, ids, events), writeViewers(client, book, ids, events)])
+}
+
+async function writeRows(
+  client: Queryable,
+  book: BookId,
+  at: Instant,
+  ids: readonly EventId[],
+  events: readonly NewEvent[],
+): Promise<void> {
   const values = [
     book,
     formatInstant(at),
@@ -56,6 +72,29 @@ export async function writeEvents(
       insert into events (book, id, type, object_id, state, created_at)
       select $1, v.*, $2 from unnest($3::uuid[], $4::text[], $5::uuid[], $6::jsonb[]) as v`,
     values: [...values, events.map(({ state }) => (state === undefined ? null : writeState(state)))],
+  })
+}
+
+/** By user, in the order of the events: what every list of a user's events and every resumed stream reads. */
+async function writeViewers(
+  client: Queryable,
+  book: BookId,
+  ids: readonly EventId[],
+  events: readonly NewEvent[],
+): Promise<void> {
+  const [users, seen]: [UserId[], EventId[]] = [[], []]
+  for (const [index, { viewers }] of events.entries()) {
+    for (const user of new Set(viewers)) {
+      const id = ids[index]
+      if (user === null || id === undefined) continue
+      users.push(user)
+      seen.push(id)
+    }
+  }
+  await client.query({
+    name: 'write-viewers',
+    text: `insert into user_events (book, user_id, id) select $1, v.* from unnest($2::uuid[], $3::uuid[]) as v`,
+    values: [book, uuids(users), uuids(seen)],
   })
 }
 

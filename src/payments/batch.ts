@@ -3,7 +3,7 @@ import { uuids } from '../database/binary_arrays.ts'
 import { idsAt, type NewId } from '../database/clock.ts'
 import { type Queryable, together } from '../database/connection.ts'
 import { formatInstant } from '../database/instant.ts'
-import { type NewEvent, writeEvents } from '../events/write.ts'
+import { writeEvents } from '../events/write.ts'
 import type { BookId, Instant, PaymentId, QuoteId } from '../ledger/id.ts'
 import type { DeclineReason } from '../ledger/payment.ts'
 import { type Outcome, type Posted, post } from '../ledger/post.ts'
@@ -17,6 +17,7 @@ import { addToTechnicalAccounts, type PaymentPosting, writeMovements } from './m
 import { type Payment, type PaymentRequest, type PricedRequest, paymentOf } from './payment.ts'
 import { SomeDeclined } from './refusals.ts'
 import { lockRuled, postRuled } from './ruled.ts'
+import { refundedEvents, statusEvents } from './told.ts'
 
 /**
  * Gives the payments of a batch their ids and the time that these carry; a batch that is tried again keeps both, so that
@@ -123,7 +124,10 @@ function writePosted(
       ...posted,
       usedQuotes: usedBy(posted, payments),
     }),
-    writeEvents(client, book, at, newId, payments.map(eventOf)),
+    writeEvents(client, book, at, newId, [
+      ...refundedEvents(requests, posted.refunded),
+      ...statusEvents(requests, payments),
+    ]),
     writeAudit(client, book, at, newId, auditOf(requests, payments)),
     addToTechnicalAccounts(client, book, at, posted.deltas),
   ])
@@ -171,7 +175,7 @@ function writeInitiated(
       text: `insert into initiated (book, payment_id, attempt_at) select $1, v, $2 from unnest($3::uuid[]) as v`,
       values: [book, formatInstant(at), uuids(payments.map(({ id }) => id))],
     }),
-    writeEvents(client, book, at, newId, payments.map(eventOf)),
+    writeEvents(client, book, at, newId, statusEvents(requests, payments)),
     writeAudit(client, book, at, newId, auditOf(requests, payments)),
   ])
   return { payments, done }
@@ -197,10 +201,6 @@ function instructionsOf(requests: readonly PaymentRequest[], payments: readonly 
     const { direction, shown, byFiles, sealedFor } = terms.instruct
     return [{ paymentId: payment.id, rail: terms.rail, direction, shown, byFiles, destination: sealedFor(payment.id) }]
   })
-}
-
-function eventOf({ id, status }: Pick<Payment, 'id' | 'status'>): NewEvent {
-  return { type: `payment.${status}`, objectId: id }
 }
 
 /** The audit lines of what operators asked for, with the payment that it came to. */

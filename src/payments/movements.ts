@@ -4,7 +4,6 @@ import { numerics, texts, uuids } from '../database/binary_arrays.ts'
 import type { NewId } from '../database/clock.ts'
 import { type Queryable, together } from '../database/connection.ts'
 import { formatInstant } from '../database/instant.ts'
-import { writeEvents } from '../events/write.ts'
 import type { Account, AccountStatus, UserAccount } from '../ledger/account.ts'
 import type { AccountId, BookId, Instant, PaymentId, PostingId, QuoteId } from '../ledger/id.ts'
 import type { PaymentKind } from '../ledger/payment.ts'
@@ -110,7 +109,7 @@ export async function writeMovements(
   await together([
     postings.length > 0 && writePostings(client, book, stamp, newId, postings),
     changed.size > 0 && writeAccounts(client, book, stamp, [...changed.values()], holdsChanged),
-    refunded && refunded.size > 0 && writeRefunded(client, book, at, newId, refunded),
+    refunded && refunded.size > 0 && writeRefunded(client, book, stamp, refunded),
     usedQuotes && usedQuotes.size > 0 && writeUsedQuotes(client, book, usedQuotes),
   ])
 }
@@ -182,36 +181,22 @@ async function writeAccounts(
   })
 }
 
-/** What is refunded now of payments, each with its event. */
+/** What is refunded now of payments. */
 async function writeRefunded(
   client: Queryable,
   book: BookId,
-  at: Instant,
-  newId: NewId,
+  stamp: string,
   refunded: ReadonlyMap<PaymentId, bigint>,
 ): Promise<void> {
-  await together([
-    client.query({
-      name: 'write-refunded',
-      text: `
-        update payments p
-           set refunded_amount = v.refunded, updated_at = $2
-          from (select $1::int as book, * from unnest($3::uuid[], $4::numeric[]) as ids (id, refunded) offset 0) as v
-         where p.book = v.book and p.id = v.id`,
-      values: [book, formatInstant(at), [...refunded.keys()], [...refunded.values()]],
-    }),
-    writeEvents(
-      client,
-      book,
-      at,
-      newId,
-      [...refunded].map(([objectId, refundedAmount]) => ({
-        type: 'payment.refunded',
-        objectId,
-        state: { refundedAmount },
-      })),
-    ),
-  ])
+  await client.query({
+    name: 'write-refunded',
+    text: `
+      update payments p
+         set refunded_amount = v.refunded, updated_at = $2
+        from (select $1::int as book, * from unnest($3::uuid[], $4::numeric[]) as ids (id, refunded) offset 0) as v
+       where p.book = v.book and p.id = v.id`,
+    values: [book, stamp, [...refunded.keys()], [...refunded.values()]],
+  })
 }
 
 async function writeUsedQuotes(client: Queryable, book: BookId, used: ReadonlyMap<QuoteId, PaymentId>): Promise<void> {

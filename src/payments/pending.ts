@@ -3,7 +3,7 @@ import { type AuditEntry, writeAudit } from '../audit/audit.ts'
 import { idsAt } from '../database/clock.ts'
 import { type Client, together } from '../database/connection.ts'
 import { formatInstant } from '../database/instant.ts'
-import { writeEvents } from '../events/write.ts'
+import { type NewEvent, writeEvents } from '../events/write.ts'
 import type { BookId, Instant, PaymentId } from '../ledger/id.ts'
 import { type Transition, transitionsOf } from '../ledger/lifecycle.ts'
 import type { PaymentStatus } from '../ledger/payment.ts'
@@ -15,6 +15,7 @@ import { finishInstruction, lockInstruction } from './instructions.ts'
 import { type Move, movePayments } from './move.ts'
 import { addToTechnicalAccounts, writeMovements } from './movements.ts'
 import { requestsOf, STORED_COLUMNS, type StoredRow } from './stored_request.ts'
+import { viewersOf } from './told.ts'
 
 // What ends the time of a pending payment. Each end is one transaction that locks the payment first: however many try at
 // the same moment, one wins, and the others find what it left.
@@ -61,7 +62,7 @@ export async function endPending(
   if (!transition) return refused('not_pending', row.status)
   const timeIsUp = row.expires !== null && at >= row.expires
   if (ending.event === 'expire' && !timeIsUp) return refused('not_due', row.status)
-  const finish = (effect: Effect) => write(client, book, at, row, transition, effect, audit)
+  const finish = (effect: Effect) => write(client, book, at, row, transition, effect, viewersOf(request), audit)
   if (ending.event !== 'settle') {
     const reason = ending.event === 'fail' ? ending.reason : null
     return finish({ ...release(toOrder(request), accounts), postings: [], reason })
@@ -93,6 +94,7 @@ async function write(
   { id, kind, rail }: Row,
   { event, to }: Transition,
   effect: Effect,
+  viewers: NewEvent['viewers'],
   audit: AuditEntry | null,
 ): Promise<Ended> {
   const { amount = null, fee = null, reason } = effect
@@ -103,7 +105,7 @@ async function write(
     deleteHold(client, book, id),
     rail !== null && finishInstruction(client, book, id),
     writeMovements(client, book, at, newId, postings, effect),
-    writeEvents(client, book, at, newId, [{ type: `payment.${to}`, objectId: id }]),
+    writeEvents(client, book, at, newId, [{ type: `payment.${to}`, objectId: id, viewers }]),
     writeAudit(client, book, at, newId, audit ? [{ ...audit, objectId: id }] : []),
     addToTechnicalAccounts(client, book, at, effect.deltas),
   ])

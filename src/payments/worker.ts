@@ -16,6 +16,7 @@ import { type Move, movePayments } from './move.ts'
 import { addToTechnicalAccounts, writeMovements } from './movements.ts'
 import { lockRuled, postRuled } from './ruled.ts'
 import { requestsOf, STORED_COLUMNS, type StoredRow } from './stored_request.ts'
+import { refundedEvents, statusEvents } from './told.ts'
 
 /** Posts the payments that are `initiated`, on any number of nodes at once. */
 export type Worker = {
@@ -163,13 +164,10 @@ async function postBatch(
       ...posted,
       usedQuotes: usedBy(posted, payments),
     }),
-    writeEvents(
-      client,
-      book,
-      at,
-      newId,
-      payments.map(({ id, status }) => ({ type: `payment.${status}`, objectId: id })),
-    ),
+    writeEvents(client, book, at, newId, [
+      ...refundedEvents(requests, posted.refunded),
+      ...statusEvents(requests, payments),
+    ]),
     addToTechnicalAccounts(client, book, at, posted.deltas),
   ])
 }

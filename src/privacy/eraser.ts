@@ -33,15 +33,12 @@ export function createEraser(pool: Pool, log: Log): Rounds {
 /** Returns how many were finished. */
 async function eraseAll(pool: Pool): Promise<number> {
   await forgetHopelessJobs(pool)
-  // Not those of whose last events it is not kept yet that they are theirs (events/viewers.ts).
+  // Not while a transaction is under way that may still write something of theirs.
   const { rows } = await pool.query<Erasure>(
     `select r.book, r.user_id, r.known_as
        from erasures r
        join being_erased b on b.book = r.book and b.user_id = r.user_id
-       left join event_progress g on g.book = r.book
-      where not exists (select from events e
-                         where e.book = r.book and e.txid <= r.txid
-                           and (e.txid, e.id) > (coalesce(g.txid, '0'::xid8), coalesce(g.id, '${FIRST}'::uuid)))
+      where r.txid < pg_snapshot_xmin(pg_current_snapshot())
       order by r.asked_at`,
   )
   let finished = 0

@@ -27,7 +27,7 @@ export type StoredScheduleState = Omit<ScheduleState, 'amount' | 'rhythm' | 'tur
 export function scheduleEvent(type: EventType, schedule: Schedule): NewEvent {
   const { id, status, amount, feePayer, rhythm, retry, occurrences, turn, lastPaymentId, updatedAt } = schedule
   const state = { status, amount, feePayer, rhythm, retry, occurrences, turn, lastPaymentId, updatedAt }
-  return { type, objectId: id, state: { schedule: state } }
+  return { type, objectId: id, viewers: [schedule.userId], state: { schedule: state } }
 }
 
 /** What a change by its owner, or by an operator, is told as: the last event of a schedule says that it is over. */

@@ -143,7 +143,7 @@ export async function changeWebhook(
     `update webhooks set url = $3, events = $4, description = $5, updated_at = $6 where book = $1 and id = $2`,
     [book, webhook.id, url, events, description, formatInstant(await readClock(client))],
   )
-  if (change.status === 'disabled' && webhook.status === 'active') await disable(client, book, webhook.id, 'by_owner')
+  if (change.status === 'disabled' && webhook.status === 'active') await disable(client, book, webhook, 'by_owner')
   if (change.status === 'active' && webhook.status === 'disabled') {
     await client.query(
       `update webhooks set status = 'active', disabled_reason = null, disabled_at = null, failing = false
@@ -223,12 +223,12 @@ export async function readSecrets(client: Queryable, box: SecretBox, book: BookI
 export async function giveUpOn(client: Client, book: BookId, id: WebhookId, reason: 'failing' | 'gone'): Promise<void> {
   const webhook = await lockWebhook(client, book, id)
   if (webhook?.status !== 'active') return
-  await disable(client, book, id, reason)
+  await disable(client, book, webhook, reason)
   const { userId, url } = webhook
   await addJob(client, 'webhook_disabled_mail', { book, userId, url, reason })
 }
 
-async function disable(client: Client, book: BookId, id: WebhookId, reason: DisabledReason): Promise<void> {
+async function disable(client: Client, book: BookId, { id, userId }: Webhook, reason: DisabledReason): Promise<void> {
   const at = await readClock(client)
   await client.query(
     `update webhooks set status = 'disabled', disabled_reason = $3, disabled_at = $4, updated_at = $4
@@ -236,7 +236,7 @@ async function disable(client: Client, book: BookId, id: WebhookId, reason: Disa
     [book, id, reason, formatInstant(at)],
   )
   await skipPending(client, book, id)
-  await writeEvents(client, book, at, idsAt(at), [{ type: 'webhook.disabled', objectId: id }])
+  await writeEvents(client, book, at, idsAt(at), [{ type: 'webhook.disabled', objectId: id, viewers: [userId] }])
 }
 
 async function skipPending(client: Client, book: BookId, id: WebhookId): Promise<void> {
