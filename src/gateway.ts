@@ -3,6 +3,7 @@ import { createAside } from './audit/aside.ts'
 import { createBooks, ensureMainBook, ensureTechnicalAccounts } from './books/books.ts'
 import type { Config } from './config.ts'
 import { type Connection, createJobPool, createPool, type Pool } from './database/connection.ts'
+import { createLookout, type Lookout } from './database/lookout.ts'
 import { openSecretBox, type SecretBox } from './database/secret_box.ts'
 import { createEvents } from './events/events.ts'
 import { createKeySweeper } from './http/idempotency.ts'
@@ -38,14 +39,11 @@ import { createSender } from './webhooks/send.ts'
 export type Gateway = Awaited<ReturnType<typeof createGateway>>
 
 export async function createGateway(connection: Connection, config: Config, publicUrl: () => string, log: Log) {
-  const pool = createPool(connection, config.databaseConnections, 'billing-gateway', 'inOrder')
-  // Batches have connections of their own, so that no list keeps them waiting.
-  const posting = createPool(connection, POSTING_CONNECTIONS, 'billing-gateway posting', 'byKey')
-  const sealing = createPool(connection, 1, 'billing-gateway sealing', 'byKey')
-  const jobPool = createJobPool(connection, JOB_CONNECTIONS)
+  const { pool, posting, sealing, jobPool } = createPools(connection, config)
   await ensureMainBook(pool, [...config.currencies.values()], NOBODY)
   await ensureTechnicalAccounts(pool)
 
+  const lookout = createLookout(posting, log)
   const aside = createAside(log)
   const secretBox = openSecretBox(config)
   const directory = createDirectory(posting)
@@ -60,23 +58,24 @@ export async function createGateway(connection: Connection, config: Config, publ
     watch.tell(finals)
     events.feed.wake()
   }
-  const worker = createWorker({ pool: posting, directory, rules, log, tell })
-  const expiry = createExpiry({ pool: posting, directory, log, tell })
-  const scheduler = createScheduler({ pool: posting, directory, intake, rules, log, tell })
+  const worker = createWorker({ pool: posting, lookout, directory, rules, log, tell })
+  const expiry = createExpiry({ pool: posting, lookout, directory, log, tell })
+  const scheduler = createScheduler({ pool: posting, lookout, directory, intake, rules, log, tell })
   const sessions = createSessions(pool, books, log, directory.forgetUser)
   const limiter = createLimiter(pool, log)
-  const settling = { pool: posting, directory, intake, books, secretBox, log, tell }
+  const settling = { pool: posting, lookout, directory, intake, books, secretBox, log, tell }
   const railParts = createRails(config, publicUrl, settling)
   const { signUp } = createSignUp({ pool, directory, intake, welcome: config.welcome })
   const sendMail = createMailer({ smtpUrl: config.smtpUrl, from: config.mailFrom, folder: config.mailFolder })
-  const sealer = createSealer({ pool: sealing, key: openSealKey(config), log })
-  const [keySweeper, eraser] = [createKeySweeper(pool, log), createEraser(pool, log)]
+  const sealer = createSealer({ pool: sealing, lookout, key: openSealKey(config), log })
+  const [keySweeper, eraser] = [createKeySweeper(pool, log), createEraser(pool, lookout, log)]
   const jobs = await runJobs({ pool, jobPool, sendMail, publicUrl, log })
-  const { webhookRules, courier, forgetting } = createWebhooks(config, { pool, events, secretBox, log })
+  const { webhookRules, courier, forgetting } = createWebhooks(config, { pool, lookout, events, secretBox, log })
   const totals = createTotalsKeeper({ pool, log })
 
   /** Finishes what was accepted, then lets go of everything, in reverse. */
   async function stop(): Promise<void> {
+    await lookout.stop()
     await Promise.all(Object.values(posters).map((each) => each.drain()))
     await Promise.all([railParts.stopRails(), expiry.stop(), scheduler.stop()])
     await Promise.all([courier, forgetting].map((each) => each.stop()))
@@ -118,6 +117,16 @@ export async function createGateway(connection: Connection, config: Config, publ
   }
 }
 
+function createPools(connection: Connection, { databaseConnections }: Config) {
+  return {
+    pool: createPool(connection, databaseConnections, 'billing-gateway', 'inOrder'),
+    // Batches have connections of their own, so that no list keeps them waiting.
+    posting: createPool(connection, POSTING_CONNECTIONS, 'billing-gateway posting', 'byKey'),
+    sealing: createPool(connection, 1, 'billing-gateway sealing', 'byKey'),
+    jobPool: createJobPool(connection, JOB_CONNECTIONS),
+  }
+}
+
 function createPosters(pool: Pool, rules: RuleKeeper, options: QueueOptions) {
   return {
     poster: createPoster(pool, beginPosting(rules), options),
@@ -129,17 +138,18 @@ function createPosters(pool: Pool, rules: RuleKeeper, options: QueueOptions) {
 
 type WebhookParts = {
   readonly pool: Pool
+  readonly lookout: Lookout
   readonly events: ReturnType<typeof createEvents>
   readonly secretBox: SecretBox
   readonly log: Log
 }
 
-function createWebhooks({ webhooks }: Config, { pool, events, secretBox, log }: WebhookParts) {
+function createWebhooks({ webhooks }: Config, { pool, lookout, events, secretBox, log }: WebhookParts) {
   const { allowPrivate, timeoutMs, retriesMs, logDays } = webhooks
   const webhookRules = addressRules(allowPrivate)
   const send = createSender({ rules: webhookRules, timeoutMs })
   const dispatch = createDispatch(events.pool, presentEvent)
-  const courier = createCourier({ pool, secretBox, send, retriesMs, timeoutMs, dispatch, log })
+  const courier = createCourier({ pool, lookout, secretBox, send, retriesMs, timeoutMs, dispatch, log })
   const forgetting = createForgetting({ pool, keepDays: logDays, log })
   return { webhookRules, courier, forgetting }
 }

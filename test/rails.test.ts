@@ -30,9 +30,9 @@ before(async () => {
   operator = await anOperator(gateway)
 })
 
-async function aSandbox(port = 0) {
+async function aSandbox({ port = 0, later = 1 } = {}) {
   const main = join(import.meta.dirname, '../src/rails/sandbox/main.ts')
-  const args = [main, '--port', String(port), '--secret', SECRET, '--later', '1']
+  const args = [main, '--port', String(port), '--secret', SECRET, '--later', String(later)]
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
   sandboxes.push(child)
   const [line] = await once(child.stdout, 'data')
@@ -191,7 +191,10 @@ describe('A withdrawal', () => {
   })
 
   it('can be canceled while the rail has not decided', async () => {
-    const { ada, usd } = await aCustomer()
+    const slow = await aSandbox({ later: 3_600 })
+    const other = await aGateway({ BGW_SANDBOX_RAIL_URL: slow.url, BGW_SANDBOX_RAIL_SECRET: SECRET })
+    const ada = await aUser(other)
+    const usd = await ada.account('USD')
     const reply = await withdraw(ada, usd, '30.02')
     const canceled = await ada.post(`/v1/payments/${reply.body.id}/cancel`)
     assert.deepEqual([canceled.status, canceled.body.status], [200, 'canceled'])
@@ -259,7 +262,7 @@ describe('A rail', () => {
     await until(async () => (await rowsOf(other, near)).length === 1)
     assert.equal((await ada.get(`/v1/payments/${reply.body.id}`)).body.status, 'pending')
     assert.deepEqual(await moneyOf(ada, usd), ['100.00', '10.00'])
-    await aSandbox(Number(new URL(own.url).port))
+    await aSandbox({ port: Number(new URL(own.url).port) })
     await rowsOf(other, `update rail_instructions set attempt_at = attempt_at - interval '1 day'`)
     assert.equal((await decided(ada, reply)).status, 'completed')
     assert.deepEqual(await moneyOf(ada, usd), ['90.00', '0.00'])

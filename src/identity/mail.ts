@@ -2,7 +2,6 @@ import { randomUUID } from 'node:crypto'
 import { mkdirSync } from 'node:fs'
 import { rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { createTransport } from 'nodemailer'
 
 export type Mail = { readonly to: string; readonly subject: string; readonly text: string }
 export type SendMail = (mail: Mail) => Promise<void>
@@ -17,8 +16,9 @@ export type MailOptions = {
 /** Sends mails to the SMTP server, or writes each as one `.eml` file that appears whole. */
 export function createMailer({ smtpUrl, from, folder }: MailOptions): SendMail {
   if (smtpUrl) {
-    const smtp = createTransport(smtpUrl)
-    return async (mail) => void (await smtp.sendMail({ from, ...mail }))
+    // Loaded here, as a gateway that writes files starts sooner without it.
+    const smtp = import('nodemailer').then(({ createTransport }) => createTransport(smtpUrl))
+    return async (mail) => void (await (await smtp).sendMail({ from, ...mail }))
   }
   mkdirSync(folder, { recursive: true, mode: 0o700 })
   return async (mail) => {

@@ -1,6 +1,7 @@
 import type { Directory } from '../accounts/directory.ts'
 import { inTransaction, type Pool } from '../database/connection.ts'
 import { isRaceLost, isUnavailable } from '../database/faults.ts'
+import { AT_LEAST_EVERY_MS, type Lookout } from '../database/lookout.ts'
 import { createRounds, type Rounds } from '../database/rounds.ts'
 import type { BookId, PaymentId } from '../ledger/id.ts'
 import type { Log } from '../log.ts'
@@ -12,29 +13,33 @@ export type Expiry = Pick<Rounds, 'stop'>
 
 type Options = {
   readonly pool: Pool
+  readonly lookout: Lookout
   readonly directory: Directory
   readonly log: Log
   readonly tell: (ids: Iterable<PaymentId>) => void
 }
 
-const LOOK_EVERY_MS = 500
 const MOST_AT_ONCE = 100
 
+/** Index: holds_by_expiry. */
+const BOOKS_WITH_WORK = `
+  select b.book from books b
+   where exists (select from holds h where h.book = b.book and h.expires_at <= now())`
+
 export function createExpiry(options: Options): Expiry {
-  return createRounds({
+  const rounds = createRounds({
     round: () => expireAll(options),
-    everyMs: LOOK_EVERY_MS,
+    everyMs: AT_LEAST_EVERY_MS,
     log: options.log,
     fault: 'could not look for holds that have run out',
   })
+  options.lookout.add(BOOKS_WITH_WORK, rounds.wake)
+  return rounds
 }
 
 /** One round over the books that have holds to let go of. Returns how many payments expired. */
 async function expireAll(options: Options): Promise<number> {
-  const { rows: books } = await options.pool.query<{ book: BookId }>(
-    `select b.book from books b
-      where exists (select from holds h where h.book = b.book and h.expires_at <= clock_timestamp())`,
-  )
+  const { rows: books } = await options.pool.query<{ book: BookId }>(BOOKS_WITH_WORK)
   let total = 0
   for (const { book } of books) {
     const ids = await readExpired(options.pool, book, MOST_AT_ONCE)

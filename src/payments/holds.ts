@@ -35,7 +35,7 @@ export async function readExpired(client: Queryable, book: BookId, most: number)
     text: `
       select payment_id
         from holds
-       where book = $1 and expires_at <= clock_timestamp()
+       where book = $1 and expires_at <= now()
        order by expires_at, payment_id
        limit $2`,
     values: [book, most],

@@ -5,6 +5,7 @@ import { idsAt } from '../database/clock.ts'
 import { type Client, inTransaction, type Pool, together } from '../database/connection.ts'
 import { isRaceLost, isUnavailable } from '../database/faults.ts'
 import { formatInstant } from '../database/instant.ts'
+import { AT_LEAST_EVERY_MS, type Lookout } from '../database/lookout.ts'
 import { writeEvents } from '../events/write.ts'
 import { type BookId, instantOf, type PaymentId } from '../ledger/id.ts'
 import type { Outcome } from '../ledger/post.ts'
@@ -20,7 +21,7 @@ import { refundedEvents, statusEvents } from './told.ts'
 
 /** Posts the payments that are `initiated`, on any number of nodes at once. */
 export type Worker = {
-  /** Says that there may be work: without it, work is found by looking every half second. */
+  /** Says that there may be work: without it, work is found by looking. */
   readonly wake: () => void
   /** Posts what was accepted until now, if that is done within seconds; the rest is left to the next start or another node. */
   readonly stop: () => Promise<void>
@@ -28,6 +29,7 @@ export type Worker = {
 
 type Options = {
   readonly pool: Pool
+  readonly lookout: Lookout
   readonly directory: Directory
   readonly rules: RuleKeeper
   readonly log: Log
@@ -37,7 +39,10 @@ type Tell = (finals: Iterable<PaymentId>) => void
 
 type Claimed = StoredRow & { expires_at: string | null }
 
-const LOOK_EVERY_MS = 500
+const BOOKS_WITH_WORK = `
+  select b.book from books b
+   where exists (select from initiated i where i.book = b.book and i.attempt_at <= now())`
+
 const LARGEST_BATCH = 1_000
 const LAST_ROUNDS_MS = 5_000
 /** A payment that cannot be posted by a fault of its own is left alone for this long, so that it holds up no other. */
@@ -59,13 +64,14 @@ export function createWorker(options: Options): Worker {
       })
       if (posted > 0 && performance.now() < endsAt) continue
       if (isLast) return
-      await Promise.race([awake, delay(LOOK_EVERY_MS, undefined, { ref: false })])
+      await Promise.race([awake, delay(AT_LEAST_EVERY_MS, undefined, { ref: false })])
       awake = new Promise((resolve) => {
         woken = resolve
       })
     }
   }
   const finished = work()
+  options.lookout.add(BOOKS_WITH_WORK, () => woken())
 
   async function stop(): Promise<void> {
     endsAt = performance.now() + LAST_ROUNDS_MS
@@ -77,9 +83,7 @@ export function createWorker(options: Options): Worker {
 
 /** One round over the books that have work. Returns how many payments were settled. */
 async function postEverything(options: Options): Promise<number> {
-  const { rows: books } = await options.pool.query<{ book: BookId }>(
-    'select b.book from books b where exists (select from initiated i where i.book = b.book)',
-  )
+  const { rows: books } = await options.pool.query<{ book: BookId }>(BOOKS_WITH_WORK)
   let total = 0
   for (const { book } of books) {
     const settledIds = await postClaimed(options, book, LARGEST_BATCH)

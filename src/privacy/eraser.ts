@@ -2,18 +2,21 @@ import { randomBytes } from 'node:crypto'
 import { writeAudit } from '../audit/audit.ts'
 import { idsAt, readClock } from '../database/clock.ts'
 import { inTransaction, type Pool, type Queryable } from '../database/connection.ts'
+import { AT_LEAST_EVERY_MS, type Lookout } from '../database/lookout.ts'
 import { createRounds, type Rounds } from '../database/rounds.ts'
 import type { AccountId, BookId, PaymentId, UserId } from '../ledger/id.ts'
 import type { Log } from '../log.ts'
 import { KEY_BYTES } from '../seal/texts.ts'
 import { ERASED_NAME } from './erasure.ts'
 
-const LOOK_EVERY_MS = 1_000
 /** Of one transaction: those behind it wait no longer than for a large batch of payments. */
 const MOST_AT_ONCE = 1_000
 /** Of a table that has no index for what is looked for. */
 const MOST_LOOKED_AT = 20_000
 const FIRST = '00000000-0000-0000-0000-000000000000'
+
+const BOOKS_WITH_WORK = `
+  select k.book from books k where exists (select from being_erased b where b.book = k.book)`
 
 type Erasure = { readonly book: BookId; readonly user_id: UserId; readonly known_as: readonly string[] }
 
@@ -21,13 +24,15 @@ type Erasure = { readonly book: BookId; readonly user_id: UserId; readonly known
  * Erases the data of the users for whom it was begun, on any number of nodes: step by step, each of which may be done
  * twice, so that another goes on where a node ends.
  */
-export function createEraser(pool: Pool, log: Log): Rounds {
-  return createRounds({
+export function createEraser(pool: Pool, lookout: Lookout, log: Log): Rounds {
+  const rounds = createRounds({
     round: () => eraseAll(pool),
-    everyMs: LOOK_EVERY_MS,
+    everyMs: AT_LEAST_EVERY_MS,
     log,
     fault: 'could not erase the data of users',
   })
+  lookout.add(BOOKS_WITH_WORK, rounds.wake)
+  return rounds
 }
 
 /** Returns how many were finished. */

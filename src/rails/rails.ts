@@ -8,7 +8,7 @@ import { createSubmitter, type SubmitterOptions } from './submitter.ts'
 import type { OwnAccount } from './wire/own_accounts.ts'
 import { createBankBooking } from './wire/settle.ts'
 
-type Parts = SettlementOptions & Pick<SubmitterOptions, 'secretBox'>
+type Parts = SettlementOptions & Pick<SubmitterOptions, 'secretBox' | 'lookout'>
 
 /** Every rail, played by the sandbox where that is configured, else settled by hand; and what works for all of them. */
 export function createRails(
@@ -23,8 +23,11 @@ export function createRails(
   }
   const rails: ReadonlyMap<RailCode, Rail> = new Map(RAIL_CODES.map((code) => [code, railOf(code)]))
   const settlement = createSettlement(parts)
-  const { pool, secretBox, log } = parts
-  const submitter = createSubmitter({ pool, rails, settlement, secretBox, log, askAfterSeconds: railAskSeconds })
+  const { pool, lookout, secretBox, log } = parts
+  const submitter = createSubmitter({
+    ...{ pool, lookout, rails, settlement, secretBox, log },
+    askAfterSeconds: railAskSeconds,
+  })
 
   /** Where `wire` of that book and currency is settled by files of a bank; undefined where it is not. */
   const bankAccount = (book: string, currency: string): OwnAccount | undefined =>

@@ -1,4 +1,5 @@
 import type { Pool } from '../database/connection.ts'
+import { AT_LEAST_EVERY_MS, type Lookout } from '../database/lookout.ts'
 import { createRounds, type Rounds } from '../database/rounds.ts'
 import type { SecretBox } from '../database/secret_box.ts'
 import type { RailCode } from '../ledger/account.ts'
@@ -17,6 +18,7 @@ export type Submitter = Rounds
 
 export type SubmitterOptions = {
   readonly pool: Pool
+  readonly lookout: Lookout
   readonly rails: ReadonlyMap<RailCode, Rail>
   readonly settlement: Settlement
   readonly secretBox: SecretBox
@@ -25,11 +27,15 @@ export type SubmitterOptions = {
   readonly askAfterSeconds: number
 }
 
-const LOOK_EVERY_MS = 500
 const MOST_AT_ONCE = 50
 /** Longer than any call of a rail takes. */
 const LEASE_SECONDS = 60
 const LONGEST_WAIT_SECONDS = 3_600
+
+/** Index: rail_instructions_due. */
+const BOOKS_WITH_WORK = `
+  select b.book from books b
+   where exists (select from rail_instructions i where i.book = b.book and i.attempt_at <= now())`
 
 /** Where the destination of a withdrawal is sealed for. */
 export function placeOfDestination(book: BookId, id: PaymentId): string {
@@ -37,20 +43,19 @@ export function placeOfDestination(book: BookId, id: PaymentId): string {
 }
 
 export function createSubmitter(options: SubmitterOptions): Submitter {
-  return createRounds({
+  const rounds = createRounds({
     round: () => submitDue(options),
-    everyMs: LOOK_EVERY_MS,
+    everyMs: AT_LEAST_EVERY_MS,
     log: options.log,
     fault: 'could not look for instructions of rails',
   })
+  options.lookout.add(BOOKS_WITH_WORK, rounds.wake)
+  return rounds
 }
 
 /** One round over the books. Returns how many instructions were tried. */
 async function submitDue(options: SubmitterOptions): Promise<number> {
-  const { rows: books } = await options.pool.query<{ book: BookId }>(
-    `select b.book from books b
-      where exists (select from rail_instructions i where i.book = b.book and i.attempt_at <= clock_timestamp())`,
-  )
+  const { rows: books } = await options.pool.query<{ book: BookId }>(BOOKS_WITH_WORK)
   let total = 0
   for (const { book } of books) {
     const due = await leaseDue(options.pool, book, LEASE_SECONDS, MOST_AT_ONCE)

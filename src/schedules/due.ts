@@ -3,6 +3,7 @@ import { idsAt, readClock } from '../database/clock.ts'
 import { type Client, inTransaction, type Pool } from '../database/connection.ts'
 import { isRaceLost, isUnavailable } from '../database/faults.ts'
 import { formatInstant } from '../database/instant.ts'
+import { AT_LEAST_EVERY_MS, type Lookout } from '../database/lookout.ts'
 import { createRounds, type Rounds } from '../database/rounds.ts'
 import { writeEvents } from '../events/write.ts'
 import type { BookId, Instant, PaymentId } from '../ledger/id.ts'
@@ -29,6 +30,7 @@ export type Scheduler = Pick<Rounds, 'stop'> & {
 
 type Options = {
   readonly pool: Pool
+  readonly lookout: Lookout
   readonly directory: Directory
   readonly intake: Intake
   /** What payments cost on the day on which they are made. */
@@ -37,7 +39,6 @@ type Options = {
   readonly tell: (ids: Iterable<PaymentId>) => void
 }
 
-const LOOK_EVERY_MS = 500
 const LARGEST_BATCH = 1_000
 /** A schedule whose payment cannot be written by a fault of its own is left alone for this long. */
 const RETRY_AFTER = 10_000_000n
@@ -45,10 +46,11 @@ const RETRY_AFTER = 10_000_000n
 export function createScheduler(options: Options): Scheduler {
   const rounds = createRounds({
     round: async () => makeSome(options, await readClock(options.pool)),
-    everyMs: LOOK_EVERY_MS,
+    everyMs: AT_LEAST_EVERY_MS,
     log: options.log,
     fault: 'could not make the payments of schedules',
   })
+  options.lookout.add(booksWithWork('now()'), rounds.wake)
 
   async function makeDue(at: Instant): Promise<number> {
     for (let total = 0; ; ) {
@@ -60,13 +62,16 @@ export function createScheduler(options: Options): Scheduler {
   return { stop: rounds.stop, makeDue }
 }
 
+/** Index: schedules_due. */
+function booksWithWork(at: string): string {
+  return `
+    select b.book from books b
+     where exists (select from schedules s where s.book = b.book and s.status = 'active' and s.attempt_at <= ${at})`
+}
+
 /** One batch of each book that has something due. Returns how many payments that were. */
 async function makeSome(options: Options, at: Instant): Promise<number> {
-  const { rows: books } = await options.pool.query<{ book: BookId }>(
-    `select b.book from books b
-      where exists (select from schedules s where s.book = b.book and s.status = 'active' and s.attempt_at <= $1)`,
-    [formatInstant(at)],
-  )
+  const { rows: books } = await options.pool.query<{ book: BookId }>(booksWithWork('$1'), [formatInstant(at)])
   let total = 0
   for (const { book } of books) {
     const ids = await makeBatch(options, book, at, LARGEST_BATCH)

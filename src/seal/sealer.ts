@@ -1,8 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import { readClock } from '../database/clock.ts'
 import { type Client, inTransaction, type Pool, type Queryable } from '../database/connection.ts'
-import { isUnavailable, isUniqueViolation } from '../database/faults.ts'
+import { isUniqueViolation } from '../database/faults.ts'
 import { formatInstant } from '../database/instant.ts'
+import { AT_LEAST_EVERY_MS, type Lookout } from '../database/lookout.ts'
+import { createRounds, type Rounds } from '../database/rounds.ts'
 import type { BookId } from '../ledger/id.ts'
 import type { Log } from '../log.ts'
 import { type BlockContent, hashOf, headerOf, insertBlock, readHead } from './block.ts'
@@ -12,64 +14,53 @@ import { FORMAT } from './leaves.ts'
 import { rootOf } from './merkle.ts'
 
 /** Seals what was committed, on any number of nodes at once: whichever comes first. */
-export type Sealer = { readonly stop: () => Promise<void> }
+export type Sealer = Pick<Rounds, 'stop'>
 
-type Options = { readonly pool: Pool; readonly key: SealKey; readonly log: Log }
+type Options = { readonly pool: Pool; readonly lookout: Lookout; readonly key: SealKey; readonly log: Log }
 
-const LOOK_EVERY_MS = 500
 /** Of a block, unless one transaction alone has more: small enough that nobody waits while they are hashed. */
 const MOST_ENTRIES = 250
 /** The first half of the advisory locks that keep nodes from doing the same work; the book is the other. */
 const LOCK = 0x5ea1
 
-/** Looks twice a second for what is committed and in no block. A round that fails is logged and tried again. */
-export function createSealer({ pool, key, log }: Options): Sealer {
+/** Seals what is committed and in no block, at most as often as is looked for it: a round that fails is tried again. */
+export function createSealer({ pool, lookout, key, log }: Options): Sealer {
   let stopped = false
-  let timer: NodeJS.Timeout | undefined
-  let round = Promise.resolve()
 
-  async function sealAll(): Promise<void> {
-    for (const book of await booksWithWork(pool)) {
+  async function sealAll(): Promise<number> {
+    const { rows } = await pool.query<{ book: BookId }>(BOOKS_WITH_WORK)
+    for (const { book } of rows) {
       while (!stopped && (await sealOne(pool, book, key, log))) {}
     }
+    // However much that was: what is committed behind it waits for the next look, so that blocks are few.
+    return 0
   }
 
-  function schedule(): void {
-    if (stopped) return
-    timer = setTimeout(() => {
-      round = sealAll()
-        .catch((error: unknown) => {
-          if (!isUnavailable(error)) log.error({ err: error }, 'blocks could not be sealed')
-        })
-        .finally(schedule)
-    }, LOOK_EVERY_MS).unref()
-  }
-  schedule()
-
-  return {
-    stop: async () => {
-      stopped = true
-      clearTimeout(timer)
-      await round
-    },
-  }
-}
-
-async function booksWithWork(pool: Pool): Promise<BookId[]> {
-  const { rows } = await pool.query<{ book: BookId }>({
-    name: 'books-to-seal',
-    text: `
-      select k.book
-        from books k
-       cross join lateral (select coalesce((select b.up_to_txid from blocks b where b.book = k.book
-                                             order by b.number desc limit 1), '0'::xid8) as txid) sealed
-       where exists (select from events e where e.book = k.book and e.txid > sealed.txid and e.type = any($1))
-          or exists (select from audit_log a where a.book = k.book and a.txid > sealed.txid)
-       order by k.book`,
-    values: [FINAL_EVENTS],
+  const rounds = createRounds({
+    round: sealAll,
+    everyMs: AT_LEAST_EVERY_MS,
+    log,
+    fault: 'blocks could not be sealed',
   })
-  return rows.map(({ book }) => book)
+  lookout.add(BOOKS_WITH_WORK, rounds.wake)
+
+  async function stop(): Promise<void> {
+    stopped = true
+    await rounds.stop()
+  }
+  return { stop }
 }
+
+const FINAL_TYPES = FINAL_EVENTS.map((type) => `'${type}'`).join(', ')
+
+const BOOKS_WITH_WORK = `
+  select k.book
+    from books k
+   cross join lateral (select coalesce((select b.up_to_txid from blocks b where b.book = k.book
+                                         order by b.number desc limit 1), '0'::xid8) as txid) sealed
+   where exists (select from events e where e.book = k.book and e.txid > sealed.txid and e.type in (${FINAL_TYPES}))
+      or exists (select from audit_log a where a.book = k.book and a.txid > sealed.txid)
+   order by k.book`
 
 /** Seals one block of the book, if there is something for it; whether there may be more. */
 async function sealOne(pool: Pool, book: BookId, key: SealKey, log: Log): Promise<boolean> {

@@ -1,4 +1,5 @@
 import type { Pool } from '../database/connection.ts'
+import { AT_LEAST_EVERY_MS, type Lookout } from '../database/lookout.ts'
 import type { SecretBox } from '../database/secret_box.ts'
 import type { BookId } from '../ledger/id.ts'
 import type { Log } from '../log.ts'
@@ -10,6 +11,7 @@ export type Courier = { readonly stop: () => Promise<void> }
 
 type Options = {
   readonly pool: Pool
+  readonly lookout: Lookout
   readonly secretBox: SecretBox
   readonly send: Send
   readonly retriesMs: readonly number[]
@@ -19,8 +21,10 @@ type Options = {
   readonly log: Log
 }
 
-/** How often a node looks for what has become due. */
-const LOOK_EVERY_MS = 500
+/** Where there is an endpoint, there may be something to tell it. */
+const BOOKS_WITH_WORK = `
+  select c.book from webhook_cursors c
+   where exists (select from webhooks w where w.book = c.book and w.status <> 'deleted')`
 
 /**
  * Requests under way on a node: in all, to one endpoint, to those of one user, and to those that failed the last time,
@@ -88,7 +92,9 @@ export function createCourier(options: Options): Courier {
   }
 
   let ended = false
-  const timer = setInterval(look, LOOK_EVERY_MS)
+  options.lookout.add(BOOKS_WITH_WORK, look)
+  // Where there is none, the place in the events that were looked at moves on all the same.
+  const timer = setInterval(look, AT_LEAST_EVERY_MS)
   timer.unref()
 
   async function stop(): Promise<void> {

@@ -1,6 +1,7 @@
 import type { Actor } from '../../audit/audit.ts'
 import { inTransaction, type Pool } from '../../database/connection.ts'
 import { isRaceLost, isUnavailable } from '../../database/faults.ts'
+import { AT_LEAST_EVERY_MS, type Lookout } from '../../database/lookout.ts'
 import { createRounds, type Rounds } from '../../database/rounds.ts'
 import type { BankEntryId, BankFileId, BookId, PaymentId } from '../../ledger/id.ts'
 import type { Log } from '../../log.ts'
@@ -19,20 +20,25 @@ export type BankBooking = Rounds & {
 
 type Options = BookingOptions & {
   readonly pool: Pool
+  readonly lookout: Lookout
   readonly log: Log
   readonly tell: (ids: Iterable<PaymentId>) => void
 }
 
-const LOOK_EVERY_MS = 2_000
 const PATIENCE_MS = 20_000
+
+const BOOKS_WITH_WORK = `
+  select b.book from books b
+   where exists (select from bank_files f where f.book = b.book and f.settled_at is null)`
 
 export function createBankBooking(options: Options): BankBooking {
   const rounds = createRounds({
     round: () => settleAll(options),
-    everyMs: LOOK_EVERY_MS,
+    everyMs: AT_LEAST_EVERY_MS,
     log: options.log,
     fault: 'could not book the movements of banks',
   })
+  options.lookout.add(BOOKS_WITH_WORK, rounds.wake)
   const { pool } = options
   async function settle(book: BookId, id: BankFileId): Promise<TakenFile> {
     const givesUpAt = performance.now() + PATIENCE_MS
@@ -50,9 +56,7 @@ export function createBankBooking(options: Options): BankBooking {
 /** One round over the books. Returns how many movements were booked. */
 async function settleAll(options: Options): Promise<number> {
   const { pool } = options
-  const { rows: books } = await pool.query<{ book: BookId }>(
-    'select b.book from books b where exists (select from bank_files f where f.book = b.book and f.settled_at is null)',
-  )
+  const { rows: books } = await pool.query<{ book: BookId }>(BOOKS_WITH_WORK)
   let booked = 0
   for (const { book } of books) {
     while (await carryOutNext(options, book)) booked += 1
