@@ -18,6 +18,7 @@ import { aFolder, anOperatorOf, aServer, type TestServer } from './harness/serve
 const WHATS = [
   ...['pay', 'hold', 'capture', 'withdraw', 'settle', 'refund', 'bulk', 'raceEnds', 'racePays', 'expire', 'convert'],
   ...['later', 'deposit', 'cancel', 'whole', 'raceRefunds', 'freeze', 'raceKey', 'settle', 'refund'],
+  ...['schedule', 'fallDue', 'pause', 'raceSchedule'],
 ] as const
 const someStep = fc.record({
   what: fc.constantFrom(...WHATS),
@@ -108,6 +109,9 @@ async function asking(path: string, body: object, crash = 'none', more: Record<s
   return { path, body, headers, reply }
 }
 
+/** A schedule that is active: so many occurrences are behind it, and so many of these were paid or declined. */
+type Scheduled = { readonly id: string; readonly known: (id: string) => Known; occurrences: number; made: number }
+
 /** What the steps of one sequence work on. */
 async function aWorld() {
   const lines = ['one', 'two'].map((name) =>
@@ -132,12 +136,13 @@ async function aWorld() {
   const rich = [...imported, own].map((id) => [id, account(50_000n)] as const)
   const books = createBooks(new Map([...rich, [euros, account(0n)]]))
   const asked: Asked[] = []
+  const schedules: Scheduled[] = []
   const ask = async (step: Step, path: string, wanted: object, more: Record<string, string> = {}) => {
     const one = await asking(path, wanted, step.crash, more)
     asked.push(one)
     return one.reply
   }
-  return { books, dollars: [...imported, own], own, euros, asked, ask }
+  return { books, dollars: [...imported, own], own, euros, asked, ask, schedules }
 }
 type World = Awaited<ReturnType<typeof aWorld>>
 
@@ -388,6 +393,54 @@ const STEPS: Record<Step['what'], (world: World, step: Step) => Promise<void>> =
     assertSame(ended, payment)
   },
 
+  async schedule(world, step) {
+    const { body, known } = transferOf(world, step)
+    const wish = { ...body, every: 'day', starts_at: '2090-01-31T12:00:00Z' }
+    const { status, body: made } = await world.ask(step, '/v1/schedules', wish)
+    assert.deepEqual([status, made.status, made.occurrences], [201, 'active', 0])
+    world.schedules.push({ id: made.id, known, occurrences: 0, made: 0 })
+  },
+
+  async fallDue(world, step) {
+    const one = first(world.schedules, step.pick)
+    if (!one) return STEPS.schedule(world, step)
+    const days = 1 + (step.pick % 3)
+    await Promise.all([daysGoBy(one, days), strike(step.crash)])
+    const path = `/v1/schedules/${one.id}`
+    await until(async () => (await patient(path)).occurrences === one.occurrences + days)
+    assert.equal(await takeMade(world, one), days)
+    one.occurrences += days
+  },
+
+  async pause(world, step) {
+    const one = first(world.schedules, step.pick)
+    if (!one) return STEPS.schedule(world, step)
+    const days = 1 + (step.pick % 3)
+    const path = `/v1/schedules/${one.id}`
+    assert.equal((await asking(`${path}/pause`, {}, step.crash)).reply.body.status, 'paused')
+    await daysGoBy(one, days)
+    const { body } = (await asking(`${path}/resume`, {})).reply
+    one.occurrences += days
+    assert.deepEqual([body.status, body.occurrences], ['active', one.occurrences])
+    assert.equal(await takeMade(world, one), 0)
+  },
+
+  async raceSchedule(world, step) {
+    const one = first(world.schedules, step.pick)
+    if (!one) return STEPS.schedule(world, step)
+    const path = `/v1/schedules/${one.id}`
+    const [{ reply }] = await Promise.all([
+      asking(`${path}/cancel`, {}, step.crash),
+      daysGoBy(one, 3),
+      step.pick % 2 === 0 && asking(`${path}/pause`, {}),
+    ])
+    // Where the first answer was lost, the second says that it is done.
+    if (reply.status !== 200) assertRefused(reply, 'schedule_over', 'canceled')
+    world.schedules.splice(world.schedules.indexOf(one), 1)
+    const { status, occurrences } = await patient(path)
+    assert.deepEqual([status, occurrences], ['canceled', one.occurrences + (await takeMade(world, one))])
+  },
+
   async freeze(world, { from }) {
     const id = world.dollars[from] ?? ''
     const account = world.books.accounts.get(id)
@@ -412,6 +465,37 @@ function onRail(kind: 'deposit' | 'withdrawal', id: string, from: string, to: st
     fee: 0n,
     refunded: 0n,
   }
+}
+
+/** The clock jumps over so many occurrences of a schedule. */
+async function daysGoBy({ id }: Scheduled, days: number): Promise<void> {
+  await sql(
+    `update schedules
+        set starts_at = past.at, start_number = number, due_at = case when status = 'active' then past.at end,
+            attempt_at = case when status = 'active' then past.at end
+       from (select clock_timestamp() - make_interval(days => $2 - 1, secs => 1) as at) past
+      where id = $1`,
+    [decodeId('sch', id), days],
+  )
+}
+
+/** What is read, once the gateway is there to answer. */
+async function patient(path: string): Promise<any> {
+  return until(async () => {
+    const reply = await client()
+      .get(path)
+      .catch(() => undefined)
+    return reply?.status === 200 && reply.body
+  })
+}
+
+/** Takes what a schedule has made since the last time, in its order, and gives how much that is. */
+async function takeMade({ books }: World, one: Scheduled): Promise<number> {
+  const { data } = await patient(`/v1/admin/payments?schedule_id=${one.id}&sort=created_at&limit=200`)
+  const made = data.slice(one.made)
+  for (const payment of made) assertSame(payment, books.make(one.known(payment.id), false))
+  one.made = data.length
+  return made.length
 }
 
 /** The clock jumps over the end of a hold. */
