@@ -512,8 +512,8 @@ async function timeIsUp({ id }: Known): Promise<void> {
 /** Each account holds what the model says. */
 async function assertAccounts({ books }: World): Promise<void> {
   for (const [id, { balance, held }] of books.accounts) {
-    const { body } = await client().get(`/v1/accounts/${id}`)
-    assert.deepEqual([body.balance, body.held], [written(balance), written(held)])
+    const account = await patient(`/v1/accounts/${id}`)
+    assert.deepEqual([account.balance, account.held], [written(balance), written(held)])
   }
 }
 
