@@ -85,6 +85,53 @@ describe('An atomic bulk request', () => {
     assert.equal(await ada.balance(adaUsd), '60.00')
   })
 
+  it('makes none where the key of one is that of another payment, made before or by the same request', async () => {
+    const keyed = (amount: string, key: string) => ({ ...transfer(adaUsd, bobUsd, amount), idempotency_key: key })
+    assert.equal((await atomically([keyed('1.00', 'used')])).status, 200)
+    const before = await everything()
+    for (const wishes of [
+      [transfer(adaUsd, bobUsd, '1.00'), keyed('2.00', 'used')],
+      [keyed('1.00', 'fresh'), keyed('2.00', 'fresh')],
+    ]) {
+      const reply = await atomically(wishes)
+      assertProblem(reply, 'idempotency_key_reused')
+      assert.deepEqual(
+        reply.body.errors.map(({ field, code }: any) => [field, code]),
+        [['payments[1]', 'idempotency_key_reused']],
+      )
+    }
+    assert.deepEqual(await everything(), before)
+    const { status, body } = await atomically([keyed('1.00', 'used'), keyed('1.00', 'same'), keyed('1.00', 'same')])
+    assert.deepEqual([status, body.data.map((each: any) => each.idempotent_replayed)], [200, [true, undefined, true]])
+    assert.equal(body.data[1].payment.id, body.data[2].payment.id)
+  })
+
+  it('makes none where one was asked for before and declined', async () => {
+    const key = { idempotency_key: 'too much' }
+    const wish = transfer(adaUsd, bobUsd, '5000.00')
+    const { body: alone } = await ada.post('/v1/payments/bulk', { payments: [{ ...wish, ...key }] })
+    assert.equal(alone.data[0].payment.decline_reason, 'insufficient_funds')
+    const before = await everything()
+    const reply = await atomically([transfer(adaUsd, bobUsd, '1.00'), { ...wish, ...key }])
+    assertProblem(reply, 'payments_declined')
+    assert.deepEqual(reply.body.errors[0].detail, 'insufficient_funds')
+    assert.deepEqual(await everything(), before)
+  })
+
+  it('makes all or none also where one of them is under way with another request', async () => {
+    const shared = { ...transfer(adaUsd, bobUsd, '1.00'), idempotency_key: 'shared' }
+    const alone = { ...transfer(adaUsd, bobUsd, '2.00'), idempotency_key: 'alone' }
+    const before = Number(await ada.balance(adaUsd))
+    const [declined, made] = await Promise.all([
+      atomically([shared, transfer(adaUsd, bobUsd, '5000.00')]),
+      atomically([shared, alone]),
+    ])
+    assertProblem(declined, 'payments_declined')
+    assert.equal(declined.body.errors[0].field, 'payments[1]')
+    assert.equal(made.status, 200, JSON.stringify(made.body))
+    assert.equal(Number(await ada.balance(adaUsd)), before - 3)
+  })
+
   it('takes ten thousand payments in one transaction', async () => {
     await fund(operator, adaUsd, '10000.00')
     const many = Array.from({ length: 10_000 }, () => transfer(adaUsd, bobUsd, '1.00'))

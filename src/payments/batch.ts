@@ -15,7 +15,7 @@ import { insertPayments } from './insert.ts'
 import { type NewInstruction, writeInstructions } from './instructions.ts'
 import { addToTechnicalAccounts, type PaymentPosting, writeMovements } from './movements.ts'
 import { type Payment, type PaymentRequest, type PricedRequest, paymentOf } from './payment.ts'
-import { SomeDeclined } from './refusals.ts'
+import { SomeRefused } from './refusals.ts'
 import { lockRuled, postRuled } from './ruled.ts'
 import { refundedEvents, statusEvents } from './told.ts'
 
@@ -71,15 +71,15 @@ export function beginPosting(rules: RuleKeeper): BeginWrite {
   return beginPosted(rules, () => {})
 }
 
-/** The same, but all or none: throws SomeDeclined, before anything is written, where a rule refuses one of them. */
+/** The same, but all or none: throws SomeRefused, before anything is written, where a rule refuses one of them. */
 export function beginPostingAll(rules: RuleKeeper): BeginWrite {
   return beginPosted(rules, (fresh, { outcomes }) => {
-    const declined = new Map<PaymentRequest, DeclineReason>()
+    const refused = new Map<PaymentRequest, DeclineReason>()
     for (const [index, request] of fresh.entries()) {
       const outcome = outcomes[index]
-      if (outcome?.status === 'declined') declined.set(request, outcome.reason)
+      if (outcome?.status === 'declined') refused.set(request, outcome.reason)
     }
-    if (declined.size > 0) throw new SomeDeclined(declined)
+    if (refused.size > 0) throw new SomeRefused(refused)
   })
 }
 

@@ -5,7 +5,7 @@ import type { BookId, Instant, PaymentId } from '../ledger/id.ts'
 import type { BeginWrite, Mint } from './batch.ts'
 import type { PaymentRequest, Submitted } from './payment.ts'
 import { asFirstAnswered, readPayments, readPaymentsByKey } from './read.ts'
-import { Refused } from './refusals.ts'
+import { Refused, SomeRefused, type WholeRefusal } from './refusals.ts'
 
 export type Waiting = {
   readonly request: PaymentRequest
@@ -45,7 +45,7 @@ export async function commitBatch(
 ): Promise<void> {
   for (let races = 0; ; ) {
     try {
-      const outcomes = await attempt(pool, beginWrite, book, batch, attempts)
+      const outcomes = await attempt(pool, beginWrite, book, batch, whole, attempts)
       for (const [index, outcome] of outcomes.entries()) batch[index]?.answer(outcome)
       return
     } catch (error) {
@@ -78,6 +78,7 @@ async function attempt(
   beginWrite: BeginWrite,
   book: BookId,
   batch: readonly Waiting[],
+  whole: boolean,
   attempts: Attempts,
 ): Promise<Submitted[]> {
   const client = await pool.connect()
@@ -93,6 +94,7 @@ async function attempt(
     )
     await together([begun, finding, beginning])
     const found = await finding
+    if (whole) refuseWithout(found)
     const writeFresh = await beginning
     const fresh = batch.filter((waiting) => !found.has(waiting))
     const nothing = { payments: [], done: Promise.resolve() }
@@ -120,6 +122,16 @@ async function attempt(
   } finally {
     client.release(broken)
   }
+}
+
+/** All or none: what was made before is there, unless it was declined, or the key is that of another payment. */
+function refuseWithout(found: ReadonlyMap<Waiting, Submitted>): void {
+  const refused = new Map<PaymentRequest, WholeRefusal>()
+  for (const [{ request }, submitted] of found) {
+    const reason = submitted.result === 'key_reused' ? submitted.result : submitted.payment.declineReason
+    if (reason !== null) refused.set(request, reason)
+  }
+  if (refused.size > 0) throw new SomeRefused(refused)
 }
 
 /** The ids of an earlier attempt, or where to leave those of this one. */

@@ -23,6 +23,16 @@ export function createPoster(pool: Pool, write: BeginWrite, options: QueueOption
   const underWay = new Map<string, Promise<Submitted>>()
 
   function submitAll(requests: readonly PaymentRequest[]): Promise<Submitted>[] {
+    const busy = options.whole ? requests.flatMap((request) => underWay.get(nameOf(request) ?? '') ?? []) : []
+    if (busy.length > 0) {
+      // What is to be whole is not divided into what can begin and what has to wait.
+      const later = Promise.allSettled(busy).then(() => Promise.all(submitAll(requests)))
+      return requests.map(async (_, index) => {
+        const submitted = (await later)[index]
+        if (!submitted) throw new Error('a request is answered')
+        return submitted
+      })
+    }
     const fresh: PaymentRequest[] = []
     const firstOf = new Map<string, PaymentRequest>()
     for (const request of requests) {

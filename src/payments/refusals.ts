@@ -18,13 +18,16 @@ export class Refused extends Error {
   }
 }
 
-/** Of payments that are to be posted all or none, a rule refused some: nothing was written. */
-export class SomeDeclined extends Error {
-  override readonly name = 'SomeDeclined'
-  readonly declined: ReadonlyMap<PaymentRequest, DeclineReason>
+/** Why one of several that are to be posted all or none is not: a rule, or its idempotency key is another payment's. */
+export type WholeRefusal = DeclineReason | 'key_reused'
 
-  constructor(declined: ReadonlyMap<PaymentRequest, DeclineReason>) {
-    super('some of the payments were declined')
-    this.declined = declined
+/** Of payments that are to be posted all or none, some are refused: nothing was written. */
+export class SomeRefused extends Error {
+  override readonly name = 'SomeRefused'
+  readonly refused: ReadonlyMap<PaymentRequest, WholeRefusal>
+
+  constructor(refused: ReadonlyMap<PaymentRequest, WholeRefusal>) {
+    super('some of the payments were refused')
+    this.refused = refused
   }
 }

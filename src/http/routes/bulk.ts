@@ -4,7 +4,7 @@ import { Type } from 'typebox'
 import type { Gateway } from '../../gateway.ts'
 import { idempotencyKey } from '../../payments/intake.ts'
 import type { IdempotencyKey, PaymentRequest, Submitted } from '../../payments/payment.ts'
-import { SomeDeclined } from '../../payments/refusals.ts'
+import { SomeRefused } from '../../payments/refusals.ts'
 import { sessionOf } from '../authentication.ts'
 import { ApiError, type FieldError, inputError } from '../errors.ts'
 import { keyHeader } from '../idempotency.ts'
@@ -144,11 +144,20 @@ async function payAtomically(
   }
   const mistakes: FieldError[] = []
   const requests: PaymentRequest[] = []
+  const hashes = new Map<string, string>()
   for (const [index, record] of records.entries()) {
     try {
-      requests.push(
-        await checkRecord(gateway, request, record, header === undefined ? undefined : `${index} ${header}`),
+      const checked = await checkRecord(
+        gateway,
+        request,
+        record,
+        header === undefined ? undefined : `${index} ${header}`,
       )
+      requests.push(checked)
+      if (checked.key === null) continue
+      const { key, requestHash } = checked.key
+      if ((hashes.get(key) ?? requestHash) !== requestHash) mistakes.push(keyReusedAt(index))
+      hashes.set(key, requestHash)
     } catch (error) {
       const { code, message, errors } = toApiError(error)
       const [first] = errors
@@ -161,7 +170,7 @@ async function payAtomically(
   }
   if (mistakes.length > 0) throw inputError(mistakes.slice(0, MOST_ERRORS))
   const outcomes = await Promise.all(gateway.whole.submitAll(requests)).catch((error: unknown) => {
-    throw error instanceof SomeDeclined ? declinedProblem(error, requests) : error
+    throw error instanceof SomeRefused ? refusedProblem(error, requests) : error
   })
   const data = outcomes.map(succeeded)
   if (!(body instanceof Readable)) return reply.send({ data })
@@ -173,12 +182,18 @@ async function payAtomically(
 
 const MOST_ERRORS = 100
 
-function declinedProblem({ declined }: SomeDeclined, requests: readonly PaymentRequest[]): ApiError {
-  const errors = requests.flatMap((request, index) => {
-    const reason = declined.get(request)
-    return reason ? [{ field: `payments[${index}]`, code: 'payments_declined' as const, detail: reason }] : []
+function refusedProblem({ refused }: SomeRefused, requests: readonly PaymentRequest[]): ApiError {
+  const errors = requests.flatMap((request, index): FieldError[] => {
+    const reason = refused.get(request)
+    const field = `payments[${index}]`
+    if (reason === 'key_reused') return [keyReusedAt(index)]
+    return reason ? [{ field, code: 'payments_declined', detail: reason }] : []
   })
-  return new ApiError('payments_declined', undefined, errors.slice(0, MOST_ERRORS))
+  return inputError(errors.slice(0, MOST_ERRORS))
+}
+
+function keyReusedAt(index: number): FieldError {
+  return { field: `payments[${index}]`, code: 'idempotency_key_reused', detail: 'has the key of another payment' }
 }
 
 async function* answerGroups(
