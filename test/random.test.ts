@@ -68,14 +68,20 @@ before(async () => {
 })
 
 const client = () => aClient(server.url, token)
-const sql = (text: string, values: unknown[] = []): Promise<any[]> =>
-  withOwner(database, async (owner) => (await owner.query(text, values)).rows)
+
+/** By a session that no crash takes. */
+const OURS = { application_name: 'this test' }
+const sql = (text: string, values: unknown[] = []): Promise<any[]> => {
+  const connection = { ...database, ...OURS }
+  return withOwner(connection, async (owner) => (await owner.query(text, values)).rows)
+}
 
 /** Takes the database’s sessions, or the gateway itself, from under what is under way. */
 async function strike(crash: string): Promise<void> {
   if (crash === 'backends') {
     await sql(
-      'select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()',
+      'select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and application_name <> $1',
+      [OURS.application_name],
     )
   }
   if (crash === 'server') {
