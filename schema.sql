@@ -269,6 +269,8 @@ create table holds (
   book integer not null,
   payment_id uuid not null,
   expires_at timestamp with time zone not null,
+  from_account uuid not null,
+  to_account uuid not null,
   constraint holds_pkey PRIMARY KEY (book, payment_id)
 );
 
@@ -288,6 +290,8 @@ create table initiated (
   book integer not null,
   payment_id uuid not null,
   attempt_at timestamp with time zone not null,
+  from_account uuid not null,
+  to_account uuid not null,
   constraint initiated_pkey PRIMARY KEY (book, payment_id)
 );
 
@@ -459,6 +463,7 @@ create table rail_instructions (
   last_error text,
   created_at timestamp with time zone not null,
   confirmed_as text,
+  account_id uuid,
   constraint rail_instructions_pkey PRIMARY KEY (book, payment_id),
   constraint rail_instructions_direction_check CHECK ((direction = ANY (ARRAY['in'::text, 'out'::text]))),
   constraint rail_instructions_rail_check CHECK ((rail = ANY (ARRAY['wire'::text, 'wallet'::text, 'crypto_currency'::text]))),
@@ -838,8 +843,12 @@ CREATE INDEX events_by_object ON ONLY public.events USING btree (book, object_id
 CREATE INDEX failed_attempts_by_time ON public.failed_attempts USING btree (forgotten_at);
 CREATE INDEX fee_schedules_by_payment ON public.fee_schedules USING btree (book, kind, currency, rail, valid_from, id);
 CREATE INDEX holds_by_expiry ON public.holds USING btree (book, expires_at, payment_id);
+CREATE INDEX holds_by_receiver ON public.holds USING btree (book, to_account, payment_id);
+CREATE INDEX holds_by_sender ON public.holds USING btree (book, from_account, payment_id);
 CREATE INDEX idempotency_keys_by_user ON public.idempotency_keys USING btree (book, user_id) WHERE (user_id IS NOT NULL);
 CREATE INDEX idempotency_keys_expired ON public.idempotency_keys USING btree (expires_at) WHERE (expires_at IS NOT NULL);
+CREATE INDEX initiated_by_receiver ON public.initiated USING btree (book, to_account, payment_id);
+CREATE INDEX initiated_by_sender ON public.initiated USING btree (book, from_account, payment_id);
 CREATE INDEX mail_tokens_by_user ON public.mail_tokens USING btree (book, user_id, purpose, created_at);
 CREATE INDEX payment_limits_by_account ON public.payment_limits USING btree (book, account_id) WHERE (account_id IS NOT NULL);
 CREATE INDEX payments_by_original ON public.payments USING btree (book, refund_of, id) WHERE (refund_of IS NOT NULL);
@@ -852,6 +861,7 @@ CREATE INDEX postings_by_debit ON public.postings USING btree (book, debit_accou
 CREATE INDEX postings_by_payment ON public.postings USING btree (book, payment_id);
 CREATE INDEX rail_instructions_due ON public.rail_instructions USING btree (book, attempt_at, payment_id) WHERE (attempt_at IS NOT NULL);
 CREATE INDEX rail_instructions_open ON public.rail_instructions USING btree (book, payment_id) WHERE (state <> 'done'::text);
+CREATE INDEX rail_instructions_open_by_account ON public.rail_instructions USING btree (book, account_id, payment_id) WHERE ((direction = 'out'::text) AND (state <> 'done'::text));
 CREATE INDEX rail_instructions_to_collect ON public.rail_instructions USING btree (book, rail, payment_id) WHERE ((state = 'waiting'::text) AND (attempt_at IS NULL));
 CREATE INDEX rate_limits_by_time ON public.rate_limits USING btree (full_at);
 CREATE INDEX rates_by_pair ON public.rates USING btree (book, from_currency, to_currency, valid_from, id);

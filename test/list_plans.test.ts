@@ -116,6 +116,13 @@ const LISTS: readonly AnyList[] = [
     { from_account: account, to_account: account, refund_of: encodeId('pay', PAYMENT as never) },
   ],
   ['payments under way', payments.openPayments, payments.openIn(BOOK), {}],
+  ['a user’s payments under way', payments.openAccountPayments, payments.ofUser(BOOK, BUSY, 'o'), {}],
+  [
+    'payments under way from an account',
+    payments.openAccountPayments,
+    payments.ofAccount(BOOK, BUSY_ACCOUNT, 'from', 'o'),
+    {},
+  ],
   [
     'operations of a user',
     operations.operations,

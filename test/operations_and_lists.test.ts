@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { before, describe, it } from 'node:test'
-import type { Client } from './harness/client.ts'
-import { readOperations } from './harness/document.ts'
-import { aGateway, anOperator, aUser, type TestGateway, type TestUser } from './harness/gateway.ts'
-import { anAccount, assertBooksAreRight, assertProblem, everyPage, fund, transfer } from './harness/paying.ts'
+import type { Client, Reply } from './harness/client.ts'
+import { readOperations, valueAt } from './harness/document.ts'
+import { aGateway, anOperator, aUser, type TestGateway, type TestUser, until } from './harness/gateway.ts'
+import { anAccount, assertBooksAreRight, assertProblem, everyPage, fund, locking, transfer } from './harness/paying.ts'
 
 let gateway: TestGateway
 let operator: TestUser
@@ -90,15 +90,14 @@ for (const [path, caller] of lists) {
     it('finds by every field with every operator what has such a value, and only that', async () => {
       const all = await find('')
       for (const field of (await fieldsOf(path)).filter((name) => !MOVING.includes(name))) {
-        const given = all.filter((row) => row[field] !== null)
-        const values = new Set(
-          given.map((row) => (Array.isArray(row[field]) ? row[field].join(' ') : String(row[field]))),
-        )
+        const given = all.filter((row) => comparable(field, valueAt(row, field)) !== null)
+        const values = new Set(given.map((row) => [valueAt(row, field)].flat().map(String).join(' ')))
         for (const value of [...values].slice(0, 3)) {
           const wanted = comparable(field, value)
           const found = async (operator: string) =>
             idsOf(await find(`${field}[${operator}]=${encodeURIComponent(value)}`))
-          const such = (test: (own: any) => boolean) => idsOf(all.filter((row) => test(comparable(field, row[field]))))
+          const such = (test: (own: any) => boolean) =>
+            idsOf(all.filter((row) => test(comparable(field, valueAt(row, field)))))
           assert.deepEqual(
             idsOf(await find(`${field}=${encodeURIComponent(value)}`)),
             such((own) => own === wanted),
@@ -137,7 +136,7 @@ for (const [path, caller] of lists) {
           const rows = await everyPage(caller(), `${path}?${some}sort=${sign}${field}`, all.length > 30 ? 11 : 4)
           assert.deepEqual(idsOf(rows), all, `sort=${sign}${field}`)
           if (MOVING.includes(field)) continue
-          const values = rows.map((row) => comparable(field, row[field]))
+          const values = rows.map((row) => comparable(field, valueAt(row, field)))
           const firstNull = values.indexOf(null)
           if (firstNull >= 0)
             assert.ok(
@@ -279,6 +278,20 @@ describe('pages', () => {
     assert.deepEqual(amounts, ['4.00', '3.00', '2.00', '1.00'])
   })
 
+  it('refuse a cursor whose values somebody made up, as far as they are none', async () => {
+    const user = await aUser(gateway)
+    await user.post('/v1/tokens', { name: 'lasting', scopes: ['payments:read'] })
+    const list = '/v1/tokens?limit=1&sort=created_at,expires_at'
+    const sorted = '/v1/tokens?limit=1&sort=-expires_at'
+    assert.equal((await user.get(list)).status, 200)
+    const { body } = await user.get(sorted)
+    const [signature, , id] = JSON.parse(Buffer.from(body.next_cursor, 'base64url').toString())
+    for (const time of ['9999-99-99 99:99:99+00', '2026-02-30 00:00:00+00', '0000-00-00 00:00:00+00', 'infinity']) {
+      const cursor = Buffer.from(JSON.stringify([signature, time, id])).toString('base64url')
+      assertProblem(await user.get(`${sorted}&cursor=${cursor}`), 'invalid_query')
+    }
+  })
+
   it('show a payment between two accounts of one user once', async () => {
     const user = await aUser(gateway)
     await user.post('/v1/payments', transfer(await user.account('USD'), await anAccount(user), '1.00'))
@@ -287,6 +300,39 @@ describe('pages', () => {
       ['transfer', 'bonus'],
     )
     assert.equal((await everyPage(user, '/v1/operations', 1)).length, 3)
+  })
+})
+
+describe('the payments of a user that are under way', () => {
+  it('are found by their status, each once, from all of the user’s accounts or from or to one', async () => {
+    const [user, other] = await Promise.all([aUser(gateway), aUser(gateway)])
+    const [from, own, to] = [await user.account('USD'), await anAccount(user), await other.account('USD')]
+    const hold = { capture: 'manual' }
+    const held = (client: Client, from: string, to: string) =>
+      client.post('/v1/payments', transfer(from, to, '1.00', hold))
+    const [out, inside, into] = [await held(user, from, to), await held(user, from, own), await held(other, to, from)]
+    const rail = { account: from, rail: 'wallet', amount: '1.00' }
+    const coming = await user.post('/v1/deposits', rail)
+    const going = await user.post('/v1/withdrawals', { ...rail, destination: { wallet: 'w-1' } })
+    const ended = await held(user, from, to)
+    await user.post(`/v1/payments/${ended.body.id}/cancel`)
+    const ids = (...payments: Reply[]) => payments.map(({ body }) => body.id).reverse()
+    const list = async (query: string, client: Client = user) =>
+      (await everyPage(client, `/v1/payments?${query}`, 2)).map(({ id }) => id)
+    assert.deepEqual(await list('status=pending'), ids(out, inside, into, coming, going))
+    assert.deepEqual(await list(`status=pending&from_account=${from}`), ids(out, inside, going))
+    assert.deepEqual(await list(`status=pending&to_account=${from}`), ids(into, coming))
+    assert.deepEqual(await list(`status=pending&to_account=${own}`), ids(inside))
+    assert.deepEqual(await list('status=pending&sort=created_at&kind=deposit'), ids(coming))
+    assert.deepEqual(await list('status=pending', other), ids(out, into))
+    // While its accounts are locked, a payment cannot be posted.
+    await locking(gateway, 'select from accounts where user_id is not null for update', async () => {
+      const begun = await user.post('/v1/payments', transfer(from, to, '2.00'), { prefer: 'respond-async' })
+      assert.deepEqual(await list('status=initiated'), ids(begun))
+      assert.deepEqual(await list('status[in]=initiated,pending'), ids(out, inside, into, coming, going, begun))
+      assert.deepEqual(await list('status=initiated', other), ids(begun))
+    })
+    await until(async () => (await list('status=initiated')).length === 0)
   })
 })
 

@@ -42,6 +42,11 @@ const EXCEPTIONS = [
     why: 'the scope of the list says the book, and PostgreSQL takes it into each part',
   },
   {
+    file: 'src/payments/list.ts',
+    begins: '(select i.from_account as account_id',
+    why: 'the same, of accounts',
+  },
+  {
     file: 'src/database/migrations/0001_books_and_payments.sql',
     begins: 'create view',
     why: 'a view has `book` as a column; who reads it says which',
@@ -111,7 +116,8 @@ describe('SQL', () => {
       }))
     })
     assert.ok(scopes.length >= 8, `only ${scopes.length} lists were found`)
-    for (const { file, where } of scopes) assert.match(where, /^[a-z]\.book = \$1\b/, `the list in ${file}`)
+    for (const { file, where } of scopes)
+      assert.match(where, /^([a-z]|\$\{rows\})\.book = \$1\b/, `the list in ${file}`)
   })
 })
 

@@ -192,7 +192,7 @@ const TAMPERINGS: readonly [string, string, readonly number[], string][] = [
   ],
   [
     'a worker is to post what is final',
-    `insert into initiated select book, id, 'infinity' from payments where status = 'declined'`,
+    `insert into initiated select book, id, 'infinity', from_account, to_account from payments where status = 'declined'`,
     [3],
     String.raw`\(${PAYMENT}, USD\): expected the status initiated, found the status declined`,
   ],

@@ -14,6 +14,7 @@ import { conditionOf, type Filter, type ListQuery } from './list_query.ts'
 
 /** What a list is made of. All SQL in it is ours; what callers send goes into parameters only. `$1` is the book. */
 export type ListSpec<Row, Item> = {
+  /** By their names; what is within another has both, such as `exchange.rate`. */
   readonly fields: Readonly<Record<string, Field>>
   /** The table or view that its rows are of, with its alias, such as `payments p`. */
   readonly table: string

@@ -75,6 +75,14 @@ export const amount: Kind = {
   shape: 'a decimal number such as 12.30',
 }
 
+/** A number of no currency, such as a rate: as it is. */
+export const decimal: Kind = {
+  cast: 'numeric',
+  parse: (value) => (/^-?\d{1,40}(\.\d{1,40})?$/.test(value) ? value : undefined),
+  like: false,
+  shape: 'a decimal number such as 0.92',
+}
+
 /** The SQL of an amount field, from its column of minor units and its currency's digits. */
 export function amountSql(column: string, digits: string): string {
   return `(${column} * power(10::numeric, ${MAX_DIGITS} - ${digits}))`

@@ -70,7 +70,7 @@ function parseFilter(fields: Fields, parameter: string, value: string): Filter {
     const { key = '', operator: name = 'eq' } = ofMetadata
     return { parameter, metadataKey: key, operator: name as Operator, value }
   }
-  const match = /^([a-z\d_]+)(?:\[(.*)\])?$/s.exec(parameter)
+  const match = /^([a-z\d_.]+)(?:\[(.*)\])?$/s.exec(parameter)
   const [, field = '', bracket] = match ?? []
   if (!Object.hasOwn(fields, field) || field === 'metadata')
     throw new QueryError(parameter, `is no field; ${known(fields)}`)

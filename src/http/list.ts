@@ -23,7 +23,7 @@ export type Listing<Row, Item> = {
 }
 
 /** Where else the rows of a list are. */
-export type Instead<Row, Item> = { readonly spec: ListSpec<Row, Item>; readonly scope: Scope }
+export type Instead<Row, Item> = Pick<Listing<Row, Item>, 'spec' | 'scope'>
 
 /** Where a row is not all of what is shown: writes the items of a page after reading the rest of them all at once. */
 export type PresentAll<Item> = { readonly all: (items: readonly Item[]) => Promise<readonly object[]> }

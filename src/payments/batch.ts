@@ -172,8 +172,16 @@ function writeInitiated(
     insertPayments(client, book, requests, payments, true),
     client.query({
       name: 'write-initiated',
-      text: `insert into initiated (book, payment_id, attempt_at) select $1, v, $2 from unnest($3::uuid[]) as v`,
-      values: [book, formatInstant(at), uuids(payments.map(({ id }) => id))],
+      text: `
+        insert into initiated (book, attempt_at, payment_id, from_account, to_account)
+        select $1, $2, v.* from unnest($3::uuid[], $4::uuid[], $5::uuid[]) as v`,
+      values: [
+        book,
+        formatInstant(at),
+        uuids(payments.map(({ id }) => id)),
+        uuids(payments.map(({ from }) => from)),
+        uuids(payments.map(({ to }) => to)),
+      ],
     }),
     writeEvents(client, book, at, newId, statusEvents(requests, payments)),
     writeAudit(client, book, at, newId, auditOf(requests, payments)),
@@ -199,7 +207,9 @@ function instructionsOf(requests: readonly PaymentRequest[], payments: readonly 
     const payment = payments[index]
     if (terms.type !== 'rail' || !terms.instruct || payment?.status !== 'pending') return []
     const { direction, shown, byFiles, sealedFor } = terms.instruct
-    return [{ paymentId: payment.id, rail: terms.rail, direction, shown, byFiles, destination: sealedFor(payment.id) }]
+    const account = direction === 'in' ? payment.to : payment.from
+    const destination = sealedFor(payment.id)
+    return [{ paymentId: payment.id, account, rail: terms.rail, direction, shown, byFiles, destination }]
   })
 }
 

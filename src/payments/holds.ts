@@ -2,9 +2,9 @@ import type { Queryable } from '../database/connection.ts'
 import type { BookId, PaymentId } from '../ledger/id.ts'
 import type { Payment } from './payment.ts'
 
-// The table of what is pending until a time, by which holds are found that have run out.
+// The table of what is pending until a time, by which holds are found that have run out, and those of an account.
 
-type Held = Pick<Payment, 'id' | 'status' | 'expiresAt'>
+type Held = Pick<Payment, 'id' | 'status' | 'expiresAt' | 'from' | 'to'>
 
 /** Notes those of the payments that are pending until a time. */
 export async function writeHolds(client: Queryable, book: BookId, payments: readonly Held[]): Promise<void> {
@@ -13,9 +13,15 @@ export async function writeHolds(client: Queryable, book: BookId, payments: read
   await client.query({
     name: 'write-holds',
     text: `
-      insert into holds (book, payment_id, expires_at)
-      select $1, v.* from unnest($2::uuid[], $3::timestamptz[]) as v`,
-    values: [book, held.map(({ id }) => id), held.map(({ expiresAt }) => expiresAt)],
+      insert into holds (book, payment_id, expires_at, from_account, to_account)
+      select $1, v.* from unnest($2::uuid[], $3::timestamptz[], $4::uuid[], $5::uuid[]) as v`,
+    values: [
+      book,
+      held.map(({ id }) => id),
+      held.map(({ expiresAt }) => expiresAt),
+      held.map(({ from }) => from),
+      held.map(({ to }) => to),
+    ],
   })
 }
 

@@ -1,6 +1,6 @@
 import type { Queryable } from '../database/connection.ts'
 import type { RailCode } from '../ledger/account.ts'
-import type { BookId, PaymentId } from '../ledger/id.ts'
+import type { AccountId, BookId, PaymentId } from '../ledger/id.ts'
 
 // What rails are to do, or have been told: the table by which nothing is forgotten and nothing told by two at once.
 
@@ -11,6 +11,8 @@ export type Direction = (typeof DIRECTIONS)[number]
 /** A deposit or withdrawal as it is written, in the transaction of its payment. */
 export type NewInstruction = {
   readonly paymentId: PaymentId
+  /** Of the user. */
+  readonly account: AccountId
   readonly rail: string
   readonly direction: Direction
   /** Sealed; null for a deposit. */
@@ -31,13 +33,14 @@ export async function writeInstructions(
   await client.query({
     name: 'write-rail-instructions',
     text: `
-      insert into rail_instructions (book, created_at, payment_id, rail, direction, destination, shown, attempt_at)
+      insert into rail_instructions (book, created_at, payment_id, account_id, rail, direction, destination, shown, attempt_at)
       select $1, $2, v.*
-        from unnest($3::uuid[], $4::text[], $5::text[], $6::bytea[], $7::text[], $8::timestamptz[]) as v`,
+        from unnest($3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::bytea[], $8::text[], $9::timestamptz[]) as v`,
     values: [
       book,
       stamp,
       instructions.map(({ paymentId }) => paymentId),
+      instructions.map(({ account }) => account),
       instructions.map(({ rail }) => rail),
       instructions.map(({ direction }) => direction),
       instructions.map(({ destination }) => destination),

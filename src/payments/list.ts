@@ -25,7 +25,8 @@ import {
 const paymentId = fields.id((text) => decodeId('pay', text), 'an id such as pay_…')
 const scheduleId = fields.id((text) => decodeId('sch', text), 'an id such as sch_…')
 const accountId = fields.id((text) => decodeId('acc', text), 'an id such as acc_…')
-const amountOf = (sql: string) => ({ sql: fields.amountSql(sql, 'c.digits'), kind: fields.amount })
+const amountOf = (sql: string, digits = 'c.digits') => ({ sql: fields.amountSql(sql, digits), kind: fields.amount })
+const NET_AMOUNT = `(case p.fee_payer when 'sender' then p.amount else p.amount - p.fee end)`
 
 const base: Omit<ListSpec<PaymentRow, StoredPayment>, 'table'> = {
   fields: {
@@ -39,7 +40,14 @@ const base: Omit<ListSpec<PaymentRow, StoredPayment>, 'table'> = {
     amount: amountOf('p.amount'),
     fee: amountOf('p.fee'),
     fee_payer: { sql: 'p.fee_payer', kind: fields.choice(FEE_PAYERS) },
-    net_amount: amountOf(`(case p.fee_payer when 'sender' then p.amount else p.amount - p.fee end)`),
+    net_amount: amountOf(NET_AMOUNT),
+    'exchange.rate': { sql: 'p.exchange_rate::numeric', kind: fields.decimal, nullable: true },
+    'exchange.from_amount': {
+      ...amountOf(`(case when p.exchange_currency is not null then ${NET_AMOUNT} end)`),
+      nullable: true,
+    },
+    'exchange.to_amount': { ...amountOf('p.exchange_amount', 'xc.digits'), nullable: true },
+    'exchange.to_currency': { sql: 'p.exchange_currency', kind: fields.currency, nullable: true },
     refunded_amount: amountOf('p.refunded_amount'),
     refund_of: { sql: 'p.refund_of', kind: paymentId, nullable: true },
     authorized_amount: { ...amountOf('p.authorized_amount'), nullable: true },
@@ -95,6 +103,24 @@ export const openPayments: ListSpec<PaymentRow, StoredPayment> = {
   key: [{ sql: 'o.id', cast: 'uuid' }],
 }
 
+/**
+ * The same of accounts. What goes out by a rail has one account of a user, any other may have two.
+ * Indexes: initiated_by_sender and _by_receiver, holds_by_sender and _by_receiver, rail_instructions_open_by_account.
+ */
+export const openAccountPayments: ListSpec<PaymentRow, StoredPayment> = {
+  ...openPayments,
+  table: `(select i.from_account as account_id, 'from' as side, i.book, i.payment_id as id from initiated i
+            union all
+           select i.to_account, 'to', i.book, i.payment_id from initiated i
+            union all
+           select h.from_account, 'from', h.book, h.payment_id from holds h
+            union all
+           select h.to_account, 'to', h.book, h.payment_id from holds h
+            union all
+           select r.account_id, 'from', r.book, r.payment_id from rail_instructions r
+            where r.direction = 'out' and r.state <> 'done') o`,
+}
+
 export function openIn(book: BookId): Scope {
   return { where: 'o.book = $1', values: [book] }
 }
@@ -107,21 +133,27 @@ export function asksForOpen(query: ListQuery): boolean {
 
 const OPEN_STATUSES = new Set<string>(['initiated', 'pending'] satisfies PaymentStatus[])
 
+/** The rows of `userPayments`, or of `openAccountPayments`: both have an account and its side. */
+export type AccountRows = 'p' | 'o'
+
 /** The payments that a user takes part in. One between two of the user's own accounts is listed once, with its sender. */
 export const userPayments: ListSpec<PaymentRow, StoredPayment> = { ...base, table: 'account_payments p' }
 
-export function ofUser(book: BookId, userId: UserId): Scope {
+export function ofUser(book: BookId, userId: UserId, rows: AccountRows = 'p'): Scope {
   return {
-    where: 'p.book = $1 and p.account_id = owned.id',
-    showing: `p.side = 'from' or s.user_id is distinct from $2`,
+    where: `${rows}.book = $1 and ${rows}.account_id = owned.id`,
+    showing: `${rows}.side = 'from' or s.user_id is distinct from $2`,
     values: [book, userId],
     perAccount: '(select id from accounts where book = $1 and user_id = $2) owned',
   }
 }
 
-/** What goes out of one account, or comes into it. Index: payments_by_sender or payments_by_receiver. */
-export function ofAccount(book: BookId, account: AccountId, side: 'from' | 'to'): Scope {
-  return { where: `p.book = $1 and p.account_id = $2 and p.side = '${side}'`, values: [book, account] }
+/** What goes out of one account, or comes into it. Index: payments_by_sender or payments_by_receiver, or those of what is open. */
+export function ofAccount(book: BookId, account: AccountId, side: 'from' | 'to', rows: AccountRows = 'p'): Scope {
+  return {
+    where: `${rows}.book = $1 and ${rows}.account_id = $2 and ${rows}.side = '${side}'`,
+    values: [book, account],
+  }
 }
 
 /** What a schedule has made, for one of its sides. Index: payments_by_schedule. */

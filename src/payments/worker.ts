@@ -146,10 +146,10 @@ async function postBatch(
   const { at } = ruled.context
   const newId = idsAt(at)
   const posted = postRuled(requests, ruled)
-  const payments = claimed.map(({ id, kind, expires_at: expiresAt }, index) => {
+  const payments = claimed.map(({ id, kind, expires_at: expiresAt, from_account: from, to_account: to }, index) => {
     const outcome = posted.outcomes[index]
     if (!outcome) throw new Error('a batch has one outcome for each payment')
-    return { id, kind, expiresAt, status: outcome.status }
+    return { id, kind, from, to, expiresAt, status: outcome.status }
   })
   await together([
     movePayments(

@@ -110,3 +110,8 @@ function assertBody(body: any): void {
   assert.doesNotMatch(JSON.stringify(body), /node_modules|\bat \S+ \(|select |insert |\bpg_|violates/)
   for (const error of body.errors) assert.ok(Object.hasOwn(ERRORS, error.code), error.code)
 }
+
+/** The value that a row of a list has under the name of a field, such as `exchange.rate`. */
+export function valueAt(row: any, name: string): any {
+  return name.split('.').reduce((value, part) => value?.[part], row)
+}

@@ -55,11 +55,11 @@ const MANY_ROWS: Readonly<Record<string, string>> = {
              'receiver', 'payment', '{"order": "1"}', false, ${at('n')}, ${at('n')}, ${at('n')}
         from generate_series(0, ${PAYMENTS - 1}) n`,
   initiated: `
-    insert into initiated (book, payment_id, attempt_at)
-      select 1, ${idAt('n', '1')}, ${at('n')} from generate_series(${PAYMENTS / 2}, ${PAYMENTS - 1}, 10) n`,
+    insert into initiated (book, payment_id, attempt_at, from_account, to_account)
+      select 1, ${idAt('n', '1')}, ${at('n')}, ${id(2, FROM)}, ${id(2, TO)} from generate_series(${PAYMENTS / 2}, ${PAYMENTS - 1}, 10) n`,
   holds: `
-    insert into holds (book, payment_id, expires_at)
-      select 1, ${idAt('n', '1')}, ${at('n')} from generate_series(${PAYMENTS / 2 + 1}, ${PAYMENTS - 1}, 10) n`,
+    insert into holds (book, payment_id, expires_at, from_account, to_account)
+      select 1, ${idAt('n', '1')}, ${at('n')}, ${id(2, FROM)}, ${id(2, TO)} from generate_series(${PAYMENTS / 2 + 1}, ${PAYMENTS - 1}, 10) n`,
   postings: `
     insert into postings (book, id, payment_id, kind, currency, amount, debit_account, credit_account, debit_balance,
                           credit_balance, created_at)

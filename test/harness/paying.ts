@@ -68,6 +68,19 @@ function ownerOf(database: TestCluster): pg.Pool {
   return pool
 }
 
+/** Does something while a transaction of the owner holds what this statement locks. */
+export async function locking(gateway: TestGateway, sql: string, work: () => Promise<void>): Promise<void> {
+  const client = await ownerOf(gateway.database).connect()
+  try {
+    await client.query('begin')
+    await client.query(sql)
+    await work()
+  } finally {
+    await client.query('rollback')
+    client.release()
+  }
+}
+
 /** Waits until no event is held back by an older transaction, of another test too: who listens then hears only what is new. */
 export async function noneHeldBack(gateway: TestGateway): Promise<void> {
   const held = 'select from events where txid >= pg_snapshot_xmin(pg_current_snapshot()) limit 1'

@@ -10,7 +10,15 @@ import { CAPTURES, DECLINE_REASONS, FEE_PAYERS, netAmount, type PaymentStatus } 
 import { decodeId, encodeId } from '../../ledger/typeid.ts'
 import { formatAmount } from '../../money/amount.ts'
 import { idempotencyKey } from '../../payments/intake.ts'
-import { ofAccount, ofSchedule, ofUser, userPayments } from '../../payments/list.ts'
+import {
+  type AccountRows,
+  asksForOpen,
+  ofAccount,
+  ofSchedule,
+  ofUser,
+  openAccountPayments,
+  userPayments,
+} from '../../payments/list.ts'
 import type { Payment as PaymentState, Submitted } from '../../payments/payment.ts'
 import { previewRequest } from '../../payments/preview.ts'
 import type { StoredPayment } from '../../payments/read.ts'
@@ -118,19 +126,25 @@ export function paymentRoutes(app: App, gateway: Gateway): void {
 
 /**
  * All payments of a user, or where one of the user's accounts is asked for on its side, those of that side; or those of a
- * schedule that the user pays by or is paid by.
+ * schedule that the user pays by or is paid by. Of what is open, by account or all: it is not much.
  */
-async function scopeOf({ pool, directory }: Gateway, book: BookId, userId: UserId, query: ListQuery): Promise<Scope> {
-  const schedule = decodeId('sch', equalTo(query, 'schedule_id') ?? '')
+async function scopeOf(
+  { pool, directory }: Gateway,
+  book: BookId,
+  userId: UserId,
+  query: ListQuery,
+  rows: AccountRows,
+): Promise<Scope> {
+  const schedule = rows === 'p' ? decodeId('sch', equalTo(query, 'schedule_id') ?? '') : undefined
   const sides = schedule && (await readSchedule(pool, book, schedule))
   for (const side of ['from', 'to'] as const) {
     const account = decodeId('acc', equalTo(query, `${side}_account`) ?? '')
     const facts = account && (await directory.find(book, account))
-    if (facts?.userId === userId) return ofAccount(book, facts.id, side)
+    if (facts?.userId === userId) return ofAccount(book, facts.id, side, rows)
     const scheduled = sides && (await directory.find(book, sides[side]))
     if (sides && scheduled?.userId === userId) return ofSchedule(book, sides.id, side)
   }
-  return ofUser(book, userId)
+  return ofUser(book, userId, rows)
 }
 
 function readingRoutes(app: App, gateway: Gateway): void {
@@ -147,9 +161,11 @@ function readingRoutes(app: App, gateway: Gateway): void {
     handler: (request, reply) => {
       const { home, userId } = sessionOf(request)
       const expand = expansionsOf(pool, home, userId, PAYMENT_POINTERS)
-      const scope = (query: ListQuery) => scopeOf(gateway, home, userId, query)
-      const listing = { spec: userPayments, scope, present: presentPayment, expand }
-      return sendList(pool, request, reply, listing)
+      const scope = (rows: AccountRows) => (query: ListQuery) => scopeOf(gateway, home, userId, query, rows)
+      return sendList(pool, request, reply, {
+        ...{ spec: userPayments, scope: scope('p'), present: presentPayment, expand },
+        instead: (query) => (asksForOpen(query) ? { spec: openAccountPayments, scope: scope('o') } : undefined),
+      })
     },
   })
 
