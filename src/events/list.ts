@@ -1,6 +1,7 @@
 import type { ListSpec, Scope } from '../database/list.ts'
 import * as fields from '../database/list_fields.ts'
 import type { BookId, Id, UserId } from '../ledger/id.ts'
+import { PAYMENT_KINDS } from '../ledger/payment.ts'
 import { decodeId } from '../ledger/typeid.ts'
 import { decodePosition } from './position.ts'
 import { EVENT_COLUMNS, type EventRow } from './read.ts'
@@ -8,6 +9,28 @@ import { EVENT_TYPES } from './types.ts'
 
 /** What a list of events shows are their rows: their objects are read once the page is known (withObjects). */
 type EventList = ListSpec<EventRow, EventRow>
+
+const accountId = fields.id((text) => decodeId('acc', text), 'an id such as acc_…')
+
+/** What never changes of what an event tells of: the rest is only known where it is read as it was. */
+const OBJECT_FIELDS: EventList['fields'] = {
+  'data.object.kind': { sql: 'p.kind', kind: fields.choice(PAYMENT_KINDS), nullable: true },
+  'data.object.from_account': {
+    sql: 'coalesce(p.from_account, s.from_account)',
+    kind: accountId,
+    nullable: true,
+  },
+  'data.object.to_account': { sql: 'coalesce(p.to_account, s.to_account)', kind: accountId, nullable: true },
+  'data.object.currency': {
+    sql: 'coalesce(p.currency, s.currency, a.currency)',
+    kind: fields.currency,
+    nullable: true,
+  },
+}
+const OBJECT_JOINS = `
+  left join payments p on p.book = e.book and p.id = e.object_id
+  left join schedules s on s.book = e.book and s.id = e.object_id
+  left join accounts a on a.book = e.book and a.id = e.object_id`
 
 /** One event by its key. To the planner a table of days costs as much as all of its days: it is not asked to join them. */
 function eventAt(txid: string, id: string): string {
@@ -26,9 +49,10 @@ function listOf(keys: 'u' | 'e', table: string, joins = ''): EventList {
       type: { sql: 'e.type', kind: fields.choice(EVENT_TYPES) },
       object_id: { sql: 'e.object_id', kind: fields.id(objectId, 'an id such as pay_…, acc_… or sch_…') },
       created_at: { sql: 'e.created_at', kind: fields.time },
+      ...OBJECT_FIELDS,
     },
     table,
-    joins,
+    joins: `${joins} ${OBJECT_JOINS}`,
     key: [
       { sql: `${keys}.txid`, cast: 'xid8' },
       { sql: `${keys}.id`, cast: 'uuid' },

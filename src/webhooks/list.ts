@@ -13,6 +13,7 @@ import {
   toDelivery,
 } from './delivery.ts'
 import { DISABLED_REASONS, toWebhook, WEBHOOK_COLUMNS, type Webhook, type WebhookRow } from './endpoint.ts'
+import { SEND_ERRORS } from './send.ts'
 
 const webhookId = fields.id((text) => decodeId('whk', text), 'an id such as whk_…')
 
@@ -50,6 +51,12 @@ export function webhooksIn(book: BookId): Scope {
 export type ListedDelivery = Delivery & { readonly lastAttempt: Attempt | null }
 type ListedRow = DeliveryRow & { last: Attempt | null }
 
+/** A column of the last attempt at a delivery. */
+const last = (column: string) =>
+  `(select a.${column} from webhook_attempts a where a.book = d.book and a.delivery_id = d.id order by a.number desc limit 1)`
+
+const number = (sql: string) => ({ sql: fields.amountSql(sql, '0'), kind: fields.amount })
+
 /** The deliveries of an endpoint. Index: webhook_deliveries_by_webhook. */
 export const deliveries: ListSpec<ListedRow, ListedDelivery> = {
   fields: {
@@ -58,13 +65,21 @@ export const deliveries: ListSpec<ListedRow, ListedDelivery> = {
     event_id: { sql: 'd.event_id', kind: fields.id((text) => decodeId('evt', text), 'an id such as evt_…') },
     event_type: { sql: 'd.event_type', kind: fields.choice([...EVENT_TYPES, PING]) },
     status: { sql: 'd.status', kind: fields.choice(DELIVERY_STATUSES) },
-    attempts: { sql: fields.amountSql('d.attempts', '0'), kind: fields.amount },
+    attempts: number('d.attempts'),
     next_attempt_at: {
       sql: `(case when d.status = 'pending' then d.due_at end)`,
       kind: fields.time,
       nullable: true,
     },
     completed_at: { sql: 'd.completed_at', kind: fields.time, nullable: true },
+    'last_attempt.number': { ...number(last('number')), nullable: true },
+    'last_attempt.url': { sql: last('url'), kind: fields.text, nullable: true },
+    'last_attempt.address': { sql: last('address'), kind: fields.text, nullable: true },
+    'last_attempt.answer_status': { ...number(last('answer_status')), nullable: true },
+    'last_attempt.answer_body': { sql: last('answer_body'), kind: fields.text, nullable: true },
+    'last_attempt.error': { sql: last('error'), kind: fields.choice(SEND_ERRORS), nullable: true },
+    'last_attempt.duration_ms': { ...number(last('milliseconds')), nullable: true },
+    'last_attempt.created_at': { sql: last('created_at'), kind: fields.time, nullable: true },
     created_at: { sql: 'd.created_at', kind: fields.time, carried: 'created_at' },
   },
   table: 'webhook_deliveries d',

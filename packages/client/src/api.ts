@@ -1495,7 +1495,7 @@ export type Operations = {
   /** Statements, notices and answers of banks. `GET /v1/admin/wire/files` */
   readonly listBankFiles: {
     readonly input: {
-      readonly query?: { readonly limit?: Value; readonly cursor?: Value; readonly sort?: Value } & Filters<'id' | 'kind' | 'version' | 'message_id' | 'sha256' | 'uploaded_by' | 'created_at' | 'settled_at', 'version' | 'message_id' | 'sha256'>
+      readonly query?: { readonly limit?: Value; readonly cursor?: Value; readonly sort?: Value } & Filters<'id' | 'kind' | 'version' | 'message_id' | 'sha256' | 'uploaded_by' | 'created_at' | 'settled_at' | 'answer.batch_id' | 'answer.status' | 'answer.rejected' | 'answer.failed' | 'answer.ignored', 'version' | 'message_id' | 'sha256' | 'answer.status'>
     }
     readonly answer: Page<BankFile>
     readonly types: 'text/csv' | 'application/x-ndjson'
@@ -1512,7 +1512,7 @@ export type Operations = {
   readonly listDeliveries: {
     readonly input: {
       readonly path: { readonly id: string }
-      readonly query?: { readonly limit?: Value; readonly cursor?: Value; readonly sort?: Value } & Filters<'id' | 'webhook_id' | 'event_id' | 'event_type' | 'status' | 'attempts' | 'next_attempt_at' | 'completed_at' | 'created_at', never>
+      readonly query?: { readonly limit?: Value; readonly cursor?: Value; readonly sort?: Value } & Filters<'id' | 'webhook_id' | 'event_id' | 'event_type' | 'status' | 'attempts' | 'next_attempt_at' | 'completed_at' | 'last_attempt.number' | 'last_attempt.url' | 'last_attempt.address' | 'last_attempt.answer_status' | 'last_attempt.answer_body' | 'last_attempt.error' | 'last_attempt.duration_ms' | 'last_attempt.created_at' | 'created_at', 'last_attempt.url' | 'last_attempt.address' | 'last_attempt.answer_body'>
     }
     readonly answer: Page<ListedDelivery>
     readonly types: 'text/csv' | 'application/x-ndjson'
@@ -1520,7 +1520,7 @@ export type Operations = {
   /** What happened to your payments, accounts and schedules. `GET /v1/events` */
   readonly listEvents: {
     readonly input: {
-      readonly query?: { readonly limit?: Value; readonly cursor?: Value; readonly sort?: Value } & Filters<'position' | 'id' | 'type' | 'object_id' | 'created_at', never>
+      readonly query?: { readonly limit?: Value; readonly cursor?: Value; readonly sort?: Value } & Filters<'position' | 'id' | 'type' | 'object_id' | 'created_at' | 'data.object.kind' | 'data.object.from_account' | 'data.object.to_account' | 'data.object.currency', 'data.object.currency'>
     }
     readonly answer: Page<Event>
     readonly types: 'text/csv' | 'application/x-ndjson'
@@ -1528,7 +1528,7 @@ export type Operations = {
   /** All events. `GET /v1/admin/events` */
   readonly listEventsOfBook: {
     readonly input: {
-      readonly query?: { readonly limit?: Value; readonly cursor?: Value; readonly sort?: Value } & Filters<'position' | 'id' | 'type' | 'object_id' | 'created_at', never>
+      readonly query?: { readonly limit?: Value; readonly cursor?: Value; readonly sort?: Value } & Filters<'position' | 'id' | 'type' | 'object_id' | 'created_at' | 'data.object.kind' | 'data.object.from_account' | 'data.object.to_account' | 'data.object.currency', 'data.object.currency'>
     }
     readonly answer: Page<Event>
     readonly types: 'text/csv' | 'application/x-ndjson'
@@ -1568,7 +1568,7 @@ export type Operations = {
   /** Payments from and to your accounts. `GET /v1/payments` */
   readonly listPayments: {
     readonly input: {
-      readonly query?: { readonly limit?: Value; readonly cursor?: Value; readonly sort?: Value } & Filters<'id' | 'kind' | 'status' | 'decline_reason' | 'from_account' | 'to_account' | 'currency' | 'amount' | 'fee' | 'fee_payer' | 'net_amount' | 'refunded_amount' | 'refund_of' | 'authorized_amount' | 'failure_reason' | 'capture' | 'expires_at' | 'rail' | 'rail_reference' | 'description' | 'schedule_id' | 'scheduled_for' | 'sender' | 'receiver' | 'created_at' | 'completed_at' | 'updated_at', 'currency' | 'failure_reason' | 'rail_reference' | 'description' | 'sender' | 'receiver'> & ByMetadata
+      readonly query?: { readonly limit?: Value; readonly cursor?: Value; readonly sort?: Value } & Filters<'id' | 'kind' | 'status' | 'decline_reason' | 'from_account' | 'to_account' | 'currency' | 'amount' | 'fee' | 'fee_payer' | 'net_amount' | 'exchange.rate' | 'exchange.from_amount' | 'exchange.to_amount' | 'exchange.to_currency' | 'refunded_amount' | 'refund_of' | 'authorized_amount' | 'failure_reason' | 'capture' | 'expires_at' | 'rail' | 'rail_reference' | 'description' | 'schedule_id' | 'scheduled_for' | 'sender' | 'receiver' | 'created_at' | 'completed_at' | 'updated_at', 'currency' | 'exchange.to_currency' | 'failure_reason' | 'rail_reference' | 'description' | 'sender' | 'receiver'> & ByMetadata
     }
     readonly answer: Page<Payment>
     readonly types: 'text/csv' | 'application/x-ndjson'
@@ -1576,7 +1576,7 @@ export type Operations = {
   /** All payments. `GET /v1/admin/payments` */
   readonly listPaymentsOfBook: {
     readonly input: {
-      readonly query?: { readonly limit?: Value; readonly cursor?: Value; readonly sort?: Value } & Filters<'id' | 'kind' | 'status' | 'decline_reason' | 'from_account' | 'to_account' | 'currency' | 'amount' | 'fee' | 'fee_payer' | 'net_amount' | 'refunded_amount' | 'refund_of' | 'authorized_amount' | 'failure_reason' | 'capture' | 'expires_at' | 'rail' | 'rail_reference' | 'description' | 'schedule_id' | 'scheduled_for' | 'sender' | 'receiver' | 'created_at' | 'completed_at' | 'updated_at', 'currency' | 'failure_reason' | 'rail_reference' | 'description' | 'sender' | 'receiver'> & ByMetadata
+      readonly query?: { readonly limit?: Value; readonly cursor?: Value; readonly sort?: Value } & Filters<'id' | 'kind' | 'status' | 'decline_reason' | 'from_account' | 'to_account' | 'currency' | 'amount' | 'fee' | 'fee_payer' | 'net_amount' | 'exchange.rate' | 'exchange.from_amount' | 'exchange.to_amount' | 'exchange.to_currency' | 'refunded_amount' | 'refund_of' | 'authorized_amount' | 'failure_reason' | 'capture' | 'expires_at' | 'rail' | 'rail_reference' | 'description' | 'schedule_id' | 'scheduled_for' | 'sender' | 'receiver' | 'created_at' | 'completed_at' | 'updated_at', 'currency' | 'exchange.to_currency' | 'failure_reason' | 'rail_reference' | 'description' | 'sender' | 'receiver'> & ByMetadata
     }
     readonly answer: Page<Payment>
     readonly types: 'text/csv' | 'application/x-ndjson'
@@ -1655,7 +1655,7 @@ export type Operations = {
   /** What orders to banks contain. `GET /v1/admin/wire/batches/payments` */
   readonly listWireBatchPayments: {
     readonly input: {
-      readonly query?: { readonly limit?: Value; readonly cursor?: Value; readonly sort?: Value } & Filters<'payment_id' | 'batch_id' | 'end_to_end_id' | 'currency' | 'amount' | 'status' | 'reject_reason', 'currency' | 'reject_reason'>
+      readonly query?: { readonly limit?: Value; readonly cursor?: Value; readonly sort?: Value } & Filters<'payment_id' | 'batch_id' | 'end_to_end_id' | 'currency' | 'amount' | 'status' | 'destination' | 'reject_reason', 'currency' | 'destination' | 'reject_reason'>
     }
     readonly answer: Page<WireBatchPayment>
     readonly types: 'text/csv' | 'application/x-ndjson'

@@ -125,6 +125,7 @@ export const batchedPayments: ListSpec<PaymentRow, BatchedPayment> = {
     currency: { sql: 'p.currency', kind: fields.currency },
     amount: { sql: fields.amountSql('w.amount', 'c.digits'), kind: fields.amount },
     status: { sql: 'p.status', kind: fields.choice(PAYMENT_STATUSES) },
+    destination: { sql: 'i.shown', kind: fields.text, nullable: true },
     reject_reason: { sql: 'w.reject_reason', kind: fields.text, nullable: true },
   },
   table: 'wire_batch_payments w',

@@ -111,6 +111,19 @@ export async function readTakenFile(client: Queryable, book: BookId, id: BankFil
   return toTakenFile(rows[0])
 }
 
+/** How many payments an answer rejects, as far as `such` holds for them; null where a file is no answer. */
+const rejected = (such = 'true') =>
+  ({
+    sql: fields.amountSql(
+      `(case when f.batch_id is not null
+             then (select count(*) from wire_batch_payments w
+                    where w.book = f.book and w.batch_id = f.batch_id and w.rejected_by = f.id and ${such}) end)`,
+      '0',
+    ),
+    kind: fields.amount,
+    nullable: true,
+  }) as const
+
 /** The files of banks that a book took. Index: the primary key. */
 export const bankFiles: ListSpec<Row, TakenFile> = {
   fields: {
@@ -126,6 +139,15 @@ export const bankFiles: ListSpec<Row, TakenFile> = {
     },
     created_at: { sql: 'f.created_at', kind: fields.time, carried: 'created_at' },
     settled_at: { sql: 'f.settled_at', kind: fields.time, nullable: true },
+    'answer.batch_id': {
+      sql: 'f.batch_id',
+      kind: fields.id((text) => decodeId('wbt', text), 'an id such as wbt_…'),
+      nullable: true,
+    },
+    'answer.status': { sql: 'f.status', kind: fields.text, nullable: true },
+    'answer.rejected': rejected(),
+    'answer.failed': rejected(`w.rejection = 'failed'`),
+    'answer.ignored': rejected(`w.rejection = 'ignored'`),
   },
   table: 'bank_files f',
   key: [{ sql: 'f.id', cast: 'uuid' }],
