@@ -1,37 +1,41 @@
 import type { Task } from './load.ts'
 import { writeWeight } from './past.ts'
 import { type Line, reaching } from './report.ts'
+import { measureReports, millionsOf } from './reports.ts'
 import { load, median, yardstick } from './rounds.ts'
 import { say } from './say.ts'
 import type { Server } from './server.ts'
 
-const POSTINGS = 10_000_000
+/** What it is about; fewer are for trying it out. */
+export const POSTINGS = 10_000_000
 const ROUNDS = 3
 
-/** The rate of bulk payments with ten million postings in the books, against the rate with almost none; both per TPC-B. */
+/**
+ * The rate of bulk payments with so many postings in the books, against the rate with almost none, both per TPC-B; and
+ * what reports on them take.
+ */
 export async function measureGrowth(
   server: Server,
   payers: Task['payers'],
   tpcb: Server['connection'],
+  postings: number,
 ): Promise<Line[]> {
   const before = await bulkRatio(server, payers, tpcb)
-  say(`writing ${POSTINGS} postings, which takes minutes`)
-  await writeWeight(
-    server,
-    payers.flatMap(({ accounts }) => accounts),
-    POSTINGS,
-  )
+  say(`writing ${postings} postings, which takes minutes`)
+  const accounts = payers.flatMap((payer) => payer.accounts)
+  const weight = await writeWeight(server, accounts, postings)
   const after = await bulkRatio(server, payers, tpcb)
   return [
     reaching({
       name: 'growth',
-      what: 'bulk payments with 10 million postings',
+      what: `bulk payments with ${millionsOf(postings)} postings`,
       figure: `${after.rate.toFixed(0)} a second`,
       ratio: after.ratio / before.ratio,
       against: 'almost none',
       bar: 0.7,
       detail: {},
     }),
+    await measureReports(server, payers, weight),
   ]
 }
 

@@ -5,7 +5,7 @@ import { withOwner } from '../src/database/connection.ts'
 import { run } from '../src/run.ts'
 import { StartError } from '../src/start_error.ts'
 import { verifyBooks } from '../src/verify/verify.ts'
-import { measureGrowth } from './growth.ts'
+import { measureGrowth, POSTINGS } from './growth.ts'
 import { measureHalf } from './half.ts'
 import { measureMemory } from './memory.ts'
 import { measureOverload } from './overload.ts'
@@ -29,12 +29,12 @@ const ON_DEMAND = ['growth', 'websockets'] as const
 const NAMES: readonly string[] = [...THROUGHPUT.map(({ name }) => name), ...OTHERS, ...ON_DEMAND]
 
 await run(async (stopped, _environment, args) => {
-  const { only, json } = parseArguments(args)
+  const { only, json, postings } = parseArguments(args)
   const folder = await mkdtemp(join(tmpdir(), 'bgw-bench-'))
   const server = await startServer(folder)
   try {
     void stopped.then(() => server.stop())
-    const report = await measure(server, folder, only)
+    const report = await measure(server, folder, only, postings)
     process.stdout.write(json ? `${JSON.stringify(report, null, 2)}\n` : table(report))
   } catch (error) {
     throw error instanceof VoidRun ? new StartError(`this run is void: ${error.message}`, { cause: error }) : error
@@ -45,16 +45,20 @@ await run(async (stopped, _environment, args) => {
 })
 
 function parseArguments(args: readonly string[]) {
-  const at = args.indexOf('--only')
-  const only = at < 0 ? undefined : args[at + 1]
-  const known = args.every((arg, index) => ['--only', '--json'].includes(arg) || (at >= 0 && index === at + 1))
-  if (!known || (at >= 0 && !NAMES.some((name) => name === only))) {
-    throw new StartError(`usage: npm run bench [-- --json] [--only ${NAMES.join('|')}]`)
+  let only: string | undefined
+  let json = false
+  let postings = POSTINGS
+  const rest = [...args]
+  for (let arg = rest.shift(); arg !== undefined; arg = rest.shift()) {
+    if (arg === '--json') json = true
+    else if (arg === '--only' && NAMES.includes(rest[0] ?? '')) only = rest.shift()
+    else if (arg === '--postings' && /^[1-9]\d{3,8}$/.test(rest[0] ?? '')) postings = Number(rest.shift())
+    else throw new StartError(`usage: npm run bench [-- --json] [--only ${NAMES.join('|')}] [--postings N]`)
   }
-  return { only, json: args.includes('--json') }
+  return { only, json, postings }
 }
 
-async function measure(server: Server, folder: string, only: string | undefined): Promise<Report> {
+async function measure(server: Server, folder: string, only: string | undefined, postings: number): Promise<Report> {
   const wanted = (name: (typeof OTHERS)[number]) => only === undefined || only === name
   say(`seeding ${ACCOUNTS} accounts`)
   const payers = await seed(server, ACCOUNTS)
@@ -67,7 +71,7 @@ async function measure(server: Server, folder: string, only: string | undefined)
   if (only === 'websockets') lines.push(...(await measureWebSockets(server, payers)))
   const payments = await verified(server)
   if (wanted('reads')) lines.push(...(await measureReads(server, payers)))
-  if (only === 'growth') lines.push(...(await measureGrowth(server, payers, tpcb)))
+  if (only === 'growth') lines.push(...(await measureGrowth(server, payers, tpcb, postings)))
   const driver = await compareDrivers(tpcb)
   const settings = await readSettings(server)
   if (wanted('start')) lines.push(await measureStart(server, folder))

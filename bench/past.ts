@@ -1,6 +1,11 @@
 import type pg from 'pg'
-import { withOwner } from '../src/database/connection.ts'
+import { createPool, withOwner } from '../src/database/connection.ts'
+import { formatInstant, parseInstant } from '../src/database/instant.ts'
+import type { Instant } from '../src/ledger/id.ts'
 import { decodeId } from '../src/ledger/typeid.ts'
+import { keepNextTotals } from '../src/reports/keep_totals.ts'
+import type { Weight } from './reports.ts'
+import { MAIN } from './seed.ts'
 import type { Server } from './server.ts'
 
 // Payments of the past, written to the tables by the database's owner: a year of them through the API would take hours.
@@ -29,42 +34,62 @@ export async function writeHistory(server: Server, from: string, to: string, cou
   )
 }
 
-/** So many postings of payments with a fee between the accounts, all of them older than any other. */
-export async function writeWeight(server: Server, accounts: readonly string[], postings: number): Promise<void> {
+/**
+ * So many postings of payments with a fee, all of them older than any other: between the accounts, and of each twenty one
+ * in by wire and one out to a wallet. The totals for reports are kept anew, as the gateway keeps them while it grows.
+ */
+export async function writeWeight(server: Server, accounts: readonly string[], postings: number): Promise<Weight> {
   const ids = accounts.map((id) => decodeId('acc', id))
   const payments = Math.floor(postings / 2)
   const account = (salt: number) => `a.ids[1 + (i * 7919 + ${salt}) % cardinality(a.ids)]`
+  const isIn = 'i % 20 = 1'
+  const isOut = 'i % 20 = 2'
+  const kind = `case when ${isIn} then 'deposit' when ${isOut} then 'withdrawal' else 'transfer' end`
+  const from = `case when ${isIn} then t.wire else ${account(0)} end`
+  const to = `case when ${isOut} then t.wallet else ${account(13)} end`
+  const feePayer = `case when ${isIn} then ${account(13)} else ${account(0)} end`
   await withOwner(server.connection, (client) =>
     withoutIndexes(client, async () => {
       await client.query('create temporary table a as select $1::uuid[] as ids', [ids])
-      const each = `from generate_series(1, $1::bigint) as i cross join a`
+      const technical = (code: string) =>
+        `(select id from accounts where book = 1 and code = '${code}' and currency = 'USD') as ${code}`
+      const each = `from generate_series(1, $1::bigint) as i cross join a
+                   cross join (select ${['internal', 'wire', 'wallet'].map(technical).join(', ')}) t`
       await client.query(
         `insert into payments (book, id, kind, status, from_account, to_account, currency, amount, fee, fee_payer, metadata,
                                asynchronous, created_at, completed_at, updated_at)
-         select 1, ${idAt('a')}, 'transfer', 'completed', ${account(0)}, ${account(13)}, 'USD', 100, 2, 'receiver', '{}', false,
+         select 1, ${idAt('a')}, ${kind}, 'completed', ${from}, ${to}, 'USD', 100, 2, 'receiver', '{}', false,
                 ${TIME}, ${TIME}, ${TIME} ${each}`,
         [payments],
       )
       await client.query(
         `insert into postings (book, id, payment_id, kind, currency, amount, debit_account, credit_account, debit_balance,
                                credit_balance, created_at)
-         select 1, ${idAt('b')}, ${idAt('a')}, 'transfer', 'USD', 98, ${account(13)}, ${account(0)}, 98, 0, ${TIME} ${each}`,
+         select 1, ${idAt('b')}, ${idAt('a')}, ${kind}, 'USD', 98, ${to}, ${from},
+                case when ${isOut} then null else 98 end, case when ${isIn} then null else 0 end, ${TIME} ${each}`,
         [payments],
       )
       await client.query(
         `insert into postings (book, id, payment_id, kind, currency, amount, debit_account, credit_account, credit_balance,
                                created_at)
-         select 1, ${idAt('8')}, ${idAt('a')}, 'fee', 'USD', 2,
-                (select id from accounts where book = 1 and code = 'internal' and currency = 'USD'), ${account(0)}, 0, ${TIME}
-                ${each}`,
+         select 1, ${idAt('8')}, ${idAt('a')}, 'fee', 'USD', 2, t.internal, ${feePayer}, 0, ${TIME} ${each}`,
         [payments],
       )
+      await client.query('delete from posting_totals where book = 1')
     }),
   )
+  const end = (BEGUN + BigInt(payments + 1) * STEP) as Instant
+  const pool = createPool(server.connection, 1, 'bench')
+  while (await keepNextTotals(pool, MAIN.id, end));
+  await pool.end()
+  return { from: formatInstant(BEGUN), to: formatInstant(end), payments }
 }
 
+const BEGUN = parseInstant('2020-01-01T00:00:00Z') as Instant
+const STEP = 30_000_000n
+
 /** The time of the i-th of a series, the last of which is a day ago. */
-const TIME = `(timestamptz '2020-01-01' + i * interval '30 seconds')`
+const TIME = `(timestamptz '${formatInstant(BEGUN)}' + i * interval '${STEP} microseconds')`
 
 /** An id that carries this time (ledger/id.ts); what follows keeps the ids of two series apart. */
 const idAt = (variant: '8' | '9' | 'a' | 'b') =>
