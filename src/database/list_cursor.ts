@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { parseInstant } from './instant.ts'
 import { type Kind, QueryError } from './list_fields.ts'
 import type { Term } from './list_order.ts'
 import type { ListQuery } from './list_query.ts'
@@ -25,6 +26,12 @@ const WRITTEN: Record<Kind['cast'], RegExp> = {
   xid8: /^\d{1,19}$/,
 }
 
+/** A text may have the form of a time and be none, such as a month 13. */
+function isWritten(cast: Kind['cast'], value: string): boolean {
+  if (!WRITTEN[cast]?.test(value)) return false
+  return cast !== 'timestamptz' || parseInstant(value.replace(' ', 'T').replace('+00', 'Z')) !== undefined
+}
+
 /** The values of a cursor, one for each term. Throws QueryError where it is none of this query. */
 export function readCursor(cursor: string, signature: string, order: readonly Term[]): (string | null)[] {
   const refuse = (message: string): never => {
@@ -41,7 +48,7 @@ export function readCursor(cursor: string, signature: string, order: readonly Te
     return refuse('belongs to another list, or to a query with other filters or another order')
   const values: unknown[] = parts.slice(1)
   const fit = (value: unknown, { cast, nullable }: Term) =>
-    value === null ? nullable : typeof value === 'string' && value.isWellFormed() && WRITTEN[cast]?.test(value) === true
+    value === null ? nullable : typeof value === 'string' && value.isWellFormed() && isWritten(cast, value)
   if (values.length !== order.length || !order.every((term, index) => fit(values[index], term))) {
     return refuse('is not a cursor of this list')
   }
