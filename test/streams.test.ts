@@ -162,5 +162,14 @@ describe('the stream of events', () => {
       assertProblem(await read(id), 'invalid_header')
     }
     assertProblem(await read('1-00000000000000000000000001'), 'position_too_old')
+    assertProblem(await ada.get('/v1/events/stream?after=nonsense'), 'invalid_query')
+  })
+
+  it('has no head without a body, which would never come', async () => {
+    const { status } = await fetch(`${gateway.url}/v1/events/stream`, {
+      method: 'HEAD',
+      headers: { authorization: `Bearer ${ada.token}` },
+    })
+    assert.equal(status, 404)
   })
 })

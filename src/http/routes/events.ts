@@ -1,19 +1,22 @@
 import type { FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import { formatInstant } from '../../database/instant.ts'
+import { QueryError } from '../../database/list_fields.ts'
 import { equalTo, type ListQuery } from '../../database/list_query.ts'
 import { bookEvents, inBook, objectId, ofObject, ofUser, userEvents, userEventsOfObject } from '../../events/list.ts'
+import { decodePosition, type Position } from '../../events/position.ts'
 import { type EventRow, withObjects } from '../../events/read.ts'
 import type { Gateway } from '../../gateway.ts'
 import type { BookId, Instant } from '../../ledger/id.ts'
 import { bearerOf, sessionOf } from '../authentication.ts'
+import { ApiError } from '../errors.ts'
 import { Event, POSITION } from '../event_schemas.ts'
 import { type PresentAll, sendList } from '../list.ts'
 import { presentPlacedEvent } from '../present.ts'
 import { type App, describe, listQuery } from '../route.ts'
 import { PageOf, Time } from '../schemas.ts'
 import { streamEvents } from '../streams/server_sent.ts'
-import { type Streams, startingPosition } from '../streams/streams.ts'
+import { refuseTooOld, type Streams } from '../streams/streams.ts'
 import { issueTicket, readTicket, ticketOf } from '../streams/tickets.ts'
 
 const tag = 'Events'
@@ -42,6 +45,8 @@ export function eventRoutes(app: App, gateway: Gateway, streams: Streams): void 
   })
 
   app.get('/v1/events/stream', {
+    // A stream without a body would never be answered.
+    exposeHeadRoute: false,
     config: { byTicket: true },
     schema: describe({
       operationId: 'streamEvents',
@@ -64,8 +69,8 @@ export function eventRoutes(app: App, gateway: Gateway, streams: Streams): void 
     }),
     handler: async (request, reply) => {
       const { home: book, userId } = sessionOf(request)
-      const named = request.headers['last-event-id'] ?? request.query.after
-      const after = startingPosition(named === undefined ? undefined : String(named), gateway.config.eventDays)
+      const after = namedPosition(request)
+      refuseTooOld(after, gateway.config.eventDays)
       await streamEvents({ streams, reply, book, userId, session: askAgain(gateway, request), after })
     },
   })
@@ -100,6 +105,18 @@ export function eventRoutes(app: App, gateway: Gateway, streams: Streams): void 
       return sendList(gateway.pool, request, reply, listing)
     },
   })
+}
+
+/** Where a stream is to go on, by the header or the query. Throws where that is no position. */
+function namedPosition({ headers, query }: FastifyRequest): Position | undefined {
+  const { after } = query as { readonly after?: string }
+  const header = headers['last-event-id']
+  const named = header === undefined ? after : String(header)
+  if (named === undefined) return undefined
+  const position = decodePosition(named)
+  if (position) return position
+  if (header === undefined) throw new QueryError('after', 'is no position of an event')
+  throw new ApiError('invalid_header', 'Last-Event-ID is no position of an event')
 }
 
 /** What tells whether the token that a stream was opened with is still good. */

@@ -1,5 +1,5 @@
 import { setImmediate as otherWork } from 'node:timers/promises'
-import { decodePosition, type Position, timeOf } from '../../events/position.ts'
+import { type Position, timeOf } from '../../events/position.ts'
 import type { BookEvent } from '../../events/read.ts'
 import type { Gateway } from '../../gateway.ts'
 import type { Session } from '../../identity/sessions.ts'
@@ -113,15 +113,9 @@ export function jsonOf(event: BookEvent): string {
   return json
 }
 
-/** The position that a reader goes on from. Throws ApiError where it is none, or its events are gone. */
-export function startingPosition(text: string | undefined, eventDays: number): Position | undefined {
-  if (text === undefined) return undefined
-  const position = decodePosition(text)
-  if (!position) throw new ApiError('invalid_header', 'Last-Event-ID is no position of an event')
-  if (isTooOld(position, eventDays)) throw new ApiError('position_too_old')
-  return position
-}
-
-export function isTooOld(position: Position, eventDays: number): boolean {
-  return Number(timeOf(position) / 1000n) < Date.now() - eventDays * 86_400_000
+/** Throws `position_too_old` where the events behind the position are gone. */
+export function refuseTooOld(position: Position | undefined, eventDays: number): void {
+  if (position && Number(timeOf(position) / 1000n) < Date.now() - eventDays * 86_400_000) {
+    throw new ApiError('position_too_old')
+  }
 }

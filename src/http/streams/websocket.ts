@@ -6,7 +6,7 @@ import { parseStrictJson } from '../body.ts'
 import { ApiError, fieldError } from '../errors.ts'
 import { toApiError } from '../problem.ts'
 import { createLine, type Line } from './line.ts'
-import { isTooOld, type Stream, type Streams } from './streams.ts'
+import { refuseTooOld, type Stream, type Streams } from './streams.ts'
 import { createWatcher, type Watcher } from './watcher.ts'
 
 const LONGEST_SILENCE_MS = 10_000
@@ -118,6 +118,6 @@ function positionOf(text: string | undefined, eventDays: number): Position | und
   if (text === undefined) return undefined
   const position = decodePosition(text)
   if (!position) throw fieldError('after', 'invalid_value', 'is no position of an event')
-  if (isTooOld(position, eventDays)) throw new ApiError('position_too_old')
+  refuseTooOld(position, eventDays)
   return position
 }
