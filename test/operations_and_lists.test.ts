@@ -331,6 +331,7 @@ describe('the payments of a user that are under way', () => {
       assert.deepEqual(await list('status=initiated'), ids(begun))
       assert.deepEqual(await list('status[in]=initiated,pending'), ids(out, inside, into, coming, going, begun))
       assert.deepEqual(await list('status=initiated', other), ids(begun))
+      return []
     })
     await until(async () => (await list('status=initiated')).length === 0)
   })

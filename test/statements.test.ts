@@ -2,8 +2,17 @@ import assert from 'node:assert/strict'
 import { before, describe, it } from 'node:test'
 import { constants, inflateSync } from 'node:zlib'
 import { parseCsv } from './harness/csv.ts'
-import { aGateway, anOperator, aUser, type TestGateway, type TestUser } from './harness/gateway.ts'
-import { anAccount, assertBooksAreRight, assertProblem, everyPage, fund, rowsOf, transfer } from './harness/paying.ts'
+import { aGateway, anOperator, aUser, type TestGateway, type TestUser, until } from './harness/gateway.ts'
+import {
+  anAccount,
+  assertBooksAreRight,
+  assertProblem,
+  everyPage,
+  fund,
+  locking,
+  rowsOf,
+  transfer,
+} from './harness/paying.ts'
 
 let gateway: TestGateway
 let operator: TestUser
@@ -144,6 +153,27 @@ describe('a statement', () => {
     assertAddsUp(statement)
     assert.deepEqual([statement.holder, statement.closing_balance], ['internal', internal.balance])
     assertProblem(await ada.get(`/v1/accounts/${internal.id}/statement`), 'not_found')
+  })
+
+  it('until now waits for what is under way, so that the one from there on begins where it ended', async () => {
+    const [payer, from] = [await aUser(gateway), await anAccount(bob)]
+    const usd = await payer.account('USD')
+    const waiting = () =>
+      rowsOf(gateway, `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`)
+    const waits = (count: number) => until(async () => (await waiting()).length === count)
+    // A payment adds to `internal` last: with its postings written it waits here for its commit.
+    const fees = `select from accounts where code = 'internal' and currency = 'USD' for update`
+    const [paying, asking] = await locking(gateway, fees, async () => {
+      const paid = payer.post('/v1/payments', transfer(usd, from, '1.00'))
+      await waits(1)
+      const asked = payer.get(`/v1/accounts/${usd}/statement`)
+      await Promise.race([asked, waits(2)])
+      return [paid, asked]
+    })
+    assert.equal((await paying).body.status, 'completed')
+    const { body: first } = await asking
+    const { body: next } = await payer.get(`/v1/accounts/${usd}/statement?from=${first.to}`)
+    assert.equal(next.opening_balance, first.closing_balance)
   })
 
   it('with more lines than are read at once is whole, in order and right, also while money moves', async () => {

@@ -1,6 +1,6 @@
 import type { Queryable } from '../database/connection.ts'
 import { formatInstant } from '../database/instant.ts'
-import { type BookId, firstIdAt, type Instant } from '../ledger/id.ts'
+import { type AccountId, type BookId, firstIdAt, type Instant } from '../ledger/id.ts'
 import type { AccountState } from './account.ts'
 
 /**
@@ -20,6 +20,14 @@ export async function balanceAt(
     [book, account.id, before],
   )
   return { balance: rows[0]?.balance ?? 0n, at: formatInstant(at) }
+}
+
+/**
+ * Waits until what is being posted to a user's account is committed. Whoever posts to it afterwards reads the clock when
+ * its row is locked, so that nothing is added any more before a time that was read earlier than this was called.
+ */
+export async function awaitPostings(client: Queryable, book: BookId, account: AccountId): Promise<void> {
+  await client.query('select from accounts where book = $1 and id = $2 for share', [book, account])
 }
 
 const BALANCE = `

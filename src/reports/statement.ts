@@ -1,5 +1,5 @@
 import type { AccountState } from '../accounts/account.ts'
-import { balanceAt } from '../accounts/balance.ts'
+import { awaitPostings, balanceAt } from '../accounts/balance.ts'
 import type { Queryable } from '../database/connection.ts'
 import { settledTime } from '../database/settled.ts'
 import { type BookId, firstIdAt, type Instant, type PaymentId, type PostingId } from '../ledger/id.ts'
@@ -9,7 +9,8 @@ import type { Period } from './period.ts'
 
 // A statement is read in pieces by the keys of its postings, so that a year with a million operations needs no more
 // memory, and no longer transaction, than a week with ten. That nothing comes in between: the postings of a user's
-// account are committed in the order of their ids, as its row is locked, so what stands up to one id is settled.
+// account are committed in the order of their ids, as its row is locked, so what stands up to one id is settled once
+// what was under way is waited for. Those of a technical account are not.
 
 /** One movement on the account. Amounts in minor units; time in RFC 3339 UTC. */
 export type StatementLine = {
@@ -69,9 +70,9 @@ export async function readStatement(
   asked: Period,
   madeAt: Instant,
 ): Promise<Statement | undefined> {
-  // Postings of a technical account are not committed in the order of their ids.
   const settled = account.userId === null ? await settledTime(client) : asked.to
   if (settled === undefined) return undefined
+  if (account.userId !== null) await awaitPostings(client, book, account.id)
   const to = settled < asked.to ? settled : asked.to
   const period = { from: asked.from < to ? asked.from : to, to }
   const { balance: opening } = await balanceAt(client, book, account, (period.from - 1n) as Instant)

@@ -68,13 +68,17 @@ function ownerOf(database: TestCluster): pg.Pool {
   return pool
 }
 
-/** Does something while a transaction of the owner holds what this statement locks. */
-export async function locking(gateway: TestGateway, sql: string, work: () => Promise<void>): Promise<void> {
+/** Does something while a transaction of the owner holds what this statement locks; what is begun may wait for its end. */
+export async function locking<T extends readonly Promise<Reply>[] | []>(
+  gateway: TestGateway,
+  sql: string,
+  work: () => Promise<T>,
+): Promise<T> {
   const client = await ownerOf(gateway.database).connect()
   try {
     await client.query('begin')
     await client.query(sql)
-    await work()
+    return await work()
   } finally {
     await client.query('rollback')
     client.release()
