@@ -327,7 +327,9 @@ describe('events', () => {
     })()
     const position = await connected.come
     const account = await client.openAccount({ body: { currency: 'USD' } })
-    const payment = await client.createPayment({ body: { from_account: usd, to_account: account.id, amount: '5.00' } })
+    // Not the end of a line, but a letter of which some programs think it is.
+    const wish = { from_account: usd, to_account: account.id, amount: '5.00', description: 'Rent\u2028of May' }
+    const payment = await client.createPayment({ body: wish })
     await reading
     assert.deepEqual(
       told.map(({ type }) => type),
@@ -381,6 +383,24 @@ describe('what is watched', () => {
     const { token } = await client.createToken({ body: { name: 'accounts', scopes: ['accounts:read'] } })
     const narrow = createClient({ url: gateway.url, token })
     await assert.rejects(take(narrow.watch(['*']), 1), { name: 'WatchError', code: 'forbidden' })
+  })
+
+  it('is asked for again where the gateway cannot answer for a while', async () => {
+    const troubles = ['unavailable', 'overloaded']
+    // In front of the gateway: the database is away, as it seems.
+    class Troubled extends WebSocket {
+      override send(text: string): void {
+        const code = text.includes('subscribe') ? troubles.shift() : undefined
+        if (code === undefined) return void super.send(text)
+        const data = JSON.stringify({ error: { code, detail: 'Not now' } })
+        this.dispatchEvent(new MessageEvent('message', { data }))
+      }
+    }
+    const { client, usd } = await aCaller({ WebSocket: Troubled })
+    const lost: string[] = []
+    const [told] = await take(client.watch([usd], { onLost: (why) => lost.push(why.message) }), 1)
+    assert.deepEqual(told, { state: await client.getAccount({ path: { id: usd } }) })
+    assert.deepEqual([lost, troubles], [['Not now', 'Not now'], []])
   })
 
   it('waits for a slow reader without filling the memory, and goes on where it was', async () => {

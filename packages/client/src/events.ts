@@ -71,7 +71,8 @@ async function* framesOf(body: ReadableStream<Uint8Array>): AsyncGenerator<Frame
       frame = {}
       continue
     }
-    const [, name = '', value = ''] = /^(\w+): ?(.*)$/.exec(line) ?? []
+    // A text may hold separators of lines that are none here, such as U+2028.
+    const [, name = '', value = ''] = /^(\w+): ?(.*)$/s.exec(line) ?? []
     if (name !== '') frame[name] = value
   }
 }

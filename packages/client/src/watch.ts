@@ -1,4 +1,4 @@
-import type { Account, ErrorCode, Payment } from './api.ts'
+import type { Account, ErrorCode, Payment, Schedule } from './api.ts'
 import type { Following } from './events.ts'
 import { createInbox } from './inbox.ts'
 import { type Line, openLine } from './line.ts'
@@ -6,8 +6,8 @@ import { pauseMs } from './retry.ts'
 import type { Transport } from './transport.ts'
 import type { GatewayEvent } from './webhook.ts'
 
-/** What is told: a payment or an account as it is, once, and then each change of it. */
-export type Told = { readonly state: Payment | Account } | { readonly event: GatewayEvent }
+/** What is told: a payment, an account or a schedule as it is, once, and then each change of it. */
+export type Told = { readonly state: Payment | Account | Schedule } | { readonly event: GatewayEvent }
 
 export type Watch = Following & {
   /** The position of the last event that you have: what is behind it comes after the states. */
@@ -16,7 +16,7 @@ export type Watch = Following & {
 
 /** Something that is watched. Whoever stops reading it lets go of it. */
 export type Watching = AsyncIterable<Told> & {
-  /** Watches more: ids of payments and accounts, or `*` for all that is yours. */
+  /** Watches more: ids of payments, accounts and schedules, or `*` for all that is yours. */
   readonly subscribe: (names: readonly string[]) => void
   readonly unsubscribe: (names: readonly string[]) => void
   readonly close: () => void
@@ -36,7 +36,7 @@ export class WatchError extends Error {
 type Message = {
   readonly subscribed?: readonly string[]
   readonly position?: string | null
-  readonly state?: Payment | Account
+  readonly state?: Payment | Account | Schedule
   readonly event?: GatewayEvent
   readonly error?: { readonly code: ErrorCode; readonly detail: string }
 }
@@ -46,6 +46,8 @@ const MOST_UNREAD = 1_000
 const EVERYTHING = '*'
 /** Codes by which the gateway ends a line for good. */
 const ENDS: Readonly<Record<number, ErrorCode>> = { 4401: 'unauthenticated', 4403: 'forbidden' }
+/** Errors that say nothing of what was asked for: it is asked again, on another line. */
+const PASSING: readonly ErrorCode[] = ['unavailable', 'overloaded', 'rate_limited', 'internal']
 
 /** Watches over WebSockets, one after the other: what happened in between comes first, and nothing comes twice. */
 export function watch(
@@ -71,19 +73,29 @@ export function watch(
       onOpen: ({ say }) => say(...subscriptions.begin()),
       onMessage: take,
       onLost: (why, code) => {
-        line = undefined
         const end = ENDS[code ?? 0]
         if (end !== undefined) return void close(new WatchError(end, why.message))
-        failures += 1
-        how.onLost?.(why)
-        waiting = setTimeout(connect, pauseMs(transport.retry, failures))
+        comeBack(why)
       },
     })
   }
 
+  function comeBack(why: Error): void {
+    line?.close()
+    line = undefined
+    failures += 1
+    how.onLost?.(why)
+    waiting = setTimeout(connect, pauseMs(transport.retry, failures))
+  }
+
   function take(message: Message): void {
     const { subscribed, position, error } = message
-    if (error) return void close(new WatchError(error.code, error.detail))
+    if (error) {
+      const why = new WatchError(error.code, error.detail)
+      if (PASSING.includes(error.code)) comeBack(why)
+      else close(why)
+      return
+    }
     if (subscribed) failures = 0
     if (subscribed && position) how.onConnected?.(position)
     const told = subscriptions.take(message)

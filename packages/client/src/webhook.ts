@@ -1,4 +1,4 @@
-import type { Account, Event, Payment, Webhook } from './api.ts'
+import type { Account, Event, Payment, Schedule, Webhook } from './api.ts'
 
 type EventOf<Kind extends string, What> = Omit<Event, 'type' | 'data'> & {
   readonly type: Extract<Event['type'], `${Kind}.${string}`>
@@ -6,7 +6,11 @@ type EventOf<Kind extends string, What> = Omit<Event, 'type' | 'data'> & {
 }
 
 /** An event with the object that it tells of, as it was then. */
-export type GatewayEvent = EventOf<'payment', Payment> | EventOf<'account', Account> | EventOf<'webhook', Webhook>
+export type GatewayEvent =
+  | EventOf<'payment', Payment>
+  | EventOf<'account', Account>
+  | EventOf<'schedule', Schedule>
+  | EventOf<'webhook', Webhook>
 
 type Unplaced<Of> = Of extends unknown ? Omit<Of, 'position'> : never
 
