@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { createConnection } from 'node:net'
 import { before, describe, it } from 'node:test'
 import { aGateway, anOperator, aUser, type TestGateway, type TestUser, until } from './harness/gateway.ts'
-import { assertProblem, fund, noneHeldBack, transfer } from './harness/paying.ts'
+import { anAccount, assertProblem, fund, noneHeldBack, transfer } from './harness/paying.ts'
 
 let gateway: TestGateway
 let operator: TestUser
@@ -132,6 +132,39 @@ describe('a WebSocket', () => {
     await until(async () => last.events().length === 1)
     assert.equal(last.events()[0].data.object.id, made[5])
     last.close()
+  })
+
+  it('tells each event once and in order also where a wrong subscription comes while it is told what was before', async () => {
+    const user = await aUser(gateway)
+    const [usd, eur, own] = [await user.account('USD'), await user.account('EUR'), await anAccount(user)]
+    const first = await subscribed(user, [usd])
+    const { position } = first.messages.find(({ subscribed: names }) => names)
+    first.close()
+    const payments = Array.from({ length: 250 }, () => transfer(usd, own, '0.05'))
+    await user.post('/v1/payments/bulk', { payments })
+    const line = await aSocket(gateway.url, user.token)
+    line.say({ subscribe: [usd], after: position })
+    line.say({ subscribe: ['acc_01k3v5f2q8e8pv0z3m0c6b7d1e'] })
+    line.say({ subscribe: [eur] })
+    await until(async () => line.messages.filter(({ subscribed: names }) => names).length === 2)
+    const last = await pay(user, bob, '0.06')
+    await until(async () => line.events().some(({ data }) => data.object.id === last.id))
+    const ids = line.events().map(({ id }) => id)
+    assert.equal(ids.length, 251)
+    assert.deepEqual(ids, [...new Set(ids)].sort())
+    assert.equal(line.messages.find(({ error }) => error).error.code, 'not_found')
+    line.close()
+  })
+
+  it('may say where it goes on when its first subscription was refused', async () => {
+    const { position } = (await subscribed(ada, ['*'])).messages.find(({ subscribed: names }) => names)
+    const payment = await pay(ada, bob)
+    const line = await aSocket(gateway.url, ada.token)
+    line.say({ subscribe: ['pay_01k3v5f4t1f6mb2x9k4w5r8h3n'] })
+    line.say({ subscribe: ['*'], after: position })
+    await until(async () => line.events().length === 1)
+    assert.equal(line.events()[0].data.object.id, payment.id)
+    line.close()
   })
 
   it('takes the token in the first message too', async () => {

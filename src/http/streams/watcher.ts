@@ -69,13 +69,25 @@ export function createWatcher({ client, followers, line, book, userId }: Options
 
   const follower: Follower = { book, userId, tell, ready: line.ready }
 
-  function start(beginning: Promise<Following>): Promise<void> {
+  async function start(beginning: Promise<Following>): Promise<void> {
     begun = true
-    return beginning.then((started) => {
-      following = started
-      position ??= started.from
-      if (line.isOver()) started.end()
-    })
+    try {
+      following = await beginning
+    } catch (error) {
+      begun = false
+      throw error
+    }
+    position ??= following.from
+    if (line.isOver()) following.end()
+  }
+
+  /** As if nothing had been asked for yet: the next subscription is the first, and may say where it goes on. */
+  function startAnew(): void {
+    following?.end()
+    following = undefined
+    begun = false
+    position = undefined
+    held = []
   }
 
   /** Tells the state of what is subscribed to, then each change; from `after` on where that is given. */
@@ -86,21 +98,22 @@ export function createWatcher({ client, followers, line, book, userId }: Options
       throw fieldError('subscribe', 'invalid_value', `names more than ${MOST_SUBSCRIPTIONS} things`)
     }
     held = []
+    const isFirst = !begun
     try {
-      if (!begun && !after) await start(followers.join(follower))
+      if (isFirst && !after) await start(followers.join(follower))
       const states = await readStates(client, book, userId, ids)
       for (const id of ids.values()) watched.add(id)
       const place = position ?? after
       line.send(JSON.stringify({ subscribed: names, position: place ? encodePosition(place) : null }))
       for (const state of states) line.send(JSON.stringify({ state }))
     } catch (error) {
-      if (!following) begun = false
+      if (isFirst) startAnew()
       throw error
     } finally {
       release()
     }
     // What was before is told while other messages are read already.
-    if (!begun && after) start(followers.resume(follower, after)).catch(failed)
+    if (isFirst && after) start(followers.resume(follower, after)).catch(failed)
   }
 
   function failed(error: unknown): void {
