@@ -331,6 +331,14 @@ describe('A whole order in one file, and its payments in another,', () => {
     await assertBooksAreRight(gateway)
   })
 
+  it('are each for one of the other also where a statement tells of both', async () => {
+    const { order, payments } = await anOrder()
+    await taken(aBankFile(inOne(order), { kind: 'camt.054' }))
+    const { statements } = await taken(aBankFile([...outOf(payments.slice(0, 1)), ...inOne(order)]))
+    assert.deepEqual([statements[0].added, statements[0].known, statements[0].suspense], [1, 3, 1])
+    assert.deepEqual(await suspenseOf(payments), ['out twice open'])
+  })
+
   it('wait for an operator where the sum may be that of what was told, or of what was not', async () => {
     const { order, payments } = await anOrder()
     await taken(aBankFile(outOf(payments.slice(2))))

@@ -24,14 +24,17 @@ export async function readKnown(
   account: string,
   lines: readonly Line[],
 ): Promise<ReadonlyMap<Line, KnownLine>> {
-  const byPayment = await knownByPayment(client, book, kind, account, lines)
   const byEntry = await knownByEntry(client, book, kind, account, lines)
-  return new Map(
-    lines.flatMap((line) => {
-      const known = byPayment.get(line) ?? byEntry(line)
-      return known ? [[line, known] as const] : []
-    }),
-  )
+  const known = new Map<Line, KnownLine>()
+  for (const line of lines) {
+    const one = byEntry(line)
+    if (one) known.set(line, one)
+  }
+  // An entry that is told of as a whole is not told of by its payments besides.
+  const taken = new Set([...known.values()].map(({ id }) => id))
+  const others = lines.filter((line) => !known.has(line))
+  const byPayment = await knownByPayment(client, book, kind, account, others, taken)
+  return new Map([...known, ...byPayment])
 }
 
 const BOOKED = `case when e.status in ('unmatched', 'ignored') then 0 when e.direction = 'in' then e.amount else -e.amount end`
@@ -77,6 +80,8 @@ function isOneOf(told: string | null, tells: string | null): boolean {
 }
 
 type KnownPayment = KnownLine & {
+  /** That it is a part of. */
+  readonly entry: string
   readonly payment_id: PaymentId | null
   readonly end_to_end_id: string | null
   readonly direction: Direction
@@ -98,6 +103,7 @@ async function knownByPayment(
   kind: BankFile['kind'],
   account: string,
   lines: readonly Line[],
+  takenEntries: ReadonlySet<string>,
 ): Promise<ReadonlyMap<Line, KnownLine>> {
   const naming = lines.flatMap((line) => {
     const [only, ...others] = paymentsNamed([line.endToEndId ?? '', line.remittance ?? ''])
@@ -105,8 +111,8 @@ async function knownByPayment(
   })
   // Indexes: bank_entries_of_order, bank_entries_of_payment.
   const { rows } = await client.query<KnownPayment>(
-    `select e.id, ${BOOKED} as booked, e.payment_id, e.end_to_end_id, e.direction, e.amount, e.reversal,
-            e.booking_date::text, e.servicer_reference, e.batch_id is not null as of_order
+    `select e.id, encode(e.entry_key, 'hex') as entry, ${BOOKED} as booked, e.payment_id, e.end_to_end_id, e.direction,
+            e.amount, e.reversal, e.booking_date::text, e.servicer_reference, e.batch_id is not null as of_order
        from bank_entries e
        join bank_files f on f.book = e.book and f.id = e.file_id
       where e.book = $1 and e.account = $2 and f.kind <> $3
@@ -118,7 +124,10 @@ async function knownByPayment(
       naming.filter(({ line }) => line.batch !== null).map(({ payment }) => payment),
     ],
   )
-  const told = Map.groupBy(rows, (row) => (row.payment_id === null ? row.end_to_end_id : wireReference(row.payment_id)))
+  const told = Map.groupBy(
+    rows.filter(({ entry }) => !takenEntries.has(entry)),
+    (row) => (row.payment_id === null ? row.end_to_end_id : wireReference(row.payment_id)),
+  )
   const known = new Map<Line, KnownLine>()
   const taken = new Set<KnownPayment>()
   for (const { line, payment } of naming) {
