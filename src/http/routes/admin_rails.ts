@@ -50,7 +50,13 @@ export function adminRailRoutes(app: App, gateway: Gateway): void {
 }
 
 function endRoute(app: App, gateway: Gateway, verb: 'settle' | 'cancel', summary: string, ending: Ending): void {
-  const errors: ErrorCode[] = ['not_found', 'payment_not_pending', 'idempotency_key_reused', 'account_closed']
+  const errors: ErrorCode[] = [
+    'not_found',
+    'payment_not_pending',
+    'idempotency_key_reused',
+    'account_closed',
+    'account_frozen',
+  ]
   app.post(`/v1/admin/payments/:id/${verb}`, {
     schema: describe({
       operationId: `${verb}PaymentByHand`,
