@@ -1,13 +1,16 @@
 import { createHash } from 'node:crypto'
 import type { App } from './route.ts'
 
+/** What an answer depends on beside its address. */
+export const VARIES_BY = 'authorization, book, origin'
+
 /** Gives every answer to a GET of the API an ETag, and a 304 to whoever has it already (RFC 9110 §8.8.3, §13.1.2). */
 export function addEtags(app: App): void {
   app.addHook('onSend', async (request, reply, payload) => {
     const isRead = request.method === 'GET' && request.url.startsWith('/v1/') && reply.statusCode === 200
     if (!isRead || typeof payload !== 'string') return payload
     const tag = `"${createHash('sha256').update(payload).digest('base64url').slice(0, 22)}"`
-    reply.header('etag', tag).header('cache-control', 'private, no-cache').header('vary', 'authorization, book')
+    reply.header('etag', tag).header('cache-control', 'private, no-cache').header('vary', VARIES_BY)
     const known = request.headers['if-none-match']?.split(',').map((entry) => entry.trim().replace(/^W\//, ''))
     if (!known?.includes(tag) && !known?.includes('*')) return payload
     reply.code(304).removeHeader('content-length').removeHeader('content-type')

@@ -5,6 +5,7 @@ import { type ListSpec, type Page, readPage, type Scope } from '../database/list
 import { QueryError } from '../database/list_fields.ts'
 import { type ListQuery, parseListQuery } from '../database/list_query.ts'
 import { csvRecord, csvText } from '../reports/csv.ts'
+import { VARIES_BY } from './etag.ts'
 import { NDJSON } from './records.ts'
 
 // Every list of the API is answered here: as a page in JSON, or whole as CSV or NDJSON, with the fields that are asked
@@ -159,7 +160,7 @@ async function sendExport(
     .type(format === 'csv' ? 'text/csv; charset=utf-8; header=present' : NDJSON)
     .header('content-disposition', `attachment; filename="export.${format}"`)
     .header('cache-control', 'private, no-cache')
-    .header('vary', 'authorization, book')
+    .header('vary', VARIES_BY)
     .send(Readable.from(text))
 }
 

@@ -12,6 +12,7 @@ import { statementCsv } from '../../reports/statement_csv.ts'
 import { statementJson } from '../../reports/statement_json.ts'
 import { sessionOf } from '../authentication.ts'
 import { ApiError } from '../errors.ts'
+import { VARIES_BY } from '../etag.ts'
 import { type App, describe } from '../route.ts'
 import { CurrencyCode, IdOf, Moment, Money, Nullable, OneOf, Operation, Time } from '../schemas.ts'
 import { visibleAccount } from './accounts.ts'
@@ -114,7 +115,7 @@ async function sendStatement(
   return reply
     .type(type)
     .header('cache-control', 'private, no-cache')
-    .header('vary', 'authorization, book')
+    .header('vary', VARIES_BY)
     .send(Readable.from(write(statement)))
 }
 
