@@ -24,6 +24,15 @@ const NOBODY_S = {
   pay: 'pay_01k3v5f4t1f6mb2x9k4w5r8h3n',
   tok: 'tok_01k3v5f1a2fj9t8s7r6q5p4n3m',
 }
+/** What the id in a path is of, by its beginning; of an account where there is none. */
+const PREFIXES = [
+  ['tok', '/v1/tokens/'],
+  ['pay', '/v1/payments/'],
+  ['whk', '/v1/webhooks/'],
+  ['sch', '/v1/schedules/'],
+  ['dep', '/v1/deposits/'],
+  ['qte', '/v1/quotes/'],
+] as const
 /** Calls that remember an Idempotency-Key. */
 const WITH_KEY = new Set([
   'createPayment',
@@ -226,6 +235,14 @@ describe('bad input', () => {
       const text = JSON.stringify(rightBody(operation))
       const more = text === '{}' ? '{"__proto__":{}}' : `{"__proto__":{},${text.slice(1)}`
       assertRefused(await sendRaw(operation, more), ['unknown_field'], operation.id)
+    }
+  })
+
+  it('with more mistakes than anybody reads is told a hundred of them', async () => {
+    const many = Object.fromEntries(Array.from({ length: 1_000 }, (_, index) => [`surprise_${index}`, 1]))
+    for (const operation of withBody()) {
+      const reply = await sendRaw(operation, JSON.stringify({ ...rightBody(operation), ...many }))
+      assert.equal(assertRefused(reply, ['unknown_field'], operation.id).errors.length, 100)
     }
   })
 
@@ -438,11 +455,11 @@ describe('bad input', () => {
       '%F0%9F%92%A9',
       adaId.toUpperCase(),
     ]
-    const foreign: Record<string, string> = { acc: bobId, tok: token.id, pay: ownPayment.id }
+    const foreign = { ...(await somethingOfEach()), acc: bobId, tok: token.id, pay: ownPayment.id }
     for (const operation of operations.filter(({ inPath }) => inPath.length > 0)) {
-      const prefix = operation.path.includes('/tokens/') ? 'tok' : operation.path.includes('/payments/') ? 'pay' : 'acc'
+      const prefix = PREFIXES.find(([, path]) => operation.path.startsWith(path))?.[0] ?? 'acc'
       const ids = [...strange, ...Object.values(NOBODY_S)]
-      if (!operation.isAdmin) ids.push(foreign[prefix] ?? '')
+      if (!operation.isAdmin) ids.push(foreign[prefix])
       for (const id of ids) {
         const body = operation.body && rightBody(operation)
         const reply = await callerOf(operation).send(operation.method, pathOf(operation, id), body)
@@ -453,6 +470,24 @@ describe('bad input', () => {
     const { body: still } = await bob.get('/v1/tokens')
     assert.ok(still.data.some(({ id }: any) => id === token.id))
   })
+
+  /** Ids of what is bob's: a webhook, a schedule that pays ada, a deposit and a quote. */
+  async function somethingOfEach() {
+    const rate = { from_currency: 'USD', to_currency: 'EUR', rate: '0.9' }
+    assert.equal((await operator.post('/v1/admin/rates', rate)).status, 201)
+    const idOf = async (path: string, body: object) => {
+      const made = await bob.post(path, body)
+      assert.ok(made.status < 300, `${path} ${JSON.stringify(made.body)}`)
+      return made.body.id as string
+    }
+    const later = { amount: '1.00', starts_at: LATER }
+    return {
+      whk: await idOf('/v1/webhooks', { url: 'https://example.com/', events: ['payment.failed'] }),
+      sch: await idOf('/v1/schedules', { from_account: bobId, to_account: adaId, ...later }),
+      dep: await idOf('/v1/deposits', { account: await bob.account('EUR'), rail: 'wallet', amount: '1.00' }),
+      qte: await idOf('/v1/quotes', { from_currency: 'USD', to_currency: 'EUR', from_amount: '1.00' }),
+    }
+  }
 
   it('as an id in a body names the field: malformed, unknown or somebody else’s', async () => {
     const malformed = [

@@ -232,8 +232,8 @@ describe('ten thousand payments', () => {
 
 describe('a stream of payments', () => {
   /** An open NDJSON request, its body still to be written. */
-  function aStream(): { readonly call: ClientRequest; readonly answer: Promise<IncomingMessage> } {
-    const headers = { authorization: `Bearer ${ada.token}`, 'content-type': NDJSON, 'transfer-encoding': 'chunked' }
+  function aStream(token = ada.token): { readonly call: ClientRequest; readonly answer: Promise<IncomingMessage> } {
+    const headers = { authorization: `Bearer ${token}`, 'content-type': NDJSON, 'transfer-encoding': 'chunked' }
     const call = request(`${gateway.url}/v1/payments/bulk`, { method: 'POST', headers })
     call.on('error', () => undefined)
     return { call, answer: once(call, 'response').then(([response]) => response) }
@@ -299,6 +299,21 @@ describe('a stream of payments', () => {
     const again = await bulk('NDJSON', payments)
     assert.ok(again.outcomes.every(({ payment }) => payment.status === 'completed'))
     assert.equal(await ada.balance(purse), '50.00')
+  })
+
+  it('ends with its token: what comes when that is revoked is not paid', async () => {
+    await freshAccounts('10.00')
+    const { body: made } = await ada.post('/v1/tokens', { name: 'stream', scopes: ['payments:write'] })
+    const { call, answer } = aStream(made.token)
+    call.write(line(payment('1.00')))
+    const outcomes = createInterface({ input: await answer })[Symbol.asyncIterator]()
+    const next = async () => JSON.parse((await outcomes.next()).value ?? '')
+    assert.equal((await next()).payment.amount, '1.00')
+    assert.equal((await ada.delete(`/v1/tokens/${made.id}`)).status, 204)
+    call.end(line(payment('2.00')))
+    assert.equal((await next()).error.code, 'unauthenticated')
+    assert.equal((await outcomes.next()).done, true)
+    assert.equal(await ada.balance(purse), '9.00')
   })
 
   it('says in its last line what is wrong with the body, and keeps what was answered before', async () => {

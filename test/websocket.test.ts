@@ -209,6 +209,8 @@ describe('a WebSocket', () => {
       ['[]', 'malformed_body'],
       ['{"ping":"a","ping":"b"}', 'malformed_body'],
       [{ shout: 'a' }, 'unknown_field'],
+      ['{"__proto__":{}}', 'unknown_field'],
+      [{ constructor: 'a' }, 'unknown_field'],
       [{ ping: 1 }, 'invalid_type'],
       [{ subscribe: '*' }, 'invalid_type'],
       [{ subscribe: [1] }, 'invalid_type'],
@@ -234,6 +236,30 @@ describe('a WebSocket', () => {
     assert.deepEqual((await line.heard(cases.length + 4)).at(-1), { state: own.body })
     line.say({ ping: 'x'.repeat(70_000) })
     assert.equal((await line.end()).code, 1009)
+  })
+
+  it('is one of a hundred that a user has on a node, streams among them, and leaves its place to the next', async () => {
+    const other = await aUser(gateway)
+    const lines = await Promise.all(Array.from({ length: 99 }, () => aSocket(gateway.url, other.token)))
+    for (const line of lines) await line.heard(1)
+    const leaving = new AbortController()
+    const headers = { authorization: `Bearer ${other.token}` }
+    const stream = () => fetch(`${gateway.url}/v1/events/stream`, { headers, signal: leaving.signal })
+    assert.equal((await stream()).status, 200)
+    const over = await aSocket(gateway.url, other.token)
+    assert.deepEqual(await over.end(), { code: 4409, reason: 'too_many_streams' })
+    assertProblem(await other.get('/v1/events/stream'), 'too_many_streams')
+    const ours = await aSocket(gateway.url, ada.token)
+    await ours.heard(1)
+    lines[0]?.close()
+    await until(async () => {
+      const next = await aSocket(gateway.url, other.token)
+      lines.push(next)
+      await until(async () => next.messages.length > 0 || next.socket.readyState === WebSocket.CLOSED)
+      return next.messages.length > 0
+    })
+    leaving.abort()
+    for (const line of [...lines, ours]) line.close()
   })
 
   it('is no page, and not for pages of other sites', async () => {

@@ -44,6 +44,7 @@ export const ERRORS = {
   balance_not_zero: [409, 'The account closes only at a balance of zero'],
   webhook_disabled: [409, 'The webhook is disabled; enable it first'],
   too_many_webhooks: [409, 'A user has at most 16 webhooks'],
+  too_many_streams: [409, 'A user has at most 100 streams and WebSockets open on a node'],
   otp_enrolled: [409, 'There is a second factor already; remove it first'],
   otp_not_enrolled: [409, 'There is no second factor'],
   book_exists: [409, 'There is a book of this name'],
@@ -84,8 +85,12 @@ export class ApiError extends Error {
   }
 }
 
+/** So many mistakes are told: who makes more of them knows enough to begin with. */
+export const MOST_ERRORS = 100
+
 /** The error of one or more mistakes: their own code where they share one. */
-export function inputError(errors: readonly FieldError[]): ApiError {
+export function inputError(mistakes: readonly FieldError[]): ApiError {
+  const errors = mistakes.slice(0, MOST_ERRORS)
   const [first] = errors
   if (!first) return new ApiError('invalid_request')
   const shared = errors.every(({ code }) => code === first.code)

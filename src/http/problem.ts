@@ -2,7 +2,7 @@ import type { FastifyError, FastifyReply, FastifyRequest, FastifySchemaValidatio
 import { isPoolExhausted, isRaceLost, isUnavailable, UnknownOutcome } from '../database/faults.ts'
 import { QueryError } from '../database/list_fields.ts'
 import { Refused } from '../payments/refusals.ts'
-import { ApiError, ERRORS, type ErrorCode, type FieldError, inputError } from './errors.ts'
+import { ApiError, ERRORS, type ErrorCode, type FieldError, inputError, MOST_ERRORS } from './errors.ts'
 
 /** The body of an error: RFC 9457, with a stable `code`. */
 export type Problem = {
@@ -49,7 +49,7 @@ export function toApiError(error: unknown): ApiError {
 
 /** The mistakes that a schema found. `context` is where: body, querystring, params or headers. */
 export function validationErrors(issues: readonly FastifySchemaValidationError[], context: string): ApiError {
-  return inputError(issues.map((issue) => fieldErrorOf(issue, context)))
+  return inputError(issues.slice(0, MOST_ERRORS).map((issue) => fieldErrorOf(issue, context)))
 }
 
 /** Retry-After, in seconds, of what is soon over. */

@@ -1,4 +1,7 @@
 import type { Readable } from 'node:stream'
+import type { FastifyRequest } from 'fastify'
+import type { Gateway } from '../gateway.ts'
+import { requireStillGood } from './authentication.ts'
 import { parseStrictJson } from './body.ts'
 import { ApiError } from './errors.ts'
 
@@ -49,6 +52,19 @@ export async function* readLines(body: Readable, most: number): AsyncGenerator<P
   const last: ParsedRecord[] = []
   addRecord(last, rest)
   if (last.length > 0) yield last
+}
+
+/** The same of the body of a request, for as long as the caller's token is good: nothing is done of what comes later. */
+export async function* linesOfCaller(
+  gateway: Gateway,
+  request: FastifyRequest,
+  body: Readable,
+  most: number,
+): AsyncGenerator<ParsedRecord[]> {
+  for await (const group of readLines(body, most)) {
+    await requireStillGood(gateway, request)
+    yield group
+  }
 }
 
 function addRecord(group: ParsedRecord[], line: Buffer): void {

@@ -11,7 +11,7 @@ import { keyHeader } from '../idempotency.ts'
 import { type Prefer, parsePrefer } from '../prefer.ts'
 import { presentPayment } from '../present.ts'
 import { problemOf, toApiError } from '../problem.ts'
-import { inGroups, LARGEST_BODY, NDJSON, type ParsedRecord, readLines, writeRecords } from '../records.ts'
+import { inGroups, LARGEST_BODY, linesOfCaller, NDJSON, type ParsedRecord, writeRecords } from '../records.ts'
 import { type App, describe } from '../route.ts'
 import { OneOf, Payment, Problem } from '../schemas.ts'
 import { checkedTransfer } from '../transfer.ts'
@@ -98,7 +98,7 @@ async function payAll(gateway: Gateway, request: FastifyRequest, reply: FastifyR
   const prefer = parsePrefer(request.headers.prefer)
   const asLines = request.body instanceof Readable
   if (isAtomic(request)) return payAtomically(gateway, request, reply, header)
-  const groups = request.body instanceof Readable ? readLines(request.body, GROUP) : inGroups(listOf(request), GROUP)
+  const groups = groupsOf(gateway, request)
   if (prefer.asynchronous) reply.header('preference-applied', 'respond-async')
   const answers = Readable.from(writeRecords(answerGroups(gateway, request, groups, header, prefer), asLines))
   return reply
@@ -108,6 +108,11 @@ async function payAll(gateway: Gateway, request: FastifyRequest, reply: FastifyR
 }
 
 const asIs = (payload: unknown) => payload as string
+
+function groupsOf(gateway: Gateway, request: FastifyRequest): AsyncIterable<ParsedRecord[]> {
+  const { body } = request
+  return body instanceof Readable ? linesOfCaller(gateway, request, body, GROUP) : inGroups(listOf(request), GROUP)
+}
 
 function listOf(request: FastifyRequest): unknown[] {
   const { payments } = parseEnvelope(request.body)
@@ -136,9 +141,7 @@ async function payAtomically(
   header: string | undefined,
 ): Promise<FastifyReply> {
   const records: ParsedRecord[] = []
-  const { body } = request
-  const groups = body instanceof Readable ? readLines(body, GROUP) : inGroups(listOf(request), GROUP)
-  for await (const group of groups) {
+  for await (const group of groupsOf(gateway, request)) {
     records.push(...group)
     if (records.length > MOST_PAYMENTS) throw new ApiError('too_many_payments')
   }
@@ -168,19 +171,17 @@ async function payAtomically(
       })
     }
   }
-  if (mistakes.length > 0) throw inputError(mistakes.slice(0, MOST_ERRORS))
+  if (mistakes.length > 0) throw inputError(mistakes)
   const outcomes = await Promise.all(gateway.whole.submitAll(requests)).catch((error: unknown) => {
     throw error instanceof SomeRefused ? refusedProblem(error, requests) : error
   })
   const data = outcomes.map(succeeded)
-  if (!(body instanceof Readable)) return reply.send({ data })
+  if (!(request.body instanceof Readable)) return reply.send({ data })
   return reply
     .type(NDJSON)
     .serializer(asIs)
     .send(data.map((outcome) => `${JSON.stringify(outcome)}\n`).join(''))
 }
-
-const MOST_ERRORS = 100
 
 function refusedProblem({ refused }: SomeRefused, requests: readonly PaymentRequest[]): ApiError {
   const errors = requests.flatMap((request, index): FieldError[] => {
@@ -189,7 +190,7 @@ function refusedProblem({ refused }: SomeRefused, requests: readonly PaymentRequ
     if (reason === 'key_reused') return [keyReusedAt(index)]
     return reason ? [{ field, code: 'payments_declined', detail: reason }] : []
   })
-  return inputError(errors.slice(0, MOST_ERRORS))
+  return inputError(errors)
 }
 
 function keyReusedAt(index: number): FieldError {

@@ -55,7 +55,7 @@ export function eventRoutes(app: App, gateway: Gateway, streams: Streams): void 
         '`id` is the position of an event: sent back as `Last-Event-ID` or `after`, the stream goes on behind it. Ends when ' +
         'the token does. A ticket of `POST /v1/events/tickets` does instead of the token.',
       tag,
-      errors: ['position_too_old'],
+      errors: ['position_too_old', 'too_many_streams'],
       headers: Type.Object({ 'last-event-id': Type.Optional(Type.String()) }),
       querystring: Type.Object(
         {

@@ -12,7 +12,7 @@ import { actorOf, sessionOf } from '../authentication.ts'
 import { openCurrencyOf } from '../currency.ts'
 import { ApiError, fieldError } from '../errors.ts'
 import { problemOf, toApiError } from '../problem.ts'
-import { LARGEST_BODY, NDJSON, type ParsedRecord, readLines, writeRecords } from '../records.ts'
+import { LARGEST_BODY, linesOfCaller, NDJSON, type ParsedRecord, writeRecords } from '../records.ts'
 import { type App, describe } from '../route.ts'
 import { Amount, CurrencyCode, Email, IdOf, Metadata, Name, Problem } from '../schemas.ts'
 import { parserOf, validatorExceptBody } from '../validation.ts'
@@ -75,7 +75,7 @@ export function importRoutes(app: App, gateway: Gateway): void {
     validatorCompiler: validatorExceptBody,
     handler: (request, reply) => {
       if (!(request.body instanceof Readable)) throw new ApiError('unsupported_media_type')
-      const answers = importLines(gateway, request, readLines(request.body, GROUP))
+      const answers = importLines(gateway, request, linesOfCaller(gateway, request, request.body, GROUP))
       const asIs = (payload: unknown) => payload as string
       return reply
         .type(NDJSON)

@@ -12,7 +12,7 @@ export type Line = {
   readonly isOver: () => boolean
 }
 
-export type LineEnd = EndReason | 'forbidden' | 'too_many_messages'
+export type LineEnd = EndReason | 'forbidden' | 'too_many_messages' | 'too_many_streams'
 
 /** Codes of RFC 6455 §7.4 where one fits, else our own: 4000 and the status that HTTP has for it. */
 const CODES: Readonly<Record<LineEnd, number>> = {
@@ -23,6 +23,7 @@ const CODES: Readonly<Record<LineEnd, number>> = {
   unauthenticated: 4401,
   forbidden: 4403,
   slow_reader: 4408,
+  too_many_streams: 4409,
 }
 
 const UNREAD_BETWEEN_PAGES = 64 * 1024

@@ -3,6 +3,7 @@ import { type Follower, type Following, Gone } from '../../events/follow.ts'
 import { encodePosition, type Position } from '../../events/position.ts'
 import type { BookEvent } from '../../events/read.ts'
 import type { BookId, UserId } from '../../ledger/id.ts'
+import { ApiError } from '../errors.ts'
 import { createFarewell, type EndReason, jsonOf, MOST_UNREAD_BYTES, type Stream, type Streams } from './streams.ts'
 
 type Options = {
@@ -14,9 +15,14 @@ type Options = {
   readonly after: Position | undefined
 }
 
-/** Answers with the events of a user, behind `after` or from now on, until the reader leaves or its token ends. */
+/**
+ * Answers with the events of a user, behind `after` or from now on, until the reader leaves or its token ends. Throws
+ * `too_many_streams` where the user has as many as there may be.
+ */
 export async function streamEvents({ streams, reply, book, userId, session, after }: Options): Promise<void> {
   const { raw } = reply
+  const leaveUser = streams.enter(userId)
+  if (!leaveUser) throw new ApiError('too_many_streams')
   let following: Following | undefined
   let over = false
 
@@ -39,6 +45,7 @@ export async function streamEvents({ streams, reply, book, userId, session, afte
   function gone(): void {
     leave()
     farewell.over()
+    leaveUser?.()
     streams.remove(stream)
   }
 

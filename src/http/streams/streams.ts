@@ -3,6 +3,7 @@ import { type Position, timeOf } from '../../events/position.ts'
 import type { BookEvent } from '../../events/read.ts'
 import type { Gateway } from '../../gateway.ts'
 import type { Session } from '../../identity/sessions.ts'
+import type { UserId } from '../../ledger/id.ts'
 import { ApiError } from '../errors.ts'
 import { presentPlacedEvent } from '../present.ts'
 
@@ -21,6 +22,9 @@ export type Streams = ReturnType<typeof createStreams>
 
 /** What may wait for one slow reader: beyond it the reader is sent away, to come back where it was. */
 export const MOST_UNREAD_BYTES = 1024 * 1024
+
+/** Open streams of one user on one node: more than anybody reads, and too few to take the room of others. */
+const MOST_OF_USER = 100
 
 /** How long a reader that is sent away has to read what waits, and the reason behind it. A slow one needs longest. */
 const FAREWELL_MS = 1_000
@@ -54,6 +58,7 @@ const BEAT_EVERY_MS = 15_000
 
 export function createStreams({ events: { followers }, log }: Gateway) {
   const open = new Set<Stream>()
+  const ofUser = new Map<UserId, number>()
   let closing = false
 
   /** Ends a stream whose token was revoked or has expired. */
@@ -92,6 +97,21 @@ export function createStreams({ events: { followers }, log }: Gateway) {
     open.delete(stream)
   }
 
+  /** Counts one more of the user; gives what counts it out again, once, or nothing where there are too many. */
+  function enter(userId: UserId): (() => void) | undefined {
+    const there = ofUser.get(userId) ?? 0
+    if (there >= MOST_OF_USER) return undefined
+    ofUser.set(userId, there + 1)
+    let left = false
+    return () => {
+      if (left) return
+      left = true
+      const others = (ofUser.get(userId) ?? 0) - 1
+      if (others > 0) ofUser.set(userId, others)
+      else ofUser.delete(userId)
+    }
+  }
+
   function stop(): void {
     closing = true
     clearInterval(checks)
@@ -99,7 +119,7 @@ export function createStreams({ events: { followers }, log }: Gateway) {
     for (const stream of open) stream.end('closing')
   }
 
-  return { followers, add, remove, stop, log }
+  return { followers, add, remove, enter, stop, log }
 }
 
 const written = new WeakMap<BookEvent, string>()

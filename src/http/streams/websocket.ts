@@ -27,6 +27,7 @@ type Message = {
 export function converse({ gateway, streams, socket }: Options, token: string | undefined): void {
   const line = createLine(socket)
   let watcher: Watcher | undefined
+  let leaveUser: (() => void) | undefined
   let stream: Stream = { session: undefined, end: line.end, beat: line.beat }
   streams.add(stream)
   const silence = setTimeout(() => line.end('unauthenticated'), LONGEST_SILENCE_MS)
@@ -39,6 +40,8 @@ export function converse({ gateway, streams, socket }: Options, token: string | 
     if (line.isOver()) return
     clearTimeout(silence)
     const { home: book, userId } = session
+    leaveUser = streams.enter(userId)
+    if (!leaveUser) return line.end('too_many_streams')
     watcher = createWatcher({ client: gateway.pool, followers: streams.followers, line, book, userId })
     streams.remove(stream)
     stream = { ...stream, session: () => gateway.sessions.find(secret) }
@@ -78,6 +81,7 @@ export function converse({ gateway, streams, socket }: Options, token: string | 
 
   socket.on('close', () => {
     clearTimeout(silence)
+    leaveUser?.()
     streams.remove(stream)
     watcher?.end()
   })
@@ -93,7 +97,7 @@ function messageOf(data: RawData): Message {
     throw new ApiError('malformed_body', 'A message is a JSON object')
   }
   for (const [name, part] of Object.entries(value)) {
-    const check = PARTS[name]
+    const check = Object.hasOwn(PARTS, name) ? PARTS[name] : undefined
     if (!check)
       throw fieldError(name, 'unknown_field', `is no part of a message; parts are ${Object.keys(PARTS).join(', ')}`)
     if (!check(part)) throw fieldError(name, 'invalid_type', 'has the wrong type')
