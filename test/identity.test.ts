@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { type IncomingMessage, request } from 'node:http'
 import { before, describe, it } from 'node:test'
 import { aClient } from './harness/client.ts'
 import {
@@ -122,6 +124,38 @@ describe('confirming an address', () => {
     await gateway.anybody.post('/v1/email/confirm', { token: await mailedToken(gateway, email) })
     assert.equal((await user.get('/v1/me')).body.email_confirmed, true)
     assert.equal((await user.post('/v1/payments', transfer(from, to, '1.00'))).body.status, 'completed')
+  })
+
+  it('comes before any notice is mailed there: nobody fills the mailbox of somebody else', async () => {
+    const email = await signedUp()
+    const user = await loggedIn(gateway, email)
+    await loggedIn(gateway, email)
+    const aToken = () => user.post('/v1/tokens', { name: 'program', scopes: ['payments:read'] })
+    assert.equal((await aToken()).status, 201)
+    const passwords = { current_password: PASSWORD, new_password: 'another horse, another staple' }
+    assert.equal((await user.post('/v1/password/change', passwords)).status, 204)
+    await gateway.anybody.post('/v1/email/confirm', { token: await mailedToken(gateway, email) })
+    assert.equal((await aToken()).status, 201)
+    const mails = await until(async () => {
+      const mails = await mailsTo(gateway, email)
+      return mails.some((mail) => mail.includes('New API token')) && mails
+    })
+    assert.equal(mails.length, 2)
+  })
+
+  it('is for its owner alone: who signed up with it first holds nothing that stays', async () => {
+    const email = await signedUp()
+    const squatter = await loggedIn(gateway, email)
+    assertProblem(await squatter.post('/v1/otp/enroll'), 'email_unconfirmed')
+    assertProblem(await squatter.post('/v1/me/close', { password: PASSWORD }), 'email_unconfirmed')
+    const webhook = { url: 'https://example.com/', events: ['*'] }
+    assertProblem(await squatter.post('/v1/webhooks', webhook), 'email_unconfirmed')
+    assert.equal((await gateway.anybody.post('/v1/password/forgot', { email })).status, 202)
+    const token = await mailedToken(gateway, email, 1)
+    const password = 'the words of the owner'
+    assert.equal((await gateway.anybody.post('/v1/password/reset', { token, password })).status, 204)
+    assertProblem(await squatter.get('/v1/me'), 'unauthenticated')
+    assert.equal((await gateway.anybody.post('/v1/login', { email, password })).status, 201)
   })
 
   it('mails another link on request, and answers the same for an address that nobody has or that is confirmed', async () => {
@@ -255,6 +289,26 @@ describe('tokens', () => {
     await ada.delete(`/v1/tokens/${id}`)
     await until(async () => (await there.get('/v1/payments')).status === 401, 1)
     await second.stop()
+  })
+
+  it('stop working for a call that is being made, too, however slowly its body comes', async () => {
+    const { id, client } = await aToken('slow', ['payments:write', 'accounts:read'])
+    const { length } = (await client.get('/v1/accounts')).body.data
+    const headers = { authorization: `Bearer ${client.token}`, 'content-type': 'application/json' }
+    const call = request(`${gateway.url}/v1/accounts`, {
+      method: 'POST',
+      headers: { ...headers, expect: '100-continue', 'transfer-encoding': 'chunked' },
+    })
+    const answer = once(call, 'response') as Promise<[IncomingMessage]>
+    call.flushHeaders()
+    await once(call, 'continue')
+    call.write('{"currency":')
+    assert.equal((await ada.delete(`/v1/tokens/${id}`)).status, 204)
+    call.end('"USD"}')
+    const [message] = await answer
+    message.resume()
+    assert.equal(message.statusCode, 401)
+    assert.equal((await ada.get('/v1/accounts')).body.data.length, length)
   })
 
   it('stop working when they expire, and cannot be made expired', async () => {

@@ -278,6 +278,8 @@ describe('sessions', () => {
     assert.ok(!(await subjectsTo(user.email)).includes('New log-in'))
     await loggedIn(gateway, user.email)
     await until(async () => (await subjectsTo(user.email)).includes('New log-in'))
+    await gateway.anybody.post('/v1/login', { email: user.email, password: PASSWORD, name: 'a\n\nb' })
+    await until(async () => (await mailsTo(gateway, user.email)).some((mail) => mail.includes(", as 'a b').")))
   })
 
   it('of a reset user cannot make a token on a node that has not heard of it', async () => {

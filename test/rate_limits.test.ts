@@ -5,7 +5,7 @@ import { parseRateLimits } from '../src/limits/settings.ts'
 import type { Reply } from './harness/client.ts'
 import { aDatabase, urlOf } from './harness/cluster.ts'
 import { assertProblem as assertDocumented } from './harness/document.ts'
-import { aGateway, anEmail, aUser, mailsTo, PASSWORD, type TestGateway, until } from './harness/gateway.ts'
+import { aGateway, anEmail, aUser, loggedIn, mailsTo, PASSWORD, type TestGateway, until } from './harness/gateway.ts'
 import { assertProblem } from './harness/paying.ts'
 import { aFolder, ended } from './harness/server.ts'
 
@@ -89,6 +89,17 @@ describe('failed log-ins', () => {
       assertProblem(await wrongLogIn(nodes[0], email, from('192.0.2.4')), 'invalid_credentials')
     }
     assertLimited(await wrongLogIn(nodes[0], email.toUpperCase(), from('192.0.2.4')))
+  })
+
+  it('gain nothing by another way to write the address, with blanks around it or in wide letters', async () => {
+    const { email } = await aUser(nodes[0])
+    const wide = email.replace(/^u/, 'ｕ')
+    for (const written of [email, ` ${email}`, `${email}\n`, wide]) {
+      assertProblem(await wrongLogIn(nodes[0], written, from('192.0.2.7')), 'invalid_credentials')
+    }
+    for (const written of [`\t${email}  `, `\u00a0${email}`]) {
+      assertLimited(await wrongLogIn(nodes[1], written, from('192.0.2.7')))
+    }
   })
 
   it('gain nothing by being sent at once', async () => {
@@ -201,7 +212,30 @@ describe('sign-up and mails', () => {
       assertLimited(await resend('192.0.2.1'))
       for (let count = 0; count < 2; count += 1) assert.equal((await resend('192.0.2.2')).status, 202)
       assertLimited(await resend('192.0.2.3'))
+      assertLimited(await gateway.anybody.post('/v1/email/resend', { email: ` ${mailbox} ` }, from('192.0.2.4')))
     }
+  })
+
+  it('of a change of address count for the mailbox that they go to, whoever asks', async () => {
+    const gateway = await aGateway(only('mailbox=2/1h'))
+    const email = anEmail()
+    const change = async () => (await aUser(gateway)).post('/v1/email/change', { email, password: PASSWORD })
+    for (let count = 0; count < 2; count += 1) assert.equal((await change()).status, 202)
+    assertLimited(await change())
+  })
+
+  it('mail nothing to an address that was freed, when it had enough', async () => {
+    const gateway = await aGateway({ ...only('mail=1/1h'), BGW_WELCOME_BONUS: '0' })
+    const [email, other] = [anEmail(), anEmail()]
+    const signUp = async (address: string) =>
+      assert.equal((await gateway.anybody.post('/v1/signup', { email: address, password: PASSWORD })).status, 201)
+    await signUp(email)
+    const user = await loggedIn(gateway, email)
+    assert.equal((await user.post('/v1/me/erase', { password: PASSWORD })).status, 202)
+    await signUp(email)
+    await signUp(other)
+    await until(async () => (await mailsTo(gateway, other)).length === 1)
+    assert.equal((await mailsTo(gateway, email)).length, 1)
   })
 
   it('of a known address answer as ever, and stop mailing', async () => {

@@ -59,11 +59,12 @@ export const ACCESS = {
   stepUp: ANY,
   changePassword: ANY,
   changeEmail: { scope: 'any', unfrozen: true },
-  enrollSecondFactor: ANY,
-  verifySecondFactor: ANY,
+  // An address that is not one's own is not kept from whom it belongs to: by a second factor, or as that of a closed user.
+  enrollSecondFactor: { scope: 'any', confirmed: true },
+  verifySecondFactor: { scope: 'any', confirmed: true },
   renewRecoveryCodes: ANY,
   removeSecondFactor: ANY,
-  closeMe: { scope: 'any', unfrozen: true },
+  closeMe: { scope: 'any', unfrozen: true, confirmed: true },
   eraseMe: { scope: 'any', unfrozen: true },
   // It shows everything.
   exportMe: { scope: 'accounts:read', also: 'payments:read' },
@@ -115,7 +116,8 @@ export const ACCESS = {
   // Its token, with `payments:read`, comes with the handshake or in the first message (streams/websocket.ts).
   openWebSocket: 'public',
   listWebhooks: WEBHOOKS,
-  createWebhook: WEBHOOKS,
+  // It would go on telling after the address’s owner has set a password.
+  createWebhook: { scope: 'webhooks:write', confirmed: true },
   getWebhook: WEBHOOKS,
   updateWebhook: WEBHOOKS,
   deleteWebhook: WEBHOOKS,

@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { MAIN_BOOK } from '../books/books.ts'
 import type { Gateway } from '../gateway.ts'
-import { emailKey } from '../identity/email.ts'
+import { emailKey, parseEmail } from '../identity/email.ts'
 import type { Counted } from '../limits/attempts.ts'
 import { addressPrefix, limitKey } from '../limits/key.ts'
 import type { LimitName } from '../limits/settings.ts'
@@ -30,7 +30,7 @@ export const GUARDED: Readonly<Record<string, Guard | undefined>> = {
   confirmEmailChange: { exactly: 'identity' },
   stepUp: { exactly: 'identity', guesses: true },
   changePassword: { exactly: 'identity', guesses: true },
-  changeEmail: { exactly: 'identity', guesses: true },
+  changeEmail: { exactly: 'identity', mails: 'refused', guesses: true },
   closeMe: { exactly: 'identity', guesses: true },
   eraseMe: { exactly: 'identity', guesses: true },
 }
@@ -62,9 +62,9 @@ export function createGuards({ limiter, config }: Gateway) {
     const address = addressOf(request)
     const limit = named[guard.exactly]
     if (limit) admit(reply, await takeExactly(limitKey(guard.exactly, address), limit))
-    const user = request.session?.userId ?? userNamed(request.body)
-    if (guard.mails) await beforeMail(request, reply, guard.mails, address, user)
-    if (guard.guesses) await beforeGuess(request, reply, address, user)
+    const whom = userNamed(request)
+    if (guard.mails) await beforeMail(request, reply, guard.mails, address, whom)
+    if (guard.guesses) await beforeGuess(request, reply, address, request.session?.userId ?? whom)
   }
 
   async function beforeMail(
@@ -72,11 +72,11 @@ export function createGuards({ limiter, config }: Gateway) {
     reply: FastifyReply,
     tooMany: 'refused' | 'left out',
     address: string,
-    user: string,
+    mailbox: string,
   ): Promise<void> {
     for (const [name, key] of [
-      ['mail', limitKey('mail', address, user)],
-      ['mailbox', limitKey('mailbox', user)],
+      ['mail', limitKey('mail', address, mailbox)],
+      ['mailbox', limitKey('mailbox', mailbox)],
     ] as const) {
       const limit = named[name]
       const taken = limit && (await takeExactly(key, limit))
@@ -141,10 +141,10 @@ function createLines() {
   }
 }
 
-/** Whom a body names, as one is known in the books; whether there is such a user is not asked. */
-function userNamed(body: unknown): string {
-  const { email = '', book = MAIN_BOOK } = (body ?? {}) as { email?: string; book?: string }
-  return `${book}/${emailKey(email)}`
+/** Whom a body names, however it is written, as one is known in the books; whether there is such a user is not asked. */
+function userNamed({ body, session }: FastifyRequest): string {
+  const { email = '', book = session?.homeName ?? MAIN_BOOK } = (body ?? {}) as { email?: string; book?: string }
+  return `${book}/${emailKey(parseEmail(email) ?? email)}`
 }
 
 /** Who calls, as far as the network tells. What a trusted proxy forwards and is no address does not count. */

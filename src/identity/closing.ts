@@ -5,7 +5,7 @@ import { type Client, inTransaction, type Pool } from '../database/connection.ts
 import { formatInstant } from '../database/instant.ts'
 import type { AccountId, BookId, Instant, UserId } from '../ledger/id.ts'
 import { dropEmailChanges } from './email_change.ts'
-import { notify } from './job_queue.ts'
+import { notifyUser } from './job_queue.ts'
 import { dropMailTokens } from './mail_tokens.ts'
 import { isLastOperator } from './operators.ts'
 import { deleteSecondFactor } from './second_factor.ts'
@@ -34,7 +34,7 @@ export async function closeUser(
     if (!user) return undefined
     const at = await readClock(client)
     const refused = await closeWithin(client, book, user, at, actor)
-    if (refused === undefined) await notify(client, at, user.email, 'closed', null)
+    if (refused === undefined) await notifyUser(client, at, user, 'closed', null)
     return refused
   })
   if (refusal === undefined) sessions.forget(book, userId)

@@ -3,11 +3,12 @@ import { formatInstant } from '../database/instant.ts'
 import type { BookId, Instant, UserId } from '../ledger/id.ts'
 import type { EmailChangeId } from './mail_tokens.ts'
 import type { Notice } from './notices.ts'
+import type { User } from './users.ts'
 
 /** What is done in the background, at least once, after the transaction that asked for it has committed. */
 type Jobs = {
-  readonly confirmation_mail: UserJob
-  readonly known_address_mail: KnownJob
+  readonly confirmation_mail: SignUpJob
+  readonly known_address_mail: SignUpJob
   /** For an address that may be nobody's: it is looked up here, so that the time of the answer tells nothing. */
   readonly resend_mail: AddressJob
   readonly reset_mail: AddressJob
@@ -18,7 +19,7 @@ type Jobs = {
 export type InBook = { readonly book: BookId; readonly bookName: string }
 export type UserJob = InBook & { readonly userId: UserId }
 /** `silent`: mails nothing, as the address had many lately. */
-export type KnownJob = UserJob & { readonly silent: boolean }
+export type SignUpJob = UserJob & { readonly silent: boolean }
 export type AddressJob = InBook & { readonly email: string }
 export type ChangeJob = UserJob & { readonly changeId: EmailChangeId; readonly side: 'old' | 'new' }
 
@@ -38,7 +39,21 @@ export async function addJob<Name extends keyof Jobs>(
   await client.query('select graphile_worker.add_job($1, $2::json)', [name, JSON.stringify(payload)])
 }
 
-/** Asks for a mail that tells the user of something, in the transaction of what it tells. */
+/**
+ * Asks for a mail that tells the user of something, in the transaction of what it tells. To an address that is not
+ * confirmed nothing is told: it may be somebody else's, whose mailbox anybody could fill.
+ */
+export async function notifyUser(
+  client: Queryable,
+  at: Instant,
+  { email, confirmedAt }: Pick<User, 'email' | 'confirmedAt'>,
+  kind: Notice['kind'],
+  detail: string | null,
+): Promise<void> {
+  if (confirmedAt !== null) await notify(client, at, email, kind, detail)
+}
+
+/** The same to an address that is known to be read by the user, or was until now. */
 export async function notify(
   client: Queryable,
   at: Instant,

@@ -5,7 +5,7 @@ import { silent } from '../database/jobs_log.ts'
 import type { Log } from '../log.ts'
 
 import { findOpenChange } from './email_change.ts'
-import type { AddressJob, ChangeJob, InBook, KnownJob, UserJob, WebhookJob } from './job_queue.ts'
+import type { AddressJob, ChangeJob, InBook, SignUpJob, WebhookJob } from './job_queue.ts'
 import type { Mail, SendMail } from './mail.ts'
 import { HOURS, hadEnoughMails, makeMailToken } from './mail_tokens.ts'
 import { type Notice, noticeMail } from './notices.ts'
@@ -73,8 +73,8 @@ async function startRunner(options: Options): Promise<Runner> {
     noHandleSignals: true,
     logger: silent,
     taskList: {
-      confirmation_mail: (payload) => confirmUser(options, payload as UserJob),
-      known_address_mail: (payload) => sendKnownAddress(options, payload as KnownJob),
+      confirmation_mail: (payload) => confirmUser(options, payload as SignUpJob),
+      known_address_mail: (payload) => sendKnownAddress(options, payload as SignUpJob),
       webhook_disabled_mail: (payload) => sendWebhookDisabled(options, payload as WebhookJob),
       resend_mail: (payload, helpers) => resend(options, payload as AddressJob, helpers),
       reset_mail: (payload, helpers) => sendReset(options, payload as AddressJob, helpers),
@@ -88,7 +88,8 @@ async function startRunner(options: Options): Promise<Runner> {
   return runner
 }
 
-async function confirmUser(options: Options, job: UserJob): Promise<void> {
+async function confirmUser(options: Options, job: SignUpJob): Promise<void> {
+  if (job.silent) return
   const user = await findUser(options.pool, job.book, job.userId)
   if (user && user.confirmedAt === null) await sendConfirmation(options, job, user)
 }
@@ -164,7 +165,7 @@ async function sendEmailChange({ pool, sendMail, publicUrl }: Options, job: Chan
   })
 }
 
-async function sendKnownAddress({ pool, sendMail }: Options, job: KnownJob): Promise<void> {
+async function sendKnownAddress({ pool, sendMail }: Options, job: SignUpJob): Promise<void> {
   if (job.silent) return
   const user = await findUser(pool, job.book, job.userId)
   if (user) await sendMail(knownAddress(user))

@@ -6,7 +6,7 @@ import { type Client, inTransaction, type Pool } from '../database/connection.ts
 import { formatInstant } from '../database/instant.ts'
 import type { SecretBox } from '../database/secret_box.ts'
 import type { BookId, Instant, UserId } from '../ledger/id.ts'
-import { notify } from './job_queue.ts'
+import { notifyUser } from './job_queue.ts'
 import type { LoginNotice } from './notices.ts'
 import { verifyPassword } from './passwords.ts'
 import { type Proof, type ProofRefusal, provenUntil, refuseProof } from './proof.ts'
@@ -53,7 +53,7 @@ export async function logIn(means: Means, book: Book | undefined, attempt: Attem
     if (!held || held.passwordHash !== user.passwordHash) return 'invalid_credentials'
     const at = await readClock(client)
     if (await isTold(means.config.loginNotice, () => earlierSessions(client, book.id, user.id, address))) {
-      await notify(client, at, held.email, 'log_in', `from ${address}, as '${name}'`)
+      await notifyUser(client, at, held, 'log_in', `from ${address}, as '${name}'`)
     }
     const secret = newToken(book.name)
     const expiresAt = formatInstant((at + BigInt(config.tokenDays) * MICROSECONDS_A_DAY) as Instant)

@@ -29,8 +29,10 @@ export type Notice = {
 /** The mail of a notice. */
 export function noticeMail({ to, kind, at, detail }: Notice): Mail {
   const [subject, what] = NOTICES[kind]
+  // A name of somebody's choosing is no line of its own.
+  const more = detail === null ? '' : ` (${detail.replace(/[\p{C}\p{Zl}\p{Zp}]+/gu, ' ')})`
   const text = [
-    `${what} at ${at.replace('T', ' ').replace(/\.\d+Z$/, ' UTC')}${detail === null ? '' : ` (${detail})`}.`,
+    `${what} at ${at.replace('T', ' ').replace(/\.\d+Z$/, ' UTC')}${more}.`,
     '',
     'If this was you, there is nothing to do. If not, set a new password (which ends every session and token)',
     'and tell whoever runs this gateway.',

@@ -4,18 +4,19 @@ import { idsAt, readClock } from '../database/clock.ts'
 import { type Client, inTransaction, type Pool } from '../database/connection.ts'
 import { formatInstant } from '../database/instant.ts'
 import type { BookId, Instant, UserId } from '../ledger/id.ts'
+import { dropEmailChanges } from './email_change.ts'
+import { dropMailTokens } from './mail_tokens.ts'
 import { hashPassword } from './passwords.ts'
 import { type Role, scopesOf } from './roles.ts'
 import { newToken } from './secrets.ts'
-import { announceSessionChange } from './sessions.ts'
-import { insertToken } from './tokens.ts'
+import { endTokens, insertToken } from './tokens.ts'
 import { findUser, findUserByEmail, insertUser } from './users.ts'
 
 const MICROSECONDS_A_DAY = 86_400_000_000n
 
 /**
- * Makes an operator of the book (or an auditor), or makes the user of that address one, with this password; audited.
- * Returns a token with every scope of the role. An operator of all books names the book to act in with each request.
+ * Makes an operator of the book (or an auditor), or makes the user of that address one, with this password; audited. What
+ * the user logged in or began with before is void: who knew the old password need not know this one. Returns a token with every scope of the role. An operator of all books names the book to act in with each request.
  */
 export async function makeOperator(
   pool: Pool,
@@ -42,9 +43,11 @@ export async function makeOperator(
         where book = $1 and id = $2`,
       [book.id, user.id, role, allBooks, passwordHash, stamp],
     )
+    await endTokens(client, book.id, user.id, at, 'all')
+    await dropMailTokens(client, book.id, user.id, at)
+    await dropEmailChanges(client, book.id, user.id, at)
     const expiresAt = formatInstant((at + BigInt(tokenDays) * MICROSECONDS_A_DAY) as Instant)
     await insertToken(client, book.id, user.id, { secret, name: 'npm run admin', scopes: scopesOf(role), expiresAt })
-    await announceSessionChange(client, book.id, user.id)
     const actor = { userId: null, tokenId: null, address: null, requestId: null }
     const before = created ? null : user.role
     const detail = { email, all_books: allBooks, made: created, before, after: role }

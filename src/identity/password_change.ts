@@ -2,10 +2,11 @@ import { type Actor, writeAudit } from '../audit/audit.ts'
 import type { Book } from '../books/books.ts'
 import { idsAt, readClock } from '../database/clock.ts'
 import { type Client, inTransaction, type Pool } from '../database/connection.ts'
+import { formatInstant } from '../database/instant.ts'
 import type { SecretBox } from '../database/secret_box.ts'
 import type { BookId, Instant, TokenId, UserId } from '../ledger/id.ts'
 import { dropEmailChanges } from './email_change.ts'
-import { addJob, notify } from './job_queue.ts'
+import { addJob, notifyUser } from './job_queue.ts'
 import { dropMailTokens, findMailToken, takeMailToken } from './mail_tokens.ts'
 import { type PasswordProblem, passwordProblem, SHORTEST_PASSWORD } from './password_rules.ts'
 import { hashPassword, verifyPassword } from './passwords.ts'
@@ -60,8 +61,8 @@ export async function resetPassword(
     const taken = await takeMailToken(client, token, ['reset_password'])
     if (!taken) return false
     const { at } = taken
-    await setPassword(client, book, taken.user, passwordHash, at, null)
     await confirmAddress(client, book, user.id, at)
+    await setPassword(client, book, { ...taken.user, confirmedAt: formatInstant(at) }, passwordHash, at, null)
     await endTokens(client, book, user.id, at, 'all')
     const actor = { ...from, userId: user.id, tokenId: null }
     await writeAudit(client, book, at, idsAt(at), [
@@ -118,5 +119,5 @@ async function setPassword(
   await dropMailTokens(client, book, user.id, at)
   await dropEmailChanges(client, book, user.id, at)
   await dropProofs(client, book, user.id, tokenId)
-  await notify(client, at, user.email, 'password', null)
+  await notifyUser(client, at, user, 'password', null)
 }

@@ -6,7 +6,7 @@ import { type Client, inTransaction, type Pool, type Queryable } from '../databa
 import { formatInstant } from '../database/instant.ts'
 import type { SecretBox } from '../database/secret_box.ts'
 import type { BookId, Instant, UserId } from '../ledger/id.ts'
-import { notify } from './job_queue.ts'
+import { notifyUser } from './job_queue.ts'
 import { hashSecret } from './secrets.ts'
 import { dropProofs } from './tokens.ts'
 import type { User } from './users.ts'
@@ -210,6 +210,6 @@ async function record(
   notice: 'otp_on' | 'otp_off' | 'recovery_codes',
   action: string,
 ): Promise<void> {
-  await notify(client, at, user.email, notice, null)
+  await notifyUser(client, at, user, notice, null)
   await writeAudit(client, book, at, idsAt(at), [{ actor, action, objectId: userId, detail: {} }])
 }

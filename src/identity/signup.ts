@@ -49,7 +49,7 @@ export function createSignUp({ pool, directory, intake, welcome }: Dependencies)
       const fresh = { ...user, confirmedAt: null, createdAt: formatInstant(at), passwordHash }
       const made = await insertUser(client, book.id, fresh)
       if (made) await openDefaultAccounts(client, book, user, at, newId, bonusFrom)
-      const job = { book: book.id, bookName: book.name }
+      const job = { book: book.id, bookName: book.name, silent: !mayMail }
       if (made && !known) {
         await client.query('release savepoint newcomer')
         await addJob(client, 'confirmation_mail', { ...job, userId: id })
@@ -58,7 +58,7 @@ export function createSignUp({ pool, directory, intake, welcome }: Dependencies)
       await client.query('rollback to savepoint newcomer')
       // Where it was not known a moment ago, somebody else was faster.
       const owner = known ?? (await findUserByEmail(client, book.id, email))
-      if (owner) await addJob(client, 'known_address_mail', { ...job, userId: owner.id, silent: !mayMail })
+      if (owner) await addJob(client, 'known_address_mail', { ...job, userId: owner.id })
     })
   }
 

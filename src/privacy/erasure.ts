@@ -3,7 +3,7 @@ import { idsAt, readClock } from '../database/clock.ts'
 import { type Client, inTransaction, type Pool } from '../database/connection.ts'
 import { formatInstant } from '../database/instant.ts'
 import { type ClosingRefusal, closeWithin } from '../identity/closing.ts'
-import { notify } from '../identity/job_queue.ts'
+import { notifyUser } from '../identity/job_queue.ts'
 import { isOperatorNoMore, lockOperators } from '../identity/operators.ts'
 import { announceSessionChange, type Sessions } from '../identity/sessions.ts'
 import { lockUserEvenClosed, type User } from '../identity/users.ts'
@@ -41,7 +41,7 @@ export async function eraseUser(means: Means, order: Order): Promise<ErasureRefu
     const at = await readClock(client)
     const refused = user.closedAt === null && (await closeWithin(client, book, user, at, actor))
     if (refused) return refused
-    if (user.erasedAt === null) await notify(client, at, user.email, 'erased', null)
+    if (user.erasedAt === null) await notifyUser(client, at, user, 'erased', null)
     await deleteWebhooksOf(client, book, id)
     await dropIdentity(client, book, user, at)
     await announceSessionChange(client, book, id)

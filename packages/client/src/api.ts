@@ -58,6 +58,7 @@ export type ErrorCode =
   | 'too_late_to_cancel'
   | 'too_many_attempts'
   | 'too_many_payments'
+  | 'too_many_streams'
   | 'too_many_webhooks'
   | 'unauthenticated'
   | 'unavailable'

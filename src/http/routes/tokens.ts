@@ -5,7 +5,7 @@ import { idsAt, readClock } from '../../database/clock.ts'
 import type { Client } from '../../database/connection.ts'
 import { formatInstant, parseInstant } from '../../database/instant.ts'
 import type { Gateway } from '../../gateway.ts'
-import { notify } from '../../identity/job_queue.ts'
+import { notifyUser } from '../../identity/job_queue.ts'
 import { tokens, tokensOf } from '../../identity/list.ts'
 import { SCOPES } from '../../identity/roles.ts'
 import { hashSecret, newToken } from '../../identity/secrets.ts'
@@ -94,7 +94,7 @@ export function tokenRoutes(app: App, gateway: Gateway): void {
           const detail = { name, scopes, expires_at: expiresAt }
           const entry = { actor: actorOf(request), action: 'token.create', objectId: made.id, detail }
           await writeAudit(client, session.home, at, idsAt(at), [entry])
-          await notify(client, at, user.email, 'new_token', `'${name}', for ${scopes.join(', ')}`)
+          await notifyUser(client, at, user, 'new_token', `'${name}', for ${scopes.join(', ')}`)
           return { status: 201, body: presentToken(made) }
         },
         { reveal: (answer) => revealSecret(gateway, session.home, answer, secret) },
