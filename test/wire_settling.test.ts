@@ -274,6 +274,22 @@ describe('The same movement', () => {
   })
 })
 
+describe('What a bank says twice without any reference', () => {
+  it('waits for an operator where one statement goes on from the other, and is one movement where it does not', async () => {
+    const charge = { amount: '0.85', out: true, text: 'a charge' }
+    const [first] = await booked(aBankFile([charge], { opening: 7_000_000 }))
+    assert.equal(first.status, 'suspense')
+    const again = aBankFile([charge], { opening: 7_000_000 })
+    assert.equal((await send(again)).body.statements[0].known, 1)
+    const next = { opening: 7_000_000 - 85 }
+    const [second, other] = await booked(aBankFile([charge, charge], next))
+    assert.deepEqual([second.status, second.suggestions, other.status], ['unmatched', [], 'suspense'])
+    assert.equal((await send(aBankFile([charge, charge], next))).body.statements[0].known, 2)
+    const { body } = await operator.post(`/v1/admin/wire/entries/${second.id}/suspend`, { reason: 'Charged twice' })
+    assert.deepEqual([body.status, (await itemOf(body)).amount], ['suspense', '0.85'])
+  })
+})
+
 describe('Whatever banks tell, in whatever files and order,', () => {
   it('the books hold what the bank says, and each payment is settled at most once', async () => {
     let told = 0

@@ -15,6 +15,7 @@ import { readKnown } from './known_lines.ts'
 import { comesBack, type Line, linesOf } from './lines.ts'
 import { matchEntries, paymentsNamed } from './matching.ts'
 import { type OwnAccount, ownAccountOf } from './own_accounts.ts'
+import { tellApart } from './repeated_lines.ts'
 import { takeAnswer } from './take_answer.ts'
 import { findBySha256, readTakenFile, type TakenStatement, type Upload } from './taken_file.ts'
 import {
@@ -146,7 +147,8 @@ async function freshLines(
 ): Promise<FoundLines[]> {
   const found: FoundLines[] = []
   for (const [iban, owned] of Map.groupBy(statements, (each) => each.iban)) {
-    const written = linesOf(owned.map(({ statement }) => statement))
+    const told = owned.map(({ statement }) => statement)
+    const written = await tellApart(client, book, iban, told, linesOf(told))
     const lines = await divideOrders(client, book, kind, iban, written)
     const known = await readKnown(client, book, kind, iban, lines.flat())
     for (const [index, { number, statement }] of owned.entries()) {
@@ -215,7 +217,8 @@ async function withSuggestions(
     }
     const may = only ? [only] : (suggestions.get(String(index)) ?? [])
     const named = paymentsNamed([each.line.endToEndId ?? '', each.line.remittance ?? '']).size
-    const isDue = each.line.orders.length === 0 && (named === 1 || may.length === 0)
+    const { orders, repeated } = each.line
+    const isDue = !repeated && orders.length === 0 && (named === 1 || may.length === 0)
     return { ...each, suggestions: may, status: isDue ? 'due' : 'unmatched' }
   })
 }

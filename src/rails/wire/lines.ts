@@ -24,6 +24,8 @@ export type Line = {
   readonly orders: readonly WireBatchId[]
   /** The order of which it is one payment, where the bank booked all of them in one. */
   readonly batch: WireBatchId | null
+  /** An earlier statement said the same, and it is hardly the same: for an operator. */
+  readonly repeated: boolean
 }
 
 /** Whether it takes back an earlier one. */
@@ -139,5 +141,6 @@ function lineOf(entry: Entry, keys: Keys, number: number, part: Part): Line {
     remittance: told.toWellFormed() || null,
     orders: [...ordersNamed([...part.orders, told])],
     batch: null,
+    repeated: false,
   }
 }
