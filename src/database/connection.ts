@@ -184,11 +184,11 @@ export async function together(statements: readonly (Promise<unknown> | false | 
 const IN_FAILED_TRANSACTION = '25P02'
 
 /** A socket that sends what is written in one turn of the event loop with one system call. */
-function coalescingSocket(): Socket {
+export function coalescingSocket(): Socket {
   const socket = new Socket()
-  const write = socket.write.bind(socket)
+  const [connect, write] = [socket.connect.bind(socket), socket.write.bind(socket)]
   let corked = false
-  socket.write = ((...args: Parameters<typeof write>) => {
+  function writeSoon(...args: Parameters<typeof write>): boolean {
     if (!corked && !socket.connecting) {
       corked = true
       socket.cork()
@@ -198,6 +198,12 @@ function coalescingSocket(): Socket {
       })
     }
     return write(...args)
-  }) as Socket['write']
+  }
+  socket.connect = ((...args: Parameters<typeof connect>) => {
+    connect(...args)
+    // Here, as to connect gives a socket its own way to write back.
+    socket.write = writeSoon as Socket['write']
+    return socket
+  }) as Socket['connect']
   return socket
 }
