@@ -73,6 +73,8 @@ export async function createGateway(connection: Connection, config: Config, publ
   const { webhookRules, courier, forgetting } = createWebhooks(config, { pool, lookout, events, secretBox, log })
   const totals = createTotalsKeeper({ pool, log })
 
+  lookout.begin()
+
   /** Finishes what was accepted, then lets go of everything, in reverse. */
   async function stop(): Promise<void> {
     await lookout.stop()

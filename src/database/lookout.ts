@@ -11,6 +11,8 @@ import { isUnavailable } from './faults.ts'
 export type Lookout = {
   /** Has `wake` called, within half a second, where `books` finds any: a query of the books that have such work. */
   readonly add: (books: string, wake: () => void) => void
+  /** Begins to look, once every kind of work is there. */
+  readonly begin: () => void
   readonly stop: () => Promise<void>
 }
 
@@ -33,18 +35,21 @@ export function createLookout(pool: Pool, log: Log): Lookout {
 
   async function work(): Promise<void> {
     while (!stopping.signal.aborted) {
-      await delay(LOOK_EVERY_MS, undefined, { ref: false, signal: stopping.signal }).catch(() => undefined)
-      if (stopping.signal.aborted) return
       await look().catch((error: unknown) => {
         if (!isUnavailable(error)) log.error({ err: error }, 'could not look for work')
       })
+      await delay(LOOK_EVERY_MS, undefined, { ref: false, signal: stopping.signal }).catch(() => undefined)
     }
   }
-  const working = work()
+
+  let working: Promise<void> | undefined
+  function begin(): void {
+    working = work()
+  }
 
   async function stop(): Promise<void> {
     stopping.abort()
     await working
   }
-  return { add: (books, wake) => void kinds.push({ books, wake }), stop }
+  return { add: (books, wake) => void kinds.push({ books, wake }), begin, stop }
 }

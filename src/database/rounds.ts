@@ -14,28 +14,37 @@ type Options = {
   /** Does what there is to do, and says how much that was: after something, the next round follows at once. */
   readonly round: () => Promise<number>
   readonly everyMs: number
+  /** Whether the first round waits for that, or to be woken, too: where a lookout finds out if there is work. */
+  readonly waits?: boolean
   readonly log: Log
   /** What could not be done where a round throws. A database that is away is no fault, and is not logged. */
   readonly fault: string
 }
 
-export function createRounds({ round, everyMs, log, fault }: Options): Rounds {
+export function createRounds({ round, everyMs, waits = false, log, fault }: Options): Rounds {
   const stopping = new AbortController()
   let woken = () => {}
 
+  const sleep = () =>
+    new Promise<void>((resolve) => {
+      woken = resolve
+    })
+
+  async function rest(awake: Promise<void>): Promise<void> {
+    const pause = delay(everyMs, undefined, { ref: false, signal: stopping.signal }).catch(() => undefined)
+    await Promise.race([awake, pause])
+  }
+
   async function work(): Promise<void> {
+    if (waits) await rest(sleep())
     while (!stopping.signal.aborted) {
       // Before the round, so that who wakes during it is not missed.
-      const awake = new Promise<void>((resolve) => {
-        woken = resolve
-      })
+      const awake = sleep()
       const done = await round().catch((error: unknown) => {
         if (!isUnavailable(error)) log.error({ err: error }, fault)
         return 0
       })
-      if (done > 0) continue
-      const pause = delay(everyMs, undefined, { ref: false, signal: stopping.signal }).catch(() => undefined)
-      await Promise.race([awake, pause])
+      if (done === 0) await rest(awake)
     }
   }
   const finished = work()

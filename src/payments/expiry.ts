@@ -30,6 +30,7 @@ export function createExpiry(options: Options): Expiry {
   const rounds = createRounds({
     round: () => expireAll(options),
     everyMs: AT_LEAST_EVERY_MS,
+    waits: true,
     log: options.log,
     fault: 'could not look for holds that have run out',
   })

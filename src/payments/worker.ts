@@ -55,7 +55,16 @@ export function createWorker(options: Options): Worker {
     woken = resolve
   })
 
+  async function rest(): Promise<void> {
+    await Promise.race([awake, delay(AT_LEAST_EVERY_MS, undefined, { ref: false })])
+    awake = new Promise((resolve) => {
+      woken = resolve
+    })
+  }
+
   async function work(): Promise<void> {
+    // What an earlier node left is found by the first look for it.
+    await rest()
     for (;;) {
       const isLast = endsAt < Number.POSITIVE_INFINITY
       const posted = await postEverything(options).catch((error: unknown) => {
@@ -64,10 +73,7 @@ export function createWorker(options: Options): Worker {
       })
       if (posted > 0 && performance.now() < endsAt) continue
       if (isLast) return
-      await Promise.race([awake, delay(AT_LEAST_EVERY_MS, undefined, { ref: false })])
-      awake = new Promise((resolve) => {
-        woken = resolve
-      })
+      await rest()
     }
   }
   const finished = work()

@@ -28,6 +28,7 @@ export function createEraser(pool: Pool, lookout: Lookout, log: Log): Rounds {
   const rounds = createRounds({
     round: () => eraseAll(pool),
     everyMs: AT_LEAST_EVERY_MS,
+    waits: true,
     log,
     fault: 'could not erase the data of users',
   })

@@ -46,6 +46,7 @@ export function createSubmitter(options: SubmitterOptions): Submitter {
   const rounds = createRounds({
     round: () => submitDue(options),
     everyMs: AT_LEAST_EVERY_MS,
+    waits: true,
     log: options.log,
     fault: 'could not look for instructions of rails',
   })

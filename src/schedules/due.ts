@@ -47,6 +47,7 @@ export function createScheduler(options: Options): Scheduler {
   const rounds = createRounds({
     round: async () => makeSome(options, await readClock(options.pool)),
     everyMs: AT_LEAST_EVERY_MS,
+    waits: true,
     log: options.log,
     fault: 'could not make the payments of schedules',
   })

@@ -39,6 +39,7 @@ export function createSealer({ pool, lookout, key, log }: Options): Sealer {
   const rounds = createRounds({
     round: sealAll,
     everyMs: AT_LEAST_EVERY_MS,
+    waits: true,
     log,
     fault: 'blocks could not be sealed',
   })

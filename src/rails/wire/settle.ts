@@ -35,6 +35,7 @@ export function createBankBooking(options: Options): BankBooking {
   const rounds = createRounds({
     round: () => settleAll(options),
     everyMs: AT_LEAST_EVERY_MS,
+    waits: true,
     log: options.log,
     fault: 'could not book the movements of banks',
   })
