@@ -41,20 +41,29 @@ export async function writeHistory(server: Server, from: string, to: string, cou
 export async function writeWeight(server: Server, accounts: readonly string[], postings: number): Promise<Weight> {
   const ids = accounts.map((id) => decodeId('acc', id))
   const payments = Math.floor(postings / 2)
-  const account = (salt: number) => `a.ids[1 + (i * 7919 + ${salt}) % cardinality(a.ids)]`
   const isIn = 'i % 20 = 1'
   const isOut = 'i % 20 = 2'
   const kind = `case when ${isIn} then 'deposit' when ${isOut} then 'withdrawal' else 'transfer' end`
-  const from = `case when ${isIn} then t.wire else ${account(0)} end`
-  const to = `case when ${isOut} then t.wallet else ${account(13)} end`
-  const feePayer = `case when ${isIn} then ${account(13)} else ${account(0)} end`
+  const from = `case when ${isIn} then t.wire else one.id end`
+  const to = `case when ${isOut} then t.wallet else other.id end`
+  const feePayer = `case when ${isIn} then other.id else one.id end`
   await withOwner(server.connection, (client) =>
     withoutIndexes(client, async () => {
-      await client.query('create temporary table a as select $1::uuid[] as ids', [ids])
+      // Of an array in a column each subscript would read all of it.
+      await client.query(
+        `create temporary table a as
+           select place - 1 as n, id from unnest($1::uuid[]) with ordinality as ids (id, place)`,
+        [ids],
+      )
+      await client.query('analyze a')
       const technical = (code: string) =>
         `(select id from accounts where book = 1 and code = '${code}' and currency = 'USD') as ${code}`
-      const each = `from generate_series(1, $1::bigint) as i cross join a
-                   cross join (select ${['internal', 'wire', 'wallet'].map(technical).join(', ')}) t`
+      const each = `
+           from generate_series(1, $1::bigint) as i
+           join a one on one.n = i * 7919 % ${ids.length}
+           join a other on other.n = (i * 7919 + 13) % ${ids.length}
+          cross join (select ${['internal', 'wire', 'wallet'].map(technical).join(', ')}) t
+          order by i`
       await client.query(
         `insert into payments (book, id, kind, status, from_account, to_account, currency, amount, fee, fee_payer, metadata,
                                asynchronous, created_at, completed_at, updated_at)

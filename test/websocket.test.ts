@@ -134,24 +134,24 @@ describe('a WebSocket', () => {
     last.close()
   })
 
-  it('tells each event once and in order also where a wrong subscription comes while it is told what was before', async () => {
+  it('tells each event once also where a wrong subscription comes while it is told what was before', async () => {
     const user = await aUser(gateway)
     const [usd, eur, own] = [await user.account('USD'), await user.account('EUR'), await anAccount(user)]
     const first = await subscribed(user, [usd])
     const { position } = first.messages.find(({ subscribed: names }) => names)
     first.close()
-    const payments = Array.from({ length: 250 }, () => transfer(usd, own, '0.05'))
+    const payments = Array.from({ length: 500 }, () => transfer(usd, own, '0.01'))
     await user.post('/v1/payments/bulk', { payments })
     const line = await aSocket(gateway.url, user.token)
+    const more = Promise.all(Array.from({ length: 60 }, () => pay(user, bob, '0.05')))
     line.say({ subscribe: [usd], after: position })
     line.say({ subscribe: ['acc_01k3v5f2q8e8pv0z3m0c6b7d1e'] })
     line.say({ subscribe: [eur] })
-    await until(async () => line.messages.filter(({ subscribed: names }) => names).length === 2)
+    await more
     const last = await pay(user, bob, '0.06')
     await until(async () => line.events().some(({ data }) => data.object.id === last.id))
     const ids = line.events().map(({ id }) => id)
-    assert.equal(ids.length, 251)
-    assert.deepEqual(ids, [...new Set(ids)].sort())
+    assert.deepEqual([ids.length, new Set(ids).size], [561, 561])
     assert.equal(line.messages.find(({ error }) => error).error.code, 'not_found')
     line.close()
   })
