@@ -1,4 +1,5 @@
 import { withOwner } from '../src/database/connection.ts'
+import { STEP } from '../src/reports/keep_totals.ts'
 import type { Task } from './load.ts'
 import { type Line, within } from './report.ts'
 import { median, VoidRun } from './rounds.ts'
@@ -21,6 +22,7 @@ export async function measureReports(
   { from, to, payments }: Weight,
 ): Promise<Line> {
   say('asking for reports')
+  await untilKept(server)
   const [operator] = payers
   if (!operator) throw new Error('there is nobody to ask')
   const ask = async (path: string) => {
@@ -68,6 +70,17 @@ export async function measureReports(
     against: 'ms',
     bar: 100,
     detail,
+  })
+}
+
+/** Waits until the totals of what was paid just now are kept: of the last ones fewer postings than a step are not. */
+async function untilKept({ connection }: Server): Promise<void> {
+  await withOwner(connection, async (client) => {
+    const unkept = `
+      select from postings
+       where book = 1 and id >= (select before from posting_totals where book = 1 order by before desc limit 1)
+       limit ${STEP}`
+    while ((await client.query(unkept)).rowCount === STEP) await new Promise((resolve) => setTimeout(resolve, 200))
   })
 }
 

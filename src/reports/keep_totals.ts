@@ -5,7 +5,7 @@ import type { Log } from '../log.ts'
 import { sumsOf } from './totals.ts'
 
 /** At most so many postings lie between two kept totals: what is added up for any moment that is asked for. */
-const STEP = 10_000
+export const STEP = 10_000
 
 const DAY = 86_400_000_000n
 
