@@ -11,16 +11,25 @@ const ajv = new Ajv({ allErrors: true, verbose: true, strict: false, formats })
 
 type Check = { (value: unknown): boolean; errors?: ErrorObject[] | null }
 
-/** For fastify: the check of one part of a route's requests. Made when the first one comes, so that a start is quick. */
+/** For fastify: the check of one part of a route's requests. */
 export function validatorOf({ schema }: { readonly schema: unknown }): Check {
-  let validate: ReturnType<typeof ajv.compile> | undefined
+  const compiled = compiledLate(schema)
   const check: Check = (value) => {
-    validate ??= ajv.compile(schema as object)
+    const validate = compiled()
     const passes = validate(value) === true
     check.errors = validate.errors ?? null
     return passes
   }
   return check
+}
+
+/** A schema's check, made when the first value comes, so that a start is quick. */
+function compiledLate(schema: unknown): () => ReturnType<typeof ajv.compile> {
+  let validate: ReturnType<typeof ajv.compile> | undefined
+  return () => {
+    validate ??= ajv.compile(schema as object)
+    return validate
+  }
 }
 
 /** The same for a route whose body is many records, each checked on its own, so that a wrong one refuses no other. */
@@ -43,8 +52,9 @@ export async function refuseUnaskedBody(request: FastifyRequest): Promise<void> 
 
 /** A check of values that come in otherwise, such as the lines of a stream: returns the value, or throws an ApiError. */
 export function parserOf<T extends TSchema>(schema: T): (value: unknown) => Static<T> {
-  const validate = ajv.compile(schema)
+  const compiled = compiledLate(schema)
   return (value) => {
+    const validate = compiled()
     if (validate(value)) return value as Static<T>
     throw validationErrors((validate.errors ?? []) as (ErrorObject & { message: string })[], 'body')
   }
