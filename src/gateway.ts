@@ -43,7 +43,7 @@ export async function createGateway(connection: Connection, config: Config, publ
   await ensureMainBook(pool, [...config.currencies.values()], NOBODY)
   await ensureTechnicalAccounts(pool)
 
-  const lookout = createLookout(posting, log)
+  const lookout = createLookout(pool, log)
   const aside = createAside(log)
   const secretBox = openSecretBox(config)
   const directory = createDirectory(posting)

@@ -39,6 +39,7 @@ export function createBatchQueue(pool: Pool, write: BeginWrite, options: QueueOp
   const whenDrained: (() => void)[] = []
   let free = options.slots
   let unanswered = 0
+  let waiting = 0
 
   /** One transaction stays in one book; books take turns. */
   function nextBatch(): [BookId, Queued[]] | undefined {
@@ -57,11 +58,17 @@ export function createBatchQueue(pool: Pool, write: BeginWrite, options: QueueOp
     return [book, batch]
   }
 
+  /** Each batch costs the same, however small it is: beside another one begins only where as many wait as are in that. */
+  function isWorthwhile(): boolean {
+    return free === options.slots || waiting >= unanswered - waiting
+  }
+
   function startBatches(): void {
-    while (free > 0) {
+    while (free > 0 && isWorthwhile()) {
       const next = nextBatch()
       if (!next) return
       const [book, queued] = next
+      waiting -= queued.length
       const batch = refuseStale(queued)
       if (batch.length === 0) continue
       free -= 1
@@ -89,6 +96,7 @@ export function createBatchQueue(pool: Pool, write: BeginWrite, options: QueueOp
       return requests.map(() => Promise.reject(new Refused('overloaded')))
     }
     unanswered += requests.length
+    waiting += requests.length
     const since = performance.now()
     const unit: Queued[] = []
     const answers = requests.map((request) =>
