@@ -24,6 +24,8 @@ type Options = {
 export type Jobs = { readonly stop: () => Promise<void> }
 
 const AGAIN_AFTER_MS = 1_000
+/** As long as a statement may wait for a connection. */
+const LONGEST_GOODBYE_MS = 5_000
 
 /**
  * Runs jobs on this node until it is stopped. A job that fails is logged and tried again later, ever more slowly. The
@@ -60,9 +62,21 @@ export async function runJobs(options: Options): Promise<Jobs> {
     stopping.abort()
     await replacing
     await runner?.stop()
+    await untilUnused(options.jobPool)
   }
   await begin()
   return { stop }
+}
+
+/**
+ * The library writes down that a job is done when it has no runner any more. A pool that is ended before would never give
+ * it a connection, and the job would be done once more.
+ */
+async function untilUnused(pool: Pool): Promise<void> {
+  const givesUpAt = performance.now() + LONGEST_GOODBYE_MS
+  while ((pool.waitingCount > 0 || pool.idleCount < pool.totalCount) && performance.now() < givesUpAt) {
+    await delay(10)
+  }
 }
 
 async function startRunner(options: Options): Promise<Runner> {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { it } from 'node:test'
 import { withOwner } from '../../src/database/connection.ts'
 import { aDatabase } from '../harness/cluster.ts'
-import { aGateway, anEmail, aUser, PASSWORD, until } from '../harness/gateway.ts'
+import { aGateway, anEmail, aUser, mailsTo, PASSWORD, until } from '../harness/gateway.ts'
 import { rowsOf } from '../harness/paying.ts'
 
 it('a node whose first look for jobs fails sends mails all the same', async () => {
@@ -31,4 +31,16 @@ it('a mail server that is away ends no gateway: the mail is tried again', async 
   })
   assert.match(job.last_error, /ECONNREFUSED/)
   assert.equal((await gateway.anybody.get('/health/ready')).status, 200)
+})
+
+it('a mail that was sent is known to be, also where the node stopped at that moment', async () => {
+  const database = await aDatabase()
+  for (let turn = 0; turn < 5; turn += 1) {
+    const gateway = await aGateway({}, database)
+    const email = anEmail()
+    await gateway.anybody.post('/v1/signup', { email, password: PASSWORD })
+    await until(async () => (await mailsTo(gateway, email)).length > 0)
+    await gateway.stop()
+    assert.deepEqual(await rowsOf(gateway, 'select task_id from graphile_worker._private_jobs'), [])
+  }
 })
