@@ -27,6 +27,9 @@ export type BatchQueue = {
   readonly drain: () => Promise<void>
 }
 
+/** Of so many payments, a batch takes some ten milliseconds. */
+const LARGEST_SMALL_BATCH = 200
+
 /** A request that waited this long without its batch having begun is refused: its client has given up by then. */
 const LONGEST_WAIT_MS = 10_000
 
@@ -58,9 +61,13 @@ export function createBatchQueue(pool: Pool, write: BeginWrite, options: QueueOp
     return [book, batch]
   }
 
-  /** Each batch costs the same, however small it is: beside another one begins only where as many wait as are in that. */
+  /**
+   * A batch costs the same, however small it is: beside a small one, which is soon over, another begins only where as many
+   * wait as are in that. Nobody waits for a large one.
+   */
   function isWorthwhile(): boolean {
-    return free === options.slots || waiting >= unanswered - waiting
+    const underWay = unanswered - waiting
+    return free === options.slots || underWay > LARGEST_SMALL_BATCH || waiting >= underWay
   }
 
   function startBatches(): void {
