@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Log } from '../log.ts'
 import type { Pool } from './connection.ts'
 import { isUnavailable } from './faults.ts'
+import { createRounds, type Rounds } from './rounds.ts'
 
 /**
  * Looks for work beside the requests: with one statement for every kind of it, so that a node with nothing to do hardly
@@ -20,6 +21,15 @@ const LOOK_EVERY_MS = 500
 
 /** How often work of a kind that is looked for is tried all the same. */
 export const AT_LEAST_EVERY_MS = 10_000
+
+type Work = Pick<Parameters<typeof createRounds>[0], 'round' | 'log' | 'fault'> & { readonly books: string }
+
+/** Rounds of work that are begun where the lookout finds `books` that have some, and now and then all the same. */
+export function roundsWhere(lookout: Lookout, { books, ...work }: Work): Rounds {
+  const rounds = createRounds({ ...work, everyMs: AT_LEAST_EVERY_MS, waits: true })
+  lookout.add(books, rounds.wake)
+  return rounds
+}
 
 export function createLookout(pool: Pool, log: Log): Lookout {
   const kinds: { readonly books: string; readonly wake: () => void }[] = []

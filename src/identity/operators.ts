@@ -16,7 +16,8 @@ const MICROSECONDS_A_DAY = 86_400_000_000n
 
 /**
  * Makes an operator of the book (or an auditor), or makes the user of that address one, with this password; audited. What
- * the user logged in or began with before is void: who knew the old password need not know this one. Returns a token with every scope of the role. An operator of all books names the book to act in with each request.
+ * the user logged in or began with before is void: who knew the old password need not know this one. Returns a token with
+ * every scope of the role. An operator of all books names the book to act in with each request.
  */
 export async function makeOperator(
   pool: Pool,

@@ -1,8 +1,8 @@
 import type { Directory } from '../accounts/directory.ts'
 import { inTransaction, type Pool } from '../database/connection.ts'
 import { isRaceLost, isUnavailable } from '../database/faults.ts'
-import { AT_LEAST_EVERY_MS, type Lookout } from '../database/lookout.ts'
-import { createRounds, type Rounds } from '../database/rounds.ts'
+import { type Lookout, roundsWhere } from '../database/lookout.ts'
+import type { Rounds } from '../database/rounds.ts'
 import type { BookId, PaymentId } from '../ledger/id.ts'
 import type { Log } from '../log.ts'
 import { readExpired } from './holds.ts'
@@ -27,15 +27,12 @@ const BOOKS_WITH_WORK = `
    where exists (select from holds h where h.book = b.book and h.expires_at <= now())`
 
 export function createExpiry(options: Options): Expiry {
-  const rounds = createRounds({
+  return roundsWhere(options.lookout, {
+    books: BOOKS_WITH_WORK,
     round: () => expireAll(options),
-    everyMs: AT_LEAST_EVERY_MS,
-    waits: true,
     log: options.log,
     fault: 'could not look for holds that have run out',
   })
-  options.lookout.add(BOOKS_WITH_WORK, rounds.wake)
-  return rounds
 }
 
 /** One round over the books that have holds to let go of. Returns how many payments expired. */

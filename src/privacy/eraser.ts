@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto'
 import { writeAudit } from '../audit/audit.ts'
 import { idsAt, readClock } from '../database/clock.ts'
 import { inTransaction, type Pool, type Queryable } from '../database/connection.ts'
-import { AT_LEAST_EVERY_MS, type Lookout } from '../database/lookout.ts'
-import { createRounds, type Rounds } from '../database/rounds.ts'
+import { type Lookout, roundsWhere } from '../database/lookout.ts'
+import type { Rounds } from '../database/rounds.ts'
 import type { AccountId, BookId, PaymentId, UserId } from '../ledger/id.ts'
 import type { Log } from '../log.ts'
 import { KEY_BYTES } from '../seal/texts.ts'
@@ -25,15 +25,12 @@ type Erasure = { readonly book: BookId; readonly user_id: UserId; readonly known
  * twice, so that another goes on where a node ends.
  */
 export function createEraser(pool: Pool, lookout: Lookout, log: Log): Rounds {
-  const rounds = createRounds({
+  return roundsWhere(lookout, {
+    books: BOOKS_WITH_WORK,
     round: () => eraseAll(pool),
-    everyMs: AT_LEAST_EVERY_MS,
-    waits: true,
     log,
     fault: 'could not erase the data of users',
   })
-  lookout.add(BOOKS_WITH_WORK, rounds.wake)
-  return rounds
 }
 
 /** Returns how many were finished. */

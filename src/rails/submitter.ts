@@ -1,6 +1,6 @@
 import type { Pool } from '../database/connection.ts'
-import { AT_LEAST_EVERY_MS, type Lookout } from '../database/lookout.ts'
-import { createRounds, type Rounds } from '../database/rounds.ts'
+import { type Lookout, roundsWhere } from '../database/lookout.ts'
+import type { Rounds } from '../database/rounds.ts'
 import type { SecretBox } from '../database/secret_box.ts'
 import type { RailCode } from '../ledger/account.ts'
 import type { BookId, PaymentId } from '../ledger/id.ts'
@@ -43,15 +43,12 @@ export function placeOfDestination(book: BookId, id: PaymentId): string {
 }
 
 export function createSubmitter(options: SubmitterOptions): Submitter {
-  const rounds = createRounds({
+  return roundsWhere(options.lookout, {
+    books: BOOKS_WITH_WORK,
     round: () => submitDue(options),
-    everyMs: AT_LEAST_EVERY_MS,
-    waits: true,
     log: options.log,
     fault: 'could not look for instructions of rails',
   })
-  options.lookout.add(BOOKS_WITH_WORK, rounds.wake)
-  return rounds
 }
 
 /** One round over the books. Returns how many instructions were tried. */

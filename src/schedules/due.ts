@@ -3,8 +3,8 @@ import { idsAt, readClock } from '../database/clock.ts'
 import { type Client, inTransaction, type Pool } from '../database/connection.ts'
 import { isRaceLost, isUnavailable } from '../database/faults.ts'
 import { formatInstant } from '../database/instant.ts'
-import { AT_LEAST_EVERY_MS, type Lookout } from '../database/lookout.ts'
-import { createRounds, type Rounds } from '../database/rounds.ts'
+import { type Lookout, roundsWhere } from '../database/lookout.ts'
+import type { Rounds } from '../database/rounds.ts'
 import { writeEvents } from '../events/write.ts'
 import type { BookId, Instant, PaymentId } from '../ledger/id.ts'
 import type { Log } from '../log.ts'
@@ -44,14 +44,12 @@ const LARGEST_BATCH = 1_000
 const RETRY_AFTER = 10_000_000n
 
 export function createScheduler(options: Options): Scheduler {
-  const rounds = createRounds({
+  const rounds = roundsWhere(options.lookout, {
+    books: booksWithWork('now()'),
     round: async () => makeSome(options, await readClock(options.pool)),
-    everyMs: AT_LEAST_EVERY_MS,
-    waits: true,
     log: options.log,
     fault: 'could not make the payments of schedules',
   })
-  options.lookout.add(booksWithWork('now()'), rounds.wake)
 
   async function makeDue(at: Instant): Promise<number> {
     for (let total = 0; ; ) {

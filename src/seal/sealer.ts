@@ -3,8 +3,8 @@ import { readClock } from '../database/clock.ts'
 import { type Client, inTransaction, type Pool, type Queryable } from '../database/connection.ts'
 import { isUniqueViolation } from '../database/faults.ts'
 import { formatInstant } from '../database/instant.ts'
-import { AT_LEAST_EVERY_MS, type Lookout } from '../database/lookout.ts'
-import { createRounds, type Rounds } from '../database/rounds.ts'
+import { type Lookout, roundsWhere } from '../database/lookout.ts'
+import type { Rounds } from '../database/rounds.ts'
 import type { BookId } from '../ledger/id.ts'
 import type { Log } from '../log.ts'
 import { type BlockContent, hashOf, headerOf, insertBlock, readHead } from './block.ts'
@@ -36,14 +36,12 @@ export function createSealer({ pool, lookout, key, log }: Options): Sealer {
     return 0
   }
 
-  const rounds = createRounds({
+  const rounds = roundsWhere(lookout, {
+    books: BOOKS_WITH_WORK,
     round: sealAll,
-    everyMs: AT_LEAST_EVERY_MS,
-    waits: true,
     log,
     fault: 'blocks could not be sealed',
   })
-  lookout.add(BOOKS_WITH_WORK, rounds.wake)
 
   async function stop(): Promise<void> {
     stopped = true

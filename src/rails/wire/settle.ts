@@ -1,8 +1,8 @@
 import type { Actor } from '../../audit/audit.ts'
 import { inTransaction, type Pool } from '../../database/connection.ts'
 import { isRaceLost, isUnavailable } from '../../database/faults.ts'
-import { AT_LEAST_EVERY_MS, type Lookout } from '../../database/lookout.ts'
-import { createRounds, type Rounds } from '../../database/rounds.ts'
+import { type Lookout, roundsWhere } from '../../database/lookout.ts'
+import type { Rounds } from '../../database/rounds.ts'
 import type { BankEntryId, BankFileId, BookId, PaymentId } from '../../ledger/id.ts'
 import type { Log } from '../../log.ts'
 import type { BookingOptions } from '../settlement.ts'
@@ -32,14 +32,12 @@ const BOOKS_WITH_WORK = `
    where exists (select from bank_files f where f.book = b.book and f.settled_at is null)`
 
 export function createBankBooking(options: Options): BankBooking {
-  const rounds = createRounds({
+  const rounds = roundsWhere(options.lookout, {
+    books: BOOKS_WITH_WORK,
     round: () => settleAll(options),
-    everyMs: AT_LEAST_EVERY_MS,
-    waits: true,
     log: options.log,
     fault: 'could not book the movements of banks',
   })
-  options.lookout.add(BOOKS_WITH_WORK, rounds.wake)
   const { pool } = options
   async function settle(book: BookId, id: BankFileId): Promise<TakenFile> {
     const givesUpAt = performance.now() + PATIENCE_MS
