@@ -155,27 +155,6 @@ describe('a statement', () => {
     assertProblem(await ada.get(`/v1/accounts/${internal.id}/statement`), 'not_found')
   })
 
-  it('until now waits for what is under way, so that the one from there on begins where it ended', async () => {
-    const [payer, from] = [await aUser(gateway), await anAccount(bob)]
-    const usd = await payer.account('USD')
-    const waiting = () =>
-      rowsOf(gateway, `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`)
-    const waits = (count: number) => until(async () => (await waiting()).length === count)
-    // A payment adds to `internal` last: with its postings written it waits here for its commit.
-    const fees = `select from accounts where code = 'internal' and currency = 'USD' for update`
-    const [paying, asking] = await locking(gateway, fees, async () => {
-      const paid = payer.post('/v1/payments', transfer(usd, from, '1.00'))
-      await waits(1)
-      const asked = payer.get(`/v1/accounts/${usd}/statement`)
-      await Promise.race([asked, waits(2)])
-      return [paid, asked]
-    })
-    assert.equal((await paying).body.status, 'completed')
-    const { body: first } = await asking
-    const { body: next } = await payer.get(`/v1/accounts/${usd}/statement?from=${first.to}`)
-    assert.equal(next.opening_balance, first.closing_balance)
-  })
-
   it('with more lines than are read at once is whole, in order and right, also while money moves', async () => {
     const [from, to] = [await anAccount(ada), await anAccount(ada)]
     await fund(operator, from, '10000.00')
@@ -198,6 +177,41 @@ describe('a statement', () => {
         where a.id = (select debit_account from postings where amount = 10 order by id desc limit 1)`,
     )
     assert.equal(cents(body.money_in), BigInt(sum))
+  })
+})
+
+describe('what is told of now', () => {
+  it('stays so: it waits for what is under way', async () => {
+    const [payer, from] = [await aUser(gateway), await anAccount(bob)]
+    const usd = await payer.account('USD')
+    const { body: technical } = await operator.get('/v1/admin/accounts?code=internal&currency=USD')
+    const internal = technical.data[0].id
+    const sessions = (which: string) =>
+      rowsOf(gateway, `select from pg_stat_activity where datname = current_database() and ${which}`)
+    const locked = (count: number) => until(async () => (await sessions(`wait_event_type = 'Lock'`)).length === count)
+    // A payment adds to `internal` last: with its postings written it waits here for its commit.
+    const fees = `select from accounts where code = 'internal' and currency = 'USD' for update`
+    const [paying, ...asking] = await locking(gateway, fees, async () => {
+      const paid = payer.post('/v1/payments', transfer(usd, from, '1.00'))
+      await locked(1)
+      const asked = [
+        payer.get(`/v1/accounts/${usd}/statement`),
+        payer.get(`/v1/accounts/${usd}/balance`),
+        operator.get(`/v1/accounts/${internal}/balance`),
+        operator.get('/v1/admin/reports/trial-balance'),
+      ]
+      const begun = `query like 'select pg_snapshot_xmin(pg_current_snapshot())%' and application_name = 'billing-gateway'`
+      await Promise.race([...asked, Promise.all([locked(3), until(async () => (await sessions(begun)).length > 0)])])
+      return [paid, ...asked]
+    })
+    assert.equal((await paying).body.status, 'completed')
+    const [statement, balance, earned, all] = (await Promise.all(asking)).map(({ body }) => body)
+    const { body: next } = await payer.get(`/v1/accounts/${usd}/statement?from=${statement.to}`)
+    assert.equal(next.opening_balance, statement.closing_balance)
+    assert.deepEqual((await payer.get(`/v1/accounts/${usd}/balance?at=${balance.at}`)).body, balance)
+    assert.deepEqual((await operator.get(`/v1/accounts/${internal}/balance?at=${earned.at}`)).body, earned)
+    const { body: again } = await operator.get(`/v1/admin/reports/trial-balance?to=${all.to}`)
+    assert.deepEqual(again.data, all.data)
   })
 })
 

@@ -1,6 +1,7 @@
 import type { Queryable } from '../database/connection.ts'
 import { formatInstant } from '../database/instant.ts'
-import { type AccountId, type BookId, firstIdAt, type Instant } from '../ledger/id.ts'
+import { awaitSettled, isLongAgo } from '../database/settled.ts'
+import { type BookId, firstIdAt, type Instant } from '../ledger/id.ts'
 import type { AccountState } from './account.ts'
 
 /**
@@ -23,11 +24,22 @@ export async function balanceAt(
 }
 
 /**
- * Waits until what is being posted to a user's account is committed. Whoever posts to it afterwards reads the clock when
- * its row is locked, so that nothing is added any more before a time that was read earlier than this was called.
+ * Waits until nothing will be posted to the account any more with a time up to `asked`; `now` is what the database's clock
+ * said, or earlier than that. False where that takes too long, which happens to technical accounts only.
  */
-export async function awaitPostings(client: Queryable, book: BookId, account: AccountId): Promise<void> {
-  await client.query('select from accounts where book = $1 and id = $2 for share', [book, account])
+export async function awaitPostings(
+  client: Queryable,
+  book: BookId,
+  { id, userId }: AccountState,
+  asked: Instant,
+  now: Instant,
+): Promise<boolean> {
+  if (userId === null) return awaitSettled(client, asked, now)
+  // Whoever posts to it afterwards reads the clock when its row is locked, and `now` was read before.
+  if (!isLongAgo(asked, now)) {
+    await client.query('select from accounts where book = $1 and id = $2 for share', [book, id])
+  }
+  return true
 }
 
 const BALANCE = `

@@ -6,42 +6,47 @@ import type { Queryable } from './connection.ts'
 // Transactions commit in another order than that of the times in their ids. Each takes its number (by locking a row)
 // before it reads the clock, so when all numbers given out by a moment are done, no id of before that moment is to come.
 
-/** A moment, and the first transaction number that had not been given out then. */
-export type Mark = { readonly at: Instant; readonly next: bigint }
+/** A moment, and a transaction number that was given out after it, and so after those of all ids of before. */
+export type Mark = { readonly at: Instant; readonly number: bigint }
 
 /** The present moment, to ask `isSettled` about later. */
 export async function markNow(client: Queryable): Promise<Mark> {
   // The clock first: a number given out between the two belongs to a later moment.
   const at = await readClock(client)
-  return { at, next: (await readSnapshot(client)).next }
+  // What a snapshot calls its xmax is no such number: transactions beyond it may be under way.
+  const { rows } = await client.query<{ number: bigint }>('select pg_current_xact_id()::text::bigint as number')
+  if (!rows[0]) throw new Error('the database gave no number')
+  return { at, number: rows[0].number }
 }
 
 /** Whether everything that carries a time before the mark is committed, or never will be. */
-export async function isSettled(client: Queryable, { next }: Mark): Promise<boolean> {
-  return (await readSnapshot(client)).oldest >= next
+export async function isSettled(client: Queryable, { number }: Mark): Promise<boolean> {
+  const { rows } = await client.query<{ oldest: bigint }>(
+    'select pg_snapshot_xmin(pg_current_snapshot())::text::bigint as oldest',
+  )
+  return (rows[0]?.oldest ?? 0n) >= number
 }
 
 /**
- * Waits until all that is under way now is done: the answer is a time before which nothing will be added any more.
- * Undefined where that takes too long, as with somebody's long transaction on the same server.
+ * Waits until what carries a time up to `asked` is committed; `now` is what the database's clock said, or earlier than
+ * that. False where that takes too long, as with somebody's long transaction on the same server.
  */
-export async function settledTime(client: Queryable): Promise<Instant | undefined> {
+export async function awaitSettled(client: Queryable, asked: Instant, now: Instant): Promise<boolean> {
+  if (isLongAgo(asked, now)) return true
   const mark = await markNow(client)
   for (let wait = 1; wait < LONGEST_WAIT_MS; wait *= 2) {
-    if (await isSettled(client, mark)) return mark.at
+    if (await isSettled(client, mark)) return true
     await delay(wait)
   }
-  return undefined
+  return false
 }
+
+/** Whether nothing that carries that time can still be on its way: no transaction of ours lasts that long. */
+export function isLongAgo(asked: Instant, now: Instant): boolean {
+  return asked < now - LONGEST_TRANSACTION
+}
+
+const LONGEST_TRANSACTION = 300_000_000n
 
 /** The waits before it, together, are as long again. */
 const LONGEST_WAIT_MS = 8_000
-
-async function readSnapshot(client: Queryable): Promise<{ oldest: bigint; next: bigint }> {
-  const { rows } = await client.query<{ oldest: bigint; next: bigint }>(
-    `select pg_snapshot_xmin(now)::text::bigint as oldest, pg_snapshot_xmax(now)::text::bigint as next
-       from pg_current_snapshot() as now`,
-  )
-  if (!rows[0]) throw new Error('the database has no snapshot')
-  return rows[0]
-}

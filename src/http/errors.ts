@@ -85,6 +85,11 @@ export class ApiError extends Error {
   }
 }
 
+/** Of a moment that has only just been: a transaction is under way that may still add to it. */
+export function notSettledError(): ApiError {
+  return new ApiError('overloaded', 'What was posted is not settled yet')
+}
+
 /** So many mistakes are told: who makes more of them knows enough to begin with. */
 export const MOST_ERRORS = 100
 

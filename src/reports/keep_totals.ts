@@ -58,29 +58,34 @@ type Options = { readonly pool: Pool; readonly log: Log }
 
 const EVERY_MS = 2_000
 
+/** Whether any book has postings from that time on. Indexes: the primary keys. */
+async function isThereMore(pool: Pool, done: Instant): Promise<boolean> {
+  const { rows } = await pool.query(
+    'select from books b where exists (select from postings p where p.book = b.book and p.id >= $1) limit 1',
+    [firstIdAt(done)],
+  )
+  return rows.length > 0
+}
+
 /** How far the database's clock may be set back without a posting being missed. */
 const CLOCK_MARGIN = 5_000_000n
 
 /** Keeps totals of every book while it runs, behind what is settled. */
 export function createTotalsKeeper({ pool, log }: Options) {
   let mark: Mark | undefined
-  let newest: Mark | undefined
-  let done = 0n
+  let done = 0n as Instant
   let stopped = false
   let round = Promise.resolve()
 
   async function keep(): Promise<void> {
-    if (mark && (await isSettled(pool, mark))) {
+    if (mark) {
+      if (!(await isSettled(pool, mark))) return
       const settled = (mark.at - CLOCK_MARGIN) as Instant
       await keepAll(settled)
       done = settled
       mark = undefined
     }
-    if (mark) return
-    const now = await markNow(pool)
-    if (now.next !== newest?.next) newest = now
-    // Where nothing was written since all was kept, there is nothing to look for.
-    if (done < newest.at) mark = now
+    if (await isThereMore(pool, done)) mark = await markNow(pool)
   }
 
   async function keepAll(settled: Instant): Promise<void> {

@@ -1,7 +1,6 @@
 import type { AccountState } from '../accounts/account.ts'
 import { awaitPostings, balanceAt } from '../accounts/balance.ts'
 import type { Queryable } from '../database/connection.ts'
-import { settledTime } from '../database/settled.ts'
 import { type BookId, firstIdAt, type Instant, type PaymentId, type PostingId } from '../ledger/id.ts'
 import type { PaymentKind } from '../ledger/payment.ts'
 import type { Direction } from '../payments/operations.ts'
@@ -59,22 +58,18 @@ export function addMovements(sums: Movements, lines: readonly StatementLine[]): 
 }
 
 /**
- * The statement of an account of the book over a period; its end moves back to what is settled. Undefined where that is
- * not known for now, which happens to technical accounts only.
+ * The statement of an account of the book over a period that ends before `madeAt`, once all of it is settled. Undefined
+ * where that takes too long, which happens to technical accounts only.
  */
 export async function readStatement(
   client: Queryable,
   book: BookId,
   account: AccountState,
   holder: string,
-  asked: Period,
+  period: Period,
   madeAt: Instant,
 ): Promise<Statement | undefined> {
-  const settled = account.userId === null ? await settledTime(client) : asked.to
-  if (settled === undefined) return undefined
-  if (account.userId !== null) await awaitPostings(client, book, account.id)
-  const to = settled < asked.to ? settled : asked.to
-  const period = { from: asked.from < to ? asked.from : to, to }
+  if (!(await awaitPostings(client, book, account, period.to, madeAt))) return undefined
   const { balance: opening } = await balanceAt(client, book, account, (period.from - 1n) as Instant)
   const end = await endOf(client, book, account, period)
   const closing = end.balance ?? (await closingOf(client, book, account, period, opening))

@@ -1,7 +1,7 @@
 import type { FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import { type AccountState, openAccounts, readAccount } from '../../accounts/account.ts'
-import { balanceAt } from '../../accounts/balance.ts'
+import { awaitPostings, balanceAt } from '../../accounts/balance.ts'
 import { type AccountChange, changeAccount } from '../../accounts/change.ts'
 import { accounts, ofUser } from '../../accounts/list.ts'
 import { readCurrencies } from '../../books/currencies.ts'
@@ -16,7 +16,7 @@ import { decodeId, encodeId } from '../../ledger/typeid.ts'
 import { formatAmount } from '../../money/amount.ts'
 import { seesAll, sessionOf } from '../authentication.ts'
 import { openCurrencyOf } from '../currency.ts'
-import { ApiError } from '../errors.ts'
+import { ApiError, notSettledError } from '../errors.ts'
 import { answerOnce } from '../idempotency.ts'
 import { sendList } from '../list.ts'
 import { presentAccount } from '../present.ts'
@@ -150,8 +150,11 @@ function readingRoutes(app: App, gateway: Gateway): void {
     handler: async (request) => {
       const account = await visibleAccount(gateway, request, request.params.id)
       const now = await readClock(pool)
-      const at = parseInstant(request.query.at ?? '') ?? now
-      const { balance, at: stamp } = await balanceAt(pool, sessionOf(request).book, account, at < now ? at : now)
+      const asked = parseInstant(request.query.at ?? '') ?? now
+      const at = asked < now ? asked : now
+      const { book } = sessionOf(request)
+      if (!(await awaitPostings(pool, book, account, at, now))) throw notSettledError()
+      const { balance, at: stamp } = await balanceAt(pool, book, account, at)
       return { balance: formatAmount(balance, account.currency), currency: account.currency.code, at: stamp }
     },
   })

@@ -5,6 +5,7 @@ import { readClock } from '../../database/clock.ts'
 import type { Pool, Queryable } from '../../database/connection.ts'
 import { formatInstant } from '../../database/instant.ts'
 import { QueryError } from '../../database/list_fields.ts'
+import { awaitSettled } from '../../database/settled.ts'
 import type { Gateway } from '../../gateway.ts'
 import { TECHNICAL_CODES } from '../../ledger/account.ts'
 import type { BookId, Instant } from '../../ledger/id.ts'
@@ -15,6 +16,7 @@ import { GROUPS, momentOf, parsePeriod } from '../../reports/period.ts'
 import { type Asked, readFees, readFlows, readTrialBalance, readVolumes } from '../../reports/reports.ts'
 import type { OperationId } from '../access.ts'
 import { sessionOf } from '../authentication.ts'
+import { notSettledError } from '../errors.ts'
 import { type App, describe } from '../route.ts'
 import { CurrencyCode, Moment, Money, Nullable, OneOf, Time } from '../schemas.ts'
 
@@ -153,6 +155,7 @@ async function sendReport(pool: Pool, report: Report, request: FastifyRequest, r
     throw new QueryError('currency', 'is no currency of this book')
   }
   const period = periodOf(report, query, now)
+  if (!(await awaitSettled(pool, period.to, now))) throw notSettledError()
   const group = report.grouped ? (query.group_by ?? report.byDefault) : null
   const lines = (await report.read(pool, book, { period, group, currency: query.currency ?? null })) as Line[]
   const shown = lines.map((line) => {

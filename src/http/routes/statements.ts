@@ -11,7 +11,7 @@ import { statementCamt053 } from '../../reports/statement_camt053.ts'
 import { statementCsv } from '../../reports/statement_csv.ts'
 import { statementJson } from '../../reports/statement_json.ts'
 import { sessionOf } from '../authentication.ts'
-import { ApiError } from '../errors.ts'
+import { ApiError, notSettledError } from '../errors.ts'
 import { VARIES_BY } from '../etag.ts'
 import { type App, describe } from '../route.ts'
 import { CurrencyCode, IdOf, Moment, Money, Nullable, OneOf, Operation, Time } from '../schemas.ts'
@@ -107,7 +107,7 @@ async function sendStatement(
   if (!facts) throw new ApiError('not_found')
   const now = await readClock(pool)
   const statement = await readStatement(pool, book, account, facts.label, parsePeriod(asked, now), now)
-  if (!statement) throw new ApiError('overloaded', 'What was posted is not settled yet')
+  if (!statement) throw notSettledError()
   const { type, write } = FORMATS[format]
   const day = (at: typeof now) => formatInstant(at).slice(0, 10)
   const name = `statement_${id}_${day(statement.period.from)}_${day(statement.period.to)}.${EXTENSIONS[format]}`

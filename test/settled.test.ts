@@ -1,0 +1,27 @@
+import assert from 'node:assert/strict'
+import { it } from 'node:test'
+import { createPool, inTransaction } from '../src/database/connection.ts'
+import { awaitSettled, isSettled, markNow } from '../src/database/settled.ts'
+import type { Instant } from '../src/ledger/id.ts'
+import { aDatabase } from './harness/cluster.ts'
+
+it('a moment is settled when what began before it is done, whatever ended meanwhile', async () => {
+  const pool = createPool(await aDatabase(), 3, 'test')
+  const number = 'select pg_current_xact_id()'
+  const mark = await inTransaction(pool, async (first) => {
+    await first.query(number)
+    const during = await inTransaction(pool, async (second) => {
+      await second.query(number)
+      const made = await markNow(pool)
+      assert.equal(await isSettled(pool, made), false, 'two are under way')
+      return made
+    })
+    assert.equal(await isSettled(pool, during), false, 'the first is under way')
+    const { at } = await markNow(pool)
+    assert.equal(await awaitSettled(pool, (at - 3_600_000_000n) as Instant, at), true, 'an hour ago nothing began')
+    return during
+  })
+  assert.equal(await awaitSettled(pool, mark.at, mark.at), true)
+  assert.equal(await isSettled(pool, mark), true)
+  await pool.end()
+})
