@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { before, describe, it } from 'node:test'
+import { withOwner } from '../src/database/connection.ts'
 import { parseCsv } from './harness/csv.ts'
 import { aGateway, anOperator, aUser, type TestGateway, type TestUser } from './harness/gateway.ts'
 import { anAccount, assertProblem, everyPage, fund, transfer } from './harness/paying.ts'
@@ -27,6 +28,10 @@ before(async () => {
   )
   await ada.post('/v1/payments/bulk', { payments })
 })
+
+const MANY_RATES = `
+  insert into rates (book, id, from_currency, to_currency, numerator, denominator, source, valid_from, created_at)
+  select 1, gen_random_uuid(), 'USD', 'EUR', 9, 10, 'operator', now(), now() from generate_series(1, 100000)`
 
 const parsedLines = (body: unknown) =>
   String(typeof body === 'string' ? body : JSON.stringify(body))
@@ -104,6 +109,25 @@ describe('an export', () => {
     leaving.abort()
     assert.equal((await operator.get('/v1/accounts')).status, 200)
   })
+
+  for (const format of ['ndjson', 'csv']) {
+    it(`as ${format} that breaks off in the middle does not look whole`, async () => {
+      // More than fits into all buffers between the database and whoever reads.
+      await withOwner(gateway.database, (client) => client.query(MANY_RATES))
+      const response = await fetch(`${gateway.url}/v1/admin/rates?format=${format}`, {
+        headers: { authorization: `Bearer ${operator.token}` },
+      })
+      assert.equal(response.status, 200)
+      const reader = response.body?.getReader()
+      assert.equal((await reader?.read())?.done, false)
+      await withOwner(gateway.database, (client) => client.query('alter table rates rename to rates_away'))
+      await assert.rejects(async () => {
+        while ((await reader?.read())?.done === false);
+      })
+      await withOwner(gateway.database, (client) => client.query('alter table rates_away rename to rates'))
+      assert.equal((await operator.get('/v1/admin/rates')).status, 200)
+    })
+  }
 
   for (const [what, query] of [
     ['a format that there is not', 'format=xlsx'],
