@@ -94,7 +94,7 @@ export async function readTrialBalance(client: Queryable, book: BookId, asked: A
   }
   return [...lines.values()]
     .map((line) => ({ ...line, closing: line.opening + line.debits - line.credits }))
-    .sort((left, right) => compare([left.currency, left.account], [right.currency, right.account]))
+    .sort((one, other) => compare(one.currency, other.currency) || compare(one.account, other.account))
 }
 
 type Movements = { readonly label: string | null; readonly totals: readonly Total[] }
@@ -128,7 +128,9 @@ function grouped<Key extends string, Sums extends Readonly<Record<string, bigint
         lines.set(name, { period: label, currency: total.currency, key, ...(line ? added(line, sums) : sums) })
       }
     }
-    return [...lines.values()].sort((left, right) => compare([left.currency, left.key], [right.currency, right.key]))
+    return [...lines.values()].sort(
+      (one, other) => compare(one.currency, other.currency) || compare(one.key, other.key),
+    )
   })
 }
 
@@ -136,6 +138,6 @@ function added<Sums extends Readonly<Record<string, bigint>>>(line: Sums, sums: 
   return Object.fromEntries(Object.entries(sums).map(([name, value]) => [name, (line[name] ?? 0n) + value])) as Sums
 }
 
-function compare(left: readonly string[], right: readonly string[]): number {
-  return left.join(' ') < right.join(' ') ? -1 : 1
+function compare(one: string, other: string): number {
+  return one < other ? -1 : one > other ? 1 : 0
 }

@@ -68,7 +68,7 @@ const TOTALS = `
 
 /** What was posted between two totals of the same book. */
 export function difference(later: readonly Total[], earlier: readonly Total[]): Total[] {
-  const keyOf = ({ currency, kind, debit, credit }: Total) => [currency, kind, debit, credit].join(' ')
+  const keyOf = ({ currency, kind, debit, credit }: Total) => `${currency} ${kind} ${debit} ${credit}`
   const before = new Map(earlier.map((total) => [keyOf(total), total]))
   return later.flatMap((total) => {
     const known = before.get(keyOf(total))

@@ -158,19 +158,25 @@ async function sendReport(pool: Pool, report: Report, request: FastifyRequest, r
   if (!(await awaitSettled(pool, period.to, now))) throw notSettledError()
   const group = report.grouped ? (query.group_by ?? report.byDefault) : null
   const lines = (await report.read(pool, book, { period, group, currency: query.currency ?? null })) as Line[]
-  const shown = lines.map((line) => {
+  const columns = Object.entries(report.columns).map(([column, schema]) => ({
+    column,
+    key: camelCase(column),
+    isMoney: schema === Money,
+  }))
+  const data = lines.map((line) => {
     const currency = currencies.get(line.currency)
     if (!currency) throw new Error(`the book has postings in ${line.currency} and no such currency`)
-    const cells = Object.entries(report.columns).map(([column, schema]) => {
-      const value = line[camelCase(column)] ?? null
-      if (typeof value !== 'bigint') return [column, value] as const
-      return [column, schema === Money ? formatAmount(value, currency) : Number(value)] as const
-    })
-    return Object.fromEntries(cells)
+    const shown: Record<string, string | number | null> = {}
+    for (const { column, key, isMoney } of columns) {
+      const value = line[key] ?? null
+      if (typeof value !== 'bigint') shown[column] = value
+      else shown[column] = isMoney ? formatAmount(value, currency) : Number(value)
+    }
+    return shown
   })
-  if (query.format !== 'csv') return { from: formatInstant(period.from), to: formatInstant(period.to), data: shown }
+  if (query.format !== 'csv') return { from: formatInstant(period.from), to: formatInstant(period.to), data }
   const header = csvRecord(Object.keys(report.columns))
-  const records = shown.map((line) =>
+  const records = data.map((line) =>
     csvRecord(Object.values(line).map((value) => (value === null ? null : String(value)))),
   )
   return reply
