@@ -25,3 +25,23 @@ it('a moment is settled when what began before it is done, whatever ended meanwh
   assert.equal(await isSettled(pool, mark), true)
   await pool.end()
 })
+
+it('a long transaction in another database of the server keeps nobody waiting', async () => {
+  const [own, other] = [createPool(await aDatabase(), 1, 'test'), createPool(await aDatabase(), 1, 'test')]
+  await inTransaction(other, async (client) => {
+    await client.query('select pg_current_xact_id()')
+    const { at } = await markNow(own)
+    assert.equal(await awaitSettled(own, at, at), true)
+  })
+  await Promise.all([own.end(), other.end()])
+})
+
+it('a long transaction in the database is waited for, and at last told of', async () => {
+  const pool = createPool(await aDatabase(), 2, 'test')
+  await inTransaction(pool, async (client) => {
+    await client.query('select pg_current_xact_id()')
+    const { at } = await markNow(pool)
+    assert.equal(await awaitSettled(pool, at, at, 1_000), false)
+  })
+  await pool.end()
+})
