@@ -337,6 +337,18 @@ describe('An operator', () => {
     assert.deepEqual(audit.data.map(({ action }: any) => action).sort(), ['payment.cancel', 'payment.settle'])
   })
 
+  it('who settles what has run out finds it expired, before anybody has looked for it', async () => {
+    const [root, ada] = [await anOperator(manual), await aUser(manual)]
+    const { body } = await deposit(ada, await ada.account('USD'), '10.00', 'wire')
+    const id = decodeId('pay', body.id)
+    const past = `update payments set expires_at = now() - interval '1 second' where id = $1`
+    await withOwner(manual.database, (owner) => owner.query(past, [id]))
+    const settled = await root.post(`/v1/admin/payments/${body.id}/settle`, { reason: 'Statement, line 10' })
+    assertProblem(settled, 'payment_not_pending')
+    assert.equal(settled.body.errors[0].detail, 'expired')
+    assert.equal((await ada.get(`/v1/payments/${body.id}`)).body.status, 'expired')
+  })
+
   it('and the rail that decide at the same moment do not stand in each other’s way: one of them is first', async () => {
     const [root, ada] = [await anOperator(manual), await aUser(manual)]
     const usd = await ada.account('USD')

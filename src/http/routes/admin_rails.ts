@@ -5,7 +5,7 @@ import { RAIL_CODES } from '../../ledger/account.ts'
 import { decodeId, encodeId } from '../../ledger/typeid.ts'
 import { formatAmount } from '../../money/amount.ts'
 import { DIRECTIONS } from '../../payments/instructions.ts'
-import { type Ending, endPending } from '../../payments/pending.ts'
+import type { Ending } from '../../payments/pending.ts'
 import { readPayments } from '../../payments/read.ts'
 import { resolveStray, SUSPENSE_REASONS } from '../../rails/suspense.ts'
 import { type SuspenseItem, suspenseIn, suspenseItems } from '../../rails/suspense_list.ts'
@@ -17,7 +17,7 @@ import { type App, describe } from '../route.ts'
 import { CurrencyCode, IdOf, Nullable, OneOf, Payment, Reason, ReasonBody, Time } from '../schemas.ts'
 import { accountId } from '../transfer.ts'
 import { listRoute } from './admin_list.ts'
-import { problemOfEnd } from './payment_actions.ts'
+import { endPayment } from './payment_actions.ts'
 
 const tag = 'Operators'
 
@@ -77,15 +77,7 @@ function endRoute(app: App, gateway: Gateway, verb: 'settle' | 'cancel', summary
       if (payment.rail === null) throw new ApiError('not_on_rail')
       const detail = { reason: (request.body as { reason: string }).reason }
       const audit = { actor: actorOf(request), action: `payment.${verb}`, objectId: payment.id, detail }
-      const answer = await answerOnce(gateway.posting, request, reply, async (client) => {
-        const ended = await endPending(client, gateway.directory, book, payment.id, ending, audit)
-        if (!ended?.ok) throw problemOfEnd(ended?.refusal ?? 'not_pending', ended?.status ?? payment.status)
-        const now = (await readPayments(client, book, [payment.id])).get(payment.id)
-        if (!now) throw new Error('a payment that ended is there')
-        return { status: 200, body: presentPayment(now) }
-      })
-      gateway.watch.tell([payment.id])
-      return answer
+      return endPayment(gateway, request, reply, payment, ending, audit)
     },
   })
 }

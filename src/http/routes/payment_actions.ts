@@ -57,7 +57,8 @@ export function paymentActionRoutes(app: App, gateway: Gateway): void {
       mayOnly(request, [payment.senderUser])
       if (payment.capture !== 'manual') throw new ApiError('not_capturable')
       const amount = amountOf(request.body.amount, payment)
-      return end(gateway, request, reply, payment, { event: 'settle', amount })
+      const audit = auditOf(request, payment, 'payment.capture', [payment.senderUser])
+      return endPayment(gateway, request, reply, payment, { event: 'settle', amount }, audit)
     },
   })
 
@@ -76,7 +77,8 @@ export function paymentActionRoutes(app: App, gateway: Gateway): void {
       const payment = await visiblePayment(gateway, request, request.params.id)
       if (payment.rail !== null) return reply.send(await cancelRailPayment(gateway, payment, sessionOf(request).book))
       if (payment.capture !== 'manual') throw new ApiError('not_capturable')
-      return end(gateway, request, reply, payment, { event: 'cancel' })
+      const audit = auditOf(request, payment, 'payment.cancel', [payment.senderUser, payment.receiverUser])
+      return endPayment(gateway, request, reply, payment, { event: 'cancel' }, audit)
     },
   })
 
@@ -168,20 +170,19 @@ function auditOf(
   return { actor: actorOf(request), action, objectId: payment.id, detail: {} }
 }
 
-const ACTIONS = { settle: 'payment.capture', cancel: 'payment.cancel' } as const
-
-/** Ends a pending payment as asked, once for each idempotency key, and answers with the payment as it is then. */
-async function end(
-  gateway: Gateway,
+/**
+ * Ends a pending payment as asked, once for each idempotency key, and answers with the payment as it is then. One whose
+ * time is up, and that nobody has looked for yet, has expired with that.
+ */
+export async function endPayment(
+  { directory, posting, watch }: Gateway,
   request: FastifyRequest,
   reply: FastifyReply,
   payment: StoredPayment,
-  ending: Extract<Ending, { event: keyof typeof ACTIONS }>,
+  ending: Ending,
+  audit: AuditEntry | null,
 ): Promise<FastifyReply> {
-  const { directory, posting, watch } = gateway
   const { book } = sessionOf(request)
-  const own = ending.event === 'cancel' ? [payment.senderUser, payment.receiverUser] : [payment.senderUser]
-  const audit = auditOf(request, payment, ACTIONS[ending.event], own)
   try {
     return await answerOnce(posting, request, reply, async (client) => {
       const ended = await endPending(client, directory, book, payment.id, ending, audit)
