@@ -288,6 +288,32 @@ describe('What a bank says twice without any reference', () => {
     const { body } = await operator.post(`/v1/admin/wire/entries/${second.id}/suspend`, { reason: 'Charged twice' })
     assert.deepEqual([body.status, (await itemOf(body)).amount], ['suspense', '0.85'])
   })
+
+  it('is ignored where an operator says that the books have it, with a reason, and booked where that was a mistake', async () => {
+    const charge = { amount: '0.95', out: true, text: 'a charge of another day' }
+    await booked(aBankFile([charge], { opening: 8_000_000 }))
+    const [second] = await booked(aBankFile([charge], { opening: 8_000_000 - 95 }))
+    assert.equal(second.status, 'unmatched')
+    const wire = async () => (await operator.get('/v1/admin/accounts?code=wire&currency=EUR')).body.data[0].balance
+    const before = await wire()
+    const say = (what: string, reason = 'The same as on the day before', to: Client = operator) =>
+      to.post(`/v1/admin/wire/entries/${second.id}/${what}`, { reason })
+    assertProblem(await say('ignore', '', operator), 'invalid_value')
+    assertProblem(await say('ignore', 'mine', ada), 'forbidden')
+    const replies = await Promise.all([1, 2, 3].map(() => say('ignore')))
+    assert.deepEqual(replies.map(({ status }) => status).sort(), [200, 409, 409])
+    for (const reply of replies) if (reply.status !== 200) assertProblem(reply, 'already_resolved')
+    assert.equal(replies.find(({ status }) => status === 200)?.body.status, 'ignored')
+    assert.equal(await wire(), before)
+    assert.equal((await say('suspend', 'It was another one')).body.status, 'suspense')
+    assert.equal(Number(await wire()), Number(before) + 0.95)
+    assertProblem(await say('ignore'), 'already_resolved')
+    const audit = await everyPage(operator, '/v1/admin/audit?action=bank_entry.ignore')
+    assert.deepEqual(
+      audit.map(({ detail }) => detail),
+      [{ entry: second.id, reason: 'The same as on the day before' }],
+    )
+  })
 })
 
 describe('Whatever banks tell, in whatever files and order,', () => {

@@ -178,6 +178,7 @@ export const ACCESS = {
   uploadBankStatement: OPERATE,
   acceptBankEntry: OPERATE,
   suspendBankEntry: OPERATE,
+  ignoreBankEntry: OPERATE,
   createWireBatch: OPERATE,
   // It names who is paid, in full.
   downloadWireBatch: OPERATE,

@@ -1433,6 +1433,15 @@ export type Operations = {
   }
   /** One webhook. `GET /v1/webhooks/{id}` */
   readonly getWebhook: { readonly input: { readonly path: { readonly id: string } }; readonly answer: Webhook }
+  /** Say that a movement is none for the books. `POST /v1/admin/wire/entries/{id}/ignore` */
+  readonly ignoreBankEntry: {
+    readonly input: {
+      readonly path: { readonly id: string }
+      readonly body: { readonly reason: string }
+      readonly idempotencyKey?: string
+    }
+    readonly answer: BankEntry
+  }
   /** Take up reference rates of the European Central Bank. `POST /v1/admin/rates/import` */
   readonly importRates: {
     readonly input: {
@@ -2211,6 +2220,7 @@ export const operations = {
   getSchedule: { method: 'GET', path: '/v1/schedules/{id}' },
   getStatement: { method: 'GET', path: '/v1/accounts/{id}/statement' },
   getWebhook: { method: 'GET', path: '/v1/webhooks/{id}' },
+  ignoreBankEntry: { method: 'POST', path: '/v1/admin/wire/entries/{id}/ignore', body: 'application/json', repeatable: true },
   importRates: { method: 'POST', path: '/v1/admin/rates/import', body: 'text/csv', repeatable: true },
   importUsers: { method: 'POST', path: '/v1/admin/users/import', body: 'application/x-ndjson' },
   isLive: { method: 'GET', path: '/health/live' },

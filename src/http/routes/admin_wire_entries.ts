@@ -6,7 +6,7 @@ import { readPage } from '../../database/list.ts'
 import type { Gateway } from '../../gateway.ts'
 import type { BankEntryId, BookId, PaymentId } from '../../ledger/id.ts'
 import { decodeId } from '../../ledger/typeid.ts'
-import { acceptEntry, type Reconciled, suspendEntry } from '../../rails/wire/reconcile.ts'
+import { acceptEntry, ignoreEntry, type Reconciled, suspendEntry } from '../../rails/wire/reconcile.ts'
 import { bankEntries, bankEntriesIn } from '../../rails/wire/reconciliation.ts'
 import { actorOf, sessionOf } from '../authentication.ts'
 import { ApiError, fieldError } from '../errors.ts'
@@ -18,6 +18,12 @@ import { problemOfEnd } from './payment_actions.ts'
 
 const tag = 'Operators'
 const params = Type.Object({ id: Type.String({ examples: ['bke_01k3v5f7a3c5e7g9j1m3p5r7t9'] }) })
+
+const reasonBody = (example: string) =>
+  Type.Object(
+    { reason: Type.String({ minLength: 1, maxLength: 500, examples: [example] }) },
+    { additionalProperties: false },
+  )
 
 /** What operators say of movements that wait for them (docs/wire.md). */
 export function wireEntryRoutes(app: App, gateway: Gateway): void {
@@ -54,16 +60,34 @@ export function wireEntryRoutes(app: App, gateway: Gateway): void {
       tag,
       errors: ['not_found', 'already_resolved', 'idempotency_key_reused'],
       params,
-      body: Type.Object(
-        { reason: Type.String({ minLength: 1, maxLength: 500, examples: ['Nobody knows the sender'] }) },
-        { additionalProperties: false },
-      ),
+      body: reasonBody('Nobody knows the sender'),
       response: { 200: BankEntryBody },
     }),
     handler: (request, reply) => {
       const { reason } = request.body
       return reconcile(gateway, request, reply, request.params.id, (client, book, id, actor) =>
         suspendEntry(client, { directory, intake }, book, id, reason, actor),
+      )
+    },
+  })
+
+  app.post('/v1/admin/wire/entries/:id/ignore', {
+    schema: describe({
+      operationId: 'ignoreBankEntry',
+      summary: 'Say that a movement is none for the books',
+      description:
+        'The books have it already, or it is from before they began. Nothing is booked; accepted or suspended later it is, ' +
+        'all the same. Audited, with the reason.',
+      tag,
+      errors: ['not_found', 'already_resolved', 'idempotency_key_reused'],
+      params,
+      body: reasonBody('Told by the notice of the day before'),
+      response: { 200: BankEntryBody },
+    }),
+    handler: (request, reply) => {
+      const { reason } = request.body
+      return reconcile(gateway, request, reply, request.params.id, (client, book, id, actor) =>
+        ignoreEntry(client, book, id, reason, actor),
       )
     },
   })

@@ -20,7 +20,7 @@ export async function bookEntry(
   actor: Actor,
 ): Promise<PaymentId[]> {
   if (entry.amount === 0n) {
-    await close(client, book, entry.id, { status: 'ignored' })
+    await closeEntry(client, book, entry.id, { status: 'ignored' })
     return []
   }
   const named = await readNamed(client, book, entry)
@@ -68,7 +68,7 @@ export async function carryOut(
   cause: Cause,
 ): Promise<PaymentId[]> {
   if (decision.do === 'list') {
-    await close(client, book, entry.id, { status: 'unmatched' })
+    await closeEntry(client, book, entry.id, { status: 'unmatched' })
     return []
   }
   if (decision.do === 'suspense') {
@@ -92,7 +92,7 @@ async function carryOutOf(
   const returned = () => suspend(client, options, book, entry, 'returned', payment.id)
   switch (decision.do) {
     case 'note':
-      return close(client, book, entry.id, { status: 'matched', payment: payment.id, matchedBy })
+      return closeEntry(client, book, entry.id, { status: 'matched', payment: payment.id, matchedBy })
     case 'confirm':
       return confirmByBank(client, options, book, entry, payment, matchedBy)
     case 'fail': {
@@ -126,7 +126,7 @@ async function confirmByBank(
     [book, railReference],
   )
   const suspense = rows[0]?.id ?? null
-  await close(
+  await closeEntry(
     client,
     book,
     entry.id,
@@ -162,7 +162,7 @@ export async function suspend(
     },
   })
   if (!suspense) throw new Error('a movement that was due is in suspense already')
-  await close(client, book, id, { status: 'suspense', suspense })
+  await closeEntry(client, book, id, { status: 'suspense', suspense })
   return suspense
 }
 
@@ -191,7 +191,8 @@ type Closing = {
   readonly suspense?: SuspenseId | null
 }
 
-async function close(client: Client, book: BookId, id: BankEntryId, closing: Closing): Promise<void> {
+/** Notes what became of a movement. */
+export async function closeEntry(client: Client, book: BookId, id: BankEntryId, closing: Closing): Promise<void> {
   const { status, payment = null, matchedBy = null, suspense = null } = closing
   await client.query(
     `update bank_entries set status = $3, payment_id = $4, matched_by = $5, suspense_id = $6

@@ -5,7 +5,7 @@ import type { BankEntryId, BookId, PaymentId } from '../../ledger/id.ts'
 import type { PaymentStatus } from '../../ledger/payment.ts'
 import { encodeId } from '../../ledger/typeid.ts'
 import type { BookingOptions } from '../settlement.ts'
-import { carryOut, lockNamed, suspend } from './book_entry.ts'
+import { carryOut, closeEntry, lockNamed, suspend } from './book_entry.ts'
 import { directionOutside, movesOutside } from './decide.ts'
 import { type DueEntry, lockEntry } from './due_entry.ts'
 
@@ -63,6 +63,26 @@ export async function suspendEntry(
   return { ok: true, touched: [] }
 }
 
+/**
+ * Says that a movement is none that the books will ever have, in the caller's transaction: one that they have already, or
+ * from before they began. Nothing is booked.
+ */
+export async function ignoreEntry(
+  client: Client,
+  book: BookId,
+  id: BankEntryId,
+  reason: string,
+  actor: Actor,
+): Promise<Reconciled> {
+  const entry = await lockOpen(client, book, id)
+  if ('refusal' in entry) return entry
+  if (entry.status === 'ignored') return { ok: false, refusal: 'already_resolved' }
+  await closeEntry(client, book, id, { status: 'ignored' })
+  await audited(client, book, id, actor, 'bank_entry.ignore', { entry: encodeId('bke', id), reason })
+  return { ok: true, touched: [] }
+}
+
+/** A movement that waits for an operator, or that one ignored, which was a mistake if it is booked all the same. */
 async function lockOpen(
   client: Client,
   book: BookId,
@@ -70,7 +90,8 @@ async function lockOpen(
 ): Promise<DueEntry | Extract<Reconciled, { refusal: 'not_found' | 'already_resolved' | 'other_payment' }>> {
   const entry = await lockEntry(client, book, id)
   if (!entry) return { ok: false, refusal: 'not_found' }
-  return entry.status === 'unmatched' ? entry : { ok: false, refusal: 'already_resolved' }
+  const isOpen = entry.status === 'unmatched' || (entry.status === 'ignored' && entry.amount > 0n)
+  return isOpen ? entry : { ok: false, refusal: 'already_resolved' }
 }
 
 async function audited(
