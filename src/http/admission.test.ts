@@ -37,10 +37,10 @@ describe('the admission of single payments', () => {
     }
   })
 
-  it('holds as many as are answered in a quarter of a second, however fast that goes', () => {
-    assert.equal(filled(0.25), 1_000)
-    assert.equal(filled(0.5), 500)
-    assert.equal(filled(1), 250)
+  it('holds as many as are answered in 150 ms, however fast that goes', () => {
+    assert.equal(filled(0.25), 600)
+    assert.equal(filled(0.5), 300)
+    assert.equal(filled(1), 150)
   })
 
   it('is never too full for a hundred, however slow it is', () => assert.equal(filled(50), 100))

@@ -8,11 +8,11 @@ const SINGLE: ReadonlySet<string | undefined> = new Set(['createPayment', 'creat
 /** So many under way are never too many: a burst is no overload. */
 const AT_EASE = 100
 /** How long an answer may take where all that is under way has to be answered first. */
-const LONGEST_MS = 250
+const LONGEST_MS = 150
 /** How long is looked on before the rate is known. */
 const WINDOW_MS = 100
 /** What one takes, until it is known. */
-const FIRST_GUESS_MS = 0.3
+const FIRST_GUESS_MS = 0.25
 
 export type Admission = {
   /** Whether one more would have to wait too long. */
