@@ -72,7 +72,8 @@ describe('webhooks', () => {
   })
 
   it('are sent once by several nodes on one database, in the order of each payment', async () => {
-    const settings = await sharedSettings()
+    // What is not answered in time is sent again.
+    const settings = { ...(await sharedSettings()), BGW_WEBHOOK_TIMEOUT: '60' }
     const one = await aGateway(settings)
     const user = await aUser(one)
     const other = await aGateway(settings, one.database)
