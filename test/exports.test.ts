@@ -3,7 +3,7 @@ import { before, describe, it } from 'node:test'
 import { withOwner } from '../src/database/connection.ts'
 import { parseCsv } from './harness/csv.ts'
 import { aGateway, anOperator, aUser, type TestGateway, type TestUser } from './harness/gateway.ts'
-import { anAccount, assertProblem, everyPage, fund, transfer } from './harness/paying.ts'
+import { anAccount, assertProblem, everyPage, fund, locking, rowsOf, transfer } from './harness/paying.ts'
 
 let gateway: TestGateway
 let operator: TestUser
@@ -128,6 +128,21 @@ describe('an export', () => {
       assert.equal((await operator.get('/v1/admin/rates')).status, 200)
     })
   }
+
+  it('that only its head is asked for is not read behind it', async () => {
+    await withOwner(gateway.database, (client) => client.query(MANY_RATES))
+    const { status, headers } = await fetch(`${gateway.url}/v1/admin/rates?format=csv`, {
+      method: 'HEAD',
+      headers: { authorization: `Bearer ${operator.token}` },
+    })
+    assert.deepEqual([status, headers.get('content-type')], [200, 'text/csv; charset=utf-8; header=present'])
+    // Whoever read on would have to wait here.
+    await locking(gateway, 'lock table rates in access exclusive mode', async () => {
+      for (let request = 0; request < 10; request += 1) await operator.get('/v1/me')
+      assert.deepEqual(await rowsOf(gateway, "select from pg_locks where relation = 'rates'::regclass and not granted"), [])
+      return []
+    })
+  })
 
   for (const [what, query] of [
     ['a format that there is not', 'format=xlsx'],

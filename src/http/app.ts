@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Socket } from 'node:net'
+import { Readable } from 'node:stream'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import fastify, { type FastifyBaseLogger, LogController } from 'fastify'
 import type { Gateway } from '../gateway.ts'
@@ -115,6 +116,7 @@ export async function createApp(gateway: Gateway): Promise<App> {
   auditRefusals(app, gateway)
   logRequests(app)
   addEtags(app)
+  endUnread(app)
   const streams = createStreams(gateway)
   endConnectionsOnClose(app, gateway, streams)
 
@@ -186,6 +188,14 @@ function hangUp(error: Error & { readonly code?: string }, socket: Socket): void
   }
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
   socket.end(`HTTP/1.1 400 Bad Request\r\n${lines.join('')}\r\n${problem}`)
+}
+
+/** For a HEAD the framework reads a stream to its end, however long that is: here it ends where its head is known. */
+function endUnread(app: App): void {
+  app.addHook('onSend', async (request, _reply, payload) => {
+    if (request.method === 'HEAD' && payload instanceof Readable) payload.destroy()
+    return payload
+  })
 }
 
 /** Whoever keeps a connection or a stream open, or waits for a payment to become final, does not hold up the end. */
