@@ -139,7 +139,10 @@ describe('an export', () => {
     // Whoever read on would have to wait here.
     await locking(gateway, 'lock table rates in access exclusive mode', async () => {
       for (let request = 0; request < 10; request += 1) await operator.get('/v1/me')
-      assert.deepEqual(await rowsOf(gateway, "select from pg_locks where relation = 'rates'::regclass and not granted"), [])
+      assert.deepEqual(
+        await rowsOf(gateway, "select from pg_locks where relation = 'rates'::regclass and not granted"),
+        [],
+      )
       return []
     })
   })

@@ -305,6 +305,23 @@ describe('a statement as PDF', () => {
     assert.ok(lettersOf(bytes).includes('?'))
   })
 
+  it('keeps the longest numbers apart', async () => {
+    const ether = await anAccount(ada, 'ETH')
+    const amount = '123456789012.345678901234567890'
+    for (const each of [amount, '0.000000000000000001']) await fund(operator, ether, each)
+    await pay(ada, ether, await anAccount(bob, 'ETH'), '98765432109.876543210987654321')
+    const lines = Map.groupBy(textsOf((await aPdf(ether)).bytes), ({ y }) => y)
+    for (const line of lines.values()) {
+      const texts = line.toSorted((one, other) => one.x - other.x)
+      for (const [index, { x, glyphs, size }] of texts.slice(0, -1).entries()) {
+        // A digit of the font is 0.572 of its size wide; a separator about half of that, and there are five at most.
+        const end = x + size * (0.572 * glyphs - 0.3 * 5)
+        assert.ok(end < (texts[index + 1]?.x ?? 0), JSON.stringify(texts))
+      }
+    }
+    assert.ok(lines.size > 10)
+  })
+
   it('has no limit: every line of it is there', async () => {
     const busy = await anAccount(ada)
     await fund(operator, busy, '20000.00')
@@ -339,13 +356,23 @@ describe('a statement as PDF', () => {
 
   /** How many lines the table of a PDF has: each begins at the left edge with a time of 16 characters. */
   function linesOf(bytes: Buffer): number {
+    return textsOf(bytes).filter(({ colour, size, x, glyphs }) => {
+      return colour === '0.416 0.451 0.49' && size === 8 && x === 48 && glyphs === 16
+    }).length
+  }
+
+  /** What is written in small letters, of one font each, in its order. */
+  function textsOf(bytes: Buffer) {
     const text = bytes.toString('latin1')
-    let lines = 0
-    for (const match of text.matchAll(/\/FlateDecode[\s\S]*?stream\r?\n/g)) {
-      const content = inflated(bytes.subarray(match.index + match[0].length))
-      lines += [...content.matchAll(/0\.416 0\.451 0\.49 rg .* 8 Tf 1 0 0 1 48 \S+ Tm <[0-9a-f]{64}>/g)].length
-    }
-    return lines
+    const contents = [...text.matchAll(/\/FlateDecode[\s\S]*?stream\r?\n/g)].map((match) =>
+      inflated(bytes.subarray(match.index + match[0].length)),
+    )
+    const written = /^(\S+ \S+ \S+) rg .* (\S+) Tf 1 0 0 1 (\S+) (\S+) Tm <([0-9a-f]*)> Tj$/gm
+    return contents.flatMap((content) =>
+      [...content.matchAll(written)].map(([, colour, size, x, y, codes = '']) => {
+        return { colour, size: Number(size), x: Number(x), y, glyphs: codes.length / 4 }
+      }),
+    )
   }
 
   function inflated(bytes: Buffer): string {

@@ -17,6 +17,8 @@ export type TextStyle = {
   readonly align?: 'left' | 'right'
   /** The room there is: what is longer is cut, with an ellipsis. */
   readonly width?: number
+  /** The room there is for a number: one that is longer is written smaller, as nothing of it may be cut. */
+  readonly room?: number
 }
 
 /** A PDF under way: written to and read from as it grows, so that no more than a page of it is held. */
@@ -32,14 +34,16 @@ export function createPaper(info: { readonly Title: string }) {
 
   /** One line of text in whatever script. */
   async function text(content: string, x: number, y: number, style: TextStyle = {}): Promise<void> {
-    const { size = 8, weight = 'regular', ink = 'black', align = 'left', width } = style
+    const { size: wanted = 8, weight = 'regular', ink = 'black', align = 'left', width, room = Infinity } = style
     const ellipsis = { text: '…', level: 0, font: await latin(weight) }
-    const runs = inVisualOrder(type.fitted(await runsOf(content, weight), size, width, ellipsis))
-    const whole = runs.reduce((sum, run) => sum + type.widthOf(run, size), 0)
+    const runs = inVisualOrder(type.fitted(await runsOf(content, weight), wanted, width, ellipsis))
+    const widthIn = (size: number) => runs.reduce((sum, run) => sum + type.widthOf(run, size), 0)
+    const size = Math.min(wanted, Math.floor((wanted * room * 100) / widthIn(wanted)) / 100)
+    const whole = widthIn(size)
     let at = align === 'right' ? x - whole : x
     for (const run of runs) {
       // Fonts of one page have different heights above the line: y is where the Latin one would be.
-      type.write(run, at, y + size, size, COLOURS[ink])
+      type.write(run, at, y + wanted, size, COLOURS[ink])
       at += type.widthOf(run, size)
     }
   }

@@ -10,7 +10,7 @@ const ROW = 15.5
 const NOTE = 10
 const COLUMNS = { date: PAGE.left, what: 118, moneyIn: 396, moneyOut: 468, balance: PAGE.right } as const
 const WHAT_WIDTH = 210
-const NUMBER = { align: 'right' } as const
+const NUMBER = { align: 'right', room: 66 } as const
 const DATE = { ink: 'grey' } as const
 
 /** A statement as PDF, written page by page: a title with a picture of the balance, the lines, sums of each page and of all. */
@@ -49,7 +49,7 @@ function createTable(paper: Paper, { account, opening, closing }: Statement) {
     await writeHead(paper, y)
     y += 17
     await text(label, COLUMNS.what, y, { ink: 'grey' })
-    await text(money(balance), COLUMNS.balance, y, { align: 'right', ink: 'grey' })
+    await text(money(balance), COLUMNS.balance, y, { ...NUMBER, ink: 'grey' })
     y += ROW
   }
 

@@ -6,6 +6,8 @@ import type { BalanceCurve, Statement } from './statement.ts'
 
 type Money = (units: bigint) => string
 
+const FACT_WIDTH = 244
+const BALANCE_ROOM = 180
 const CURVE_POINTS = 61
 const CURVE_HEIGHT = 74
 
@@ -23,9 +25,9 @@ export async function writeTitle(paper: Paper, statement: Statement, money: Mone
   })
   y += 42
   await text('Opening balance', right, y, { size: 9, ink: 'grey', align: 'right' })
-  await text(money(opening), right, y + 13, { size: 12, align: 'right' })
+  await text(money(opening), right, y + 13, { size: 12, align: 'right', room: BALANCE_ROOM })
   await text('Closing balance', right, y + 34, { size: 9, ink: 'grey', align: 'right' })
-  await text(money(closing), right, y + 47, { size: 14, weight: 'bold', align: 'right' })
+  await text(money(closing), right, y + 47, { size: 14, weight: 'bold', align: 'right', room: BALANCE_ROOM })
   const facts = {
     Holder: holder,
     Account: account.name,
@@ -35,7 +37,7 @@ export async function writeTitle(paper: Paper, statement: Statement, money: Mone
   }
   for (const [label, value] of Object.entries(facts)) {
     await text(label, left, y, { size: 9, ink: 'grey' })
-    await text(value, left + 62, y, { size: 9, width: 280, weight: label === 'Account' ? 'bold' : 'regular' })
+    await text(value, left + 62, y, { size: 9, width: FACT_WIDTH, weight: label === 'Account' ? 'bold' : 'regular' })
     y += 14
   }
   return writeCurve(paper, await statement.curve(CURVE_POINTS), y + 14, money)

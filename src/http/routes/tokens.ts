@@ -1,4 +1,4 @@
-import { createHmac } from 'node:crypto'
+import { createHmac, randomBytes } from 'node:crypto'
 import { Type } from 'typebox'
 import { writeAudit } from '../../audit/audit.ts'
 import { idsAt, readClock } from '../../database/clock.ts'
@@ -8,14 +8,14 @@ import type { Gateway } from '../../gateway.ts'
 import { notifyUser } from '../../identity/job_queue.ts'
 import { tokens, tokensOf } from '../../identity/list.ts'
 import { SCOPES } from '../../identity/roles.ts'
-import { hashSecret, newToken } from '../../identity/secrets.ts'
+import { hashSecret } from '../../identity/secrets.ts'
 import type { Session } from '../../identity/sessions.ts'
 import { insertToken, isGood, revokeToken, TOKEN_KINDS } from '../../identity/tokens.ts'
 import { findUser, holdUser, type User } from '../../identity/users.ts'
 import { decodeId } from '../../ledger/typeid.ts'
-import { actorOf, sessionOf } from '../authentication.ts'
+import { actorOf, bearerOf, sessionOf } from '../authentication.ts'
 import { ApiError, fieldError } from '../errors.ts'
-import { type Answer, answerOnce, keyHeader } from '../idempotency.ts'
+import { type Answer, answerOnce } from '../idempotency.ts'
 import { sendList } from '../list.ts'
 import { presentToken } from '../present.ts'
 import { type App, describe, listQuery } from '../route.ts'
@@ -82,22 +82,24 @@ export function tokenRoutes(app: App, gateway: Gateway): void {
         throw fieldError('expires_at', 'invalid_value', 'must be in the future')
       }
       const expiresAt = instant === undefined ? null : formatInstant(instant)
-      const secret = secretFor(session.homeName, request.headers.authorization ?? '', keyHeader(request))
+      const salt = randomBytes(32).toString('hex')
+      const secretOf = (of: string) => secretFrom(session.homeName, bearerOf(request), of)
       return answerOnce(
         pool,
         request,
         reply,
         async (client) => {
           const user = await holdGoodToken(client, session)
-          const made = await insertToken(client, session.home, session.userId, { secret, name, scopes, expiresAt })
+          const wanted = { secret: secretOf(salt), name, scopes, expiresAt }
+          const made = await insertToken(client, session.home, session.userId, wanted)
           const at = await readClock(client)
           const detail = { name, scopes, expires_at: expiresAt }
           const entry = { actor: actorOf(request), action: 'token.create', objectId: made.id, detail }
           await writeAudit(client, session.home, at, idsAt(at), [entry])
           await notifyUser(client, at, user, 'new_token', `'${name}', for ${scopes.join(', ')}`)
-          return { status: 201, body: presentToken(made) }
+          return { status: 201, body: { ...presentToken(made), salt } }
         },
-        { reveal: (answer) => revealSecret(gateway, session.home, answer, secret) },
+        { reveal: (answer) => revealSecret(gateway, session.home, answer, secretOf) },
       )
     },
   })
@@ -133,16 +135,22 @@ async function holdGoodToken(client: Client, { home, userId, tokenId }: Session)
 }
 
 /**
- * A new token; with an idempotency key, one that the same caller's repeat of the request makes again, as the answer of
- * the first is not stored with the secret in it.
+ * A token from the caller's own and a salt that is kept with the answer: a repeat of the request makes it again, as the
+ * answer is not stored with the secret in it. Neither who has the one nor who has the other can: a token that was stolen
+ * after its end gives none of those that were made with it, and a stolen database gives none at all.
  */
-function secretFor(bookName: string, bearer: string, key: string | undefined): string {
-  if (key === undefined) return newToken(bookName)
-  return `bgw_${bookName}_${createHmac('sha256', bearer).update(`token ${key}`).digest('hex')}`
+function secretFrom(bookName: string, bearer: string, salt: string): string {
+  return `bgw_${bookName}_${createHmac('sha256', bearer).update(`token ${salt}`).digest('hex')}`
 }
 
-async function revealSecret({ pool }: Gateway, book: number, answer: Answer, secret: string): Promise<Answer> {
-  const body = answer.body as ReturnType<typeof presentToken>
+async function revealSecret(
+  { pool }: Gateway,
+  book: number,
+  answer: Answer,
+  secretOf: (salt: string) => string,
+): Promise<Answer> {
+  const { salt, ...body } = answer.body as ReturnType<typeof presentToken> & { readonly salt: string }
+  const secret = secretOf(salt)
   const { rowCount } = await pool.query('select from tokens where book = $1 and id = $2 and hash = $3', [
     book,
     decodeId('tok', body.id),
