@@ -265,6 +265,18 @@ describe('tokens', () => {
     assert.equal((await maker.post('/v1/tokens', { name: 'as wide', scopes: ['payments:read'] })).status, 201)
   })
 
+  it('do not follow from the token and the idempotency key that they were made with', async () => {
+    const make = () =>
+      ada.post('/v1/tokens', { name: 'deploy', scopes: ['payments:read'] }, { 'idempotency-key': 'deploy' })
+    const first = await make()
+    assert.equal((await make()).body.token, first.body.token)
+    const forgotten = 'delete from idempotency_keys where user_id = (select user_id from tokens where name = $1)'
+    await rowsOf(gateway, forgotten, ['deploy'])
+    const second = await make()
+    assert.deepEqual([first.status, second.status], [201, 201])
+    assert.notEqual(second.body.token, first.body.token)
+  })
+
   it('stop working when they are revoked, and are no longer listed', async () => {
     const { id, client } = await aToken('lost', ['payments:read'])
     assert.equal((await client.get('/v1/payments')).status, 200)
