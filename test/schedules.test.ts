@@ -349,9 +349,17 @@ describe('A schedule that is changed', () => {
     const schedule = await scheduled(ada, monthly(adaUsd, bobUsd))
     assertProblem(await change(schedule, { amount: '1.00' }, bob), 'not_found')
     assert.equal((await change(schedule, { amount: '3.00' }, operator)).body.amount, '3.00')
-    const { body } = await operator.get('/v1/admin/audit?limit=1')
-    const [{ action, object_id, detail }] = body.data
-    assert.deepEqual([action, object_id, detail], ['schedule.update', schedule.id, { amount: '3.00' }])
+    // Texts are the owner's to have erased: of them the line says only that they were set.
+    const texts = { description: 'for her flat', metadata: { note: 'in Prague' } }
+    assert.equal((await change(schedule, { ends_at: null, ...texts }, operator)).status, 200)
+    const { body } = await operator.get('/v1/admin/audit?limit=2')
+    assert.deepEqual(
+      body.data.map(({ action, object_id, detail }: any) => [action, object_id, detail]),
+      [
+        ['schedule.update', schedule.id, { ends_at: null, texts: ['description', 'metadata'] }],
+        ['schedule.update', schedule.id, { amount: '3.00' }],
+      ],
+    )
     for (const [field, code, wish] of [
       ['amount', 'invalid_amount', { amount: '0.00' }],
       ['amount', 'invalid_amount', { amount: '1.001' }],

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { readConfig } from '../src/config.ts'
@@ -24,6 +26,27 @@ function readIfThere(file: string): string {
   }
 }
 
+/** The port of a mail server that takes no mail, and says to whom, as they do. */
+async function aRefusingMailServer(): Promise<number> {
+  const answers: Readonly<Record<string, (line: string) => string>> = {
+    EHLO: () => '250-mail.invalid\r\n250 AUTH PLAIN',
+    AUTH: () => '235 welcome',
+    RCPT: (line) => `550 5.1.1 ${line.slice('RCPT TO:'.length)}: nobody of that name here`,
+  }
+  const server = createServer((socket) => {
+    socket.on('error', () => undefined)
+    socket.write('220 mail.invalid\r\n')
+    socket.on('data', (data) => {
+      for (const line of String(data).trim().split('\r\n')) {
+        socket.write(`${answers[line.slice(0, 4)]?.(line) ?? '250 well'}\r\n`)
+      }
+    })
+  })
+  server.listen(0, '127.0.0.1').unref()
+  await once(server, 'listening')
+  return (server.address() as AddressInfo).port
+}
+
 describe('a secret', () => {
   it('is in no log, error or list of processes, whatever goes on and goes wrong', async () => {
     const database = await aDatabase()
@@ -36,8 +59,8 @@ describe('a secret', () => {
       BGW_DATA_DIR: folder,
       BGW_LOG_LEVEL: 'debug',
       DATABASE_URL_FILE: asFile('database', urlOf(database)),
-      // Nobody answers there, so that everything that goes out fails, and says so in the log.
-      BGW_SMTP_URL_FILE: asFile('smtp', 'smtp://mailer:smtp-password-1815@127.0.0.1:1'),
+      // Nothing that goes out there is taken, which the log says.
+      BGW_SMTP_URL_FILE: asFile('smtp', `smtp://mailer:smtp-password-1815@127.0.0.1:${await aRefusingMailServer()}`),
       BGW_SANDBOX_RAIL_URL: 'http://127.0.0.1:1',
       BGW_SANDBOX_RAIL_SECRET_FILE: asFile('rail', 'rail-secret-1815'),
     }
@@ -73,6 +96,10 @@ describe('a secret', () => {
     assert.equal(answers.at(-1)?.status, 500)
     // The mail that tells of the operator's token was tried, and failed.
     await until(async () => server.output().includes('a job failed'))
+    const kept = 'select last_error from graphile_worker._private_jobs where last_error is not null'
+    const [job] = await withOwner(database, async (client) => (await client.query(kept)).rows)
+    assert.match(job.last_error, /550 5\.1\.1/)
+    assert.ok(!job.last_error.includes('operator@'), job.last_error)
     const processes = processList()
     await server.end('SIGTERM')
 
@@ -80,6 +107,8 @@ describe('a secret', () => {
     const secrets = [
       ...[database.password, 'smtp-password-1815', 'rail-secret-1815', PASSWORD, operator.token, token.token],
       ...[hook.secret, factor.secret, iban, key, keyFiles[0]?.[0], keyFiles[1]?.[1]],
+      // No secret, but nobody's business either.
+      'operator@example.com',
     ]
     const errors = answers.filter(({ status }) => status >= 400).map(({ body }) => JSON.stringify(body))
     assert.equal(errors.length, 6, errors.join('\n'))

@@ -18,7 +18,13 @@ export function createMailer({ smtpUrl, from, folder }: MailOptions): SendMail {
   if (smtpUrl) {
     // Loaded here, as a gateway that writes files starts sooner without it.
     const smtp = import('nodemailer').then(({ createTransport }) => createTransport(smtpUrl))
-    return async (mail) => void (await (await smtp).sendMail({ from, ...mail }))
+    return async (mail) => {
+      try {
+        await (await smtp).sendMail({ from, ...mail })
+      } catch (error) {
+        throw failureOf(error)
+      }
+    }
   }
   mkdirSync(folder, { recursive: true, mode: 0o700 })
   return async (mail) => {
@@ -27,6 +33,20 @@ export function createMailer({ smtpUrl, from, folder }: MailOptions): SendMail {
     await writeFile(join(folder, `.${name}`), message(from, mail, now), { mode: 0o600 })
     await rename(join(folder, `.${name}`), join(folder, name))
   }
+}
+
+/** What a mail server says of a refusal: RFC 5321 §4.2, RFC 3463 §2. */
+type Refusal = Error & { readonly code?: string; readonly response?: string; readonly responseCode?: number }
+
+/**
+ * Why a mail was not sent, for the log, and kept with the job: codes only where the server gave them, as its words say
+ * again to whom the mail was.
+ */
+function failureOf(error: unknown): Error {
+  const { code, message, response, responseCode } = error as Refusal
+  if (responseCode === undefined) return new Error(message.replace(/\S+@\S+/g, '(an address)'))
+  const [status = ''] = response?.match(/\b[245]\.\d{1,3}\.\d{1,3}\b/) ?? []
+  return new Error(`the mail server refused (${[code, responseCode, status].join(' ').trim()})`)
 }
 
 /**

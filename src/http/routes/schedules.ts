@@ -171,7 +171,7 @@ function changeRoute(app: App, { pool }: Gateway): void {
       const { userId: caller, book } = sessionOf(request)
       const schedule = await ownSchedule(pool, request, request.params.id)
       const update = updateOf(request.body, schedule)
-      const audit = auditOf(request, 'update', schedule.userId, caller, request.body)
+      const audit = auditOf(request, 'update', schedule.userId, caller, withoutTexts(request.body))
       const updated = await inTransaction(pool, (client) => updateSchedule(client, book, schedule.id, update, audit))
       if (updated.ok) return presentSchedule(updated.schedule)
       throw refusalOf(updated.refusal, schedule.status)
@@ -233,6 +233,12 @@ function actionRoute(app: App, { pool }: Gateway, action: ScheduleAction, summar
       throw isOver(status)
     },
   })
+}
+
+/** A change as the audit log keeps it: that texts were set, not what they say, as they are the owner's to have erased. */
+function withoutTexts({ description, metadata, ...rest }: Static<typeof Change>): AuditEntry['detail'] {
+  const texts = Object.entries({ description, metadata }).flatMap(([name, text]) => (text === undefined ? [] : [name]))
+  return texts.length === 0 ? rest : { ...rest, texts }
 }
 
 /** A line of the audit log where an operator does what is another user's to do. */
