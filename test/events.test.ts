@@ -186,6 +186,13 @@ describe('the list of events', () => {
     assert.deepEqual(none.data, [])
     const created = await everyPage(ada, `/v1/events?type=account.created&created_at[gte]=${all[0].created_at}`)
     assert.equal(created.length, 3)
+    for (const from of [
+      'position[gt]',
+      'sort=position&position[gte]',
+      `object_id=${third.data.object.id}&position[gt]`,
+    ]) {
+      assertProblem(await ada.get(`/v1/events?${from}=1-00000000000000000000000001`), 'position_too_old')
+    }
     for (const query of ['type=nonsense', 'position[gt]=nonsense', 'object_id=usr_1', 'unknown=1', 'sort=data']) {
       assertProblem(await ada.get(`/v1/events?${query}`), 'invalid_query')
     }

@@ -512,6 +512,18 @@ describe('webhooks', () => {
     assert.deepEqual([row.secret.length, row.previous_secret], [0, null])
   })
 
+  it('that were disabled are so in the event that told of it, also enabled again or deleted', async () => {
+    const { user, path } = await aSubscriber()
+    const { body: disabled } = await user.patch(path, { status: 'disabled' })
+    const told = async () =>
+      (await user.get('/v1/events?type=webhook.disabled')).body.data.map(({ data }: any) => data.object)
+    await until(async () => (await told()).length === 1)
+    await user.patch(path, { status: 'active' })
+    assert.deepEqual(await told(), [disabled])
+    await user.delete(path)
+    assert.deepEqual(await told(), [disabled])
+  })
+
   it('are not there for anybody else', async () => {
     const { user, receiver, path } = await aSubscriber()
     await anAccount(user)

@@ -1,6 +1,7 @@
 import type { AccountState } from '../accounts/account.ts'
 import type { Payment } from '../payments/payment.ts'
 import type { Schedule } from '../schedules/schedule.ts'
+import type { Webhook } from '../webhooks/endpoint.ts'
 import type { EventState } from './write.ts'
 
 // An object as it was at an event. What may have changed since is told by the event's type and time, or by its state.
@@ -38,6 +39,12 @@ const STATUS: Readonly<Record<string, Payment['status']>> = {
 /** `schedule` as it was when the event of that state was written; its description and metadata as they are now. */
 export function scheduleAsOf(schedule: Schedule, state: EventState): Schedule {
   return { ...schedule, ...state.schedule }
+}
+
+/** `webhook` as it was when it was disabled at that time; what its owner says of it as it is now. */
+export function webhookAsOf(webhook: Webhook, at: string, state: EventState): Webhook {
+  const disabledReason = state.disabledReason ?? webhook.disabledReason
+  return { ...webhook, status: 'disabled', disabledReason, disabledAt: at, updatedAt: at }
 }
 
 /** `account` as it was when the event of that type and time was written. */

@@ -5,7 +5,7 @@ import type { Payment } from '../payments/payment.ts'
 import { readPayments } from '../payments/read.ts'
 import { readSchedules, type Schedule } from '../schedules/schedule.ts'
 import { readWebhooks, type Webhook } from '../webhooks/endpoint.ts'
-import { accountAsOf, paymentAsOf, scheduleAsOf } from './as_of.ts'
+import { accountAsOf, paymentAsOf, scheduleAsOf, webhookAsOf } from './as_of.ts'
 import { behindTransaction, firstIdBehind, type Position } from './position.ts'
 import { readState } from './write.ts'
 
@@ -93,7 +93,7 @@ export async function withObjects(client: Queryable, book: BookId, rows: readonl
   const payments = paymentIds.length > 0 ? await readPayments(client, book, paymentIds) : new Map()
   const accounts = accountIds.length > 0 ? await readAccounts(client, book, accountIds) : new Map()
   const schedules = scheduleIds.length > 0 ? await readSchedules(client, book, scheduleIds) : new Map()
-  const webhooks = webhookIds.length > 0 ? await readWebhooks(client, book, webhookIds) : new Map()
+  const webhooks = webhookIds.length > 0 ? await readWebhooks(client, book, webhookIds, 'deleted too') : new Map()
   return rows.flatMap((row): BookEvent[] => {
     const { id, type, created_at: createdAt, object_id: objectId } = row
     const event = { book, position: positionOf(row), id, type, createdAt }
@@ -119,7 +119,10 @@ export async function withObjects(client: Queryable, book: BookId, rows: readonl
       return [{ ...event, subject: { kind: 'schedule', schedule: scheduleAsOf(schedule, state) }, viewers }]
     }
     const webhook = webhooks.get(objectId as WebhookId)
-    if (webhook) return [{ ...event, subject: { kind: 'webhook', webhook }, viewers: [webhook.userId] }]
+    if (webhook) {
+      const viewers = [webhook.userId]
+      return [{ ...event, subject: { kind: 'webhook', webhook: webhookAsOf(webhook, createdAt, state) }, viewers }]
+    }
     return []
   })
 }

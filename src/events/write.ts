@@ -4,6 +4,7 @@ import { type Queryable, together } from '../database/connection.ts'
 import { formatInstant } from '../database/instant.ts'
 import type { BookId, EventId, Id, Instant, UserId } from '../ledger/id.ts'
 import { readScheduleState, type ScheduleState, type StoredScheduleState } from '../schedules/events.ts'
+import type { DisabledReason } from '../webhooks/endpoint.ts'
 
 /**
  * What an event says of its object where the object may change once more behind it; amounts in minor units. Anything
@@ -18,6 +19,7 @@ export type EventState = {
   readonly overdraftLimit?: bigint
   readonly refuseIncoming?: boolean
   readonly schedule?: ScheduleState
+  readonly disabledReason?: DisabledReason
 }
 
 /** Something that happened, for everyone who watches (api.md, Events). */

@@ -105,15 +105,17 @@ export async function readWebhook(client: Queryable, book: BookId, id: WebhookId
   return (await readWebhooks(client, book, [id])).get(id)
 }
 
-/** Those of the ids that are endpoints of the book and not deleted, by id. */
+/** Those of the ids that are endpoints of the book, by id: not what was deleted, unless that is asked for. */
 export async function readWebhooks(
   client: Queryable,
   book: BookId,
   ids: readonly WebhookId[],
+  asked?: 'deleted too',
 ): Promise<Map<WebhookId, Webhook>> {
   const { rows } = await client.query<WebhookRow>(
-    `select ${WEBHOOK_COLUMNS} from webhooks w where w.book = $1 and w.id = any($2) and w.status <> 'deleted'`,
-    [book, ids],
+    `select ${WEBHOOK_COLUMNS} from webhooks w
+      where w.book = $1 and w.id = any($2) and (w.status <> 'deleted' or $3::boolean)`,
+    [book, ids, asked !== undefined],
   )
   return new Map(rows.map((row) => [row.id, toWebhook(row)]))
 }
@@ -236,7 +238,9 @@ async function disable(client: Client, book: BookId, { id, userId }: Webhook, re
     [book, id, reason, formatInstant(at)],
   )
   await skipPending(client, book, id)
-  await writeEvents(client, book, at, idsAt(at), [{ type: 'webhook.disabled', objectId: id, viewers: [userId] }])
+  await writeEvents(client, book, at, idsAt(at), [
+    { type: 'webhook.disabled', objectId: id, viewers: [userId], state: { disabledReason: reason } },
+  ])
 }
 
 async function skipPending(client: Client, book: BookId, id: WebhookId): Promise<void> {

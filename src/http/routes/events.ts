@@ -1,6 +1,7 @@
 import type { FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import { formatInstant } from '../../database/instant.ts'
+import type { Scope } from '../../database/list.ts'
 import { QueryError } from '../../database/list_fields.ts'
 import { equalTo, type ListQuery } from '../../database/list_query.ts'
 import { bookEvents, inBook, objectId, ofObject, ofUser, userEvents, userEventsOfObject } from '../../events/list.ts'
@@ -30,6 +31,7 @@ export function eventRoutes(app: App, gateway: Gateway, streams: Streams): void 
       description:
         'In the order in which it was committed, newest first; `sort=position` is oldest first. `position[gt]` goes on from an event.',
       tag,
+      errors: ['position_too_old'],
       querystring: listQuery(userEvents.fields),
       response: { 200: PageOf(Event) },
     }),
@@ -37,10 +39,14 @@ export function eventRoutes(app: App, gateway: Gateway, streams: Streams): void 
       const { home, userId } = sessionOf(request)
       const instead = (query: ListQuery) => {
         const object = objectId(equalTo(query, 'object_id') ?? '')
-        return object && { spec: userEventsOfObject, scope: ofObject(home, userId, object) }
+        return object && { spec: userEventsOfObject, scope: whereKept(gateway, ofObject(home, userId, object)) }
       }
-      const listing = { spec: userEvents, scope: ofUser(home, userId), instead, present: presentAll(gateway, home) }
-      return sendList(gateway.pool, request, reply, listing)
+      return sendList(gateway.pool, request, reply, {
+        spec: userEvents,
+        scope: whereKept(gateway, ofUser(home, userId)),
+        instead,
+        present: presentAll(gateway, home),
+      })
     },
   })
 
@@ -95,16 +101,27 @@ export function eventRoutes(app: App, gateway: Gateway, streams: Streams): void 
       operationId: 'listEventsOfBook',
       summary: 'All events',
       tag: 'Operators',
-      errors: ['not_found'],
+      errors: ['not_found', 'position_too_old'],
       querystring: listQuery(bookEvents.fields),
       response: { 200: PageOf(Event) },
     }),
     handler: (request, reply) => {
       const { book } = sessionOf(request)
-      const listing = { spec: bookEvents, scope: inBook(book), present: presentAll(gateway, book) }
+      const listing = { spec: bookEvents, scope: whereKept(gateway, inBook(book)), present: presentAll(gateway, book) }
       return sendList(gateway.pool, request, reply, listing)
     },
   })
+}
+
+/** Throws `position_too_old` where a list is to go on behind a position, and not all that was there is kept any more. */
+function whereKept({ config }: Pick<Gateway, 'config'>, scope: Scope) {
+  return ({ filters }: ListQuery): Scope => {
+    for (const filter of filters) {
+      const goesOn = 'field' in filter && filter.field === 'position' && ['gt', 'gte'].includes(filter.operator)
+      if (goesOn) refuseTooOld(decodePosition(filter.value), config.eventDays)
+    }
+    return scope
+  }
 }
 
 /** Where a stream is to go on, by the header or the query. Throws where that is no position. */
