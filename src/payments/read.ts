@@ -93,21 +93,36 @@ export async function readPayments(
   return new Map(rows.map((row) => [row.id, toPayment(row)]))
 }
 
-/** The payments of the book that were made with one of these idempotency keys, by key. */
+/**
+ * The payments of the book that were made with one of these idempotency keys, by key. Most keys are new, and of them no
+ * more is asked than that: what a payment is shown with takes longer to plan than a batch to write.
+ */
 export async function readPaymentsByKey(
   client: Queryable,
   book: BookId,
   keys: readonly string[],
 ): Promise<Map<string, StoredPayment>> {
-  const { rows } = await client.query<PaymentRow>({
-    name: 'read-payments-by-key',
+  const { rows } = await client.query<{ id: PaymentId; key: string }>({
+    name: 'find-payments-by-key',
     text: `
-      select ${PAYMENT_COLUMNS}
+      select p.id, wanted.key
         from (select $1::int as book, key from unnest($2::uuid[]) as ids (key) offset 0) as wanted
-        join payments p on p.book = wanted.book and p.idempotency_key = wanted.key ${PAYMENT_JOINS}`,
+        join payments p on p.book = wanted.book and p.idempotency_key = wanted.key`,
     values: [book, uuids(keys)],
   })
-  return new Map(rows.map((row) => [row.idempotency_key ?? '', toPayment(row)]))
+  if (rows.length === 0) return new Map()
+  const found = await readPayments(
+    client,
+    book,
+    rows.map(({ id }) => id),
+  )
+  return new Map(
+    rows.map(({ id, key }) => {
+      const payment = found.get(id)
+      if (!payment) throw new Error(`payment ${id} has gone`)
+      return [key, payment]
+    }),
+  )
 }
 
 export function toPayment(row: PaymentRow): StoredPayment {
