@@ -99,6 +99,7 @@ create table bank_entries (
   return_reason text,
   suspense_id uuid,
   batch_id uuid,
+  stated boolean not null default false,
   constraint bank_entries_pkey PRIMARY KEY (book, id),
   constraint bank_entries_book_account_entry_key_line_key UNIQUE (book, account, entry_key, line),
   constraint bank_entries_amount_check CHECK ((amount >= (0)::numeric)),
@@ -1323,7 +1324,7 @@ grant insert, select on wire_batches to billing_gateway;
 
 grant update (name, status, balance, held, overdraft_limit, metadata, updated_at, frozen_itself, frozen_with_user, refuse_incoming) on accounts to billing_gateway;
 grant update (status, decided_by, decided_at, payment_id) on approvals to billing_gateway;
-grant update (status, payment_id, matched_by, suspense_id) on bank_entries to billing_gateway;
+grant update (status, payment_id, matched_by, suspense_id, stated) on bank_entries to billing_gateway;
 grant update (outcome, settled_at) on bank_files to billing_gateway;
 grant update (closed_at) on currencies to billing_gateway;
 grant update (old_confirmed_at, new_confirmed_at, done_at, dropped_at) on email_changes to billing_gateway;

@@ -289,6 +289,37 @@ describe('What a bank says twice without any reference', () => {
     assert.deepEqual([body.status, (await itemOf(body)).amount], ['suspense', '0.85'])
   })
 
+  it('waits for an operator where two notices say it, and a statement that says both has nothing to add', async () => {
+    const charge = { amount: '1.05', out: true, text: 'a charge of two notices' }
+    const notice = (movements: Movement[], message?: string) =>
+      aBankFile(movements, { kind: 'camt.054', ...(message === undefined ? {} : { message }) })
+    const [first] = await booked(notice([charge]))
+    assert.equal(first.status, 'suspense')
+    const [second] = await booked(notice([charge], 'A-NOTICE'))
+    assert.deepEqual([second.status, second.suggestions], ['unmatched', []])
+    assert.equal((await send(`${notice([charge], 'A-NOTICE')}\n`)).body.id, second.file_id)
+    const stated = (count: number, opening: number) =>
+      send(aBankFile(Array<Movement>(count).fill(charge), { opening })).then(({ body }) => body.statements[0])
+    const { added, known } = await stated(2, 9_000_000)
+    assert.deepEqual([added, known], [0, 2])
+    const third = await stated(1, 9_000_000 - 210)
+    assert.deepEqual([third.added, third.known, third.unmatched], [1, 0, 1])
+  })
+
+  it('is told by the statement that goes on from one that said it, and by the notice of before', async () => {
+    const charge = { amount: '1.15', out: true, text: 'a charge of a notice' }
+    const counts = async (kind: 'camt.053' | 'camt.054', opening: number) => {
+      const { body } = await send(aBankFile([charge], { kind, opening }))
+      const [{ added, known, suspense, unmatched }] = body.statements
+      return [added, known, suspense, unmatched]
+    }
+    assert.deepEqual(await counts('camt.054', 0), [1, 0, 1, 0])
+    assert.deepEqual(await counts('camt.053', 9_500_000), [0, 1, 0, 0])
+    assert.deepEqual(await counts('camt.053', 9_500_000 - 115), [1, 0, 0, 1])
+    assert.deepEqual(await counts('camt.054', 0), [1, 0, 0, 1])
+    assert.deepEqual(await counts('camt.053', 9_500_000 - 230), [0, 1, 0, 0])
+  })
+
   it('is ignored where an operator says that the books have it, with a reason, and booked where that was a mistake', async () => {
     const charge = { amount: '0.95', out: true, text: 'a charge of another day' }
     await booked(aBankFile([charge], { opening: 8_000_000 }))

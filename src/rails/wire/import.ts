@@ -15,7 +15,7 @@ import { readKnown } from './known_lines.ts'
 import { comesBack, type Line, linesOf } from './lines.ts'
 import { matchEntries, paymentsNamed } from './matching.ts'
 import { type OwnAccount, ownAccountOf } from './own_accounts.ts'
-import { tellApart } from './repeated_lines.ts'
+import { noteStated, tellApart } from './repeated_lines.ts'
 import { takeAnswer } from './take_answer.ts'
 import { findBySha256, readTakenFile, type TakenStatement, type Upload } from './taken_file.ts'
 import {
@@ -148,9 +148,10 @@ async function freshLines(
   const found: FoundLines[] = []
   for (const [iban, owned] of Map.groupBy(statements, (each) => each.iban)) {
     const told = owned.map(({ statement }) => statement)
-    const written = await tellApart(client, book, iban, told, linesOf(told))
+    const written = await tellApart(client, book, kind, iban, told, linesOf(told))
     const lines = await divideOrders(client, book, kind, iban, written)
     const known = await readKnown(client, book, kind, iban, lines.flat())
+    if (kind === 'camt.053') await noteStated(client, book, iban, lines.flat())
     for (const [index, { number, statement }] of owned.entries()) {
       const all = lines[index] ?? []
       const added = all.filter((line) => !known.has(line))

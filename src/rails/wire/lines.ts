@@ -7,6 +7,9 @@ import { ordersNamed } from './matching.ts'
 export type Line = {
   /** The same in every file that has this entry. */
   readonly entryKey: Buffer
+  /** What the key is of: what the entry says, and how many of the file's before it say the same. */
+  readonly said: string
+  readonly place: number
   /** The same in a file of another kind that gives no reference of the bank; null where nothing in it is a reference. */
   readonly toldKey: Buffer | null
   readonly number: number
@@ -24,7 +27,7 @@ export type Line = {
   readonly orders: readonly WireBatchId[]
   /** The order of which it is one payment, where the bank booked all of them in one. */
   readonly batch: WireBatchId | null
-  /** An earlier statement said the same, and it is hardly the same: for an operator. */
+  /** An earlier file said the same, and it is hardly the same: for an operator. */
   readonly repeated: boolean
 }
 
@@ -42,18 +45,26 @@ const LONGEST_REMITTANCE = 2_000
  */
 export function linesOf(statements: readonly Pick<Statement, 'entries'>[]): Line[][] {
   const seen = new Map<string, number>()
-  const keyOf = (said: string) => {
+  const placeOf = (said: string) => {
     const before = seen.get(said) ?? 0
     seen.set(said, before + 1)
-    return createHash('sha256').update(`${said} ${before}`).digest()
+    return before
   }
   return statements.map(({ entries }) =>
     entries.flatMap((entry) => {
       if (entry.status !== 'BOOK') return []
+      const said = identityOf(entry)
+      const place = placeOf(said)
       const told = toldOf(entry)
-      return linesOfEntry(entry, { entryKey: keyOf(identityOf(entry)), toldKey: told === null ? null : keyOf(told) })
+      const toldKey = told === null ? null : entryKeyOf(told, placeOf(told))
+      return linesOfEntry(entry, { entryKey: entryKeyOf(said, place), said, place, toldKey })
     }),
   )
+}
+
+/** What an entry is known by: what it says, and how many say the same before it. */
+export function entryKeyOf(said: string, place: number): Buffer {
+  return createHash('sha256').update(`${said} ${place}`).digest()
 }
 
 function identityOf(entry: Entry): string {
@@ -86,7 +97,7 @@ function ordersOf({ orders, transactions }: Entry): string[] {
   return [...orders, ...transactions.flatMap((each) => each.orders)]
 }
 
-type Keys = Pick<Line, 'entryKey' | 'toldKey'>
+type Keys = Pick<Line, 'entryKey' | 'said' | 'place' | 'toldKey'>
 
 function linesOfEntry(entry: Entry, keys: Keys): Line[] {
   const { transactions } = entry

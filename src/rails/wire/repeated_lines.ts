@@ -1,31 +1,60 @@
 import { createHash } from 'node:crypto'
 import type { Queryable } from '../../database/connection.ts'
 import type { BookId } from '../../ledger/id.ts'
-import type { Statement } from './bank_file.ts'
-import type { Line } from './lines.ts'
+import type { BankFile, Statement } from './bank_file.ts'
+import { entryKeyOf, type Line } from './lines.ts'
 
-// A bank that gives no reference may say the same of two movements of one day. Where an earlier statement said it and the
-// balances say that this one goes on from it, nobody can tell but an operator: the second is neither dropped nor booked.
+// A bank that gives no reference may say the same of two movements of one day. Where an earlier notice said it, or an
+// earlier statement and the balances say that this one goes on from it, nobody can tell but an operator: the second is
+// neither dropped nor booked.
 
 /** The lines of statements of one account, with those that may be other movements than the ones of before told apart. */
 export async function tellApart(
   client: Queryable,
   book: BookId,
+  kind: BankFile['kind'],
   account: string,
   statements: readonly Statement[],
   written: readonly (readonly Line[])[],
 ): Promise<Line[][]> {
+  const isNotice = kind === 'camt.054'
   const continuing = await readContinuing(client, book, account, statements)
-  const nameless = written.flatMap((lines, index) => (continuing.has(index) ? lines.filter(isNameless) : []))
-  const said = nameless.length === 0 ? new Set<string>() : await readSaid(client, book, account, nameless)
+  const nameless = written.map((lines, index) => (isNotice || continuing.has(index) ? lines.filter(isNameless) : []))
+  const before = await readBefore(client, book, account, nameless.flat().map(keyOf))
+  const isRepeated = (line: Line) => {
+    const found = before.get(hex(line.entryKey))
+    return isNotice ? found?.noticed : found?.stated
+  }
+  const repeated = new Set(nameless.flat().filter(isRepeated))
+  if (repeated.size === 0) return written.map((lines) => [...lines])
+  const places = await readPlaces(client, book, account, written.flat(), [...repeated])
+  const wanted = (found: Before | undefined) => (isNotice ? found === undefined : found?.stated === false)
   return written.map((lines, index) => {
     const { opening, closing } = statements[index] ?? {}
     return lines.map((line) => {
-      if (!continuing.has(index) || !isNameless(line) || !said.has(line.entryKey.toString('hex'))) return line
+      if (!repeated.has(line)) return line
+      const next = places.next(line, wanted)
+      if (next) return { ...line, entryKey: next, repeated: isNotice }
       const from = `${opening?.date} ${opening?.amount} ${closing?.amount}`
       return { ...line, entryKey: createHash('sha256').update(line.entryKey).update(from).digest(), repeated: true }
     })
   })
+}
+
+/** Notes which of the movements that only notices told of a statement has told of now. */
+export async function noteStated(
+  client: Queryable,
+  book: BookId,
+  account: string,
+  lines: readonly Line[],
+): Promise<void> {
+  const keys = lines.filter(isNameless).map(keyOf)
+  if (keys.length === 0) return
+  await client.query(
+    `update bank_entries e set stated = true
+      where e.book = $1 and e.account = $2 and e.entry_key = any($3::bytea[]) and not e.stated`,
+    [book, account, keys],
+  )
 }
 
 function isNameless({ servicerReference, toldKey, orders }: Line): boolean {
@@ -55,19 +84,78 @@ async function readContinuing(
   return new Set(rows.map(({ index }) => index))
 }
 
-/** The keys of those of which earlier statements, and not only notices, said the same. */
-async function readSaid(
+/** Whether notices, and whether statements, told of an entry before. */
+type Before = { readonly noticed: boolean; readonly stated: boolean }
+
+/** The places behind those that a file takes with what says the same. */
+type Places = {
+  /** The key of the first one that is as wanted; each is given to one entry. */
+  readonly next: (line: Line, wanted: (before: Before | undefined) => boolean) => Buffer | undefined
+}
+
+const ROOM = 8
+
+/** Reads as many places that as many are free as the file may need. */
+async function readPlaces(
   client: Queryable,
   book: BookId,
   account: string,
-  lines: readonly Line[],
-): Promise<ReadonlySet<string>> {
-  const { rows } = await client.query<{ key: string }>(
-    `select encode(e.entry_key, 'hex') as key
+  all: readonly Line[],
+  repeated: readonly Line[],
+): Promise<Places> {
+  const counts = new Map(repeated.map(({ said }) => [said, 0]))
+  for (const { said, place } of all) if ((counts.get(said) ?? place) <= place) counts.set(said, place + 1)
+  for (let room = ROOM; ; room *= 2) {
+    const keys = new Map([...counts].map(([said, count]) => [said, keysBehind(said, count, count + room)]))
+    const before = await readBefore(client, book, account, [...keys.values()].flat())
+    const freeOf = (said: string) => (keys.get(said) ?? []).filter((key) => !before.has(hex(key)))
+    if ([...counts].every(([said, count]) => freeOf(said).length >= count)) return placesOf(keys, before)
+  }
+}
+
+function keysBehind(said: string, from: number, count: number): Buffer[] {
+  return Array.from({ length: count }, (_, index) => entryKeyOf(said, from + index))
+}
+
+function placesOf(keys: ReadonlyMap<string, readonly Buffer[]>, before: ReadonlyMap<string, Before>): Places {
+  const given = new Map<string, Buffer>()
+  const taken = new Set<Buffer>()
+  return {
+    next: ({ said, entryKey }, wanted) => {
+      // All lines of an entry go together.
+      const entry = hex(entryKey)
+      const key = given.get(entry) ?? keys.get(said)?.find((each) => !taken.has(each) && wanted(before.get(hex(each))))
+      if (!key) return undefined
+      given.set(entry, key)
+      taken.add(key)
+      return key
+    },
+  }
+}
+
+function keyOf({ entryKey }: Line): Buffer {
+  return entryKey
+}
+
+function hex(key: Buffer): string {
+  return key.toString('hex')
+}
+
+async function readBefore(
+  client: Queryable,
+  book: BookId,
+  account: string,
+  keys: readonly Buffer[],
+): Promise<ReadonlyMap<string, Before>> {
+  if (keys.length === 0) return new Map()
+  const { rows } = await client.query<Before & { key: string }>(
+    `select encode(e.entry_key, 'hex') as key, bool_or(f.kind = 'camt.054') as noticed,
+            bool_or(f.kind = 'camt.053' or e.stated) as stated
        from bank_entries e
        join bank_files f on f.book = e.book and f.id = e.file_id
-      where e.book = $1 and e.account = $2 and f.kind = 'camt.053' and e.entry_key = any($3::bytea[])`,
-    [book, account, lines.map(({ entryKey }) => entryKey)],
+      where e.book = $1 and e.account = $2 and e.entry_key = any($3::bytea[])
+      group by e.entry_key`,
+    [book, account, keys],
   )
-  return new Set(rows.map(({ key }) => key))
+  return new Map(rows.map(({ key, ...before }) => [key, before]))
 }
