@@ -219,6 +219,37 @@ describe('The same movement', () => {
     assert.deepEqual([entry.status, entry.payment_id, await balance()], ['matched', withdrawal.id, before])
   })
 
+  it('that was settled by hand before with another amount, once an operator says so, differs by what is in suspense', async () => {
+    const wire = async () => (await operator.get('/v1/admin/accounts?code=wire&currency=EUR')).body.data[0].balance
+    const before = Number(await wire())
+    const [withdrawal, deposit] = [await aWithdrawal('3.00'), await aDeposit('4.00')]
+    for (const { id } of [withdrawal, deposit])
+      assert.equal((await operator.post(`/v1/admin/payments/${id}/settle`, { reason: 'Seen online' })).status, 200)
+    const money = await balance()
+    const entries = await booked(
+      aBankFile([
+        { amount: '3.25', out: true, reference: referenceOf(withdrawal) },
+        { amount: '3.90', reference: referenceOf(deposit) },
+      ]),
+    )
+    assert.deepEqual(
+      entries.map(({ status }) => status),
+      ['unmatched', 'unmatched'],
+    )
+    const accepted = [await accept(entries[0], withdrawal), await accept(entries[1], deposit)]
+    const items = await Promise.all(accepted.map(({ body }) => itemOf(body)))
+    assert.deepEqual(
+      items.map(({ direction, amount, reason }) => [direction, amount, reason]),
+      [
+        ['out', '0.25', 'wrong_amount'],
+        ['out', '0.10', 'wrong_amount'],
+      ],
+    )
+    // The bank has 3.25 less and 3.90 more.
+    assert.equal(Math.round((before - Number(await wire())) * 100), 390 - 325)
+    assert.equal(await balance(), money)
+  })
+
   it('told by a rail and by a file, in whatever order and at once, counts once; another of the rail does not', async () => {
     const report = ({ id }: { id: string }, railReference: string) =>
       gateway.inside.settlement.report('wire', {
@@ -337,7 +368,7 @@ describe('What a bank says twice without any reference', () => {
     assert.equal(replies.find(({ status }) => status === 200)?.body.status, 'ignored')
     assert.equal(await wire(), before)
     assert.equal((await say('suspend', 'It was another one')).body.status, 'suspense')
-    assert.equal(Number(await wire()), Number(before) + 0.95)
+    assert.equal(Math.round((Number(await wire()) - Number(before)) * 100), 95)
     assertProblem(await say('ignore'), 'already_resolved')
     const audit = await everyPage(operator, '/v1/admin/audit?action=bank_entry.ignore')
     assert.deepEqual(

@@ -134,22 +134,17 @@ export async function confirm(
   report: RailReport,
 ): Promise<boolean> {
   const { id, currency } = payment
-  const direction: Direction = payment.kind === 'deposit' ? 'in' : 'out'
-  const expected = direction === 'in' ? payment.amount : netAmount(payment)
+  const direction = directionOutside(payment)
+  const expected = movesOutside(payment)
   const moved = report.amount === null ? expected : parseAmount(report.amount, currency)
   if (!moved) throw new Error(`the rail ${rail} confirms ${report.amount}, which is no amount of ${currency.code}`)
   const railReference = report.railReference ?? report.reference
-  const stray = async (reason: SuspenseReason, amount: bigint, way = direction) => {
-    const what = { rail, railReference, direction: way, currency, amount, reason, related: id }
+  const stray = async (reason: SuspenseReason, amount: bigint) => {
+    const what = { rail, railReference, direction, currency, amount, reason, related: id }
     return (await putInSuspense(client, options, book, what)) !== undefined
   }
 
-  /** Of what was booked as `expected`, more or less has moved. */
-  const strayDifference = async () => {
-    const isMore = moved > expected
-    const way = isMore === (direction === 'in') ? 'in' : 'out'
-    if (moved !== expected) await stray('wrong_amount', isMore ? moved - expected : expected - moved, way)
-  }
+  const strayDifference = () => putDifferenceInSuspense(client, options, book, payment, { rail, railReference, moved })
 
   if (payment.status === 'completed') {
     // Settled by hand it has no name of the rail's yet, settled by a bank's statement that of the bank.
@@ -180,6 +175,33 @@ export async function confirm(
   await client.query('update payments set rail_reference = $3 where book = $1 and id = $2', [book, id, railReference])
   await strayDifference()
   return true
+}
+
+/** What a payment moves outside: a withdrawal goes out without its fee. */
+export function movesOutside(payment: StoredPayment): bigint {
+  return payment.kind === 'deposit' ? payment.amount : netAmount(payment)
+}
+
+export function directionOutside({ kind }: Pick<StoredPayment, 'kind'>): Direction {
+  return kind === 'deposit' ? 'in' : 'out'
+}
+
+type Moved = Pick<Stray, 'rail' | 'railReference'> & { readonly moved: bigint }
+
+/** Books by how much more or less has moved than a payment was booked with. Undefined where there is no difference. */
+export async function putDifferenceInSuspense(
+  client: Client,
+  options: BookingOptions,
+  book: BookId,
+  payment: StoredPayment,
+  { moved, ...named }: Moved,
+): Promise<SuspenseId | undefined> {
+  const more = moved - movesOutside(payment)
+  if (more === 0n) return undefined
+  const direction = more > 0n === (directionOutside(payment) === 'in') ? 'in' : 'out'
+  const { currency, id: related } = payment
+  const what = { direction, currency, amount: more > 0n ? more : -more, reason: 'wrong_amount', related } as const
+  return putInSuspense(client, options, book, { ...named, ...what })
 }
 
 /** Whether a reference is that of a movement in a statement of a bank, and not of a rail. */

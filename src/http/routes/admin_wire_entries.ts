@@ -36,7 +36,7 @@ export function wireEntryRoutes(app: App, gateway: Gateway): void {
       description:
         'A deposit or withdrawal by wire, one of the suggestions or another. Pending, it is settled: a deposit of another ' +
         'amount fails and its money goes to `suspense`; of a withdrawal the difference does. One that was settled by hand or ' +
-        'by its rail is only noted, where the amount is its own. Audited.',
+        'by its rail is noted, and only what the amounts differ goes to `suspense`. Audited.',
       tag,
       errors: ['not_found', 'invalid_id', 'already_resolved', 'payment_not_pending', 'idempotency_key_reused'],
       params,

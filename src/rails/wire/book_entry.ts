@@ -5,7 +5,7 @@ import { encodeId } from '../../ledger/typeid.ts'
 import { lockInstruction } from '../../payments/instructions.ts'
 import { endPending } from '../../payments/pending.ts'
 import { readPayments, type StoredPayment } from '../../payments/read.ts'
-import { type BookingOptions, confirm, putInSuspense } from '../settlement.ts'
+import { type BookingOptions, confirm, putDifferenceInSuspense, putInSuspense } from '../settlement.ts'
 import { resolveStray, type SuspenseReason } from '../suspense.ts'
 import { type Decision, decide, type Named, type OnPayment } from './decide.ts'
 import type { DueEntry } from './due_entry.ts'
@@ -92,7 +92,7 @@ async function carryOutOf(
   const returned = () => suspend(client, options, book, entry, 'returned', payment.id)
   switch (decision.do) {
     case 'note':
-      return closeEntry(client, book, entry.id, { status: 'matched', payment: payment.id, matchedBy })
+      return note(client, options, book, entry, payment, matchedBy)
     case 'confirm':
       return confirmByBank(client, options, book, entry, payment, matchedBy)
     case 'fail': {
@@ -104,6 +104,20 @@ async function carryOutOf(
     case 'give_back':
       return giveBack(client, options, book, entry, payment, await returned(), actor)
   }
+}
+
+/** The movement is what settled the payment before; only what it differs goes to suspense. */
+async function note(
+  client: Client,
+  options: BookingOptions,
+  book: BookId,
+  entry: DueEntry,
+  payment: StoredPayment,
+  matchedBy: Cause['matchedBy'],
+): Promise<void> {
+  const moved = { rail: 'wire', railReference: encodeId('bke', entry.id), moved: entry.amount } as const
+  const suspense = (await putDifferenceInSuspense(client, options, book, payment, moved)) ?? null
+  await closeEntry(client, book, entry.id, { status: 'matched', payment: payment.id, matchedBy, suspense })
 }
 
 /** The movement is the payment, and settles it; where it does not fit, its money or a part of it goes to suspense. */

@@ -1,5 +1,5 @@
-import { netAmount } from '../../ledger/payment.ts'
 import type { StoredPayment } from '../../payments/read.ts'
+import { directionOutside, movesOutside } from '../settlement.ts'
 import type { SuspenseReason } from '../suspense.ts'
 import type { Direction } from './bank_file.ts'
 
@@ -28,7 +28,7 @@ export type Named = {
 export type OnPayment =
   /** It is the payment: what that means depends on where the payment stands (settlement.ts). */
   | { readonly do: 'confirm' }
-  /** The payment was settled already, by the rail or by hand; this is the movement that did it. */
+  /** The payment was settled already, by the rail or by hand; this is the movement that did it. Only what differs is booked. */
   | { readonly do: 'note' }
   /** The bank has not paid: the withdrawal fails. */
   | { readonly do: 'fail' }
@@ -40,15 +40,6 @@ export type Decision =
   | { readonly do: 'suspense'; readonly reason: SuspenseReason }
   /** Nobody but an operator can tell. */
   | { readonly do: 'list' }
-
-/** What a payment moves at the bank: a withdrawal goes out without its fee. */
-export function movesOutside(payment: StoredPayment): bigint {
-  return payment.kind === 'deposit' ? payment.amount : netAmount(payment)
-}
-
-export function directionOutside({ kind }: StoredPayment): Direction {
-  return kind === 'deposit' ? 'in' : 'out'
-}
 
 export function decide(movement: Movement, named: Named | undefined): Decision {
   if (!named) return movement.suggested ? LIST : { do: 'suspense', reason: 'unexpected' }

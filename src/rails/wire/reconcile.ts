@@ -4,9 +4,8 @@ import type { Client } from '../../database/connection.ts'
 import type { BankEntryId, BookId, PaymentId } from '../../ledger/id.ts'
 import type { PaymentStatus } from '../../ledger/payment.ts'
 import { encodeId } from '../../ledger/typeid.ts'
-import type { BookingOptions } from '../settlement.ts'
+import { type BookingOptions, directionOutside } from '../settlement.ts'
 import { carryOut, closeEntry, lockNamed, suspend } from './book_entry.ts'
-import { directionOutside, movesOutside } from './decide.ts'
 import { type DueEntry, lockEntry } from './due_entry.ts'
 
 // What operators do with movements that are not booked by themselves.
@@ -19,7 +18,7 @@ export type Reconciled =
 
 /**
  * Says that a movement is that deposit or withdrawal, in the caller's transaction: one that is pending is settled with it,
- * and what the amounts differ goes to suspense; one that was settled already is only noted, where the amount is its own.
+ * one that was settled already by hand or by its rail is noted; what the amounts differ goes to suspense.
  */
 export async function acceptEntry(
   client: Client,
@@ -35,7 +34,7 @@ export async function acceptEntry(
   const fits = named && directionOutside(named.payment) === entry.direction && !entry.reversal
   if (!fits) return { ok: false, refusal: 'other_payment' }
   const { status } = named.payment
-  const noted = status === 'completed' && !named.confirmed && movesOutside(named.payment) === entry.amount
+  const noted = status === 'completed' && !named.confirmed
   if (status !== 'pending' && !noted) return { ok: false, refusal: 'not_pending', status }
   const decision = { do: noted ? 'note' : 'confirm' } as const
   const touched = await carryOut(client, options, book, entry, decision, named.payment, {
