@@ -320,6 +320,30 @@ describe('What a bank says twice without any reference', () => {
     assert.deepEqual([body.status, (await itemOf(body)).amount], ['suspense', '0.85'])
   })
 
+  it('is not dropped where it names a payment: what the balances say is another waits for an operator', async () => {
+    const deposit = await aDeposit('1.25')
+    const before = Number(await balance())
+    const twice = { amount: '1.25', reference: referenceOf(deposit) }
+    const [first] = await booked(aBankFile([twice], { opening: 6_000_000 }))
+    const next = aBankFile([twice], { opening: 6_000_000 + 125 })
+    const [second] = await booked(next)
+    assert.deepEqual([first.status, second.status], ['matched', 'unmatched'])
+    assert.equal((await send(`${next}\n`)).body.id, second.file_id)
+    assert.equal(Number(await balance()), Math.round((before + 1.25) * 100) / 100)
+    const { body } = await operator.post(`/v1/admin/wire/entries/${second.id}/suspend`, { reason: 'Paid twice' })
+    assert.equal(body.status, 'suspense')
+  })
+
+  it('is none where it only looks like one: a bank that writes NONREF has no reference', async () => {
+    const deposits = [await aDeposit('1.35'), await aDeposit('1.35')]
+    for (const deposit of deposits) {
+      const movement = { amount: '1.35', reference: referenceOf(deposit), servicer: 'NONREF' }
+      const [entry] = await booked(aBankFile([movement], { kind: 'camt.054' }))
+      assert.deepEqual([entry.status, entry.servicer_reference], ['matched', null])
+      assert.equal((await paymentOf(deposit)).status, 'completed')
+    }
+  })
+
   it('waits for an operator where two notices say it, and a statement that says both has nothing to add', async () => {
     const charge = { amount: '1.05', out: true, text: 'a charge of two notices' }
     const notice = (movements: Movement[], message?: string) =>

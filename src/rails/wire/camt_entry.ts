@@ -1,5 +1,5 @@
 import type { Direction, Entry, Transaction } from './bank_file.ts'
-import { directionOf, readCount, readDate } from './camt_values.ts'
+import { directionOf, isNoReference, readCount, readDate } from './camt_values.ts'
 import { all, broken, type Element, find, findText, need, textOf } from './xml.ts'
 
 type AmountOf = (amount: Element) => bigint
@@ -17,7 +17,7 @@ export function readEntry(element: Element, amountOf: AmountOf): Entry {
   const valueDate = find(element, 'ValDt')
   return {
     reference: findText(element, 'NtryRef') ?? null,
-    servicerReference: findText(element, 'AcctSvcrRef') ?? null,
+    servicerReference: referenceAt(element, 'AcctSvcrRef'),
     amount,
     direction,
     reversal: reversal === 'true' || reversal === '1',
@@ -28,6 +28,12 @@ export function readEntry(element: Element, amountOf: AmountOf): Entry {
     orders: all(element, 'NtryDtls').flatMap((details) => ordersAt(details, 'Btch')),
     transactions: divided(element, { amount, direction }, read),
   }
+}
+
+/** The bank's own reference; null also where it writes that it has none. */
+function referenceAt(element: Element, path: string): string | null {
+  const text = findText(element, path)
+  return text === undefined || isNoReference(text) ? null : text
 }
 
 /** A text up to version 07, a choice of codes from 08 on. */
@@ -99,7 +105,7 @@ function readTransaction(element: Element, entry: Direction, amountOf: AmountOf)
     instructionId: text('Refs/InstrId'),
     transactionId: text('Refs/TxId'),
     mandateId: text('Refs/MndtId'),
-    servicerReference: text('Refs/AcctSvcrRef'),
+    servicerReference: referenceAt(element, 'Refs/AcctSvcrRef'),
     orders: ordersAt(element, 'Refs'),
     returnReason: find(element, 'RtrInf') ? (text('RtrInf/Rsn/Cd') ?? text('RtrInf/Rsn/Prtry') ?? 'NARR') : null,
     counterparty: {

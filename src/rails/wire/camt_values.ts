@@ -39,6 +39,11 @@ export function directionOf(element: Element): Direction {
   return text === 'DBIT' ? 'out' : broken(`has neither CRDT nor DBIT at ${element.path}/CdtDbtInd`)
 }
 
+/** Whether it is what banks write where there is no reference: in SEPA, and in what was a SWIFT message. */
+export function isNoReference(text: string): boolean {
+  return /^(NOTPROVIDED|NONREF)$/i.test(text)
+}
+
 /** The day of a date or time, as the bank writes it: it is the bank's day that counts. */
 export function readDate(element: Element): string {
   const chosen = find(element, 'Dt') ?? find(element, 'DtTm')

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { WireBatchId } from '../../ledger/id.ts'
 import type { Direction, Entry, Statement, Transaction } from './bank_file.ts'
+import { isNoReference } from './camt_values.ts'
 import { ordersNamed } from './matching.ts'
 
 /** A movement to reconcile: an entry, or where the bank says how it divides one transaction of it. */
@@ -87,7 +88,7 @@ function toldOf(entry: Entry): string | null {
 
 function referencesOf({ transactions }: Entry): (string | null)[][] | null {
   const references = transactions.map(({ endToEndId, transactionId, instructionId }) =>
-    [endToEndId, transactionId, instructionId].map((text) => (text === 'NOTPROVIDED' ? null : text)),
+    [endToEndId, transactionId, instructionId].map((text) => (text === null || isNoReference(text) ? null : text)),
   )
   return references.every((all) => all.every((text) => text === null)) ? null : references
 }

@@ -4,9 +4,9 @@ import type { BookId } from '../../ledger/id.ts'
 import type { BankFile, Statement } from './bank_file.ts'
 import { entryKeyOf, type Line } from './lines.ts'
 
-// A bank that gives no reference may say the same of two movements of one day. Where an earlier notice said it, or an
-// earlier statement and the balances say that this one goes on from it, nobody can tell but an operator: the second is
-// neither dropped nor booked.
+// A bank that gives no reference of its own may say the same of two movements of one day. Where an earlier statement said
+// it and the balances say that this one goes on from it, or an earlier notice said it and it names nothing at all, nobody
+// can tell but an operator: the second is neither dropped nor booked.
 
 /** The lines of statements of one account, with those that may be other movements than the ones of before told apart. */
 export async function tellApart(
@@ -19,13 +19,16 @@ export async function tellApart(
 ): Promise<Line[][]> {
   const isNotice = kind === 'camt.054'
   const continuing = await readContinuing(client, book, account, statements)
-  const nameless = written.map((lines, index) => (isNotice || continuing.has(index) ? lines.filter(isNameless) : []))
-  const before = await readBefore(client, book, account, nameless.flat().map(keyOf))
+  const inQuestion = written.flatMap((lines, index) => {
+    if (isNotice) return lines.filter(isNameless)
+    return continuing.has(index) ? lines.filter(isUnnumbered) : []
+  })
+  const before = await readBefore(client, book, account, inQuestion.map(keyOf))
   const isRepeated = (line: Line) => {
     const found = before.get(hex(line.entryKey))
     return isNotice ? found?.noticed : found?.stated
   }
-  const repeated = new Set(nameless.flat().filter(isRepeated))
+  const repeated = new Set(inQuestion.filter(isRepeated))
   if (repeated.size === 0) return written.map((lines) => [...lines])
   const places = await readPlaces(client, book, account, written.flat(), [...repeated])
   const wanted = (found: Before | undefined) => (isNotice ? found === undefined : found?.stated === false)
@@ -36,7 +39,9 @@ export async function tellApart(
       const next = places.next(line, wanted)
       if (next) return { ...line, entryKey: next, repeated: isNotice }
       const from = `${opening?.date} ${opening?.amount} ${closing?.amount}`
-      return { ...line, entryKey: createHash('sha256').update(line.entryKey).update(from).digest(), repeated: true }
+      const entryKey = createHash('sha256').update(line.entryKey).update(from).digest()
+      // By the references of its payments it would be the one of before.
+      return { ...line, entryKey, toldKey: null, repeated: true }
     })
   })
 }
@@ -48,7 +53,7 @@ export async function noteStated(
   account: string,
   lines: readonly Line[],
 ): Promise<void> {
-  const keys = lines.filter(isNameless).map(keyOf)
+  const keys = lines.filter(isUnnumbered).map(keyOf)
   if (keys.length === 0) return
   await client.query(
     `update bank_entries e set stated = true
@@ -57,8 +62,12 @@ export async function noteStated(
   )
 }
 
-function isNameless({ servicerReference, toldKey, orders }: Line): boolean {
-  return servicerReference === null && toldKey === null && orders.length === 0
+function isUnnumbered({ servicerReference, orders }: Line): boolean {
+  return servicerReference === null && orders.length === 0
+}
+
+function isNameless(line: Line): boolean {
+  return isUnnumbered(line) && line.toldKey === null
 }
 
 /** Which statements begin with the balance that an earlier one ended with, and are no other form of one. */
