@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { before, describe, it } from 'node:test'
 import { Secret, TOTP } from 'otpauth'
-import { aClient } from './harness/client.ts'
+import { withOwner } from '../src/database/connection.ts'
+import { aClient, type Reply } from './harness/client.ts'
 import {
   aGateway,
   aUser,
@@ -245,4 +246,39 @@ describe('a fresh proof', () => {
     assertProblem(await other.delete('/v1/otp'), 'fresh_proof_required')
     assert.equal((await user.get('/v1/me')).body.otp_enrolled, true)
   })
+
+  it('is of the password and second factor of that moment: who sets others meanwhile is safe from the old ones', async () => {
+    const [robbed, careful] = [await aUser(gateway), await aUser(gateway)]
+    const { body: made } = await robbed.post('/v1/tokens', { name: 'stolen', scopes: ['payments:read'] })
+    const stolen = aClient(gateway.url, made.token)
+    const of = 'from users where email = $1'
+    const stepUp = () => stolen.post('/v1/step-up', { password: PASSWORD })
+    const another = `update users set password_hash = (select password_hash ${of.replace('$1', '$2')}) where email = $1`
+    assertProblem(await meanwhile(robbed, stepUp, another, [careful.email]), 'invalid_credentials')
+    assertProblem(await stolen.post('/v1/otp/enroll'), 'fresh_proof_required')
+
+    const factor = `insert into second_factors (book, user_id, secret, enrolled_at, window_from, created_at)
+                    select book, id, 'sealed', now(), now(), now() ${of}`
+    assertProblem(await meanwhile(careful, () => logIn(careful.email), factor), 'otp_required')
+  })
 })
+
+/** What a call is answered that had to wait for a change of its user, and began before it. */
+async function meanwhile(
+  { email }: TestUser,
+  call: () => Promise<Reply>,
+  change: string,
+  more: readonly string[] = [],
+): Promise<Reply> {
+  const waiting = `select from pg_stat_activity
+                    where datname = current_database() and wait_event_type = 'Lock' and query like '%from users%'`
+  return withOwner(gateway.database, async (client) => {
+    await client.query('begin')
+    await client.query('select from users where email = $1 for update', [email])
+    const answer = call()
+    await until(async () => (await rowsOf(gateway, waiting)).length > 0, 20)
+    await client.query(change, [email, ...more])
+    await client.query('commit')
+    return answer
+  })
+}

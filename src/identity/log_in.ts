@@ -9,11 +9,11 @@ import type { BookId, Instant, UserId } from '../ledger/id.ts'
 import { notifyUser } from './job_queue.ts'
 import type { LoginNotice } from './notices.ts'
 import { verifyPassword } from './passwords.ts'
-import { type Proof, type ProofRefusal, provenUntil, refuseProof } from './proof.ts'
+import { holdProven, type Proof, type ProofRefusal, provenUntil, refuseProof } from './proof.ts'
 import { scopesOf } from './roles.ts'
 import { newToken } from './secrets.ts'
 import { insertToken, type Token } from './tokens.ts'
-import { findUser, findUserByEmail, holdUser, type User } from './users.ts'
+import { findUserByEmail, type User } from './users.ts'
 
 export type LogInRules = {
   readonly tokenDays: number
@@ -49,8 +49,8 @@ export async function logIn(means: Means, book: Book | undefined, attempt: Attem
   if (refusal || !user) return refusal ?? 'invalid_credentials'
   return inTransaction(pool, async (client) => {
     // A new password that was set meanwhile ended every session: this one would be one more of the old password.
-    const held = (await holdUser(client, book.id, user.id)) && (await findUser(client, book.id, user.id))
-    if (!held || held.passwordHash !== user.passwordHash) return 'invalid_credentials'
+    const held = await holdProven(client, book.id, user, attempt.otp)
+    if (typeof held === 'string') return held
     const at = await readClock(client)
     if (await isTold(means.config.loginNotice, () => earlierSessions(client, book.id, user.id, address))) {
       await notifyUser(client, at, held, 'log_in', `from ${address}, as '${name}'`)

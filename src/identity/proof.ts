@@ -1,13 +1,13 @@
 import { type Actor, writeAudit } from '../audit/audit.ts'
 import { idsAt, readClock } from '../database/clock.ts'
-import { inTransaction, type Pool } from '../database/connection.ts'
+import { type Client, inTransaction, type Pool } from '../database/connection.ts'
 import { formatInstant } from '../database/instant.ts'
 import type { SecretBox } from '../database/secret_box.ts'
 import type { BookId, Instant } from '../ledger/id.ts'
 import { verifyPassword } from './passwords.ts'
-import { checkSecondFactor } from './second_factor.ts'
+import { checkSecondFactor, hasSecondFactor } from './second_factor.ts'
 import { markProven } from './tokens.ts'
-import type { User } from './users.ts'
+import { findUser, holdUser, type User } from './users.ts'
 
 export type Proof = { readonly password: string; readonly otp?: string }
 
@@ -51,14 +51,39 @@ export function provenUntil(at: Instant, minutes: number): string {
   return formatInstant((at + BigInt(minutes) * MICROSECONDS_A_MINUTE) as Instant)
 }
 
-/** Notes that the holder of the actor's token has just proven who they are; until when that is fresh. */
-export async function noteProof(pool: Pool, book: BookId, actor: Actor, minutes: number): Promise<string> {
+/**
+ * The user, held as they are to the end of the caller's transaction, where what proved them a moment ago still would: a
+ * new password, or a second factor that is there since, makes the proof one of the old ones. Otherwise, why not.
+ */
+export async function holdProven(
+  client: Client,
+  book: BookId,
+  { id, passwordHash }: User,
+  otp: string | undefined,
+): Promise<User | 'invalid_credentials' | 'otp_required'> {
+  const held = (await holdUser(client, book, id)) && (await findUser(client, book, id))
+  if (!held || held.passwordHash !== passwordHash) return 'invalid_credentials'
+  if (otp === undefined && (await hasSecondFactor(client, { book, userId: id }))) return 'otp_required'
+  return held
+}
+
+/** Notes that the holder of the actor's token has just proven to be the user; until when that is fresh, or why it is not. */
+export async function noteProof(
+  pool: Pool,
+  book: BookId,
+  user: User,
+  otp: string | undefined,
+  actor: Actor,
+  minutes: number,
+): Promise<{ readonly until: string } | ProofRefusal> {
   return inTransaction(pool, async (client) => {
+    const held = await holdProven(client, book, user, otp)
+    if (typeof held === 'string') return held
     const at = await readClock(client)
     const until = provenUntil(at, minutes)
     if (actor.tokenId) await markProven(client, book, actor.tokenId, until)
     const entry = { actor, action: 'user.step_up', objectId: actor.userId, detail: {} }
     await writeAudit(client, book, at, idsAt(at), [entry])
-    return until
+    return { until }
   })
 }

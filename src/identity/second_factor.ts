@@ -9,7 +9,7 @@ import type { BookId, Instant, UserId } from '../ledger/id.ts'
 import { notifyUser } from './job_queue.ts'
 import { hashSecret } from './secrets.ts'
 import { dropProofs } from './tokens.ts'
-import type { User } from './users.ts'
+import { lockUser, type User } from './users.ts'
 
 // Time-based one-time passwords (RFC 6238: SHA-1, 6 digits, 30 s, as every app has them), and recovery codes for when
 // the device is lost. Each code works once, on whichever node it arrives.
@@ -76,6 +76,8 @@ export async function finishEnrolment(
   const step = stepOf(means.secretBox.open(attempt.sealed, placeOf(owner)), code, attempt.at)
   if (step === undefined) return 'wrong'
   return inTransaction(means.pool, async (client) => {
+    // Against a log-in or step-up without a code at the same moment: it is one of before, or asked for the code.
+    if (!(await lockUser(client, owner.book, owner.userId))) return undefined
     const at = await readClock(client)
     const { rowCount } = await client.query(
       `update second_factors set enrolled_at = $4, last_step = $5, attempts = 0

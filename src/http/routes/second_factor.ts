@@ -69,9 +69,12 @@ export function secondFactorRoutes(app: App, gateway: Gateway): void {
       response: { 200: Type.Object({ proven_until: Time }) },
     }),
     handler: async (request) => {
-      await proven(gateway, request, request.body)
+      const user = await proven(gateway, request, request.body)
       const { home } = sessionOf(request)
-      return { proven_until: await noteProof(gateway.pool, home, actorOf(request), gateway.config.stepUpMinutes) }
+      const { stepUpMinutes } = gateway.config
+      const noted = await noteProof(gateway.pool, home, user, request.body.otp, actorOf(request), stepUpMinutes)
+      if (typeof noted === 'string') throw new ApiError(noted)
+      return { proven_until: noted.until }
     },
   })
 }
