@@ -189,6 +189,29 @@ describe('sealed blocks', () => {
   }
 })
 
+describe('the last block', () => {
+  it('is missed by whoever noted it, where it was removed with what it held and the rest was sealed anew', async () => {
+    const { gateway } = await aSealedGateway()
+    const { heads } = await verifyBooks(gateway.database)
+    const [head] = heads
+    assert.deepEqual([heads.length, head?.book], [1, 'main'])
+    await tamper(
+      gateway,
+      `delete from blocks where number > 1;
+       delete from audit_log where id = (select id from audit_log order by id desc limit 1)`,
+    )
+    await untilSealed(gateway)
+    // Such a chain holds in itself: only what is known elsewhere tells.
+    assert.deepEqual(await lawSix(gateway), [])
+    const { findings } = await verifyBooks(gateway.database, undefined, heads)
+    assert.deepEqual(
+      findings.map(({ book, law }) => [book, law]),
+      [['main', 6]],
+    )
+    assert.match(findings[0]?.text ?? '', new RegExp(`^block ${head?.number} was noted as ${head?.hash}, found `))
+  })
+})
+
 describe('a proof of a payment', () => {
   it('is checked by the script of the docs, for both sides, and by nothing that was changed', async () => {
     const { gateway, ada, bob, root, payments } = await aSealedGateway()

@@ -362,9 +362,16 @@ describe('npm run verify', () => {
   })
 
   it('says that the laws hold, and on how many rows, beside a running gateway', async () => {
-    const { code, stdout, stderr } = await ended('verify/main.ts', await settingsFor(await aGatewayWithPayments()))
+    const gateway = await aGatewayWithPayments()
+    await untilSealed(gateway)
+    const { code, stdout, stderr } = await ended('verify/main.ts', await settingsFor(gateway))
     assert.equal(code, 0, stderr)
     assert.equal(stdout.match(/^law [1-6] {2}holds /gm)?.length, 6)
+    const [, block = ''] = /^last block (main:\d+:[0-9a-f]{64})$/m.exec(stdout) ?? []
+    const wrong = block.replace(/:\d+:/, ':99:')
+    const later = await ended('verify/main.ts', await settingsFor(gateway), ['--block', block, '--block', wrong])
+    assert.equal(later.code, 1)
+    assert.deepEqual(later.stdout.match(/block \d+ was noted/g), ['block 99 was noted'])
     assert.match(stdout, /checked 1 books, \d+ accounts, 5 payments, 6 postings: the books are right\n$/)
   })
 
@@ -400,6 +407,8 @@ describe('npm run verify', () => {
     const wrong = await ended('verify/main.ts', settings, ['--fix'])
     assert.deepEqual([wrong.code, wrong.stdout], [1, ''])
     assert.match(wrong.stderr, /'--fix' is no option/)
+    const halved = await ended('verify/main.ts', settings, ['--block', 'main:1'])
+    assert.match(halved.stderr, /'main:1' is no block: --block takes BOOK:NUMBER:HASH/)
   })
 
   it('ends at Ctrl-C in the middle of a query, and its session in the database with it', async () => {

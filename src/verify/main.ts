@@ -4,7 +4,7 @@ import { joinDatabase } from '../database/open.ts'
 import { run } from '../run.ts'
 import { StartError } from '../start_error.ts'
 import { LAWS, type Law } from './laws.ts'
-import { type OnProgress, type Report, verifyBooks } from './verify.ts'
+import { type Noted, type OnProgress, type Report, verifyBooks } from './verify.ts'
 
 const MEANINGS: Readonly<Record<Law, string>> = {
   1: 'the balances of each book and currency sum to zero',
@@ -15,7 +15,12 @@ const MEANINGS: Readonly<Record<Law, string>> = {
   6: 'what was sealed is as it was, in an unbroken chain of blocks',
 }
 
+/** A block as `--block` names it. */
+const NOTED = /^([^:]+):(\d{1,18}):([0-9a-f]{64})$/
+
 const HELP = `npm run verify: checks the laws of the ledger on live data, beside a running server or without one
+
+  --block BOOK:NUMBER:HASH  a block that an earlier run named last: it must still be there. As often as you like
 
 Exit code 0: they hold. 1: one is broken, and what is wrong is named, or not every law could be checked.
 
@@ -23,18 +28,29 @@ ${settingsHelp()}`
 
 await run(async (stopped, environment, args) => {
   if (args.includes('--help')) return void process.stdout.write(HELP)
-  if (args.length > 0) throw new StartError(`'${args[0]}' is no option; there is --help`)
+  const noted = notedIn(args)
   const database = await joinDatabase(readConfig(environment))
   const progress = process.stderr.isTTY ? createBar() : createLines()
   const stoppedEarly = stopped.then(() => undefined)
-  const report = await Promise.race([verifyBooks(database.connection, progress.show), stoppedEarly]).finally(() => {
-    progress.end()
-    return database.close()
-  })
+  const report = await Promise.race([verifyBooks(database.connection, progress.show, noted), stoppedEarly]).finally(
+    () => {
+      progress.end()
+      return database.close()
+    },
+  )
   if (!report) return endNow('stopped before every law was checked')
   process.stdout.write(summary(report))
   if (report.findings.length > 0) process.exitCode = 1
 })
+
+/** The blocks that the arguments name. Throws StartError for any that say something else. */
+function notedIn([option, text = '', ...rest]: readonly string[]): Noted[] {
+  if (option === undefined) return []
+  if (option !== '--block') throw new StartError(`'${option}' is no option; there is --help`)
+  const [, book, number, hash] = NOTED.exec(text) ?? []
+  if (!book || !number || !hash) throw new StartError(`'${text}' is no block: --block takes BOOK:NUMBER:HASH`)
+  return [{ book, number: BigInt(number), hash }, ...notedIn(rest)]
+}
 
 /** A query that runs on in a database that is not ours would keep this process until its end. */
 function endNow(why: string): never {
@@ -67,7 +83,7 @@ function createLines(): Progress {
   return { show, end: () => undefined }
 }
 
-function summary({ findings, books, accounts, payments, postings }: Report): string {
+function summary({ findings, books, accounts, payments, postings, heads }: Report): string {
   const lines = LAWS.map((law) => {
     const broken = findings.filter((finding) => finding.law === law)
     return [
@@ -76,5 +92,6 @@ function summary({ findings, books, accounts, payments, postings }: Report): str
     ].join('\n')
   })
   const checked = `checked ${books} books, ${accounts} accounts, ${payments} payments, ${postings} postings`
-  return `${lines.join('\n')}\n${checked}: ${findings.length === 0 ? 'the books are right' : 'SOMETHING IS WRONG'}\n`
+  const last = heads.map(({ book, number, hash }) => `last block ${book}:${number}:${hash}`)
+  return `${[...lines, ...last].join('\n')}\n${checked}: ${findings.length === 0 ? 'the books are right' : 'SOMETHING IS WRONG'}\n`
 }

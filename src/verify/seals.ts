@@ -19,8 +19,16 @@ const MOST_LEAVES = 2_000
 /** No transaction of the server is open for nearly as long: what came later with an older time was put there. */
 const LONGEST_MICROSECONDS = 600_000_000n
 
-/** Checks the blocks of a book inside the caller's snapshot; how many there are. */
-export async function verifySeals(client: Client, book: BookId, tell: Tell): Promise<bigint> {
+/** A block as somebody noted it where the owner of the database cannot write. */
+export type NotedBlock = { readonly number: bigint; readonly hash: string }
+
+/** Checks the blocks of a book inside the caller's snapshot, those that were noted among them; how many there are. */
+export async function verifySeals(
+  client: Client,
+  book: BookId,
+  noted: readonly NotedBlock[],
+  tell: Tell,
+): Promise<bigint> {
   // Ranges of keys are read by index, also where nobody has gathered statistics yet.
   await client.query(
     'set local enable_seqscan = off; set local enable_hashjoin = off; set local enable_mergejoin = off',
@@ -28,7 +36,16 @@ export async function verifySeals(client: Client, book: BookId, tell: Tell): Pro
   const blocks = await verifyChain(client, book, tell)
   await client.query('set local enable_seqscan = on; set local enable_hashjoin = on; set local enable_mergejoin = on')
   await verifyNothingBeside(client, book, tell)
+  for (const block of noted) await verifyNoted(client, book, block, tell)
   return blocks
+}
+
+/** Whoever removes the last blocks, or seals them all anew with a key of their own, leaves a chain that holds in itself. */
+async function verifyNoted(client: Client, book: BookId, { number, hash }: NotedBlock, tell: Tell): Promise<void> {
+  const [block] = await readBlocks(client, book, 'b.number = $2', [number])
+  if (block?.hash.toString('hex') === hash) return
+  const found = block ? `another block, ${block.hash.toString('hex')}` : 'none'
+  tell(`block ${number} was noted as ${hash}, found ${found}: blocks were removed or sealed anew`)
 }
 
 async function verifyChain(client: Client, book: BookId, tell: Tell): Promise<bigint> {

@@ -1,8 +1,9 @@
 import { type Client, type Connection, createPool } from '../database/connection.ts'
 import type { BookId } from '../ledger/id.ts'
+import { readHead } from '../seal/block.ts'
 import { type Finding, type Offender, toFinding } from './finding.ts'
 import { CHECKS, type Check, type Law } from './laws.ts'
-import { verifySeals } from './seals.ts'
+import { type NotedBlock, verifySeals } from './seals.ts'
 
 export type Report = {
   readonly findings: readonly Finding[]
@@ -11,7 +12,12 @@ export type Report = {
   readonly payments: bigint
   readonly postings: bigint
   readonly blocks: bigint
+  /** The last block of each book that has one, to be noted elsewhere. */
+  readonly heads: readonly Noted[]
 }
+
+/** A block by the name of its book. */
+export type Noted = NotedBlock & { readonly book: string }
 
 /** Called before each query with how many are done of how many, and which rule of which law comes next. */
 export type OnProgress = (done: number, of: number, law: Law, rule: string) => void
@@ -23,7 +29,11 @@ const MOST_NAMED = 20
  * Checks all laws on one consistent snapshot of all books, so that it can run beside servers that post. It changes
  * nothing and holds up nobody.
  */
-export async function verifyBooks(connection: Connection, onProgress: OnProgress = () => undefined): Promise<Report> {
+export async function verifyBooks(
+  connection: Connection,
+  onProgress: OnProgress = () => undefined,
+  noted: readonly Noted[] = [],
+): Promise<Report> {
   const pool = createPool(connection, 1, 'billing-gateway verify')
   try {
     const client = await pool.connect()
@@ -31,9 +41,9 @@ export async function verifyBooks(connection: Connection, onProgress: OnProgress
       await beginSnapshot(client)
       const books = await countBooks(client)
       const offenders = await findOffenders(client, books, onProgress)
-      const seals = await checkSeals(client, books, onProgress)
+      const { findings, ...seals } = await checkSeals(client, books, noted, onProgress)
       await client.query('commit')
-      return { findings: [...offenders, ...seals.findings], blocks: seals.blocks, ...totalOf(books) }
+      return { findings: [...offenders, ...findings], ...seals, ...totalOf(books) }
     } finally {
       client.release(true)
     }
@@ -72,7 +82,7 @@ async function countBooks(client: Client): Promise<CountedBook[]> {
   return rows
 }
 
-function totalOf(books: readonly CountedBook[]): Omit<Report, 'findings' | 'blocks'> {
+function totalOf(books: readonly CountedBook[]): Omit<Report, 'findings' | 'blocks' | 'heads'> {
   const counted = { books: books.length, accounts: 0n, payments: 0n, postings: 0n }
   for (const { accounts, payments, postings } of books) {
     counted.accounts += accounts
@@ -109,20 +119,31 @@ async function findOffenders(
 }
 
 /** Law 6: the first findings, and how many more there are. */
-async function checkSeals(client: Client, books: readonly CountedBook[], onProgress: OnProgress) {
-  const findings: Finding[] = []
+async function checkSeals(
+  client: Client,
+  books: readonly CountedBook[],
+  noted: readonly Noted[],
+  onProgress: OnProgress,
+) {
+  const findings: Finding[] = noted
+    .filter((block) => !books.some(({ name }) => name === block.book))
+    .map(({ book, number }) => ({ book, law: 6, text: `block ${number} was noted, and there is no such book` }))
+  const heads: Noted[] = []
   let more = 0
   let blocks = 0n
   for (const [index, { book, name }] of books.entries()) {
     const steps = stepsOf(books)
     onProgress(steps - books.length + index, steps, 6, `${name}: every block holds what was sealed`)
-    blocks += await verifySeals(client, book, (text) => {
+    const ofBook = noted.filter((block) => block.book === name)
+    blocks += await verifySeals(client, book, ofBook, (text) => {
       if (findings.length < MOST_NAMED) findings.push({ book: name, law: 6, text })
       else more += 1
     })
+    const head = await readHead(client, book)
+    if (head) heads.push({ book: name, number: head.number, hash: head.hash.toString('hex') })
   }
   if (more > 0) findings.push({ book: null, law: 6, text: `every block holds what was sealed: and ${more} more` })
-  return { findings, blocks }
+  return { findings, blocks, heads }
 }
 
 /** Each rule at each of its places, and the blocks of each book. */
