@@ -7,7 +7,7 @@ import { withOwner } from '../src/database/connection.ts'
 import { decodeId } from '../src/ledger/typeid.ts'
 import { signatureOf } from '../src/webhooks/signature.ts'
 import { aGateway, anOperator, aUser, type TestGateway, type TestUser, until } from './harness/gateway.ts'
-import { assertBooksAreRight, assertProblem, rowsOf, transfer } from './harness/paying.ts'
+import { assertBooksAreRight, assertProblem, locking, rowsOf, transfer } from './harness/paying.ts'
 
 // Deposits and withdrawals through rails that the sandbox plays, a process of its own (docs/rails.md).
 
@@ -281,6 +281,26 @@ describe('A rail', () => {
       body.data.map(({ amount, currency, reason }: any) => [amount, currency, reason]),
       [['77.00', 'EUR', 'unexpected']],
     )
+  })
+
+  it('reports it into no moment of which it was told what there was', async () => {
+    const arrival = { type: 'arrival', book: 'main', rail_reference: 'bank-1817', amount: '77.00', currency: 'EUR' }
+    const sessions = (which: string) =>
+      rowsOf(gateway, `select from pg_stat_activity where datname = current_database() and ${which}`)
+    const [{ now }] = await rowsOf(gateway, 'select clock_timestamp() as now')
+    // With its time read, and nothing written, it waits here.
+    const [arriving, asking] = await locking(gateway, 'lock table payments in share mode', async () => {
+      const arrived = callback(gateway, arrival)
+      await until(async () => (await sessions(`wait_event_type = 'Lock'`)).length > 0)
+      const asked = operator.get('/v1/admin/reports/trial-balance')
+      const begun = `query like 'select pg_snapshot_xmin(pg_current_snapshot())%' and query_start > '${now}'`
+      await Promise.race([asked, until(async () => (await sessions(begun)).length > 0)])
+      return [arrived, asked]
+    })
+    assert.equal((await arriving).status, 200)
+    const { body: told } = await asking
+    const { body: again } = await operator.get(`/v1/admin/reports/trial-balance?to=${told.to}`)
+    assert.deepEqual(again.data, told.data)
   })
 
   it('keeps money that no book can hold: it is not told that all is well', async () => {

@@ -49,6 +49,8 @@ export async function lockAccounts(
     if (code) accounts.set(id, { id, code, currency: currency.code })
     else lockable.push(id)
   }
+  // With no row to lock, the transaction takes its number here, before it reads the clock (database/settled.ts).
+  if (lockable.length === 0) await client.query('select pg_current_xact_id()')
   const { rows } = await client.query<LockedRow>({
     name: 'lock-accounts',
     text: `
