@@ -323,6 +323,28 @@ describe('tokens', () => {
     assert.equal((await ada.get('/v1/accounts')).body.data.length, length)
   })
 
+  it('break off the export that is being read when they are revoked', async () => {
+    const user = await aUser(gateway)
+    // More than waits between a writer and a reader who does not read.
+    await rowsOf(
+      gateway,
+      `insert into tokens (book, id, user_id, hash, name, scopes, created_at)
+       select u.book, gen_random_uuid(), u.id, sha256(i::text::bytea), repeat('n', 3000), '{}', now()
+         from users u, generate_series(1, 14000) i where u.email = $1`,
+      [user.email],
+    )
+    const call = request(`${gateway.url}/v1/tokens?format=ndjson`, {
+      headers: { authorization: `Bearer ${user.token}` },
+    })
+    call.end()
+    const [response] = (await once(call, 'response')) as [IncomingMessage]
+    assert.equal(response.statusCode, 200)
+    const { body } = await user.get('/v1/tokens?kind=session')
+    assert.equal((await user.delete(`/v1/tokens/${body.data[0].id}`)).status, 204)
+    response.resume()
+    await assert.rejects(once(response, 'end'), /aborted/)
+  })
+
   it('stop working when they expire, and cannot be made expired', async () => {
     const soon = new Date(Date.now() + 1_000).toISOString()
     const { client } = await aToken('short', ['payments:read'], { expires_at: soon })

@@ -7,9 +7,10 @@ import type { Gateway } from '../gateway.ts'
 import { requireAccess } from './access.ts'
 import { refuseOverload } from './admission.ts'
 import { auditRefusals } from './audited_refusals.ts'
-import { authenticator, authorizer, reauthenticator } from './authentication.ts'
+import { authenticator, authorizer } from './authentication.ts'
 import { parseStrictJson } from './body.ts'
 import { documentApi } from './document.ts'
+import { endWithTokens } from './ended_tokens.ts'
 import { ApiError } from './errors.ts'
 import { addEtags } from './etag.ts'
 import { limitRequests } from './limiting.ts'
@@ -112,7 +113,7 @@ export async function createApp(gateway: Gateway): Promise<App> {
   app.addHook('onRequest', async (request, reply) => void reply.header('x-request-id', request.id))
   refuseOverload(app)
   limitRequests(app, gateway, authenticator(gateway), authorizer(gateway))
-  app.addHook('preHandler', reauthenticator(gateway))
+  endWithTokens(app, gateway)
   auditRefusals(app, gateway)
   logRequests(app)
   addEtags(app)

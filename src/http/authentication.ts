@@ -72,13 +72,6 @@ export function sessionOf(request: FastifyRequest): Session {
   return request.session
 }
 
-/** A hook that looks again when the body has come: a caller may take minutes over it, and the token have ended. */
-export function reauthenticator(gateway: Gateway) {
-  return async (request: FastifyRequest): Promise<void> => {
-    if (request.session && request.body != null) await requireStillGood(gateway, request)
-  }
-}
-
 /** Throws where the caller's token is no longer good for all that it was good for when the call began. */
 export async function requireStillGood({ sessions }: Gateway, request: FastifyRequest): Promise<void> {
   const before = sessionOf(request)
