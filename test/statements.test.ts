@@ -322,6 +322,22 @@ describe('a statement as PDF', () => {
     assert.ok(lines.size > 10)
   })
 
+  it('of the house says from whom it has a fee, and to whom it gave one back', async () => {
+    const [from, to] = [await anAccount(ada, 'KWD'), await anAccount(bob, 'KWD')]
+    await fund(operator, from, '10.000')
+    const { id } = await pay(ada, from, to, '5.000')
+    await bob.post(`/v1/payments/${id}/refund`, {})
+    const { body } = await operator.get('/v1/admin/accounts?code=internal&currency=KWD')
+    const titles = textsOf((await aPdf(body.data[0].id, operator)).bytes).filter(
+      ({ x, size }) => x === 118 && size === 8,
+    )
+    const expected = ['Movement', 'Opening balance', `Adjustment to ${ada.email}`, `Fee from ${ada.email}`]
+    assert.deepEqual(
+      titles.slice(0, 5).map(({ glyphs }) => glyphs),
+      [...expected, `Fee returned to ${ada.email}`].map(({ length }) => length),
+    )
+  })
+
   it('has no limit: every line of it is there', async () => {
     const busy = await anAccount(ada)
     await fund(operator, busy, '20000.00')
@@ -332,9 +348,9 @@ describe('a statement as PDF', () => {
     assert.equal(linesOf(bytes), 1_501)
   })
 
-  async function aPdf(id: string) {
-    const response = await fetch(`${ada.url}/v1/accounts/${id}/statement?format=pdf`, {
-      headers: { authorization: `Bearer ${ada.token}` },
+  async function aPdf(id: string, { url, token } = ada) {
+    const response = await fetch(`${url}/v1/accounts/${id}/statement?format=pdf`, {
+      headers: { authorization: `Bearer ${token}` },
     })
     return { headers: response.headers, bytes: Buffer.from(await response.arrayBuffer()) }
   }

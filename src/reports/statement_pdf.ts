@@ -80,7 +80,7 @@ function createTable(paper: Paper, { account, opening, closing }: Statement) {
       await beginPage('Brought forward', async () => PAGE.top)
     }
     await text(entry.createdAt.slice(0, 16).replace('T', ' '), COLUMNS.date, y, DATE)
-    await text(titleOf(entry), COLUMNS.what, y, { width: WHAT_WIDTH })
+    await text(titleOf(entry, account.userId === null), COLUMNS.what, y, { width: WHAT_WIDTH })
     await text(money(amount), direction === 'debit' ? COLUMNS.moneyIn : COLUMNS.moneyOut, y, NUMBER)
     await text(money(balanceAfter), COLUMNS.balance, y, NUMBER)
     if (note) await text(note, COLUMNS.what, y + NOTE, { size: 7, ink: 'grey', width: WHAT_WIDTH })
@@ -110,9 +110,12 @@ async function writeHead({ text, line }: Paper, y: number): Promise<void> {
 
 const nothing = (): Movements => ({ count: 0, moneyIn: 0n, moneyOut: 0n })
 
-function titleOf({ kind, direction, counterparty }: StatementLine): string {
-  if (kind === 'fee') return direction === 'debit' ? 'Fee returned' : 'Fee'
-  return `${kind.charAt(0).toUpperCase()}${kind.slice(1)} ${direction === 'debit' ? 'from' : 'to'} ${counterparty}`
+function titleOf({ kind, direction, counterparty }: StatementLine, isTechnical: boolean): string {
+  const isIn = direction === 'debit'
+  // Users pay fees and get them back; the house earns them and gives them back.
+  if (kind === 'fee' && !isTechnical) return isIn ? 'Fee returned' : 'Fee'
+  if (kind === 'fee') return isIn ? `Fee from ${counterparty}` : `Fee returned to ${counterparty}`
+  return `${kind.charAt(0).toUpperCase()}${kind.slice(1)} ${isIn ? 'from' : 'to'} ${counterparty}`
 }
 
 /** Minor units as people read them: `1,234,567.89`. */
