@@ -194,8 +194,10 @@ export async function endPayment(
   } catch (error) {
     if (!(error instanceof EndRefused)) throw error
     if (error.refusal !== 'expired') throw problemOfEnd(error.refusal, error.status)
-    await inTransaction(posting, (client) => endPending(client, directory, book, payment.id, { event: 'expire' }))
-    throw problemOfEnd('expired', 'expired')
+    const expire = { event: 'expire' } as const
+    const ended = await inTransaction(posting, (client) => endPending(client, directory, book, payment.id, expire))
+    // Who canceled it meanwhile was first.
+    throw problemOfEnd('expired', ended?.status ?? error.status)
   } finally {
     watch.tell([payment.id])
   }
