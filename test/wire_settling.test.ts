@@ -320,6 +320,21 @@ describe('What a bank says twice without any reference', () => {
     assert.deepEqual([body.status, (await itemOf(body)).amount], ['suspense', '0.85'])
   })
 
+  it('waits where the later statement comes first, and where one without movements is between them', async () => {
+    const charge = { amount: '1.45', out: true, text: 'a charge of three statements' }
+    const added = async (movements: Movement[], opening: number) => {
+      const { body } = await send(aBankFile(movements, { opening }))
+      const [{ known, suspense, unmatched }] = body.statements
+      return { known, suspense, unmatched }
+    }
+    assert.deepEqual(await added([charge], 5_000_000 - 145), { known: 0, suspense: 1, unmatched: 0 })
+    assert.deepEqual(await added([charge], 5_000_000), { known: 0, suspense: 0, unmatched: 1 })
+    assert.deepEqual(await added([charge], 5_000_000), { known: 1, suspense: 0, unmatched: 0 })
+    assert.deepEqual(await added([], 5_000_000 - 290), { known: 0, suspense: 0, unmatched: 0 })
+    assert.deepEqual(await added([charge], 5_000_000 - 290), { known: 0, suspense: 0, unmatched: 1 })
+    assert.deepEqual(await added([charge], 5_000_000 - 290), { known: 1, suspense: 0, unmatched: 0 })
+  })
+
   it('is not dropped where it names a payment: what the balances say is another waits for an operator', async () => {
     const deposit = await aDeposit('1.25')
     const before = Number(await balance())

@@ -5,8 +5,8 @@ import type { BankFile, Statement } from './bank_file.ts'
 import { entryKeyOf, type Line } from './lines.ts'
 
 // A bank that gives no reference of its own may say the same of two movements of one day. Where an earlier statement said
-// it and the balances say that this one goes on from it, or an earlier notice said it and it names nothing at all, nobody
-// can tell but an operator: the second is neither dropped nor booked.
+// it and the balances say that this one is beside it, or an earlier notice said it and it names nothing at all, nobody can
+// tell but an operator: the second is neither dropped nor booked.
 
 /** The lines of statements of one account, with those that may be other movements than the ones of before told apart. */
 export async function tellApart(
@@ -18,10 +18,10 @@ export async function tellApart(
   written: readonly (readonly Line[])[],
 ): Promise<Line[][]> {
   const isNotice = kind === 'camt.054'
-  const continuing = await readContinuing(client, book, account, statements)
+  const adjoining = await readAdjoining(client, book, account, statements)
   const inQuestion = written.flatMap((lines, index) => {
     if (isNotice) return lines.filter(isNameless)
-    return continuing.has(index) ? lines.filter(isUnnumbered) : []
+    return adjoining.has(index) ? lines.filter(isUnnumbered) : []
   })
   const before = await readBefore(client, book, account, inQuestion.map(keyOf))
   const isRepeated = (line: Line) => {
@@ -70,24 +70,40 @@ function isNameless(line: Line): boolean {
   return isUnnumbered(line) && line.toldKey === null
 }
 
-/** Which statements begin with the balance that an earlier one ended with, and are no other form of one. */
-async function readContinuing(
+/**
+ * Which statements begin with the balance that another one ended with, or end with the one that it began with, and are no
+ * other form of one: nothing else begins, or ends, where they do, but one in which nothing moved.
+ */
+async function readAdjoining(
   client: Queryable,
   book: BookId,
   account: string,
   statements: readonly Statement[],
 ): Promise<ReadonlySet<number>> {
-  const openings = statements.flatMap(({ opening }, index) => (opening ? [{ index, ...opening }] : []))
+  const ends = statements.flatMap(({ opening, closing }, index) =>
+    opening && closing ? [{ index, opening, closing }] : [],
+  )
+  if (ends.length === 0) return new Set()
   const { rows } = await client.query<{ index: number }>(
-    `select w.index
-       from unnest($3::int[], $4::numeric[], $5::date[]) as w (index, opening, day)
-      where exists (select from bank_statements s
-                     where s.book = $1 and s.account = $2 and s.closing = w.opening and s.closing_date <= w.day)
-        and not exists (select from bank_statements s
-                         where s.book = $1 and s.account = $2 and s.opening = w.opening)`,
+    `with wanted as (
+       select v.* from unnest($3::int[], $4::numeric[], $5::date[], $6::numeric[], $7::date[])
+                    as v (index, opening, opening_date, closing, closing_date)
+     ), other as (
+       select s.opening, s.closing, s.closing_date
+         from bank_statements s
+        where s.book = $1 and s.account = $2 and s.kind = 'camt.053'
+     )
+     select w.index
+       from wanted w
+      where not exists (select from other o
+                         where o.opening = w.opening and (o.closing <> o.opening or o.closing = w.closing))
+        and (   exists (select from other o where o.closing = w.opening and o.closing_date <= w.opening_date)
+             or (    exists (select from other o where o.opening = w.closing and o.closing_date >= w.closing_date)
+                 and not exists (select from other o where o.closing = w.closing and o.closing <> o.opening)))`,
     [
-      ...[book, account, openings.map(({ index }) => index), openings.map(({ amount }) => amount)],
-      openings.map(({ date }) => date),
+      ...[book, account, ends.map(({ index }) => index)],
+      ...[ends.map(({ opening }) => opening.amount), ends.map(({ opening }) => opening.date)],
+      ...[ends.map(({ closing }) => closing.amount), ends.map(({ closing }) => closing.date)],
     ],
   )
   return new Set(rows.map(({ index }) => index))
