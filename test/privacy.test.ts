@@ -63,6 +63,9 @@ async function withTraces(): Promise<Traces> {
   const planned = await user.post('/v1/schedules', { ...transfer(own, his, '1.00', texts), starts_at })
   assert.equal(planned.status, 201)
   await bob.post(`/v1/payments/${payment.id}/refund`, { amount: '5.00' }, { 'idempotency-key': `refund-${email}` })
+  const held = await user.post('/v1/payments', { ...transfer(own, his, '1.00', texts), capture: 'manual' })
+  const canceled = await bob.post(`/v1/payments/${held.body.id}/cancel`, {}, { 'idempotency-key': `cancel-${email}` })
+  assert.equal(canceled.body.description, WORDS.description)
   const wish = { account: own, amount: '5.00', direction: 'debit', reason: 'Goodwill' }
   await root.post('/v1/admin/adjustments', wish, { 'idempotency-key': `adjust-${email}` })
   const { body: me } = await user.get('/v1/me')

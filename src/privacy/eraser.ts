@@ -5,6 +5,7 @@ import { inTransaction, type Pool, type Queryable } from '../database/connection
 import { type Lookout, roundsWhere } from '../database/lookout.ts'
 import type { Rounds } from '../database/rounds.ts'
 import type { AccountId, BookId, PaymentId, UserId } from '../ledger/id.ts'
+import { encodeId } from '../ledger/typeid.ts'
 import type { Log } from '../log.ts'
 import { KEY_BYTES } from '../seal/texts.ts'
 import { ERASED_NAME } from './erasure.ts'
@@ -52,8 +53,10 @@ async function eraseAll(pool: Pool): Promise<number> {
 async function erase(pool: Pool, erasure: Erasure): Promise<boolean> {
   const { book, user_id: userId } = erasure
   await pool.query('select key_to_erase_with($1, $2, $3)', [book, userId, randomBytes(KEY_BYTES)])
-  for (const account of await accountsOf(pool, book, userId)) await erasePayments(pool, erasure, account)
+  const accounts = await accountsOf(pool, book, userId)
+  for (const account of accounts) await erasePayments(pool, erasure, account)
   await eraseFromAnswers(pool, erasure, await namesOf(pool, erasure))
+  await eraseTextsFromAnswers(pool, erasure, accounts)
   await eraseAuditLines(pool, erasure)
   await eraseEvents(pool, erasure)
   while ((await eraseDeliveries(pool, erasure)) > 0n) {}
@@ -147,13 +150,40 @@ async function eraseFromAnswers(pool: Pool, { book }: Erasure, names: Iterable<s
   }
 }
 
+/**
+ * Who ended a payment of the user's, or made a schedule for them, was answered with its texts, which are the user's: by the
+ * same rule as in erase_payments.
+ */
+async function eraseTextsFromAnswers(pool: Pool, { book }: Erasure, accounts: readonly AccountId[]): Promise<void> {
+  const answers = findAll(
+    pool,
+    `select k.key, null as name,
+            case k.answer ->> 'kind' when 'adjustment' then false
+                                     when 'deposit'    then k.answer ->> 'to_account' = any($3::text[])
+                 else k.answer ->> 'from_account' = any($3::text[]) end is true as found
+       from idempotency_keys k where k.book = $1 and k.key > $2 order by k.key limit ${MOST_LOOKED_AT}`,
+    [book, accounts.map((id) => encodeId('acc', id))],
+  )
+  for await (const found of answers) {
+    await pool.query(
+      `update idempotency_keys k set answer = k.answer || '{"description": null, "metadata": {}}'
+        where k.book = $1 and k.key = any($2)`,
+      [book, found.map(({ key }) => key)],
+    )
+  }
+}
+
 type Found = { readonly key: string; readonly name: string | null }
 
 /**
  * Reads a whole table by its key, which holds up nobody, and gives what is found in it: rows of the statement where
  * `found`, whose `$2` is the key behind which it goes on.
  */
-async function* findAll(pool: Pool, text: string, [book, wanted]: [BookId, string]): AsyncGenerator<Found[]> {
+async function* findAll(
+  pool: Pool,
+  text: string,
+  [book, wanted]: [BookId, string | string[]],
+): AsyncGenerator<Found[]> {
   for (let behind: string | undefined = FIRST; behind !== undefined; ) {
     const { rows }: { rows: (Found & { found: boolean; last: string })[] } = await pool.query(
       `with looked as materialized (${text})
