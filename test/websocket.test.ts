@@ -238,6 +238,22 @@ describe('a WebSocket', () => {
     assert.equal((await line.end()).code, 1009)
   })
 
+  it('may ask again for what it is subscribed to, which counts once', async () => {
+    const [from, to] = [await ada.account('USD'), await bob.account('USD')]
+    const payments = Array.from({ length: 501 }, () => transfer(from, to, '0.01'))
+    const { body } = await ada.post('/v1/payments/bulk', { payments })
+    const names = body.data.map((made: any) => made.payment.id)
+    const line = await aSocket(gateway.url, ada.token)
+    for (const message of [{ subscribe: names }, { subscribe: names }, { unsubscribe: [names[0], 'nonsense'] }]) {
+      line.say(message)
+    }
+    const answers = () => line.messages.filter(({ subscribed: told, error }) => told ?? error)
+    const [first, second, third] = await until(async () => answers().length === 3 && answers())
+    assert.deepEqual([first.subscribed, second.subscribed], [names, names])
+    assert.match(third.error.detail, /^unsubscribe has 'nonsense'/)
+    line.close()
+  })
+
   it('is one of a hundred that a user has on a node, streams among them, and leaves its place to the next', async () => {
     const other = await aUser(gateway)
     const lines = await Promise.all(Array.from({ length: 99 }, () => aSocket(gateway.url, other.token)))

@@ -93,8 +93,8 @@ export function createWatcher({ client, followers, line, book, userId }: Options
   /** Tells the state of what is subscribed to, then each change; from `after` on where that is given. */
   async function subscribe(names: readonly string[], after: Position | undefined): Promise<void> {
     if (after && begun) throw fieldError('after', 'invalid_value', 'goes with the first subscription')
-    const ids = new Map(names.map((name) => [name, idOf(name)]))
-    if (watched.size + ids.size > MOST_SUBSCRIPTIONS) {
+    const ids = idsOf('subscribe', names)
+    if (watched.union(new Set(ids.values())).size > MOST_SUBSCRIPTIONS) {
       throw fieldError('subscribe', 'invalid_value', `names more than ${MOST_SUBSCRIPTIONS} things`)
     }
     held = []
@@ -121,17 +121,21 @@ export function createWatcher({ client, followers, line, book, userId }: Options
   }
 
   function unsubscribe(names: readonly string[]): void {
-    for (const name of names) watched.delete(idOf(name))
+    for (const id of idsOf('unsubscribe', names).values()) watched.delete(id)
     line.send(JSON.stringify({ unsubscribed: names }))
   }
 
   return { subscribe, unsubscribe, end: () => following?.end() }
 }
 
-function idOf(name: string): string {
-  const id = name === EVERYTHING ? name : (decodeId('pay', name) ?? decodeId('acc', name) ?? decodeId('sch', name))
-  if (!id) throw fieldError('subscribe', 'invalid_id', `has '${name}', which is no pay_…, no acc_…, no sch_… and not *`)
-  return id
+/** The ids by their names. Throws `invalid_id` where a name stands for nothing that can be watched. */
+function idsOf(field: 'subscribe' | 'unsubscribe', names: readonly string[]): Map<string, string> {
+  const idOf = (name: string): string => {
+    const id = name === EVERYTHING ? name : (decodeId('pay', name) ?? decodeId('acc', name) ?? decodeId('sch', name))
+    if (!id) throw fieldError(field, 'invalid_id', `has '${name}', which is no pay_…, no acc_…, no sch_… and not *`)
+    return id
+  }
+  return new Map(names.map((name) => [name, idOf(name)]))
 }
 
 /** The objects as they are now, in their order. Throws `not_found` where the user may not see one. */
