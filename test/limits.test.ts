@@ -231,11 +231,16 @@ describe('Limits', () => {
     await operator.delete(`/v1/admin/limits/${set.id}`)
     const audit = await operator.get(`/v1/admin/audit?object_id=${set.id}&sort=created_at`)
     assert.deepEqual(
-      audit.body.data.map(({ action, object_id, detail }: any) => [action, object_id, detail.count]),
+      audit.body.data.map(({ action, object_id, detail }: any) => [
+        action,
+        object_id,
+        detail.before?.count,
+        detail.count,
+      ]),
       [
-        ['limit.set', set.id, 2],
-        ['limit.set', set.id, 7],
-        ['limit.remove', set.id, 7],
+        ['limit.set', set.id, undefined, 2],
+        ['limit.set', set.id, 2, 7],
+        ['limit.remove', set.id, undefined, 7],
       ],
     )
   })

@@ -80,6 +80,7 @@ export async function setLimit(client: Client, book: BookId, of: Limited, cap: C
   await bumpRules(client, book)
   const now = await readClock(client)
   const newId = idsAt(now)
+  const before = await readLimitFor(client, book, of)
   const { rows } = await client.query<LimitRow>(
     `with l as (
        insert into payment_limits (book, id, per, user_id, account_id, kind, currency, span, count, sum, made_by,
@@ -98,9 +99,19 @@ export async function setLimit(client: Client, book: BookId, of: Limited, cap: C
   )
   if (!rows[0]) throw new Error('a limit that was set is there')
   const limit = toLimit(rows[0])
-  const entry = { actor, action: 'limit.set', objectId: limit.id, detail: detailOf(limit) }
-  await writeAudit(client, book, now, newId, [entry])
+  const detail = { ...detailOf(limit), before: before && capOf(before) }
+  await writeAudit(client, book, now, newId, [{ actor, action: 'limit.set', objectId: limit.id, detail }])
   return limit
+}
+
+/** The limit that is there for the same. Whoever changes one has the book's rules locked. Index: payment_limits_once. */
+async function readLimitFor(client: Client, book: BookId, of: Limited): Promise<Limit | null> {
+  const { rows } = await client.query<LimitRow>(
+    `${LIMITS} and l.user_id is not distinct from $2 and l.account_id is not distinct from $3
+        and l.per = $4 and l.kind = $5 and l.currency = $6 and l.span = $7`,
+    [book, of.userId, of.accountId, of.per, of.kind, of.currency.code, of.span],
+  )
+  return rows[0] ? toLimit(rows[0]) : null
 }
 
 /** Takes a limit away, in the caller's transaction. Audited. False where the book has none of that id. */
@@ -118,11 +129,15 @@ export async function removeLimit(client: Client, book: BookId, id: LimitId, act
   return true
 }
 
-function detailOf({ per, userId, accountId, kind, currency, span, cap }: Limit) {
+function detailOf(limit: Limit) {
+  const { per, userId, accountId, kind, currency, span } = limit
+  return { ...{ per, user: userId, account: accountId, kind, currency: currency.code, window: span }, ...capOf(limit) }
+}
+
+function capOf({ cap: { count, sum }, currency }: Limit) {
   return {
-    ...{ per, user: userId, account: accountId, kind, currency: currency.code, window: span },
-    count: cap.count === null ? null : Number(cap.count),
-    sum: cap.sum === null ? null : formatAmount(cap.sum, currency),
+    count: count === null ? null : Number(count),
+    sum: sum === null ? null : formatAmount(sum, currency),
   }
 }
 
