@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { type AddressInfo, connect, createServer, type Server } from 'node:net'
 import { join } from 'node:path'
+import { pipeline } from 'node:stream'
 import { after, before, describe, it } from 'node:test'
 import { withOwner } from '../src/database/connection.ts'
 import { decodeId } from '../src/ledger/typeid.ts'
@@ -15,8 +17,10 @@ const SECRET = 'a secret of the test'
 const IBAN = { name: 'Ada Lovelace', iban: 'DE89 3704 0044 0532 0130 00' }
 
 const sandboxes: ChildProcess[] = []
+const ways: Server[] = []
 after(() => {
   for (const each of sandboxes) each.kill('SIGKILL')
+  for (const each of ways) each.close()
 })
 
 let sandbox: { process: ChildProcess; url: string }
@@ -30,15 +34,36 @@ before(async () => {
   operator = await anOperator(gateway)
 })
 
-async function aSandbox({ port = 0, later = 1 } = {}) {
+async function aSandbox({ later = 1 } = {}) {
   const main = join(import.meta.dirname, '../src/rails/sandbox/main.ts')
-  const args = [main, '--port', String(port), '--secret', SECRET, '--later', String(later)]
+  const args = [main, '--port', '0', '--secret', SECRET, '--later', String(later)]
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
   sandboxes.push(child)
   const [line] = await once(child.stdout, 'data')
   const url = /http:\S+/.exec(String(line))?.[0] ?? ''
   child.stdout.resume()
   return { process: child, url }
+}
+
+/** A way to a server, for a while to nowhere: its port stays its own, which one that ends and comes back may lose. */
+async function aWayTo(url: string) {
+  let isOpen = true
+  const server = createServer((near) => {
+    if (!isOpen) return void near.destroy()
+    pipeline(near, connect(Number(new URL(url).port), '127.0.0.1'), near, () => undefined)
+  })
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  ways.push(server)
+  const { port } = server.address() as AddressInfo
+  return {
+    url: `http://127.0.0.1:${port}`,
+    close: () => {
+      isOpen = false
+    },
+    open: () => {
+      isOpen = true
+    },
+  }
 }
 
 async function aCustomer() {
@@ -244,10 +269,9 @@ describe('A withdrawal', () => {
 
 describe('A rail', () => {
   it('that is down for a day is tried at least every hour or so, and told when it is back', async () => {
-    const own = await aSandbox()
-    const other = await aGateway({ BGW_SANDBOX_RAIL_URL: own.url, BGW_SANDBOX_RAIL_SECRET: SECRET })
-    own.process.kill('SIGKILL')
-    await once(own.process, 'exit')
+    const way = await aWayTo(sandbox.url)
+    const other = await aGateway({ BGW_SANDBOX_RAIL_URL: way.url, BGW_SANDBOX_RAIL_SECRET: SECRET })
+    way.close()
     const ada = await aUser(other)
     const usd = await ada.account('USD')
     const reply = await withdraw(ada, usd, '10.00')
@@ -262,7 +286,7 @@ describe('A rail', () => {
     await until(async () => (await rowsOf(other, near)).length === 1)
     assert.equal((await ada.get(`/v1/payments/${reply.body.id}`)).body.status, 'pending')
     assert.deepEqual(await moneyOf(ada, usd), ['100.00', '10.00'])
-    await aSandbox({ port: Number(new URL(own.url).port) })
+    way.open()
     await rowsOf(other, `update rail_instructions set attempt_at = attempt_at - interval '1 day'`)
     assert.equal((await decided(ada, reply)).status, 'completed')
     assert.deepEqual(await moneyOf(ada, usd), ['90.00', '0.00'])

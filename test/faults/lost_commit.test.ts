@@ -118,9 +118,9 @@ describe('where the database stays away', { concurrency: true }, () => {
         const cut = scene.line.cutAtCommit(lost, POSTING)
         const answer = scene.pay('one', headers)
         await cut
-        await scene.line.down()
+        scene.line.down()
         assertProblem(await answer, 'outcome_unknown')
-        await scene.line.up()
+        scene.line.up()
         const again = await until(async () => {
           const reply = await scene.pay('one', headers)
           return reply.status !== 503 && reply
@@ -133,11 +133,11 @@ describe('where the database stays away', { concurrency: true }, () => {
     it(`before any commit, ${way} is refused, is not there, and its key makes it`, async () => {
       const scene = await aScene()
       await scene.pay('the session is known by now')
-      await scene.line.down()
+      scene.line.down()
       const refused = await scene.pay('one', headers)
       assertProblem(refused, 'unavailable')
       assert.equal(refused.headers.get('retry-after'), '1')
-      await scene.line.up()
+      scene.line.up()
       await assertPaidOnce(scene, ['the session is known by now'])
       const made = await until(async () => {
         const reply = await scene.pay('one', headers)

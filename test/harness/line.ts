@@ -16,8 +16,8 @@ export type Line = {
    */
   readonly cutAtCommit: (lost: Lost, pool: string, others?: number) => Promise<void>
   /** Cuts every line, and refuses new ones until it is up again. */
-  readonly down: () => Promise<void>
-  readonly up: () => Promise<void>
+  readonly down: () => void
+  readonly up: () => void
 }
 
 type Trap = { readonly lost: Lost; readonly pool: string; others: number; readonly sprung: () => void }
@@ -26,17 +26,22 @@ type Trap = { readonly lost: Lost; readonly pool: string; others: number; readon
 const COMMIT = Buffer.from('Q\0\0\0\x0bcommit\0')
 const COMMITTED = Buffer.from('C\0\0\0\x0bCOMMIT\0')
 
-const lines = new Set<() => Promise<void>>()
+const lines = new Set<() => void>()
 // At the end of the test file, when the gateways on them have ended.
-after(() => Promise.all([...lines].map((down) => down())))
+after(() => {
+  for (const end of lines) end()
+})
 
 /** A line to a database of its own. */
 export async function aLine(): Promise<Line> {
   const direct = await aDatabase()
   const open = new Set<Socket>()
   let trap: Trap | undefined
+  let isDown = false
 
   function join(near: Socket): void {
+    // It keeps its port all the while: somebody else would take it.
+    if (isDown) return void near.destroy()
     const far = dial(`${direct.host}/.s.PGSQL.${direct.port}`)
     const cut = () => {
       near.destroy()
@@ -78,18 +83,22 @@ export async function aLine(): Promise<Line> {
   }
 
   const server = createServer(join)
-  const listen = (port: number) => new Promise<void>((done) => server.listen(port, '127.0.0.1', done))
-  await listen(0)
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
   const { port } = server.address() as AddressInfo
   const down = () => {
-    const closed = new Promise<void>((done) => server.close(() => done()))
+    isDown = true
     for (const socket of open) socket.destroy()
-    return closed
   }
-  lines.add(down)
+  const up = () => {
+    isDown = false
+  }
+  lines.add(() => {
+    down()
+    server.close()
+  })
   const cutAtCommit = (lost: Lost, pool: string, others = 0) =>
     new Promise<void>((sprung) => {
       trap = { lost, pool, others, sprung }
     })
-  return { database: { ...direct, host: '127.0.0.1', port }, direct, cutAtCommit, down, up: () => listen(port) }
+  return { database: { ...direct, host: '127.0.0.1', port }, direct, cutAtCommit, down, up }
 }
