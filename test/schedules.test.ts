@@ -356,8 +356,11 @@ describe('A schedule that is changed', () => {
     assert.deepEqual(
       body.data.map(({ action, object_id, detail }: any) => [action, object_id, detail]),
       [
-        ['schedule.update', schedule.id, { ends_at: null, texts: ['description', 'metadata'] }],
-        ['schedule.update', schedule.id, { amount: '3.00' }],
+        [
+          ...['schedule.update', schedule.id],
+          { ends_at: null, texts: ['description', 'metadata'], before: { ends_at: schedule.ends_at } },
+        ],
+        ['schedule.update', schedule.id, { amount: '3.00', before: { amount: schedule.amount } }],
       ],
     )
     for (const [field, code, wish] of [

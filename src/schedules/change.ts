@@ -5,6 +5,7 @@ import { formatInstant } from '../database/instant.ts'
 import { writeEvents } from '../events/write.ts'
 import type { BookId, Instant, ScheduleId } from '../ledger/id.ts'
 import type { FeePayer } from '../ledger/payment.ts'
+import { formatAmount } from '../money/amount.ts'
 import { CHANGED, scheduleEvent } from './events.ts'
 import { firstNotDue, nextAfter, occurrenceAt, type Rhythm } from './rhythm.ts'
 import { readSchedule, type Schedule, type ScheduleStatus } from './schedule.ts'
@@ -87,7 +88,22 @@ export async function updateSchedule(
     },
     ...timesAfter(schedule, limited, nextAt, at),
   }
-  return { ok: true, schedule: await write(client, book, at, changed, audit) }
+  const audited = audit && { ...audit, detail: { ...audit.detail, before: replacedBy(update, schedule) } }
+  return { ok: true, schedule: await write(client, book, at, changed, audited) }
+}
+
+/** What an update replaces, as the API writes it, but for texts: they are the owner's to have erased. */
+function replacedBy(update: ScheduleUpdate, { amount, currency, feePayer, rhythm, retry, turn }: Schedule) {
+  const terms = [
+    [update.amount, 'amount', formatAmount(amount, currency)],
+    [update.feePayer, 'fee_payer', feePayer],
+    [update.nextAt, 'next_at', turn && formatInstant(turn.dueAt)],
+    [update.endsAt, 'ends_at', rhythm.endsAt === null ? null : formatInstant(rhythm.endsAt)],
+    [update.count, 'count', rhythm.count],
+    [update.retryTimes, 'retry_times', retry.times],
+    [update.retryEveryMinutes, 'retry_every_minutes', retry.everyMinutes],
+  ] as const
+  return Object.fromEntries(terms.flatMap(([given, name, before]) => (given === undefined ? [] : [[name, before]])))
 }
 
 /** A schedule that is not over, its row locked. */
