@@ -8,6 +8,12 @@ import { createLog } from './log.ts'
 import { run } from './run.ts'
 import { StartError } from './start_error.ts'
 
+/**
+ * Connections that may wait to be accepted, as far as the system allows as many (net.core.somaxconn). Of more, each begins
+ * with a wait of seconds for its first packets to be sent again.
+ */
+const BACKLOG = 4_096
+
 await run(async (stopped, environment, args) => {
   if (args.includes('--help')) return void process.stdout.write(`npm start\n\n${settingsHelp()}`)
   if (args.length > 0) throw new StartError(`'${args[0]}' is no option; there is --help`)
@@ -33,7 +39,7 @@ await run(async (stopped, environment, args) => {
 
 async function listen(app: App, { port, host }: Config): Promise<string> {
   try {
-    await app.listen({ port, host })
+    await app.listen({ port, host, backlog: BACKLOG })
   } catch (cause) {
     const { code, message } = cause as NodeJS.ErrnoException
     await app.close()

@@ -37,13 +37,13 @@ describe('the admission of single payments', () => {
     }
   })
 
-  it('holds as many as are answered in 150 ms, however fast that goes', () => {
-    assert.equal(filled(0.25), 600)
-    assert.equal(filled(0.5), 300)
-    assert.equal(filled(1), 150)
+  it('holds as many as are answered in 175 ms, however fast that goes', () => {
+    assert.equal(filled(0.25), 700)
+    assert.equal(filled(0.5), 350)
+    assert.equal(filled(1), 175)
   })
 
-  it('is never too full for a hundred, however slow it is', () => assert.equal(filled(50), 100))
+  it('is never too full for 150, however slow it is', () => assert.equal(filled(50), 150))
 
   it('learns nothing from requests that come one by one', () => {
     let clock = 0
@@ -72,7 +72,7 @@ describe('the admission of single payments', () => {
             admission.leave()
             under -= 1
           }
-          if (under < 100) assert.equal(admission.isFull(), false)
+          if (under < 150) assert.equal(admission.isFull(), false)
         }
         for (; under > 0; under -= 1) admission.leave()
         assert.equal(admission.isFull(), false)

@@ -6,9 +6,9 @@ import type { App } from './route.ts'
 const SINGLE: ReadonlySet<string | undefined> = new Set(['createPayment', 'createDeposit', 'createWithdrawal'])
 
 /** So many under way are never too many: a burst is no overload. */
-const AT_EASE = 100
+const AT_EASE = 150
 /** How long an answer may take where all that is under way has to be answered first. */
-const LONGEST_MS = 150
+const LONGEST_MS = 175
 /** How long is looked on before the rate is known. */
 const WINDOW_MS = 100
 /** What one takes, until it is known. */
