@@ -12,18 +12,12 @@ import { actorOf, sessionOf } from '../authentication.ts'
 import { ApiError, fieldError } from '../errors.ts'
 import { answerOnce } from '../idempotency.ts'
 import { type App, describe } from '../route.ts'
-import { IdOf } from '../schemas.ts'
+import { IdOf, ReasonBody } from '../schemas.ts'
 import { BankEntryBody, presentEntry } from './admin_wire.ts'
 import { problemOfEnd } from './payment_actions.ts'
 
 const tag = 'Operators'
 const params = Type.Object({ id: Type.String({ examples: ['bke_01k3v5f7a3c5e7g9j1m3p5r7t9'] }) })
-
-const reasonBody = (example: string) =>
-  Type.Object(
-    { reason: Type.String({ minLength: 1, maxLength: 500, examples: [example] }) },
-    { additionalProperties: false },
-  )
 
 /** What operators say of movements that wait for them (docs/wire.md). */
 export function wireEntryRoutes(app: App, gateway: Gateway): void {
@@ -60,7 +54,7 @@ export function wireEntryRoutes(app: App, gateway: Gateway): void {
       tag,
       errors: ['not_found', 'already_resolved', 'idempotency_key_reused'],
       params,
-      body: reasonBody('Nobody knows the sender'),
+      body: ReasonBody,
       response: { 200: BankEntryBody },
     }),
     handler: (request, reply) => {
@@ -81,7 +75,7 @@ export function wireEntryRoutes(app: App, gateway: Gateway): void {
       tag,
       errors: ['not_found', 'already_resolved', 'idempotency_key_reused'],
       params,
-      body: reasonBody('Told by the notice of the day before'),
+      body: ReasonBody,
       response: { 200: BankEntryBody },
     }),
     handler: (request, reply) => {
