@@ -13,6 +13,8 @@ export type Person = {
   email: string
   /** Ids and cursors that answers gave, by prefix: the newest are the last. */
   readonly seen: Map<string, string[]>
+  /** What of the bystander they have sent themselves. */
+  readonly named: Set<string>
 }
 
 /** One more, whom nobody calls as: what is theirs may neither be seen nor changed by the others. */
@@ -81,7 +83,8 @@ export async function aMarkedUser(gateway: TestGateway, mark: string): Promise<T
 
 export async function aPerson(gateway: TestGateway, role: Person['role'], name: string): Promise<Person> {
   const mark = aMark(name)
-  const person: Person = { role, mark, client: gateway.anybody, email: anEmail('nobody'), seen: new Map() }
+  const unknown = { client: gateway.anybody, email: anEmail('nobody') }
+  const person: Person = { role, mark, ...unknown, seen: new Map(), named: new Set() }
   if (role === 'nobody') return person
   await revive(gateway, person)
   return person
