@@ -5,6 +5,7 @@ import { withOwner } from '../src/database/connection.ts'
 import { aClient, type Reply } from './harness/client.ts'
 import {
   aGateway,
+  anEmail,
   aUser,
   loggedIn,
   mailedToken,
@@ -260,6 +261,18 @@ describe('a fresh proof', () => {
     const factor = `insert into second_factors (book, user_id, secret, enrolled_at, window_from, created_at)
                     select book, id, 'sealed', now(), now(), now() ${of}`
     assertProblem(await meanwhile(careful, () => logIn(careful.email), factor), 'otp_required')
+
+    const { email } = await aUser(gateway)
+    for (const [path, more] of [
+      ['/v1/me/close', {}],
+      ['/v1/me/erase', {}],
+      ['/v1/email/change', { email: anEmail('thief') }],
+    ] as const) {
+      const user = await aUser(gateway)
+      const call = () => user.post(path, { password: PASSWORD, ...more })
+      assertProblem(await meanwhile(user, call, another, [email]), 'invalid_credentials')
+      assert.equal((await user.get('/v1/me')).status, 200)
+    }
   })
 })
 

@@ -3,9 +3,9 @@ import { Type } from 'typebox'
 import type { Gateway } from '../gateway.ts'
 import type { NewPasswordRefusal } from '../identity/password_change.ts'
 import { LONGEST_PASSWORD, SHORTEST_PASSWORD } from '../identity/password_rules.ts'
-import { type Proof, refuseProof } from '../identity/proof.ts'
+import { type Proof, type Proven, refuseProof } from '../identity/proof.ts'
 import { isProven } from '../identity/tokens.ts'
-import { findUser, type User } from '../identity/users.ts'
+import { findUser } from '../identity/users.ts'
 import { sessionOf } from './authentication.ts'
 import { ApiError, type ErrorCode, fieldError } from './errors.ts'
 
@@ -35,12 +35,12 @@ export const PROOF_ERRORS = [
 ] as const satisfies readonly ErrorCode[]
 
 /** The caller, who has proven to be it with the password and, where there is a second factor, a code. Throws otherwise. */
-export async function proven(gateway: Gateway, request: FastifyRequest, proof: Proof): Promise<User> {
+export async function proven(gateway: Gateway, request: FastifyRequest, proof: Proof): Promise<Proven> {
   const { home, userId } = sessionOf(request)
   const user = await findUser(gateway.pool, home, userId)
   const refusal = await refuseProof(gateway, home, user, proof)
   if (refusal || !user) throw new ApiError(refusal ?? 'unauthenticated')
-  return user
+  return { user, otp: proof.otp }
 }
 
 /**

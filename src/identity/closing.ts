@@ -8,6 +8,7 @@ import { dropEmailChanges } from './email_change.ts'
 import { notifyUser } from './job_queue.ts'
 import { dropMailTokens } from './mail_tokens.ts'
 import { isLastOperator } from './operators.ts'
+import { type Proven, refuseStale, type StaleProof } from './proof.ts'
 import { deleteSecondFactor } from './second_factor.ts'
 import type { Sessions } from './sessions.ts'
 import { endTokens } from './tokens.ts'
@@ -17,21 +18,24 @@ import { lockUser, type User } from './users.ts'
 export type ClosingRefusal = 'balance_not_zero' | 'account_frozen' | 'last_operator'
 
 /**
- * Closes a user for good, with all their accounts, where every one of them is at zero and holds nothing; ends all their
+ * Closes a user who has just proven to be it for good, with all their accounts, where every one of them is at zero and holds nothing; ends all their
  * tokens. The books keep them and their address, which cannot sign up again: nobody else becomes `sender` of their
  * payments, and a welcome bonus is given once. Where it is refused, why.
  */
 export async function closeUser(
   { pool, sessions }: { readonly pool: Pool; readonly sessions: Sessions },
   book: BookId,
-  userId: UserId,
+  proven: Proven,
   actor: Actor,
-): Promise<ClosingRefusal | undefined> {
+): Promise<ClosingRefusal | StaleProof | undefined> {
+  const userId = proven.user.id
   const refusal = await inTransaction(pool, async (client) => {
     if (await isLastOperator(client, book, userId)) return 'last_operator'
     // Against opening an account at the same time (holdUser).
     const user = await lockUser(client, book, userId)
     if (!user) return undefined
+    const stale = await refuseStale(client, book, user, proven)
+    if (stale) return stale
     const at = await readClock(client)
     const refused = await closeWithin(client, book, user, at, actor)
     if (refused === undefined) await notifyUser(client, at, user, 'closed', null)

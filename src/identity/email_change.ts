@@ -8,6 +8,7 @@ import type { BookId, Instant, UserId } from '../ledger/id.ts'
 import { emailKey } from './email.ts'
 import { addJob, notify } from './job_queue.ts'
 import { dropMailTokens, type EmailChangeId, HOURS, takeMailToken } from './mail_tokens.ts'
+import { type Proven, refuseStale, type StaleProof } from './proof.ts'
 import { announceSessionChange, type Sessions } from './sessions.ts'
 import { findUserByEmail, lockUser } from './users.ts'
 
@@ -21,15 +22,25 @@ const MICROSECONDS_AN_HOUR = 3_600_000_000n
 export type EmailChange = { readonly id: EmailChangeId; readonly userId: UserId; readonly email: string }
 
 /**
- * Begins a change of address, instead of one that is open, and mails to both. It does the visible same for an address
- * that is somebody's: only a mail to that address tells. False where an hour has seen enough of them.
+ * Begins a change of address of a user who has just proven to be it, instead of one that is open, and mails to both. It
+ * does the visible same for an address that is somebody's: only a mail to that address tells. Where it is refused, why:
+ * an hour may have seen enough of them.
  */
-export async function beginEmailChange(pool: Pool, book: Book, userId: UserId, email: string, actor: Actor) {
+export async function beginEmailChange(
+  pool: Pool,
+  book: Book,
+  proven: Proven,
+  email: string,
+  actor: Actor,
+): Promise<StaleProof | 'too_many_attempts' | undefined> {
+  const userId = proven.user.id
   return inTransaction(pool, async (client) => {
     const user = await lockUser(client, book.id, userId)
-    if (!user) return false
+    if (!user) return 'invalid_credentials'
+    const stale = await refuseStale(client, book.id, user, proven)
+    if (stale) return stale
     const at = await readClock(client)
-    if (await hadEnoughChanges(client, book.id, userId, at)) return false
+    if (await hadEnoughChanges(client, book.id, userId, at)) return 'too_many_attempts'
     await dropEmailChanges(client, book.id, userId, at)
     const newId = idsAt(at)
     const changeId: EmailChangeId = newId<'email_change'>()
@@ -46,7 +57,7 @@ export async function beginEmailChange(pool: Pool, book: Book, userId: UserId, e
     await writeAudit(client, book.id, at, newId, [
       { actor, action: 'user.begin_email_change', objectId: userId, detail },
     ])
-    return true
+    return undefined
   })
 }
 

@@ -49,7 +49,7 @@ export async function logIn(means: Means, book: Book | undefined, attempt: Attem
   if (refusal || !user) return refusal ?? 'invalid_credentials'
   return inTransaction(pool, async (client) => {
     // A new password that was set meanwhile ended every session: this one would be one more of the old password.
-    const held = await holdProven(client, book.id, user, attempt.otp)
+    const held = await holdProven(client, book.id, { user, otp: attempt.otp })
     if (typeof held === 'string') return held
     const at = await readClock(client)
     if (await isTold(means.config.loginNotice, () => earlierSessions(client, book.id, user.id, address))) {
@@ -67,7 +67,10 @@ export async function logIn(means: Means, book: Book | undefined, attempt: Attem
   })
 }
 
-/** Whoever tries the log-in of an operator or auditor is in the audit log. */
+/**
+ * Whoever tries the log-in of an operator or auditor is in the audit log. Of users they are not: as much is done for an
+ * address that is nobody's.
+ */
 function noteRefusal(
   { pool, aside }: Means,
   book: BookId,

@@ -16,6 +16,12 @@ export type ProofRefusal = 'invalid_credentials' | 'otp_required' | 'otp_invalid
 
 const MICROSECONDS_A_MINUTE = 60_000_000n
 
+/** A user as they were when they proved to be it, and the code that they gave. */
+export type Proven = { readonly user: User; readonly otp: string | undefined }
+
+/** Why what proved a user a moment ago would not any more. */
+export type StaleProof = Extract<ProofRefusal, 'invalid_credentials' | 'otp_required'>
+
 type Means = { readonly pool: Pool; readonly secretBox: SecretBox }
 
 /**
@@ -52,32 +58,41 @@ export function provenUntil(at: Instant, minutes: number): string {
 }
 
 /**
- * The user, held as they are to the end of the caller's transaction, where what proved them a moment ago still would: a
- * new password, or a second factor that is there since, makes the proof one of the old ones. Otherwise, why not.
+ * The user, held as they are to the end of the caller's transaction, where what proved them a moment ago still would.
+ * Otherwise, why not.
  */
-export async function holdProven(
+export async function holdProven(client: Client, book: BookId, proven: Proven): Promise<User | StaleProof> {
+  const { id } = proven.user
+  const held = (await holdUser(client, book, id)) && (await findUser(client, book, id))
+  if (!held) return 'invalid_credentials'
+  return (await refuseStale(client, book, held, proven)) ?? held
+}
+
+/**
+ * Of a user whom the caller's transaction holds or has locked: a new password, or a second factor that is there since,
+ * makes a proof one of the old ones. Undefined where it is as good as it was.
+ */
+export async function refuseStale(
   client: Client,
   book: BookId,
-  { id, passwordHash }: User,
-  otp: string | undefined,
-): Promise<User | 'invalid_credentials' | 'otp_required'> {
-  const held = (await holdUser(client, book, id)) && (await findUser(client, book, id))
-  if (!held || held.passwordHash !== passwordHash) return 'invalid_credentials'
-  if (otp === undefined && (await hasSecondFactor(client, { book, userId: id }))) return 'otp_required'
-  return held
+  held: User,
+  { user, otp }: Proven,
+): Promise<StaleProof | undefined> {
+  if (held.passwordHash !== user.passwordHash) return 'invalid_credentials'
+  if (otp === undefined && (await hasSecondFactor(client, { book, userId: held.id }))) return 'otp_required'
+  return undefined
 }
 
 /** Notes that the holder of the actor's token has just proven to be the user; until when that is fresh, or why it is not. */
 export async function noteProof(
   pool: Pool,
   book: BookId,
-  user: User,
-  otp: string | undefined,
+  proven: Proven,
   actor: Actor,
   minutes: number,
 ): Promise<{ readonly until: string } | ProofRefusal> {
   return inTransaction(pool, async (client) => {
-    const held = await holdProven(client, book, user, otp)
+    const held = await holdProven(client, book, proven)
     if (typeof held === 'string') return held
     const at = await readClock(client)
     const until = provenUntil(at, minutes)

@@ -5,6 +5,7 @@ import { formatInstant } from '../database/instant.ts'
 import { type ClosingRefusal, closeWithin } from '../identity/closing.ts'
 import { notifyUser } from '../identity/job_queue.ts'
 import { isOperatorNoMore, lockOperators } from '../identity/operators.ts'
+import { type Proven, refuseStale, type StaleProof } from '../identity/proof.ts'
 import { announceSessionChange, type Sessions } from '../identity/sessions.ts'
 import { lockUserEvenClosed, type User } from '../identity/users.ts'
 import type { BookId, Instant, UserId } from '../ledger/id.ts'
@@ -18,19 +19,25 @@ import { deleteWebhooksOf } from '../webhooks/endpoint.ts'
 export const ERASED_NAME = 'erased user'
 
 /** Why nothing is erased. */
-export type ErasureRefusal = ClosingRefusal | 'not_found' | 'not_yourself' | 'forbidden'
+export type ErasureRefusal = ClosingRefusal | StaleProof | 'not_found' | 'not_yourself' | 'forbidden'
 
 type Means = { readonly pool: Pool; readonly sessions: Sessions; readonly eraser: { readonly wake: () => void } }
 
-/** Whose data, and who asks; an operator says why. */
-type Order = { readonly book: BookId; readonly id: UserId; readonly actor: Actor; readonly reason: string | null }
+/** Whose data, and who asks: the user, who has just proven to be it, or an operator, who says why. */
+type Order = {
+  readonly book: BookId
+  readonly id: UserId
+  readonly actor: Actor
+  readonly by: { readonly proven: Proven } | { readonly reason: string }
+}
 
 /**
  * Closes the user, where they are not closed yet, and begins to erase their data. Asked for again, it erases what has come
- * since. Without a reason it is the user's own wish; operators do it to others only. Where it is refused, why.
+ * since. Operators do it to others only. Where it is refused, why.
  */
 export async function eraseUser(means: Means, order: Order): Promise<ErasureRefusal | undefined> {
-  const { book, id, actor, reason } = order
+  const { book, id, actor, by } = order
+  const reason = 'reason' in by ? by.reason : null
   const refusal = await inTransaction(means.pool, async (client) => {
     const operators = await lockOperators(client, book)
     const user = await lockUserEvenClosed(client, book, id)
@@ -38,6 +45,8 @@ export async function eraseUser(means: Means, order: Order): Promise<ErasureRefu
     if (reason !== null && actor.userId === id) return 'not_yourself'
     if (reason !== null && (await isOperatorNoMore(client, book, actor, operators))) return 'forbidden'
     if (operators.length === 1 && operators[0] === id) return 'last_operator'
+    const stale = 'proven' in by && user.closedAt === null && (await refuseStale(client, book, user, by.proven))
+    if (stale) return stale
     const at = await readClock(client)
     const refused = user.closedAt === null && (await closeWithin(client, book, user, at, actor))
     if (refused) return refused
@@ -46,9 +55,9 @@ export async function eraseUser(means: Means, order: Order): Promise<ErasureRefu
     await dropIdentity(client, book, user, at)
     await announceSessionChange(client, book, id)
     // From where the user asked is theirs, too.
-    const by = reason === null ? { ...actor, address: null } : actor
+    const author = reason === null ? { ...actor, address: null } : actor
     const detail = reason === null ? {} : { reason }
-    await writeAudit(client, book, at, idsAt(at), [{ actor: by, action: 'erasure.begin', objectId: id, detail }])
+    await writeAudit(client, book, at, idsAt(at), [{ actor: author, action: 'erasure.begin', objectId: id, detail }])
     return undefined
   })
   if (refusal !== undefined) return refusal

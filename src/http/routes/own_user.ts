@@ -63,8 +63,8 @@ export function ownUserRoutes(app: App, gateway: Gateway): void {
     }),
     handler: async (request, reply) => {
       const { home } = sessionOf(request)
-      const user = await proven(gateway, request, request.body)
-      const refusal = await closeUser(gateway, home, user.id, actorOf(request))
+      const proof = await proven(gateway, request, request.body)
+      const refusal = await closeUser(gateway, home, proof, actorOf(request))
       if (refusal) throw new ApiError(refusal)
       return reply.code(204).send(null)
     },
@@ -90,11 +90,11 @@ function emailChangeRoutes(app: App, gateway: Gateway): void {
       const { homeName } = sessionOf(request)
       const { email, ...given } = request.body
       const address = emailOf(email)
-      const user = await proven(gateway, request, given)
+      const proof = await proven(gateway, request, given)
       const book = await books.find(homeName)
       if (!book) throw new Error('a book with a user is there')
-      const begun = await beginEmailChange(pool, book, user.id, address, actorOf(request))
-      if (!begun) throw new ApiError('too_many_attempts')
+      const refusal = await beginEmailChange(pool, book, proof, address, actorOf(request))
+      if (refusal) throw new ApiError(refusal)
       return reply.code(202).send({})
     },
   })

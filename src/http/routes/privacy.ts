@@ -34,13 +34,9 @@ export function privacyRoutes(app: App, gateway: Gateway): void {
       response: { 202: Type.Object({}) },
     }),
     handler: async (request, reply) => {
-      const { id } = await proven(gateway, request, request.body)
-      const refusal = await eraseUser(gateway, {
-        book: sessionOf(request).home,
-        id,
-        actor: actorOf(request),
-        reason: null,
-      })
+      const by = { proven: await proven(gateway, request, request.body) }
+      const { home, userId } = sessionOf(request)
+      const refusal = await eraseUser(gateway, { book: home, id: userId, actor: actorOf(request), by })
       if (refusal) throw new ApiError(refusal)
       return reply.code(202).send({})
     },
@@ -60,8 +56,8 @@ export function privacyRoutes(app: App, gateway: Gateway): void {
     handler: async (request, reply) => {
       const id = decodeId('usr', request.params.id)
       if (!id) throw new ApiError('not_found')
-      const { reason } = request.body
-      const refusal = await eraseUser(gateway, { book: sessionOf(request).book, id, actor: actorOf(request), reason })
+      const by = { reason: request.body.reason }
+      const refusal = await eraseUser(gateway, { book: sessionOf(request).book, id, actor: actorOf(request), by })
       if (refusal) throw new ApiError(refusal)
       return reply.code(202).send({})
     },

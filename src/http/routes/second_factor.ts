@@ -69,10 +69,10 @@ export function secondFactorRoutes(app: App, gateway: Gateway): void {
       response: { 200: Type.Object({ proven_until: Time }) },
     }),
     handler: async (request) => {
-      const user = await proven(gateway, request, request.body)
+      const proof = await proven(gateway, request, request.body)
       const { home } = sessionOf(request)
       const { stepUpMinutes } = gateway.config
-      const noted = await noteProof(gateway.pool, home, user, request.body.otp, actorOf(request), stepUpMinutes)
+      const noted = await noteProof(gateway.pool, home, proof, actorOf(request), stepUpMinutes)
       if (typeof noted === 'string') throw new ApiError(noted)
       return { proven_until: noted.until }
     },
