@@ -18,9 +18,9 @@ import { lockUser, type User } from './users.ts'
 export type ClosingRefusal = 'balance_not_zero' | 'account_frozen' | 'last_operator'
 
 /**
- * Closes a user who has just proven to be it for good, with all their accounts, where every one of them is at zero and holds nothing; ends all their
- * tokens. The books keep them and their address, which cannot sign up again: nobody else becomes `sender` of their
- * payments, and a welcome bonus is given once. Where it is refused, why.
+ * Closes a user who has just proven to be it, for good, with all their accounts, where every one of them is at zero and
+ * holds nothing; ends all their tokens. The books keep them and their address, which cannot sign up again: nobody else
+ * becomes `sender` of their payments, and a welcome bonus is given once. Where it is refused, why.
  */
 export async function closeUser(
   { pool, sessions }: { readonly pool: Pool; readonly sessions: Sessions },
