@@ -196,8 +196,6 @@ function settings(socketFolder: string, { durable, maxConnections }: EmbeddedOpt
     log_timezone: 'UTC',
     // One core each for gateway and database is all a small machine has: parallel plans only get in the way.
     max_parallel_workers_per_gather: 0,
-    // And vacuuming, which has time, does not take a half of one from what waits for an answer.
-    autovacuum_vacuum_cost_limit: 40,
     jit: 'off',
     ...(durable ? {} : FLEETING),
   }
