@@ -43,7 +43,7 @@ export async function createGateway(connection: Connection, config: Config, publ
   await ensureMainBook(pool, [...config.currencies.values()], NOBODY)
   await ensureTechnicalAccounts(pool)
 
-  const lookout = createLookout(pool, log)
+  const lookout = createLookout(sealing, log)
   const aside = createAside(log)
   const secretBox = openSecretBox(config)
   const directory = createDirectory(posting)
@@ -124,6 +124,8 @@ function createPools(connection: Connection, { databaseConnections }: Config) {
     pool: createPool(connection, databaseConnections, 'billing-gateway', 'inOrder'),
     // Batches have connections of their own, so that no list keeps them waiting.
     posting: createPool(connection, POSTING_CONNECTIONS, 'billing-gateway posting', 'byKey'),
+    // What nobody waits for: sealing, and looking for work. Both by index: what is new is at the end of a day's events,
+    // and a scan reads all of them to find that nothing is.
     sealing: createPool(connection, 1, 'billing-gateway sealing', 'byKey'),
     jobPool: createJobPool(connection, JOB_CONNECTIONS),
   }

@@ -36,6 +36,29 @@ async function aSealedGateway() {
   return { gateway, ada, bob, root, payments }
 }
 
+it('a gateway with nothing to seal finds so by index, not by reading the events of the day twice a second', async () => {
+  const { gateway } = await aSealedGateway()
+  await rowsOf(
+    gateway,
+    `insert into events (book, id, type, object_id, created_at, txid)
+     select book, (left(id::text, 24) || lpad(to_hex(n), 12, '0'))::uuid, type, object_id, created_at, txid
+       from events, generate_series(1, 10000) as n where type = 'payment.completed'`,
+  )
+  await rowsOf(gateway, 'analyze events')
+  const scans = async () => {
+    const [row] = await rowsOf(
+      gateway,
+      `select sum(seq_scan)::int as whole, sum(idx_scan)::int as by_index
+         from pg_stat_user_tables where relname ~ '^events_\\d{8}$'`,
+    )
+    return row
+  }
+  // What was done before is counted late.
+  const looked = async (least: number) => until(async () => (await scans()).by_index > least && scans(), 30)
+  const before = await looked((await looked((await scans()).by_index + 10)).by_index + 10)
+  assert.equal((await looked(before.by_index + 40)).whole, before.whole)
+})
+
 async function lawSix({ database }: TestGateway): Promise<string[]> {
   const { findings } = await verifyBooks(database)
   return findings.filter(({ law }) => law === 6).map(({ text }) => text)
