@@ -354,11 +354,11 @@ describe('events', () => {
 
 describe('what is watched', () => {
   it('is told as it is, and then each change, also of what is added later', async () => {
-    await noneHeldBack(gateway)
     const { client, usd } = await aCaller()
     const eur = (await client.openAccount({ body: { currency: 'EUR' } })).id
     const held = await client.createPayment({ body: { from_account: usd, to_account: usd, amount: '1.00' } })
     assert.equal(held.decline_reason, 'same_account')
+    await noneHeldBack(gateway)
     const watching = client.watch([usd])
     const told = watching[Symbol.asyncIterator]()
     const next = async (): Promise<Told | undefined> => (await told.next()).value
@@ -404,12 +404,12 @@ describe('what is watched', () => {
   })
 
   it('waits for a slow reader without filling the memory, and goes on where it was', async () => {
-    await noneHeldBack(gateway)
     const { token = '' } = await anOperator(gateway)
     const operator = createClient({ url: gateway.url, token })
     const { client, usd } = await aCaller()
     const other = (await client.openAccount({ body: { currency: 'USD' } })).id
     await operator.createAdjustment({ body: { account: usd, amount: '100.00', direction: 'debit', reason: 'Funds' } })
+    await noneHeldBack(gateway)
     const connected = aMoment<string>()
     const watching = client.watch(['*'], { onConnected: connected.tell })
     await connected.come
