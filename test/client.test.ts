@@ -314,8 +314,8 @@ function aMoment<T = void>() {
 
 describe('events', () => {
   it('come as they happen, each with its object, and end with the signal', async () => {
-    await noneHeldBack(gateway)
     const { client, usd } = await aCaller()
+    await noneHeldBack(gateway)
     const ending = new AbortController()
     const connected = aMoment<string>()
     const told: GatewayEvent[] = []
