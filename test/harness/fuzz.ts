@@ -143,7 +143,7 @@ function problemsIn(
   const others = everybody.filter((other) => other !== person).map(({ mark }) => mark)
   if ([...others, bystander.mark].some((mark) => text.includes(mark))) problems.push('shows what is somebody else’s')
   // An export has the audit log of what one asked for before.
-  const named = request.path.startsWith('/v1/me/export') ? person.named : new Set(namedIn(request, bystander))
+  const named = path.startsWith('/v1/me/export') ? person.named : new Set(namedIn(request, bystander))
   const shown = theirsOf(bystander).filter((known) => text.includes(known) && !named.has(known))
   // Whom one wants to pay is found by address: by the ids of accounts, and no more.
   if (shown.some((known) => !known.startsWith('acc_') || !path.startsWith('/v1/recipients')))
