@@ -2,6 +2,8 @@
 -- by `npm run --silent schema > schema.sql` from the catalogs of the embedded PostgreSQL, never edited by hand. A test
 -- fails where it is stale.
 
+create extension pgcrypto;
+
 create table accounts (
   book integer not null,
   id uuid not null,
@@ -31,6 +33,14 @@ create table accounts (
   constraint frozen_for_a_reason CHECK (((status = 'closed'::text) OR ((status = 'frozen'::text) = (COALESCE(frozen_itself, frozen_with_user) IS NOT NULL)))),
   constraint refused_for_a_reason CHECK ((refuse_incoming = ((NOT (frozen_itself IS DISTINCT FROM 'all'::text)) OR (NOT (frozen_with_user IS DISTINCT FROM 'all'::text)))))
 ) with (fillfactor=70);
+
+create table address_key (
+  key bytea not null,
+  is_only boolean not null default true,
+  constraint address_key_pkey PRIMARY KEY (is_only),
+  constraint address_key_is_only_check CHECK (is_only),
+  constraint address_key_key_check CHECK ((length(key) = 32))
+);
 
 create table approvals (
   book integer not null,
@@ -193,7 +203,7 @@ create table email_changes (
   book integer not null,
   id uuid not null,
   user_id uuid not null,
-  email text not null,
+  email bytea,
   old_confirmed_at timestamp with time zone,
   new_confirmed_at timestamp with time zone,
   done_at timestamp with time zone,
@@ -216,7 +226,7 @@ create table erased_texts (
 create table erasures (
   book integer not null,
   user_id uuid not null,
-  known_as text[] not null,
+  known_as bytea,
   asked_at timestamp with time zone not null,
   txid xid8 not null default pg_current_xact_id(),
   constraint erasures_pkey PRIMARY KEY (book, user_id)
@@ -618,14 +628,14 @@ create table tokens (
   id uuid not null,
   user_id uuid not null,
   hash bytea not null,
-  name text not null,
+  name bytea,
   scopes text[] not null,
   expires_at timestamp with time zone,
   last_used_at timestamp with time zone,
   revoked_at timestamp with time zone,
   created_at timestamp with time zone not null,
   kind text not null default 'token'::text,
-  address text,
+  address bytea,
   proven_until timestamp with time zone,
   constraint tokens_pkey PRIMARY KEY (book, id),
   constraint tokens_book_hash_key UNIQUE (book, hash),
@@ -651,8 +661,8 @@ create table user_keys (
 create table users (
   book integer not null,
   id uuid not null,
-  email text not null,
-  email_key text not null,
+  email bytea,
+  email_key bytea not null,
   password_hash text,
   confirmed_at timestamp with time zone,
   role text not null default 'user'::text,
@@ -660,12 +670,12 @@ create table users (
   created_at timestamp with time zone not null,
   closed_at timestamp with time zone,
   frozen text,
-  display_name text,
+  display_name bytea,
   erased_at timestamp with time zone,
   constraint users_pkey PRIMARY KEY (book, id),
   constraint users_book_email_key_key UNIQUE (book, email_key),
+  constraint address_until_erased CHECK (((erased_at IS NOT NULL) OR (email IS NOT NULL))),
   constraint all_books_of_operators CHECK (((NOT all_books) OR (role <> 'user'::text))),
-  constraint display_name_length CHECK (((char_length(display_name) >= 1) AND (char_length(display_name) <= 70))),
   constraint erased_is_closed CHECK (((erased_at IS NULL) OR (closed_at IS NOT NULL))),
   constraint users_frozen CHECK ((frozen = ANY (ARRAY['out'::text, 'all'::text]))),
   constraint users_role_check CHECK ((role = ANY (ARRAY['user'::text, 'auditor'::text, 'admin'::text])))
@@ -990,6 +1000,30 @@ UNION ALL
     postings.created_at
    FROM postings;
 
+CREATE OR REPLACE FUNCTION public.address_hash(address text)
+ RETURNS bytea
+ LANGUAGE sql
+ STABLE STRICT
+RETURN (SELECT hmac(convert_to(address_hash.address, 'UTF8'::name), a.key, 'sha256'::text) AS hmac FROM address_key a)
+;
+CREATE OR REPLACE FUNCTION public.decrypted(of_book integer, of_user uuid, content bytea)
+ RETURNS text
+ LANGUAGE sql
+ STABLE STRICT
+RETURN (SELECT convert_from(decrypt_iv(substr(decrypted.content, 17), sha256((k.key || '\x6669656c6473'::bytea)), substr(decrypted.content, 1, 16), 'aes-cbc'::text), 'UTF8'::name) AS convert_from FROM user_keys k WHERE ((k.book = decrypted.of_book) AND (k.user_id = decrypted.of_user)))
+;
+CREATE OR REPLACE FUNCTION public.encrypted(of_book integer, of_user uuid, content text)
+ RETURNS bytea
+ LANGUAGE sql
+ STRICT
+RETURN (SELECT encrypted_under(k.key, encrypted.content) AS encrypted_under FROM user_keys k WHERE ((k.book = encrypted.of_book) AND (k.user_id = encrypted.of_user)))
+;
+CREATE OR REPLACE FUNCTION public.encrypted_under(key bytea, content text)
+ RETURNS bytea
+ LANGUAGE sql
+ STRICT
+RETURN (SELECT (v.iv || encrypt_iv(convert_to(encrypted_under.content, 'UTF8'::name), sha256((encrypted_under.key || '\x6669656c6473'::bytea)), v.iv, 'aes-cbc'::text)) FROM (SELECT gen_random_bytes(16) AS iv) v)
+;
 CREATE OR REPLACE FUNCTION public.erase_audit_lines(of_book integer, of_user uuid, ids uuid[])
  RETURNS bigint
  LANGUAGE sql
@@ -1120,10 +1154,10 @@ AS $function$
                 where w.book = of_book and w.user_id = of_user) then return false; end if;
     update accounts set name = currency, metadata = '{}' where book = of_book and user_id = of_user;
     update schedules set description = null, metadata = '{}' where book = of_book and user_id = of_user;
-    update tokens set name = 'erased', address = null where book = of_book and user_id = of_user;
+    update tokens set name = null, address = null where book = of_book and user_id = of_user;
     update webhooks set url = '', description = null, secret = '', previous_secret = null, previous_until = null
      where book = of_book and user_id = of_user;
-    update email_changes set email = '' where book = of_book and user_id = of_user;
+    update email_changes set email = null where book = of_book and user_id = of_user;
     delete from idempotency_keys where book = of_book and user_id = of_user;
     delete from user_keys where book = of_book and user_id = of_user;
     delete from erasures where book = of_book and user_id = of_user;
@@ -1262,6 +1296,12 @@ AS $function$
   select count(*)::int from moved
 $function$
 ;
+CREATE OR REPLACE FUNCTION public.shown_name(of_book integer, of_user uuid, display_name bytea, email bytea)
+ RETURNS text
+ LANGUAGE sql
+ STABLE
+RETURN CASE WHEN (of_user IS NOT NULL) THEN COALESCE(decrypted(of_book, of_user, display_name), decrypted(of_book, of_user, email), 'erased user'::text) ELSE NULL::text END
+;
 CREATE OR REPLACE FUNCTION public.text_hash(key bytea, id uuid, field text, content text)
  RETURNS bytea
  LANGUAGE sql
@@ -1273,6 +1313,7 @@ grant usage on schema public to billing_gateway;
 
 grant select on account_payments to billing_gateway;
 grant insert, select on accounts to billing_gateway;
+grant select on address_key to billing_gateway;
 grant insert, select on approvals to billing_gateway;
 grant insert, select on audit_log to billing_gateway;
 grant insert, select on bank_entries to billing_gateway;
@@ -1350,6 +1391,10 @@ grant update (status, attempts, tries, due_at, claimed_until, completed_at) on w
 grant update (url, description, events, secret, previous_secret, previous_until, status, disabled_reason, disabled_at, failing, updated_at) on webhooks to billing_gateway;
 grant update (rejection, reject_reason, rejected_by) on wire_batch_payments to billing_gateway;
 
+grant execute on function address_hash(text) to billing_gateway;
+grant execute on function decrypted(integer,uuid,bytea) to billing_gateway;
+grant execute on function encrypted(integer,uuid,text) to billing_gateway;
+grant execute on function encrypted_under(bytea,text) to billing_gateway;
 grant execute on function erase_audit_lines(integer,uuid,uuid[]) to billing_gateway;
 grant execute on function erase_deliveries(integer,uuid,integer) to billing_gateway;
 grant execute on function erase_events(integer,uuid,xid8,uuid,integer) to billing_gateway;
@@ -1359,3 +1404,4 @@ grant execute on function forget_deliveries(integer,timestamp with time zone,int
 grant execute on function keep_event_partitions(integer) to billing_gateway;
 grant execute on function key_to_erase_with(integer,uuid,bytea) to billing_gateway;
 grant execute on function move_payments(integer,timestamp with time zone,uuid[],text[],text[],text[],numeric[],numeric[]) to billing_gateway;
+grant execute on function shown_name(integer,uuid,bytea,bytea) to billing_gateway;

@@ -57,7 +57,7 @@ async function seedReaders(server: Server, operator: string, count: number): Pro
   try {
     const { rows } = await pool.query<{ id: UserId; account: AccountId }>(
       `select a.user_id as id, a.id as account from accounts a join users u on u.book = a.book and u.id = a.user_id
-        where a.book = $1 and u.email = any($2)`,
+        where a.book = $1 and u.email_key in (select address_hash(v) from unnest($2::text[]) v)`,
       [MAIN.id, emails],
     )
     if (rows.length !== users.length) throw new Error(`${rows.length} of ${users.length} readers have an account`)

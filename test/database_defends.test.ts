@@ -99,10 +99,7 @@ describe('the role of the server', () => {
       `select u.book, u.id, a.id as account from users u join accounts a on a.user_id = u.id limit 1`,
     )
     await assert.rejects(pool.query('update users set erased_at = now() where id = $1', [user.id]), { code: BROKEN })
-    await pool.query(
-      'insert into erasures (book, user_id, known_as, asked_at) values ($1, $2, array[]::text[], now())',
-      [user.book, user.id],
-    )
+    await pool.query('insert into erasures (book, user_id, asked_at) values ($1, $2, now())', [user.book, user.id])
     await pool.query('select erase_payments($1, $2, $3, $2, 100)', [user.book, user.id, user.account])
     await pool.query('select erase_audit_lines($1, $2, (select array_agg(id) from audit_log))', [user.book, user.id])
     const { rows } = await pool.query('select finish_erasure($1, $2) as finished', [user.book, user.id])

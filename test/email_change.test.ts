@@ -108,7 +108,7 @@ describe('another address', () => {
     await Promise.all([confirm(mine[0]), confirm(theirs[0])])
     const answers = await Promise.all([confirm(mine[1]), confirm(theirs[1])])
     assert.deepEqual(answers.map(({ status }) => status).sort(), [200, 400])
-    assert.equal((await rowsOf(gateway, 'select from users where email = $1', [email])).length, 1)
+    assert.equal((await rowsOf(gateway, 'select from users where decrypted(book, id, email) = $1', [email])).length, 1)
   })
 
   it('is dropped by a later change, by a new password, and after a day', async () => {
@@ -181,7 +181,10 @@ describe('closing one’s user', () => {
       (await mailsTo(gateway, user.email)).some((mail) => mail.includes('whose account was closed')),
     )
     assert.ok(!(await mailsTo(gateway, user.email)).some((mail) => mail.includes('Set a new password')))
-    assert.equal((await rowsOf(gateway, 'select from users where email = $1', [user.email])).length, 1)
+    assert.equal(
+      (await rowsOf(gateway, 'select from users where decrypted(book, id, email) = $1', [user.email])).length,
+      1,
+    )
     const operator = await anOperator(gateway)
     const { body } = await operator.get('/v1/admin/audit?action=user.close')
     assert.equal(body.data[0].actor, user.email)
@@ -194,7 +197,7 @@ describe('closing one’s user', () => {
     assert.equal(answers[1]?.status, 204)
     const open_ = await rowsOf(
       gateway,
-      `select a.id from accounts a join users u on u.id = a.user_id where u.email = $1 and a.status <> 'closed'`,
+      `select a.id from accounts a join users u on u.id = a.user_id where decrypted(u.book, u.id, u.email) = $1 and a.status <> 'closed'`,
       [user.email],
     )
     assert.deepEqual(open_, [])

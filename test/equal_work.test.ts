@@ -20,15 +20,17 @@ before(async () => {
     known[kind] = email
   }
   const change = (set: string, kind: string) =>
-    rowsOf(gateway, `update users set ${set} where email = $1`, [known[kind]])
-  await rowsOf(gateway, 'update users set confirmed_at = now() where email <> $1', [known.unconfirmed])
+    rowsOf(gateway, `update users set ${set} where decrypted(book, id, email) = $1`, [known[kind]])
+  await rowsOf(gateway, 'update users set confirmed_at = now() where decrypted(book, id, email) <> $1', [
+    known.unconfirmed,
+  ])
   await change('password_hash = null', 'without a password')
   await change(`frozen = 'all'`, 'frozen')
   await change('closed_at = now()', 'closed')
   await rowsOf(
     gateway,
     `insert into second_factors (book, user_id, secret, enrolled_at, window_from, created_at)
-     select book, id, '', now(), now(), now() from users where email = $1`,
+     select book, id, '', now(), now(), now() from users where decrypted(book, id, email) = $1`,
     [known['with a second factor']],
   )
   work = watchWork(gateway.inside.pool)

@@ -56,7 +56,7 @@ describe('signing up', () => {
     })
     assert.equal(mails.filter((mail) => /\?token=/.test(mail)).length, 1)
     assert.equal(mails.filter((mail) => mail.includes('You already have an account')).length, 1)
-    assert.equal((await rowsOf(gateway, 'select from users where email = $1', [email])).length, 1)
+    assert.equal((await rowsOf(gateway, 'select from users where decrypted(book, id, email) = $1', [email])).length, 1)
     assertProblem(
       await gateway.anybody.post('/v1/login', { email, password: 'another password' }),
       'invalid_credentials',
@@ -66,13 +66,16 @@ describe('signing up', () => {
   it('makes one user where the same address signs up several times at once', async () => {
     const email = anEmail()
     await Promise.all([1, 2, 3].map(() => signedUp(email)))
-    assert.equal((await rowsOf(gateway, 'select from users where email = $1', [email])).length, 1)
+    assert.equal((await rowsOf(gateway, 'select from users where decrypted(book, id, email) = $1', [email])).length, 1)
   })
 
   it('compares addresses without regard to case', async () => {
     const email = await signedUp(anEmail('Grace.HOPPER'))
     await signedUp(email.toUpperCase())
-    assert.equal((await rowsOf(gateway, 'select from users where lower(email) = lower($1)', [email])).length, 1)
+    assert.equal(
+      (await rowsOf(gateway, 'select from users where lower(decrypted(book, id, email)) = lower($1)', [email])).length,
+      1,
+    )
     const login = await gateway.anybody.post('/v1/login', { email: email.toLowerCase(), password: PASSWORD })
     assert.equal(login.status, 201)
   })
@@ -270,7 +273,8 @@ describe('tokens', () => {
       ada.post('/v1/tokens', { name: 'deploy', scopes: ['payments:read'] }, { 'idempotency-key': 'deploy' })
     const first = await make()
     assert.equal((await make()).body.token, first.body.token)
-    const forgotten = 'delete from idempotency_keys where user_id = (select user_id from tokens where name = $1)'
+    const forgotten =
+      'delete from idempotency_keys where user_id = (select user_id from tokens where decrypted(book, user_id, name) = $1)'
     await rowsOf(gateway, forgotten, ['deploy'])
     const second = await make()
     assert.deepEqual([first.status, second.status], [201, 201])
@@ -329,8 +333,8 @@ describe('tokens', () => {
     await rowsOf(
       gateway,
       `insert into tokens (book, id, user_id, hash, name, scopes, created_at)
-       select u.book, gen_random_uuid(), u.id, sha256(i::text::bytea), repeat('n', 3000), '{}', now()
-         from users u, generate_series(1, 14000) i where u.email = $1`,
+       select u.book, gen_random_uuid(), u.id, sha256(i::text::bytea), encrypted(u.book, u.id, repeat('n', 3000)), '{}', now()
+         from users u, generate_series(1, 14000) i where decrypted(u.book, u.id, u.email) = $1`,
       [user.email],
     )
     const call = request(`${gateway.url}/v1/tokens?format=ndjson`, {
@@ -396,7 +400,9 @@ describe('tokens', () => {
         assert.equal(hidden.length, 0, `${name} holds a secret as bytes`)
       }
     }
-    const [stored] = await rowsOf(gateway, 'select password_hash from users where email = $1', [email])
+    const [stored] = await rowsOf(gateway, 'select password_hash from users where decrypted(book, id, email) = $1', [
+      email,
+    ])
     assert.match(stored.password_hash, /^\$argon2id\$v=19\$/)
   })
 })

@@ -332,7 +332,7 @@ describe('importing users', () => {
     )
     const [{ total }] = await rowsOf(
       gateway,
-      `select sum(balance)::text as total from accounts a join users u on u.id = a.user_id where u.email like 'twin-%'`,
+      `select sum(balance)::text as total from accounts a join users u on u.id = a.user_id where decrypted(u.book, u.id, u.email) like 'twin-%'`,
     )
     assert.equal(total, '5000')
   })

@@ -252,9 +252,9 @@ describe('a fresh proof', () => {
     const [robbed, careful] = [await aUser(gateway), await aUser(gateway)]
     const { body: made } = await robbed.post('/v1/tokens', { name: 'stolen', scopes: ['payments:read'] })
     const stolen = aClient(gateway.url, made.token)
-    const of = 'from users where email = $1'
+    const of = 'from users where decrypted(book, id, email) = $1'
     const stepUp = () => stolen.post('/v1/step-up', { password: PASSWORD })
-    const another = `update users set password_hash = (select password_hash ${of.replace('$1', '$2')}) where email = $1`
+    const another = `update users set password_hash = (select password_hash ${of.replace('$1', '$2')}) where decrypted(book, id, email) = $1`
     assertProblem(await meanwhile(robbed, stepUp, another, [careful.email]), 'invalid_credentials')
     assertProblem(await stolen.post('/v1/otp/enroll'), 'fresh_proof_required')
 
@@ -287,7 +287,7 @@ async function meanwhile(
                     where datname = current_database() and wait_event_type = 'Lock' and query like '%from users%'`
   return withOwner(gateway.database, async (client) => {
     await client.query('begin')
-    await client.query('select from users where email = $1 for update', [email])
+    await client.query('select from users where decrypted(book, id, email) = $1 for update', [email])
     const answer = call()
     await until(async () => (await rowsOf(gateway, waiting)).length > 0, 20)
     await client.query(change, [email, ...more])

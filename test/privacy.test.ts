@@ -163,7 +163,7 @@ describe('the data of a user', () => {
     assert.deepEqual(await findings(`update payments set description = null where amount = 6000`), [])
     const [line] = await rowsOf(
       gateway,
-      `select user_id from user_keys where user_id in (select id from users where display_name = 'erased user')`,
+      `select user_id from user_keys k join users u on u.book = k.book and u.id = k.user_id where u.erased_at is not null`,
     )
     assert.equal(line, undefined, id)
   })

@@ -61,6 +61,11 @@ const EXCEPTIONS = [
     begins: 'create or replace view',
     why: 'the same view, with the columns that are new',
   },
+  ...['insert into user_keys', 'update'].map((begins) => ({
+    file: 'src/database/migrations/0093_personal_fields.sql',
+    begins,
+    why: 'what was there is encrypted in all books, each row under the key of its own user',
+  })),
 ]
 
 type Statement = { readonly file: string; readonly sql: string }

@@ -15,8 +15,15 @@ const HEADER = `-- The whole schema, as the migrations in src/database/migration
 -- fails where it is stale.
 `
 
+/** Of functions, those that no extension brought. */
+const OURS = `not exists (select from pg_depend d where d.objid = p.oid and d.deptype = 'e')`
+
 /** Each section in the order of the dump: a query with one column \`line\`, of what is to be printed. */
 const SECTIONS = [
+  `select format('create extension %I;', x.extname) as line
+     from pg_extension x
+    where x.extname <> 'plpgsql'
+    order by x.extname collate "C"`,
   // Tables, with the constraints that concern them alone. Those of single days come and go: what they are parts of stays.
   `select format(E'create table %I (\\n%s\\n)%s%s;\\n', c.relname,
                  concat_ws(E',\\n', cols.lines, own.lines),
@@ -60,7 +67,7 @@ const SECTIONS = [
     order by c.relname collate "C"`,
   `select pg_get_functiondef(p.oid) || ';' as line
      from pg_proc p
-    where p.pronamespace = 'public'::regnamespace and p.prokind in ('f', 'p')
+    where p.pronamespace = 'public'::regnamespace and p.prokind in ('f', 'p') and ${OURS}
     order by p.oid::regprocedure::text collate "C"`,
   `select pg_get_triggerdef(t.oid, true) || ';' as line
      from pg_trigger t
@@ -95,7 +102,7 @@ const SECTIONS = [
                  case g.grantee when 0 then 'public' else g.grantee::regrole::text end) as line
      from pg_proc p
      cross join lateral aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) g
-    where p.pronamespace = 'public'::regnamespace and g.grantee <> p.proowner
+    where p.pronamespace = 'public'::regnamespace and g.grantee <> p.proowner and ${OURS}
     order by p.oid::regprocedure::text collate "C", g.grantee`,
 ]
 

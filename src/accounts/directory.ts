@@ -1,4 +1,5 @@
 import type { Pool, Queryable } from '../database/connection.ts'
+import { shownName } from '../database/personal_fields.ts'
 import type { TechnicalCode } from '../ledger/account.ts'
 import type { AccountId, BookId, UserId } from '../ledger/id.ts'
 import type { Currency } from '../money/currency.ts'
@@ -27,7 +28,7 @@ type Row = {
   label: string
 }
 
-const FACTS = 'a.id, a.user_id, a.code, a.currency, c.digits, coalesce(u.display_name, u.email, a.code) as label'
+const FACTS = `a.id, a.user_id, a.code, a.currency, c.digits, coalesce(${shownName('u')}, a.code) as label`
 const FACTS_JOINS = `
     join currencies c on c.book = a.book and c.code = a.currency
     left join users u on u.book = a.book and u.id = a.user_id`

@@ -1,5 +1,6 @@
 import type { ListSpec, Scope } from '../database/list.ts'
 import * as fields from '../database/list_fields.ts'
+import { shownAddress } from '../database/personal_fields.ts'
 import type { AuditId, BookId, Id, TokenId, UserId } from '../ledger/id.ts'
 import { decodeId } from '../ledger/typeid.ts'
 
@@ -26,7 +27,7 @@ export const auditLog: ListSpec<AuditLine, AuditLine> = {
       kind: fields.id((text) => decodeId('usr', text), 'an id such as usr_…'),
       nullable: true,
     },
-    actor: { sql: 'u.email', kind: fields.text, nullable: true },
+    actor: { sql: shownAddress('u'), kind: fields.text, nullable: true },
     token_id: {
       sql: 'l.token_id',
       kind: fields.id((text) => decodeId('tok', text), 'an id such as tok_…'),
@@ -44,7 +45,7 @@ export const auditLog: ListSpec<AuditLine, AuditLine> = {
   joins: 'left join users u on u.book = l.book and u.id = l.actor_id',
   key: [{ sql: 'l.id', cast: 'uuid' }],
   show: `join audit_log l on l.book = $1 and l.id = page.key0 left join users u on u.book = l.book and u.id = l.actor_id`,
-  columns: `l.id, l.actor_id, u.email as actor, l.token_id, l.action, l.object_id, l.detail, l.address, l.request_id, l.created_at`,
+  columns: `l.id, l.actor_id, ${shownAddress('u')} as actor, l.token_id, l.action, l.object_id, l.detail, l.address, l.request_id, l.created_at`,
   toItem: (row) => row,
 }
 

@@ -19,8 +19,11 @@ const USERS = ['00000000-0000-7000-8000-00000000000a', '00000000-0000-7000-8000-
 const SEED = `
   insert into books (name, created_at) values ('main', now());
   insert into currencies values (1, 'USD', 2), (1, 'JPY', 0);
+  insert into user_keys (book, user_id, key)
+    values (1, '${USERS[0]}', gen_random_bytes(32)), (1, '${USERS[1]}', gen_random_bytes(32));
   insert into users (book, id, email, email_key, created_at)
-    values (1, '${USERS[0]}', 'ada@example.com', 'a', now()), (1, '${USERS[1]}', 'Bob_%@example.com', 'b', now());
+    select 1, v.id, encrypted(1, v.id, v.email), address_hash(v.email), now()
+      from (values ('${USERS[0]}'::uuid, 'ada@example.com'), ('${USERS[1]}', 'Bob_%@example.com')) v (id, email);
   insert into accounts (book, id, user_id, currency, name, balance, created_at, updated_at)
     select 1, format('00000000-0000-7000-8000-%s', lpad(to_hex(16 + n), 12, '0'))::uuid,
            (array['${USERS[0]}', '${USERS[1]}'])[1 + n % 2]::uuid, (array['USD', 'JPY'])[1 + n / 4], 'account', 0, now(), now()

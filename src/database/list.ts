@@ -156,7 +156,8 @@ function boundOf(
   const field = fields[filter.field]
   if (equal !== undefined && isEquality(filter, equal)) {
     if (!field?.lookup) return { sql: conditionOf(fields, keys, filter, param), isAll: true }
-    return { sql: `${field.lookup.sql} = ${param(field.lookup.valueOf(filter.value))}`, isAll: false }
+    const { lookup } = field
+    return { sql: `${lookup.sql} = ${lookup.equals(param(lookup.valueOf(filter.value)))}`, isAll: false }
   }
   if (!field?.carried || filter.operator === 'ne' || filter.operator === 'like') return undefined
   if (filter.operator !== 'in') return { sql: conditionOf(fields, keys, filter, param), isAll: true }

@@ -49,7 +49,11 @@ export async function setDisplayName(
     const user = await lockUser(client, book, userId)
     if (!user) return false
     if (user.displayName === name) return true
-    await client.query('update users set display_name = $3 where book = $1 and id = $2', [book, userId, name])
+    await client.query('update users set display_name = encrypted($1, $2, $3) where book = $1 and id = $2', [
+      book,
+      userId,
+      name,
+    ])
     const at = await readClock(client)
     const detail = { from: user.displayName, to: name }
     await writeAudit(client, book, at, idsAt(at), [{ actor, action: 'user.rename', objectId: userId, detail }])

@@ -4,6 +4,7 @@ import { idsAt, readClock } from '../database/clock.ts'
 import { type Client, inTransaction, type Pool, type Queryable } from '../database/connection.ts'
 import { isUniqueViolation } from '../database/faults.ts'
 import { formatInstant } from '../database/instant.ts'
+import { ownField } from '../database/personal_fields.ts'
 import type { BookId, Instant, UserId } from '../ledger/id.ts'
 import { emailKey } from './email.ts'
 import { addJob, notify } from './job_queue.ts'
@@ -47,7 +48,7 @@ export async function beginEmailChange(
     const expiresAt = (at + BigInt(HOURS.change_email_new) * MICROSECONDS_AN_HOUR) as Instant
     await client.query(
       `insert into email_changes (book, id, user_id, email, expires_at, created_at)
-       values ($1, $2, $3, $4, $5, $6)`,
+       values ($1, $2, $3, encrypted($1, $3, $4), $5, $6)`,
       [book.id, changeId, userId, email, formatInstant(expiresAt), formatInstant(at)],
     )
     for (const side of ['old', 'new'] as const) {
@@ -68,8 +69,8 @@ export async function findOpenChange(
   id: EmailChangeId,
 ): Promise<EmailChange | undefined> {
   const { rows } = await client.query<{ user_id: UserId; email: string }>(
-    `select user_id, email from email_changes
-      where book = $1 and id = $2 and done_at is null and dropped_at is null and expires_at > clock_timestamp()`,
+    `select c.user_id, ${ownField('c', 'email')} as email from email_changes c
+      where c.book = $1 and c.id = $2 and c.done_at is null and c.dropped_at is null and c.expires_at > clock_timestamp()`,
     [book, id],
   )
   return rows[0] && { id, userId: rows[0].user_id, email: rows[0].email }
@@ -109,11 +110,11 @@ async function agree(client: Client, token: string, from: Pick<Actor, 'address' 
   if (!taken?.emailChangeId) return undefined
   const { book, userId, purpose, emailChangeId, user, at } = taken
   const { rows } = await client.query<{ email: string; both: boolean }>(
-    `update email_changes
+    `update email_changes c
         set old_confirmed_at = case when $3 then $4 else old_confirmed_at end,
             new_confirmed_at = case when $3 then new_confirmed_at else $4 end
-      where book = $1 and id = $2 and done_at is null and dropped_at is null and expires_at > $4
-  returning email, old_confirmed_at is not null and new_confirmed_at is not null as both`,
+      where c.book = $1 and c.id = $2 and c.done_at is null and c.dropped_at is null and c.expires_at > $4
+  returning ${ownField('c', 'email')} as email, old_confirmed_at is not null and new_confirmed_at is not null as both`,
     [book, emailChangeId, purpose === 'change_email_old', formatInstant(at)],
   )
   const change = rows[0]
@@ -146,7 +147,7 @@ async function moveUser(client: Client, { book, userId, emailChangeId, at, actor
   const stamp = formatInstant(at)
   await client.query('update email_changes set done_at = $3 where book = $1 and id = $2', [book, emailChangeId, stamp])
   await client.query(
-    `update users set email = $3, email_key = $4, confirmed_at = coalesce(confirmed_at, $5)
+    `update users set email = encrypted($1, $2, $3), email_key = address_hash($4), confirmed_at = coalesce(confirmed_at, $5)
       where book = $1 and id = $2`,
     [book, userId, to, emailKey(to), stamp],
   )

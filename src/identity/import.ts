@@ -4,6 +4,7 @@ import { type Actor, writeAudit } from '../audit/audit.ts'
 import { idsAt, type NewId, readClock } from '../database/clock.ts'
 import { type Client, inTransaction, type Pool } from '../database/connection.ts'
 import { formatInstant } from '../database/instant.ts'
+import { newUserKey, userField } from '../database/personal_fields.ts'
 import type { AccountId, BookId, Instant, UserId } from '../ledger/id.ts'
 import type { Currency } from '../money/currency.ts'
 import { postRequests } from '../payments/batch.ts'
@@ -88,20 +89,24 @@ async function insertUsers(
   // In the order of addresses, so that two imports of the same users cannot wait for each other in a circle.
   const byKey = new Map(wanted.map(({ email }) => [emailKey(email), email] as const))
   const inOrder = [...byKey].sort(([left], [right]) => (left < right ? -1 : 1))
-  const { rows } = await client.query<{ id: UserId; email_key: string }>(
-    `insert into users (book, id, email, email_key, confirmed_at, created_at)
-     select $1, v.*, $2, $2 from unnest($3::uuid[], $4::text[], $5::text[]) as v
-         on conflict (book, email_key) do nothing
-     returning id, email_key`,
-    [
-      book,
-      formatInstant(at),
-      inOrder.map(() => newId<'user'>()),
-      inOrder.map(([, email]) => email),
-      inOrder.map(([key]) => key),
-    ],
+  const ids = inOrder.map((): UserId => newId<'user'>())
+  const { rows } = await client.query<{ user_id: UserId }>(
+    `with newcomers as materialized (
+       select * from unnest($3::uuid[], $4::text[], $5::text[], $6::bytea[]) as v (id, email, address, key)
+     ), made as (
+       insert into users (book, id, email, email_key, confirmed_at, created_at)
+       select $1, n.id, encrypted_under(n.key, n.email), address_hash(n.address), $2, $2 from newcomers n
+           on conflict (book, email_key) do nothing
+       returning id
+     )
+     insert into user_keys (book, user_id, key) select $1, m.id, n.key from made m join newcomers n on n.id = m.id
+     returning user_id`,
+    [book, formatInstant(at), ids, inOrder.map(([, email]) => email), inOrder.map(([key]) => key), ids.map(newUserKey)],
   )
-  return new Map(rows.map((row) => [row.email_key, row.id]))
+  const made = new Set(rows.map((row) => row.user_id))
+  return new Map(
+    inOrder.flatMap(([key], index) => (made.has(ids[index] as UserId) ? [[key, ids[index] as UserId]] : [])),
+  )
 }
 
 function opening(
@@ -139,19 +144,19 @@ async function readImported(
   const { rows } = await client.query<{
     user_id: UserId
     email: string
-    email_key: string
+    address: string
     id: AccountId | null
     currency: string
     name: string
   }>(
-    `select u.id as user_id, u.email, u.email_key, a.id, a.currency, a.name
-       from users u
+    `select u.id as user_id, ${userField('u', 'email')} as email, wanted.address, a.id, a.currency, a.name
+       from (select distinct address from unnest($2::text[]) as keys (address)) as wanted
+       join users u on u.book = $1 and u.email_key = address_hash(wanted.address)
        left join accounts a on a.book = u.book and a.user_id = u.id
-      where u.book = $1 and u.email_key = any($2)
       order by a.id`,
     [book, keys],
   )
-  const byKey = Map.groupBy(rows, (row) => row.email_key)
+  const byKey = Map.groupBy(rows, (row) => row.address)
   const seen = new Set<string>()
   return keys.map((key) => {
     const own = byKey.get(key) ?? []

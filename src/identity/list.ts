@@ -1,16 +1,18 @@
 import type { ListSpec, Scope } from '../database/list.ts'
 import * as fields from '../database/list_fields.ts'
+import { ERASED_NAME, ownField, userField } from '../database/personal_fields.ts'
 import { ACCOUNT_STATUSES, type Freeze } from '../ledger/account.ts'
 import type { BookId, TokenId, UserId } from '../ledger/id.ts'
 import { decodeId } from '../ledger/typeid.ts'
 import { emailKey } from './email.ts'
 import { ROLES, type Role, type Scope as TokenScope } from './roles.ts'
 import { TOKEN_KINDS, type Token, type TokenKind } from './tokens.ts'
+import { erasedAddress } from './users.ts'
 
 type TokenRow = {
   id: TokenId
   kind: TokenKind
-  name: string
+  name: string | null
   scopes: TokenScope[]
   address: string | null
   expires_at: string | null
@@ -23,9 +25,9 @@ export const tokens: ListSpec<TokenRow, Token> = {
   fields: {
     id: { sql: 't.id', kind: fields.id((text) => decodeId('tok', text), 'an id such as tok_…'), carried: 'id' },
     kind: { sql: 't.kind', kind: fields.choice(TOKEN_KINDS) },
-    name: { sql: 't.name', kind: fields.text },
+    name: { sql: ownField('t', 'name'), kind: fields.text },
     scopes: { sql: `array_to_string(t.scopes, ' ')`, kind: fields.text },
-    address: { sql: 't.address', kind: fields.text, nullable: true },
+    address: { sql: ownField('t', 'address'), kind: fields.text, nullable: true },
     expires_at: { sql: 't.expires_at', kind: fields.time, nullable: true },
     last_used_at: { sql: 't.last_used_at', kind: fields.time, nullable: true },
     created_at: { sql: 't.created_at', kind: fields.time, carried: 'created_at' },
@@ -33,11 +35,11 @@ export const tokens: ListSpec<TokenRow, Token> = {
   table: 'tokens t',
   key: [{ sql: 't.id', cast: 'uuid' }],
   show: 'join tokens t on t.book = $1 and t.id = page.key0',
-  columns: 't.id, t.kind, t.name, t.scopes, t.address, t.expires_at, t.last_used_at, t.created_at',
+  columns: `t.id, t.kind, ${ownField('t', 'name')} as name, t.scopes, ${ownField('t', 'address')} as address, t.expires_at, t.last_used_at, t.created_at`,
   toItem: (row) => ({
     id: row.id,
     kind: row.kind,
-    name: row.name,
+    name: row.name ?? 'erased',
     scopes: row.scopes,
     address: row.address,
     expiresAt: row.expires_at,
@@ -61,7 +63,7 @@ export function allTokensOf(book: BookId, userId: UserId): Scope {
 
 type UserRow = {
   id: UserId
-  email: string
+  email: string | null
   display_name: string | null
   role: Role
   all_books: boolean
@@ -90,8 +92,12 @@ export type ListedUser = {
 export const users: ListSpec<UserRow, ListedUser> = {
   fields: {
     id: { sql: 'u.id', kind: fields.id((text) => decodeId('usr', text), 'an id such as usr_…'), carried: 'id' },
-    email: { sql: 'u.email', kind: fields.text, lookup: { sql: 'u.email_key', valueOf: emailKey } },
-    display_name: { sql: 'u.display_name', kind: fields.text, nullable: true },
+    email: {
+      sql: userField('u', 'email'),
+      kind: fields.text,
+      lookup: { sql: 'u.email_key', equals: (param) => `address_hash(${param})`, valueOf: emailKey },
+    },
+    display_name: { sql: userField('u', 'display_name'), kind: fields.text, nullable: true },
     role: { sql: 'u.role', kind: fields.choice(ROLES) },
     all_books: { sql: 'u.all_books::text', kind: fields.choice(['true', 'false']) },
     confirmed_at: { sql: 'u.confirmed_at', kind: fields.time, nullable: true },
@@ -108,12 +114,12 @@ export const users: ListSpec<UserRow, ListedUser> = {
   indexed: { few: ['email'] },
   key: [{ sql: 'u.id', cast: 'uuid' }],
   show: 'join users u on u.book = $1 and u.id = page.key0',
-  columns:
-    'u.id, u.email, u.display_name, u.role, u.all_books, u.confirmed_at, u.frozen, u.closed_at, u.erased_at, u.created_at',
+  columns: `u.id, ${userField('u', 'email')} as email, ${userField('u', 'display_name')} as display_name, u.role, u.all_books, u.confirmed_at,
+     u.frozen, u.closed_at, u.erased_at, u.created_at`,
   toItem: (row) => ({
     id: row.id,
-    email: row.email,
-    displayName: row.display_name,
+    email: row.email ?? erasedAddress(row.id),
+    displayName: row.email === null ? ERASED_NAME : row.display_name,
     role: row.role,
     allBooks: row.all_books,
     confirmedAt: row.confirmed_at,

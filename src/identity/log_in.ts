@@ -4,6 +4,7 @@ import type { Book } from '../books/books.ts'
 import { idsAt, readClock } from '../database/clock.ts'
 import { type Client, inTransaction, type Pool } from '../database/connection.ts'
 import { formatInstant } from '../database/instant.ts'
+import { ownField } from '../database/personal_fields.ts'
 import type { SecretBox } from '../database/secret_box.ts'
 import type { BookId, Instant, UserId } from '../ledger/id.ts'
 import { notifyUser } from './job_queue.ts'
@@ -95,8 +96,8 @@ async function isTold(
 /** Whether the user had sessions before. Index: tokens_by_user. */
 async function earlierSessions(client: Client, book: BookId, userId: UserId, address: string) {
   const { rows } = await client.query<{ any: boolean; from_there: boolean }>(
-    `select count(*) > 0 as any, coalesce(bool_or(address = $3), false) as from_there
-       from tokens where book = $1 and user_id = $2 and kind = 'session'`,
+    `select count(*) > 0 as any, coalesce(bool_or(${ownField('t', 'address')} = $3), false) as from_there
+       from tokens t where t.book = $1 and t.user_id = $2 and t.kind = 'session'`,
     [book, userId, address],
   )
   return { any: rows[0]?.any ?? false, fromThere: rows[0]?.from_there ?? false }

@@ -41,7 +41,7 @@ export async function insertToken(client: Queryable, book: BookId, userId: UserI
   const [kind, address]: [TokenKind, string | null] = session ? ['session', session.address] : ['token', null]
   await client.query(
     `insert into tokens (book, id, user_id, hash, name, scopes, expires_at, created_at, kind, address, proven_until)
-     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
+     values ($1, $2, $3, $4, encrypted($1, $3, $5), $6, $7, $8, $9, encrypted($1, $3, $10), $11)`,
     [
       ...[book, id, userId, hashSecret(secret), name, scopes, expiresAt, formatInstant(at)],
       ...[kind, address, session?.provenUntil ?? null],

@@ -1,7 +1,9 @@
 import type { Client, Queryable } from '../database/connection.ts'
 import { formatInstant } from '../database/instant.ts'
+import { ERASED_NAME, newUserKey, userField } from '../database/personal_fields.ts'
 import type { Freeze } from '../ledger/account.ts'
 import type { BookId, Instant, UserId } from '../ledger/id.ts'
+import { encodeId } from '../ledger/typeid.ts'
 import { emailKey } from './email.ts'
 import type { Role } from './roles.ts'
 
@@ -27,7 +29,7 @@ export type User = {
 
 type Row = {
   id: UserId
-  email: string
+  email: string | null
   display_name: string | null
   role: Role
   all_books: boolean
@@ -39,19 +41,19 @@ type Row = {
   erased_at: string | null
 }
 
-const COLUMNS =
-  'id, email, display_name, role, all_books, confirmed_at, created_at, password_hash, frozen, closed_at, erased_at'
+const COLUMNS = `u.id, ${userField('u', 'email')} as email, ${userField('u', 'display_name')} as display_name, u.role, u.all_books,
+  u.confirmed_at, u.created_at, u.password_hash, u.frozen, u.closed_at, u.erased_at`
 
 export async function findUserByEmail(client: Queryable, book: BookId, email: string): Promise<User | undefined> {
-  const { rows } = await client.query<Row>(`select ${COLUMNS} from users where book = $1 and email_key = $2`, [
-    book,
-    emailKey(email),
-  ])
+  const { rows } = await client.query<Row>(
+    `select ${COLUMNS} from users u where u.book = $1 and u.email_key = address_hash($2)`,
+    [book, emailKey(email)],
+  )
   return rows[0] && toUser(rows[0])
 }
 
 export async function findUser(client: Queryable, book: BookId, id: UserId): Promise<User | undefined> {
-  const { rows } = await client.query<Row>(`select ${COLUMNS} from users where book = $1 and id = $2`, [book, id])
+  const { rows } = await client.query<Row>(`select ${COLUMNS} from users u where u.book = $1 and u.id = $2`, [book, id])
   return rows[0] && toUser(rows[0])
 }
 
@@ -76,10 +78,10 @@ export async function lockUser(client: Client, book: BookId, id: UserId): Promis
 }
 
 export async function lockUserEvenClosed(client: Client, book: BookId, id: UserId): Promise<User | undefined> {
-  const { rows } = await client.query<Row>(`select ${COLUMNS} from users where book = $1 and id = $2 for update`, [
-    book,
-    id,
-  ])
+  const { rows } = await client.query<Row>(
+    `select ${COLUMNS} from users u where u.book = $1 and u.id = $2 for update`,
+    [book, id],
+  )
   return rows[0] && toUser(rows[0])
 }
 
@@ -96,19 +98,28 @@ export async function confirmAddress(client: Client, book: BookId, id: UserId, a
 export async function insertUser(client: Queryable, book: BookId, user: NewUser): Promise<boolean> {
   const { id, email, confirmedAt, createdAt, passwordHash } = user
   const { rowCount } = await client.query(
-    `insert into users (book, id, email, email_key, password_hash, confirmed_at, created_at)
-     values ($1, $2, $3, $4, $5, $6, $7)
-         on conflict (book, email_key) do nothing`,
-    [book, id, email, emailKey(email), passwordHash, confirmedAt, createdAt],
+    `with made as (
+       insert into users (book, id, email, email_key, password_hash, confirmed_at, created_at)
+       values ($1, $2, encrypted_under($3, $4), address_hash($5), $6, $7, $8)
+           on conflict (book, email_key) do nothing
+       returning book, id
+     )
+     insert into user_keys (book, user_id, key) select m.book, m.id, $3 from made m`,
+    [book, id, newUserKey(), email, emailKey(email), passwordHash, confirmedAt, createdAt],
   )
   return rowCount === 1
+}
+
+/** What is shown for the address of a user whose data were erased. */
+export function erasedAddress(id: UserId): string {
+  return `${encodeId('usr', id)}@erased.invalid`
 }
 
 function toUser(row: Row): User {
   return {
     id: row.id,
-    email: row.email,
-    displayName: row.display_name,
+    email: row.email ?? erasedAddress(row.id),
+    displayName: row.email === null ? ERASED_NAME : row.display_name,
     role: row.role,
     allBooks: row.all_books,
     confirmedAt: row.confirmed_at,

@@ -1,5 +1,6 @@
 import { uuids } from '../database/binary_arrays.ts'
 import type { Queryable } from '../database/connection.ts'
+import { shownName } from '../database/personal_fields.ts'
 import type { AccountId, BookId, PaymentId, ScheduleId, UserId } from '../ledger/id.ts'
 import type { Capture, DeclineReason, FeePayer, PaymentKind, PaymentStatus } from '../ledger/payment.ts'
 import type { Payment, PaymentExchange } from './payment.ts'
@@ -55,8 +56,8 @@ export type PaymentRow = {
 }
 
 /** What the other side may know of who pays and who is paid, over PAYMENT_JOINS. */
-export const SENDER = 'coalesce(su.display_name, su.email, s.code)'
-export const RECEIVER = 'coalesce(ru.display_name, ru.email, r.code)'
+export const SENDER = `coalesce(${shownName('su')}, s.code)`
+export const RECEIVER = `coalesce(${shownName('ru')}, r.code)`
 
 /** The columns of a PaymentRow over PAYMENT_JOINS. */
 export const PAYMENT_COLUMNS = `

@@ -1,14 +1,12 @@
-import { randomBytes } from 'node:crypto'
 import { writeAudit } from '../audit/audit.ts'
 import { idsAt, readClock } from '../database/clock.ts'
 import { inTransaction, type Pool, type Queryable } from '../database/connection.ts'
 import { type Lookout, roundsWhere } from '../database/lookout.ts'
+import { ERASED_NAME, newUserKey, ownField } from '../database/personal_fields.ts'
 import type { Rounds } from '../database/rounds.ts'
 import type { AccountId, BookId, PaymentId, UserId } from '../ledger/id.ts'
 import { encodeId } from '../ledger/typeid.ts'
 import type { Log } from '../log.ts'
-import { KEY_BYTES } from '../seal/texts.ts'
-import { ERASED_NAME } from './erasure.ts'
 
 /** Of one transaction: those behind it wait no longer than for a large batch of payments. */
 const MOST_AT_ONCE = 1_000
@@ -39,7 +37,7 @@ async function eraseAll(pool: Pool): Promise<number> {
   await forgetHopelessJobs(pool)
   // Not while a transaction is under way that may still write something of theirs.
   const { rows } = await pool.query<Erasure>(
-    `select r.book, r.user_id, r.known_as
+    `select r.book, r.user_id, ${ownField('r', 'known_as')}::jsonb as known_as
        from erasures r
        join being_erased b on b.book = r.book and b.user_id = r.user_id
       where r.txid < pg_snapshot_xmin(pg_current_snapshot())
@@ -52,7 +50,7 @@ async function eraseAll(pool: Pool): Promise<number> {
 
 async function erase(pool: Pool, erasure: Erasure): Promise<boolean> {
   const { book, user_id: userId } = erasure
-  await pool.query('select key_to_erase_with($1, $2, $3)', [book, userId, randomBytes(KEY_BYTES)])
+  await pool.query('select key_to_erase_with($1, $2, $3)', [book, userId, newUserKey()])
   const accounts = await accountsOf(pool, book, userId)
   for (const account of accounts) await erasePayments(pool, erasure, account)
   await eraseFromAnswers(pool, erasure, await namesOf(pool, erasure))

@@ -9,14 +9,10 @@ import { type Proven, refuseStale, type StaleProof } from '../identity/proof.ts'
 import { announceSessionChange, type Sessions } from '../identity/sessions.ts'
 import { lockUserEvenClosed, type User } from '../identity/users.ts'
 import type { BookId, Instant, UserId } from '../ledger/id.ts'
-import { encodeId } from '../ledger/typeid.ts'
 import { deleteWebhooksOf } from '../webhooks/endpoint.ts'
 
 // Erasing a user's data begins here, in one transaction: from then on there is nobody of that name and address. All else
 // follows within moments (eraser.ts). What stays, and for how long, is docs/privacy.md.
-
-/** Stands where the user's name or address was shown. */
-export const ERASED_NAME = 'erased user'
 
 /** Why nothing is erased. */
 export type ErasureRefusal = ClosingRefusal | StaleProof | 'not_found' | 'not_yourself' | 'forbidden'
@@ -71,16 +67,17 @@ async function dropIdentity(client: Client, book: BookId, user: User, at: Instan
   const stamp = formatInstant(at)
   const knownAs = erasedAt === null ? [email, displayName].filter((name) => name !== null) : []
   await client.query(
-    `insert into erasures (book, user_id, known_as, asked_at) values ($1, $2, $3, $4)
+    `insert into erasures (book, user_id, known_as, asked_at) values ($1, $2, encrypted($1, $2, $3), $4)
          on conflict (book, user_id) do nothing`,
-    [book, id, knownAs, stamp],
+    [book, id, JSON.stringify(knownAs), stamp],
   )
   if (erasedAt !== null) return
-  // No address has a space in it: nobody's key is this one.
+  // No address has a hash as short as an id.
   await client.query(
     `update users
-        set email = $3, email_key = $4, display_name = $5, password_hash = null, confirmed_at = null, erased_at = $6
+        set email = null, email_key = uuid_send(id), display_name = null, password_hash = null, confirmed_at = null,
+            erased_at = $3
       where book = $1 and id = $2`,
-    [book, id, `${encodeId('usr', id)}@erased.invalid`, `erased ${id}`, ERASED_NAME, stamp],
+    [book, id, stamp],
   )
 }

@@ -1,6 +1,7 @@
 import type { AccountState } from '../accounts/account.ts'
 import { awaitPostings, balanceAt } from '../accounts/balance.ts'
 import type { Queryable } from '../database/connection.ts'
+import { shownName } from '../database/personal_fields.ts'
 import { type BookId, firstIdAt, type Instant, type PaymentId, type PostingId } from '../ledger/id.ts'
 import type { PaymentKind } from '../ledger/payment.ts'
 import type { Direction } from '../payments/operations.ts'
@@ -181,7 +182,7 @@ function toLine(row: Row, balanceAfter: bigint): StatementLine {
 
 /** Indexes: postings_by_debit and postings_by_credit, each from where it was left, and primary keys. */
 const linesOf = (comparison: '>' | '>=') => `
-  select l.id, l.payment_id, l.kind, l.direction, l.amount, coalesce(u.display_name, u.email, a.code) as counterparty, p.description,
+  select l.id, l.payment_id, l.kind, l.direction, l.amount, coalesce(${shownName('u')}, a.code) as counterparty, p.description,
          l.created_at
     from (select *
             from ((select id, payment_id, kind, 'debit' as direction, amount, credit_account as other, created_at

@@ -1,6 +1,6 @@
-import { randomBytes } from 'node:crypto'
 import { uuids } from '../database/binary_arrays.ts'
 import type { Queryable } from '../database/connection.ts'
+import { newUserKey } from '../database/personal_fields.ts'
 import type { BookId, UserId } from '../ledger/id.ts'
 import type { Hashes, RawRow } from './leaves.ts'
 import { sha256 } from './merkle.ts'
@@ -9,8 +9,6 @@ import { sha256 } from './merkle.ts'
 // own. A text that is erased leaves its hash (erased_texts), and the key is destroyed: then the block still holds, and
 // nobody can try out what the text was. Whose a text is: of a payment, who pays, or who is paid from outside; bonuses and
 // adjustments are the house's. Of a line of the audit log, the user that it is about (migration 0067_erasure.sql).
-
-export const KEY_BYTES = 32
 
 /** What a hash is of: SHA-256 of the key of this one text, hexadecimal, and the text. */
 export type Opening = { readonly key: string; readonly text: string }
@@ -78,7 +76,7 @@ async function makeKeys(client: Queryable, book: BookId, rows: readonly TextRow[
       insert into user_keys (book, user_id, key)
       select $1, v.* from unnest($2::uuid[], $3::bytea[]) as v
           on conflict (book, user_id) do nothing`,
-    values: [book, owners, owners.map(() => randomBytes(KEY_BYTES))],
+    values: [book, owners, owners.map(() => newUserKey())],
   })
 }
 

@@ -38,9 +38,10 @@ const TO = `1 + (n + 7) % (${USERS} - 1)`
 const FEW_ROWS = `
   insert into books (name, created_at) values ('main', now());
   insert into currencies values (1, 'USD', 2), (1, 'JPY', 0);
+  insert into user_keys (book, user_id, key) select 1, ${id(1, 'n')}, gen_random_bytes(32) from generate_series(0, ${USERS - 1}) n;
   insert into users (book, id, email, email_key, created_at)
-    select 1, ${id(1, 'n')}, 'user' || n || '@example.com', 'user' || n || '@example.com', now()
-      from generate_series(0, ${USERS - 1}) n;
+    select book, user_id, encrypted(book, user_id, user_id || '@example.com'), address_hash(user_id || '@example.com'), now()
+      from user_keys;
   insert into accounts (book, id, user_id, code, currency, name, created_at, updated_at)
     select 1, ${id(2, 'n')}, ${id(1, 'n')}, null, 'USD', 'account', now(), now() from generate_series(0, ${USERS - 1}) n
     union all select 1, ${id(3, '0')}, null, 'internal', 'USD', 'internal', now(), now();

@@ -1,0 +1,35 @@
+import { randomBytes } from 'node:crypto'
+
+// What says who a user is, is encrypted in the database under a key of the user's own, and read by these expressions
+// (migration 0093_personal_fields.sql): as SQL, so that lists filter and sort by it as by anything else. Each is null where
+// the key is gone, with the data of the user, or where there is no such user.
+
+/** Stands where a user's name or address was shown. */
+export const ERASED_NAME = 'erased user'
+
+/** What others see of the user of that alias: their display name, or else their address. */
+export function shownName(user: string): string {
+  return `shown_name(${user}.book, ${user}.id, ${user}.display_name, ${user}.email)`
+}
+
+/** The address of the user of that alias. */
+export function shownAddress(user: string): string {
+  return `case when ${user}.id is not null then coalesce(${userField(user, 'email')}, '${ERASED_NAME}') end`
+}
+
+/** A field of the user of that alias. */
+export function userField(user: string, field: 'email' | 'display_name'): string {
+  return `decrypted(${user}.book, ${user}.id, ${user}.${field})`
+}
+
+/** A field of a row that a user owns. */
+export function ownField(row: string, field: string): string {
+  return `decrypted(${row}.book, ${row}.user_id, ${row}.${field})`
+}
+
+const KEY_BYTES = 32
+
+/** A new user's key, and one for a user from before there were keys. */
+export function newUserKey(): Buffer {
+  return randomBytes(KEY_BYTES)
+}
