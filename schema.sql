@@ -73,8 +73,8 @@ create table audit_log (
   token_id uuid,
   action text not null,
   object_id uuid,
-  detail jsonb not null,
-  address text,
+  detail bytea,
+  address bytea,
   request_id text,
   created_at timestamp with time zone not null,
   txid xid8 not null default pg_current_xact_id(),
@@ -374,8 +374,8 @@ create table payments (
   expires_at timestamp with time zone,
   rail text,
   rail_reference text,
-  description text,
-  metadata jsonb not null,
+  description bytea,
+  metadata bytea,
   made_by uuid,
   asynchronous boolean not null,
   idempotency_key uuid,
@@ -1006,6 +1006,12 @@ CREATE OR REPLACE FUNCTION public.address_hash(address text)
  STABLE STRICT
 RETURN (SELECT hmac(convert_to(address_hash.address, 'UTF8'::name), a.key, 'sha256'::text) AS hmac FROM address_key a)
 ;
+CREATE OR REPLACE FUNCTION public.address_owner(subject uuid, actor_id uuid)
+ RETURNS uuid
+ LANGUAGE sql
+ IMMUTABLE
+RETURN CASE WHEN ((actor_id IS NULL) OR (actor_id = subject)) THEN subject ELSE NULL::uuid END
+;
 CREATE OR REPLACE FUNCTION public.decrypted(of_book integer, of_user uuid, content bytea)
  RETURNS text
  LANGUAGE sql
@@ -1031,14 +1037,13 @@ CREATE OR REPLACE FUNCTION public.erase_audit_lines(of_book integer, of_user uui
  SET search_path TO 'pg_catalog', 'public', 'pg_temp'
 AS $function$
     with texts as materialized (
-      select l.id, nullif(l.detail, '{}')::text as detail, k.key,
-             case when l.actor_id is null or l.actor_id = of_user then l.address end as address
+      select l.id, k.key, shown_text(of_book, of_user, l.detail) as detail,
+             case when address_owner(of_user, l.actor_id) = of_user then shown_text(of_book, of_user, l.address) end as address
         from unnest(ids) as wanted (id)
         join audit_log l on l.book = of_book and l.id = wanted.id
         join user_keys k on k.book = of_book and k.user_id = of_user
         join being_erased e on e.book = of_book and e.user_id = of_user
-       where case when l.action like 'user.%' or l.action like 'otp.%' then l.object_id
-                  when l.action like 'token.%' or l.action = 'access.refuse' then l.actor_id end = of_user
+       where line_subject(l.action, l.object_id, l.actor_id) = of_user
     ), kept as (
       insert into erased_texts (book, object_id, field, hash)
       select of_book, t.id, f.field, text_hash(t.key, t.id, f.field, f.content)
@@ -1048,7 +1053,7 @@ AS $function$
           on conflict (book, object_id, field) do nothing
     ), gone as (
       update audit_log l
-         set detail = '{}', address = case when t.address is null then l.address end
+         set detail = null, address = case when t.address is null then l.address end
         from texts t where l.book = of_book and l.id = t.id
       returning 1
     )
@@ -1113,14 +1118,15 @@ AS $function$
         where p.book = of_book and p.to_account = of_account and p.id > behind order by p.id limit most)
       order by id limit most
     ), own as materialized (
-      select p.id, p.description, nullif(p.metadata, '{}')::text as metadata, k.key
+      select p.id, shown_text(of_book, of_user, p.description) as description,
+             shown_text(of_book, of_user, p.metadata) as metadata, k.key
         from looked l
         join payments p on p.book = of_book and p.id = l.id
         join user_keys k on k.book = of_book and k.user_id = of_user
         join being_erased e on e.book = of_book and e.user_id = of_user
         left join accounts s on s.book = p.book and s.id = p.from_account
         left join accounts r on r.book = p.book and r.id = p.to_account
-       where coalesce(s.user_id, r.user_id) = of_user and p.kind not in ('bonus', 'adjustment')
+       where text_owner(p.kind, s.user_id, r.user_id) = of_user
     ), texts as materialized (
       select o.* from own o
        where o.description is not null or o.metadata is not null
@@ -1132,7 +1138,7 @@ AS $function$
        where f.content is not null
           on conflict (book, object_id, field) do nothing
     ), gone as (
-      update payments p set description = null, metadata = '{}' from texts t where p.book = of_book and p.id = t.id
+      update payments p set description = null, metadata = null from texts t where p.book = of_book and p.id = t.id
     ), untold as (
       update rail_instructions i set destination = null, shown = null, last_error = null
         from own o where i.book = of_book and i.payment_id = o.id
@@ -1270,6 +1276,12 @@ AS $function$
      where k.book = of_book and k.user_id = of_user
   $function$
 ;
+CREATE OR REPLACE FUNCTION public.line_subject(action text, object_id uuid, actor_id uuid)
+ RETURNS uuid
+ LANGUAGE sql
+ IMMUTABLE
+RETURN CASE WHEN ((action ~~ 'user.%'::text) OR (action ~~ 'otp.%'::text)) THEN object_id WHEN ((action ~~ 'token.%'::text) OR (action = 'access.refuse'::text)) THEN actor_id ELSE NULL::uuid END
+;
 CREATE OR REPLACE FUNCTION public.move_payments(book_of integer, at timestamp with time zone, ids uuid[], events text[], statuses text[], reasons text[], amounts numeric[], fees numeric[])
  RETURNS integer
  LANGUAGE sql
@@ -1302,11 +1314,28 @@ CREATE OR REPLACE FUNCTION public.shown_name(of_book integer, of_user uuid, disp
  STABLE
 RETURN CASE WHEN (of_user IS NOT NULL) THEN COALESCE(decrypted(of_book, of_user, display_name), decrypted(of_book, of_user, email), 'erased user'::text) ELSE NULL::text END
 ;
+CREATE OR REPLACE FUNCTION public.shown_text(of_book integer, of_user uuid, content bytea)
+ RETURNS text
+ LANGUAGE sql
+ STABLE
+RETURN CASE get_byte(content, 0) WHEN 0 THEN convert_from(substr(content, 2), 'UTF8'::name) ELSE decrypted(of_book, of_user, substr(content, 2)) END
+;
+CREATE OR REPLACE FUNCTION public.stored_text(of_book integer, of_user uuid, content text)
+ RETURNS bytea
+ LANGUAGE sql
+RETURN COALESCE(('\x01'::bytea || encrypted(of_book, of_user, content)), ('\x00'::bytea || convert_to(content, 'UTF8'::name)))
+;
 CREATE OR REPLACE FUNCTION public.text_hash(key bytea, id uuid, field text, content text)
  RETURNS bytea
  LANGUAGE sql
  IMMUTABLE
 AS $function$ select sha256(sha256(key || uuid_send(id) || convert_to(field, 'UTF8')) || convert_to(content, 'UTF8')) $function$
+;
+CREATE OR REPLACE FUNCTION public.text_owner(kind text, sender uuid, receiver uuid)
+ RETURNS uuid
+ LANGUAGE sql
+ IMMUTABLE
+RETURN CASE WHEN (kind <> ALL (ARRAY['bonus'::text, 'adjustment'::text])) THEN COALESCE(sender, receiver) ELSE NULL::uuid END
 ;
 
 grant usage on schema public to billing_gateway;
@@ -1392,6 +1421,7 @@ grant update (url, description, events, secret, previous_secret, previous_until,
 grant update (rejection, reject_reason, rejected_by) on wire_batch_payments to billing_gateway;
 
 grant execute on function address_hash(text) to billing_gateway;
+grant execute on function address_owner(uuid,uuid) to billing_gateway;
 grant execute on function decrypted(integer,uuid,bytea) to billing_gateway;
 grant execute on function encrypted(integer,uuid,text) to billing_gateway;
 grant execute on function encrypted_under(bytea,text) to billing_gateway;
@@ -1403,5 +1433,9 @@ grant execute on function finish_erasure(integer,uuid) to billing_gateway;
 grant execute on function forget_deliveries(integer,timestamp with time zone,integer) to billing_gateway;
 grant execute on function keep_event_partitions(integer) to billing_gateway;
 grant execute on function key_to_erase_with(integer,uuid,bytea) to billing_gateway;
+grant execute on function line_subject(text,uuid,uuid) to billing_gateway;
 grant execute on function move_payments(integer,timestamp with time zone,uuid[],text[],text[],text[],numeric[],numeric[]) to billing_gateway;
 grant execute on function shown_name(integer,uuid,bytea,bytea) to billing_gateway;
+grant execute on function shown_text(integer,uuid,bytea) to billing_gateway;
+grant execute on function stored_text(integer,uuid,text) to billing_gateway;
+grant execute on function text_owner(text,uuid,uuid) to billing_gateway;

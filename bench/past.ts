@@ -17,9 +17,9 @@ export async function writeHistory(server: Server, from: string, to: string, cou
   await withOwner(server.connection, (client) =>
     withoutIndexes(client, async () => {
       await client.query(
-        `insert into payments (book, id, kind, status, from_account, to_account, currency, amount, fee, fee_payer, metadata,
+        `insert into payments (book, id, kind, status, from_account, to_account, currency, amount, fee, fee_payer,
                                asynchronous, created_at, completed_at, updated_at)
-         select 1, ${idAt('8')}, 'transfer', 'completed', $1, $2, 'USD', 100, 0, 'receiver', '{}', false, ${TIME}, ${TIME}, ${TIME}
+         select 1, ${idAt('8')}, 'transfer', 'completed', $1, $2, 'USD', 100, 0, 'receiver', false, ${TIME}, ${TIME}, ${TIME}
            from generate_series(1, $3::bigint) as i`,
         [...accounts, count],
       )
@@ -65,9 +65,9 @@ export async function writeWeight(server: Server, accounts: readonly string[], p
           cross join (select ${['internal', 'wire', 'wallet'].map(technical).join(', ')}) t
           order by i`
       await client.query(
-        `insert into payments (book, id, kind, status, from_account, to_account, currency, amount, fee, fee_payer, metadata,
+        `insert into payments (book, id, kind, status, from_account, to_account, currency, amount, fee, fee_payer,
                                asynchronous, created_at, completed_at, updated_at)
-         select 1, ${idAt('a')}, ${kind}, 'completed', ${from}, ${to}, 'USD', 100, 2, 'receiver', '{}', false,
+         select 1, ${idAt('a')}, ${kind}, 'completed', ${from}, ${to}, 'USD', 100, 2, 'receiver', false,
                 ${TIME}, ${TIME}, ${TIME} ${each}`,
         [payments],
       )

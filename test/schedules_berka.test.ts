@@ -6,6 +6,7 @@ import { sendLines } from '../examples/berka/lines.ts'
 import { type Holder, ownersOf, ownKey, receiverKey, receiversOf } from '../examples/berka/users.ts'
 import { parseInstant } from '../src/database/instant.ts'
 import type { Instant } from '../src/ledger/id.ts'
+import { METADATA, PAYMENT_JOINS } from '../src/payments/read.ts'
 import { aGateway, anOperator, type TestGateway, type TestUser } from './harness/gateway.ts'
 import { assertBooksAreRight, rowsOf } from './harness/paying.ts'
 
@@ -67,9 +68,10 @@ describe('The standing orders of a bank', () => {
     }
     const months = await rowsOf(
       gateway,
-      `select to_char(scheduled_for, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as due, status, count(*)::int as payments,
-              count(distinct metadata ->> 'order')::int as orders, sum(amount)::text as amount
-         from payments where schedule_id is not null group by scheduled_for, status order by scheduled_for`,
+      `select to_char(p.scheduled_for, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as due, p.status, count(*)::int as payments,
+              count(distinct ${METADATA} ->> 'order')::int as orders, sum(p.amount)::text as amount
+         from payments p ${PAYMENT_JOINS}
+        where p.schedule_id is not null group by p.scheduled_for, p.status order by p.scheduled_for`,
     )
     const each = { status: 'completed', payments: ORDERS, orders: ORDERS, amount: String(EVERYTHING) }
     assert.deepEqual(

@@ -99,6 +99,11 @@ const TAMPERINGS: readonly [string, string, RegExp][] = [
   ],
   ['a description is changed', `update payments set description = 'x' where amount = 1000`, /^block N .*does not hold/],
   [
+    'a description is written for another, as it is',
+    `update payments set description = stored_text(book, null, 'x') where amount = 1000`,
+    /^block N .*does not hold/,
+  ],
+  [
     'who asked is changed',
     `update payments set made_by = gen_random_uuid() where amount = 1000`,
     /^block N .*not hold/,
@@ -199,7 +204,7 @@ describe('sealed blocks', () => {
       const [line] = await rowsOf(
         gateway,
         `select a.id, (select min(b.number) from blocks b where b.up_to_txid >= a.txid) as number from audit_log a
-          where a.object_id is not null and a.detail <> '{}' order by a.id limit 1`,
+          where a.object_id is not null and a.detail is not null order by a.id limit 1`,
       )
       await tamper(gateway, sql.replaceAll('AUDIT', `id = '${line.id}'`))
       const pattern = told.source.replace('block N', `block ${number}`).replace('block A', `block ${line.number}`)

@@ -2,6 +2,7 @@ import { idsAt, type NewId, readClock } from '../database/clock.ts'
 import { inTransaction, type Pool, type Queryable } from '../database/connection.ts'
 import { formatInstant } from '../database/instant.ts'
 import type { AuditId, BookId, Id, Instant, TokenId, UserId } from '../ledger/id.ts'
+import { ADDRESS_OWNER, SUBJECT } from './subject.ts'
 
 /** Who did something, and from where; null throughout for the operator at the machine. */
 export type Actor = {
@@ -41,9 +42,11 @@ export async function writeAudit(
     name: 'write-audit',
     text: `
       insert into audit_log (book, id, actor_id, token_id, action, object_id, detail, address, request_id, created_at)
-      select $1, v.id, v.actor_id, v.token_id, v.action, v.object_id, v.detail, v.address, v.request_id, $2
+      select $1, l.id, l.actor_id, l.token_id, l.action, l.object_id,
+             stored_text($1, ${SUBJECT}, nullif(l.detail, '{}')::text), stored_text($1, ${ADDRESS_OWNER}, l.address),
+             l.request_id, $2
         from unnest($3::uuid[], $4::uuid[], $5::uuid[], $6::text[], $7::uuid[], $8::jsonb[], $9::text[], $10::text[])
-          as v (id, actor_id, token_id, action, object_id, detail, address, request_id)`,
+          as l (id, actor_id, token_id, action, object_id, detail, address, request_id)`,
     values: [
       book,
       formatInstant(at),

@@ -3,6 +3,7 @@ import * as fields from '../database/list_fields.ts'
 import { shownAddress } from '../database/personal_fields.ts'
 import type { AuditId, BookId, Id, TokenId, UserId } from '../ledger/id.ts'
 import { decodeId } from '../ledger/typeid.ts'
+import { ADDRESS, DETAIL } from './subject.ts'
 
 /** A line of the audit log as it stands. */
 export type AuditLine = {
@@ -36,8 +37,8 @@ export const auditLog: ListSpec<AuditLine, AuditLine> = {
     action: { sql: 'l.action', kind: fields.text },
     object_id: { sql: 'l.object_id', kind: fields.id(objectId, 'an id such as acc_…'), nullable: true },
     // As its JSON, with a blank behind each colon and comma.
-    detail: { sql: 'l.detail::text', kind: fields.text },
-    address: { sql: 'l.address', kind: fields.text, nullable: true },
+    detail: { sql: DETAIL, kind: fields.text },
+    address: { sql: ADDRESS, kind: fields.text, nullable: true },
     request_id: { sql: 'l.request_id', kind: fields.text, nullable: true },
     created_at: { sql: 'l.created_at', kind: fields.time, carried: 'created_at' },
   },
@@ -45,7 +46,8 @@ export const auditLog: ListSpec<AuditLine, AuditLine> = {
   joins: 'left join users u on u.book = l.book and u.id = l.actor_id',
   key: [{ sql: 'l.id', cast: 'uuid' }],
   show: `join audit_log l on l.book = $1 and l.id = page.key0 left join users u on u.book = l.book and u.id = l.actor_id`,
-  columns: `l.id, l.actor_id, ${shownAddress('u')} as actor, l.token_id, l.action, l.object_id, l.detail, l.address, l.request_id, l.created_at`,
+  columns: `l.id, l.actor_id, ${shownAddress('u')} as actor, l.token_id, l.action, l.object_id,
+    ${DETAIL}::jsonb as detail, ${ADDRESS} as address, l.request_id, l.created_at`,
   toItem: (row) => row,
 }
 

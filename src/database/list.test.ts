@@ -37,8 +37,8 @@ const SEED = `
            format('00000000-0000-7000-8000-%s', lpad(to_hex(16 + n % 8), 12, '0'))::uuid,
            format('00000000-0000-7000-8000-%s', lpad(to_hex(16 + (n * 5 + 1) % 8), 12, '0'))::uuid,
            (array['USD', 'JPY'])[1 + n % 2], 100 + n % 7, n % 3, (array['sender', 'receiver'])[1 + n % 2],
-           case n % 5 when 0 then null when 1 then '100%_a' else 'Text ' || n % 4 end,
-           jsonb_build_object('color', (array['red', 'green'])[1 + n % 2]), n % 2 = 0,
+           stored_text(1, (array['${USERS[0]}', '${USERS[1]}'])[1 + n % 2]::uuid, case n % 5 when 0 then null when 1 then '100%_a' else 'Text ' || n % 4 end),
+           stored_text(1, null, jsonb_build_object('color', (array['red', 'green'])[1 + n % 2])::text), n % 2 = 0,
            '2024-06-10 02:35:18.4+00'::timestamptz + n * interval '1 millisecond',
            case n % 4 when 0 then null else '2024-06-10'::timestamptz + n % 6 * interval '1 hour' end,
            '2024-06-10'::timestamptz + n % 5 * interval '1 hour'
@@ -297,10 +297,10 @@ describe('a list', () => {
     // Among many payments, as only there it matters.
     await withOwner(database, (client) =>
       client.query(`
-        insert into payments (book, id, kind, status, from_account, to_account, currency, amount, fee, fee_payer, metadata,
+        insert into payments (book, id, kind, status, from_account, to_account, currency, amount, fee, fee_payer,
                               asynchronous, created_at, completed_at, updated_at)
           select 1, gen_random_uuid(), 'transfer', 'completed', gen_random_uuid(), gen_random_uuid(), 'USD', 1, 0, 'sender',
-                 '{}', false, now(), now(), now()
+                 false, now(), now(), now()
             from generate_series(1, 20000);
         analyze payments`),
     )

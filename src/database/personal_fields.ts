@@ -1,8 +1,8 @@
-import { randomBytes } from 'node:crypto'
+import { createDecipheriv, hash, randomBytes } from 'node:crypto'
 
-// What says who a user is, is encrypted in the database under a key of the user's own, and read by these expressions
-// (migration 0093_personal_fields.sql): as SQL, so that lists filter and sort by it as by anything else. Each is null where
-// the key is gone, with the data of the user, or where there is no such user.
+// What says who a user is, and what users wrote, is encrypted in the database under a key of the user's own, and read by SQL
+// (migrations 0093_personal_fields.sql, 0094_texts_of_users.sql), so that lists filter and sort by it as by anything else.
+// Each expression is null where the key is gone, with the data of the user, or where there is no such user.
 
 /** Stands where a user's name or address was shown. */
 export const ERASED_NAME = 'erased user'
@@ -32,4 +32,23 @@ const KEY_BYTES = 32
 /** A new user's key, and one for a user from before there were keys. */
 export function newUserKey(): Buffer {
   return randomBytes(KEY_BYTES)
+}
+
+const IV_BYTES = 16
+
+/**
+ * A stored text, as `shown_text` of the database reads it, under its owner's key. Undefined where it is none: where somebody
+ * changed it in the database, or it is another key's.
+ */
+export function readStoredText(stored: Buffer, key: Buffer | null): string | undefined {
+  const content = stored.subarray(1)
+  if (stored[0] === 0) return content.toString()
+  if (stored[0] !== 1 || !key) return undefined
+  try {
+    const fieldKey = hash('sha256', Buffer.concat([key, Buffer.from('fields')]), 'buffer')
+    const decipher = createDecipheriv('aes-256-cbc', fieldKey, content.subarray(0, IV_BYTES))
+    return decipher.update(content.subarray(IV_BYTES), undefined, 'utf8') + decipher.final('utf8')
+  } catch {
+    return undefined
+  }
 }

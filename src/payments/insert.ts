@@ -3,9 +3,10 @@ import type { Queryable } from '../database/connection.ts'
 import type { BookId } from '../ledger/id.ts'
 import type { Payment, PaymentRequest } from './payment.ts'
 
-/** A column of `payments` as a batch writes it: all its values as one array. */
+/** A column of `payments` as a batch writes it: all its values as one array, and what is made of each. */
 type Column = {
   readonly name: string
+  readonly sql: string
   readonly type: string
   readonly array: (payments: readonly Payment[], requests: readonly PaymentRequest[]) => unknown
 }
@@ -13,6 +14,7 @@ type Column = {
 function column<T>(type: string, arrayOf: (values: readonly T[]) => unknown) {
   return (name: string, value: (payment: Payment, request: PaymentRequest) => T): Column => ({
     name,
+    sql: `v.${name}`,
     type,
     array: (payments, requests) =>
       arrayOf(
@@ -31,6 +33,14 @@ const numeric = column('numeric', numerics)
 const json = column('jsonb', jsons)
 const time = column('timestamptz', (values: readonly (string | null)[]) => values)
 
+/** Whose texts these are: of who pays, or of who is paid from outside; null where they are the house's. */
+const TEXT_OWNER = uuid('text_owner', (_, { kind, from, to }) =>
+  kind === 'bonus' || kind === 'adjustment' ? null : (from.userId ?? to.userId),
+)
+const kept = (of: Column): Column => ({ ...of, sql: `stored_text($1, v.text_owner, v.${of.name}::text)` })
+
+const isEmpty = (metadata: object) => Object.keys(metadata).length === 0
+
 const COLUMNS: readonly Column[] = [
   uuid('id', ({ id }) => id),
   text('kind', ({ kind }) => kind),
@@ -42,8 +52,8 @@ const COLUMNS: readonly Column[] = [
   numeric('amount', ({ amount }) => amount),
   numeric('fee', ({ fee }) => fee),
   text('fee_payer', ({ feePayer }) => feePayer),
-  text('description', ({ description }) => description),
-  json('metadata', ({ metadata }) => JSON.stringify(metadata)),
+  kept(text('description', ({ description }) => description)),
+  kept(json('metadata', ({ metadata }) => (isEmpty(metadata) ? null : JSON.stringify(metadata)))),
   uuid('made_by', (_, { madeBy }) => madeBy),
   uuid('idempotency_key', (_, { key }) => key?.key ?? null),
   uuid('request_hash', (_, { key }) => key?.requestHash ?? null),
@@ -70,13 +80,14 @@ type Insert = { readonly name: string; readonly text: string; readonly columns: 
 const PLAIN_INSERT = insertOf('write-payments', COLUMNS)
 const INSERT_WITH_TERMS = insertOf('write-payments-with-terms', [...COLUMNS, ...COLUMNS_OF_TERMS])
 
-function insertOf(name: string, columns: readonly Column[]): Insert {
-  const names = columns.map((each) => each.name).join(', ')
+function insertOf(name: string, written: readonly Column[]): Insert {
+  const names = (columns: readonly Column[]) => columns.map((each) => each.name).join(', ')
+  const columns = [TEXT_OWNER, ...written]
   const arrays = columns.map(({ type }, index) => `$${index + 5}::${type}[]`)
   const text = `
-      insert into payments (book, created_at, updated_at, asynchronous, completed_at, ${names})
-      select $1, $2, $3::timestamptz, $4, case v.status when 'completed' then $3 end, v.*
-        from unnest(${arrays.join(', ')}) as v (${names})`
+      insert into payments (book, created_at, updated_at, asynchronous, completed_at, ${names(written)})
+      select $1, $2, $3::timestamptz, $4, case v.status when 'completed' then $3 end, ${written.map(({ sql }) => sql).join(', ')}
+        from unnest(${arrays.join(', ')}) as v (${names(columns)})`
   return { name, text, columns }
 }
 

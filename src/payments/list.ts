@@ -13,6 +13,8 @@ import {
 } from '../ledger/payment.ts'
 import { decodeId } from '../ledger/typeid.ts'
 import {
+  DESCRIPTION,
+  METADATA,
   PAYMENT_COLUMNS,
   PAYMENT_JOINS,
   type PaymentRow,
@@ -56,8 +58,8 @@ const base: Omit<ListSpec<PaymentRow, StoredPayment>, 'table'> = {
     expires_at: { sql: 'p.expires_at', kind: fields.time, nullable: true },
     rail: { sql: 'p.rail', kind: fields.choice(RAIL_CODES), nullable: true },
     rail_reference: { sql: 'p.rail_reference', kind: fields.text, nullable: true },
-    description: { sql: 'p.description', kind: fields.text, nullable: true },
-    metadata: { sql: 'p.metadata', kind: fields.text },
+    description: { sql: DESCRIPTION, kind: fields.text, nullable: true },
+    metadata: { sql: METADATA, kind: fields.text },
     schedule_id: { sql: 'p.schedule_id', kind: scheduleId, nullable: true },
     scheduled_for: { sql: 'p.scheduled_for', kind: fields.time, nullable: true },
     sender: { sql: SENDER, kind: fields.text },

@@ -4,7 +4,7 @@ import type { AccountId, BookId, PaymentId, PostingId, UserId } from '../ledger/
 import { PAYMENT_KINDS, type PaymentKind } from '../ledger/payment.ts'
 import { decodeId, fromBase32, toBase32 } from '../ledger/typeid.ts'
 import type { Currency } from '../money/currency.ts'
-import { PAYMENT_JOINS, RECEIVER, SENDER } from './read.ts'
+import { DESCRIPTION, PAYMENT_JOINS, RECEIVER, SENDER } from './read.ts'
 
 export const DIRECTIONS = ['debit', 'credit'] as const
 export type Direction = (typeof DIRECTIONS)[number]
@@ -81,7 +81,7 @@ export const operations: ListSpec<Row, Operation> = {
     sender: { sql: SENDER, kind: fields.text },
     receiver: { sql: RECEIVER, kind: fields.text },
     currency: { sql: 'o.currency', kind: fields.currency },
-    description: { sql: 'p.description', kind: fields.text, nullable: true },
+    description: { sql: DESCRIPTION, kind: fields.text, nullable: true },
     created_at: { sql: 'o.created_at', kind: fields.time, carried: 'created_at' },
   },
   table: 'operations o',
@@ -94,7 +94,7 @@ export const operations: ListSpec<Row, Operation> = {
   show: `join operations o on o.book = $1 and o.posting_id = page.key0 and o.direction = page.key1 ${JOINS}`,
   columns: `
     o.posting_id, o.direction, o.payment_id, o.account_id, o.kind, o.amount, ${FEE} as fee, o.balance_after,
-    ${SENDER} as sender, ${RECEIVER} as receiver, o.currency, c.digits, p.description, o.created_at`,
+    ${SENDER} as sender, ${RECEIVER} as receiver, o.currency, c.digits, ${DESCRIPTION} as description, o.created_at`,
   toItem: (row) => ({
     postingId: row.posting_id,
     direction: row.direction,

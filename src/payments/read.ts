@@ -59,12 +59,18 @@ export type PaymentRow = {
 export const SENDER = `coalesce(${shownName('su')}, s.code)`
 export const RECEIVER = `coalesce(${shownName('ru')}, r.code)`
 
+/** Texts of a payment over PAYMENT_JOINS: of whoever's they are (migration 0094_texts_of_users.sql). */
+const OWNER = 'text_owner(p.kind, s.user_id, r.user_id)'
+export const DESCRIPTION = `shown_text(p.book, ${OWNER}, p.description)`
+export const METADATA = `coalesce(shown_text(p.book, ${OWNER}, p.metadata), '{}')::jsonb`
+
 /** The columns of a PaymentRow over PAYMENT_JOINS. */
 export const PAYMENT_COLUMNS = `
   p.id, p.kind, p.status, p.decline_reason, p.from_account, p.to_account, p.currency, c.digits, p.amount, p.fee,
   p.fee_payer, p.authorized_amount, p.authorized_fee, p.exchange_currency, xc.digits as exchange_digits,
-  p.exchange_amount, p.exchange_rate, p.failure_reason, p.refunded_amount, p.refund_of, p.capture, p.expires_at, p.rail, p.rail_reference, p.description,
-  p.metadata, p.schedule_id, p.scheduled_for, p.asynchronous, p.idempotency_key, p.request_hash, p.created_at, p.completed_at, p.updated_at,
+  p.exchange_amount, p.exchange_rate, p.failure_reason, p.refunded_amount, p.refund_of, p.capture, p.expires_at, p.rail, p.rail_reference,
+  ${DESCRIPTION} as description, ${METADATA} as metadata, p.schedule_id, p.scheduled_for, p.asynchronous,
+  p.idempotency_key, p.request_hash, p.created_at, p.completed_at, p.updated_at,
   ${SENDER} as sender, s.user_id as sender_user,
   ${RECEIVER} as receiver, r.user_id as receiver_user`
 

@@ -1,4 +1,5 @@
 import { writeAudit } from '../audit/audit.ts'
+import { DETAIL } from '../audit/subject.ts'
 import { idsAt, readClock } from '../database/clock.ts'
 import { inTransaction, type Pool, type Queryable } from '../database/connection.ts'
 import { type Lookout, roundsWhere } from '../database/lookout.ts'
@@ -119,9 +120,10 @@ async function namesOf(pool: Pool, { book, user_id: userId, known_as: last }: Er
   const names = new Set(last)
   const lines = findAll(
     pool,
-    `select l.id as key, l.detail ->> 'from' as name,
-            l.object_id = $3 and l.action in ('user.change_email', 'user.rename') as found
-       from audit_log l where l.book = $1 and l.id > $2 order by l.id limit ${MOST_LOOKED_AT}`,
+    `select l.id as key, o.found, case when o.found then ${DETAIL}::jsonb ->> 'from' end as name
+       from audit_log l
+      cross join lateral (select l.object_id = $3 and l.action in ('user.change_email', 'user.rename') as found) o
+      where l.book = $1 and l.id > $2 order by l.id limit ${MOST_LOOKED_AT}`,
     [book, userId],
   )
   for await (const found of lines) for (const { name } of found) if (name !== null) names.add(name)

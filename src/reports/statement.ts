@@ -5,6 +5,7 @@ import { shownName } from '../database/personal_fields.ts'
 import { type BookId, firstIdAt, type Instant, type PaymentId, type PostingId } from '../ledger/id.ts'
 import type { PaymentKind } from '../ledger/payment.ts'
 import type { Direction } from '../payments/operations.ts'
+import { DESCRIPTION } from '../payments/read.ts'
 import type { Period } from './period.ts'
 
 // A statement is read in pieces by the keys of its postings, so that a year with a million operations needs no more
@@ -182,7 +183,7 @@ function toLine(row: Row, balanceAfter: bigint): StatementLine {
 
 /** Indexes: postings_by_debit and postings_by_credit, each from where it was left, and primary keys. */
 const linesOf = (comparison: '>' | '>=') => `
-  select l.id, l.payment_id, l.kind, l.direction, l.amount, coalesce(${shownName('u')}, a.code) as counterparty, p.description,
+  select l.id, l.payment_id, l.kind, l.direction, l.amount, coalesce(${shownName('u')}, a.code) as counterparty, ${DESCRIPTION} as description,
          l.created_at
     from (select *
             from ((select id, payment_id, kind, 'debit' as direction, amount, credit_account as other, created_at
@@ -198,6 +199,8 @@ const linesOf = (comparison: '>' | '>=') => `
            limit $5) l
     join payments p on p.book = $1 and p.id = l.payment_id
     join accounts a on a.book = $1 and a.id = l.other
+    left join accounts s on s.book = p.book and s.id = p.from_account
+    left join accounts r on r.book = p.book and r.id = p.to_account
     left join users u on u.book = a.book and u.id = a.user_id
    order by l.id`
 const LINES_FROM = linesOf('>=')

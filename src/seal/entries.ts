@@ -1,6 +1,7 @@
 import type { CustomTypesConfig } from 'pg'
 import { uuids } from '../database/binary_arrays.ts'
 import { type Queryable, together, toWireTime } from '../database/connection.ts'
+import { readStoredText } from '../database/personal_fields.ts'
 import type { BookId, PaymentId } from '../ledger/id.ts'
 import { auditLeaf, paymentLeaf, type RawRow, withheldLine } from './leaves.ts'
 import { leafHash, nonceOf } from './merkle.ts'
@@ -71,7 +72,7 @@ export async function readEntries(
   async function withTexts() {
     const erased = await readErased(client, book, ids)
     const written = payments.filter(({ id, description, metadata }) => {
-      return typeof description === 'string' || metadata !== '{}' || erased.has(id ?? '')
+      return typeof description === 'string' || typeof metadata === 'string' || erased.has(id ?? '')
     })
     const about = lines.filter((line) => subjectOf(line) !== null)
     return { payments: written.map(({ id }) => id ?? ''), lines: about.map(({ id }) => id ?? '') }
@@ -119,21 +120,32 @@ function entryOfPayment(row: RawRow, postings: readonly RawRow[], texts: HashedT
     payment: row.id as PaymentId,
     txid: null,
     at: toWireTime(row.completed_at ?? row.updated_at ?? ''),
-    text: paymentLeaf(row, postings, texts.hashes),
+    text: paymentLeaf(withTextsOfHouse(row, ['description', 'metadata']), postings, texts.hashes),
     withheld: withheldLine(row, postings),
     openings: texts.openings,
   }
 }
 
 function entryOfLine(row: RawRow, texts: HashedTexts): Entry {
+  const line = withTextsOfHouse(row, ['detail', 'address'])
   return {
     payment: null,
     txid: BigInt(row.txid ?? 0),
     at: toWireTime(row.created_at ?? ''),
-    text: auditLeaf(row, texts.hashes),
+    text: auditLeaf({ ...line, detail: line.detail ?? '{}' }, texts.hashes),
     withheld: null,
     openings: texts.openings,
   }
+}
+
+/** The row with those of its texts as they read that are nobody's own: of the others only hashes are sealed. */
+function withTextsOfHouse(row: RawRow, fields: readonly string[]): RawRow {
+  const texts = fields.map((field) => {
+    const stored = row[field]
+    const text = stored && readStoredText(Buffer.from(stored.slice('\\x'.length), 'hex'), null)
+    return [field, text ?? stored] as const
+  })
+  return { ...row, ...Object.fromEntries(texts) }
 }
 
 /** The hashed leaves of a block: one for each entry, and a last one for what is withheld of them, where there is any. */

@@ -62,10 +62,8 @@ const POSTING = { ...AS_GIVEN_OUT, id: (id: string) => encodeId('pst', id as Pos
 
 /** A payment in its final state with all of its postings: what a proof shows to both sides. */
 export function paymentLeaf(row: RawRow, postings: readonly RawRow[], hashes: Hashes = {}): string {
-  // Of a payment without texts it is not asked whose they would be.
-  const sealed = row.metadata === '{}' ? { metadata: null, ...hashes } : hashes
   return JSON.stringify({
-    payment: pick(row, SEALED_OF_PAYMENT, PAYMENT, sealed),
+    payment: pick(row, SEALED_OF_PAYMENT, PAYMENT, hashes),
     postings: postings.map((posting) => pick(posting, SEALED_OF_POSTING, POSTING)),
   })
 }

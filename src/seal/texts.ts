@@ -1,6 +1,7 @@
+import { ADDRESS_OWNER, SUBJECT } from '../audit/subject.ts'
 import { uuids } from '../database/binary_arrays.ts'
 import type { Queryable } from '../database/connection.ts'
-import { newUserKey } from '../database/personal_fields.ts'
+import { newUserKey, readStoredText } from '../database/personal_fields.ts'
 import type { BookId, UserId } from '../ledger/id.ts'
 import type { Hashes, RawRow } from './leaves.ts'
 import { sha256 } from './merkle.ts'
@@ -43,7 +44,7 @@ export type Wanted = { readonly payments: readonly string[]; readonly lines: rea
 type TextRow = {
   id: string
   field: string
-  content: string | null
+  content: Buffer | null
   owner: UserId
   key: Buffer | null
   erased: Buffer | null
@@ -89,8 +90,10 @@ function hashed(texts: readonly TextRow[]): HashedTexts {
       continue
     }
     const own = sha256(Buffer.concat([key, Buffer.from(id.replaceAll('-', ''), 'hex'), Buffer.from(field)]))
-    hashes[field] = sha256(Buffer.concat([own, Buffer.from(content)])).toString('hex')
-    openings[field] = { key: own.toString('hex'), text: content }
+    // What cannot be read was changed, and then this is not the hash that was sealed.
+    const text = readStoredText(content, key) ?? content.toString('hex')
+    hashes[field] = sha256(Buffer.concat([own, Buffer.from(text)])).toString('hex')
+    openings[field] = { key: own.toString('hex'), text }
   }
   return { hashes, openings }
 }
@@ -104,22 +107,18 @@ async function readTextRows(client: Queryable, book: BookId, { payments, lines }
     name: 'seal-texts',
     text: `
       with texts as materialized (
-        select p.book, p.id, f.field, f.content, coalesce(s.user_id, r.user_id) as owner
+        select p.book, p.id, f.field, f.content, text_owner(p.kind, s.user_id, r.user_id) as owner
           from (select $1::int as book, id from unnest($2::uuid[]) as ids (id) offset 0) as wanted
           join payments p      on p.book = wanted.book and p.id = wanted.id
           left join accounts s on s.book = p.book and s.id = p.from_account
           left join accounts r on r.book = p.book and r.id = p.to_account
-         cross join lateral (values ('description', p.description),
-                                    ('metadata', nullif(p.metadata, '{}')::text)) f (field, content)
-         where p.kind not in ('bonus', 'adjustment')
+         cross join lateral (values ('description', p.description), ('metadata', p.metadata)) f (field, content)
          union all
-        select l.book, l.id, f.field, f.content, o.owner
+        select l.book, l.id, f.field, f.content, ${SUBJECT}
           from (select $1::int as book, id from unnest($3::uuid[]) as ids (id) offset 0) as wanted
           join audit_log l on l.book = wanted.book and l.id = wanted.id
-         cross join lateral (select case when l.action like 'user.%' or l.action like 'otp.%'
-                                         then l.object_id else l.actor_id end as owner) o
-         cross join lateral (values ('detail', nullif(l.detail, '{}')::text), ('address', l.address)) f (field, content)
-         where f.field <> 'address' or l.actor_id is null or l.actor_id = o.owner
+         cross join lateral (values ('detail', l.detail), ('address', l.address)) f (field, content)
+         where f.field <> 'address' or ${ADDRESS_OWNER} is not null
       )
       select t.id, t.field, t.content, t.owner, k.key, e.hash as erased
         from texts t

@@ -53,7 +53,7 @@ const MANY_ROWS: Readonly<Record<string, string>> = {
     insert into payments (book, id, kind, status, from_account, to_account, currency, amount, fee, fee_payer, description,
                           metadata, asynchronous, created_at, completed_at, updated_at)
       select 1, ${idAt('n', '1')}, 'transfer', 'completed', ${id(2, FROM)}, ${id(2, TO)}, 'USD', 100 + n % 1000, 2,
-             'receiver', 'payment', '{"order": "1"}', false, ${at('n')}, ${at('n')}, ${at('n')}
+             'receiver', stored_text(1, null, 'payment'), stored_text(1, null, '{"order": "1"}'), false, ${at('n')}, ${at('n')}, ${at('n')}
         from generate_series(0, ${PAYMENTS - 1}) n`,
   initiated: `
     insert into initiated (book, payment_id, attempt_at, from_account, to_account)
@@ -79,7 +79,7 @@ const MANY_ROWS: Readonly<Record<string, string>> = {
         from generate_series(0, ${EVENTS - 1}) n, generate_series(0, 1) side`,
   audit_log: `
     insert into audit_log (book, id, actor_id, action, object_id, detail, created_at)
-      select 1, ${idAt('n', '1')}, ${id(1, '1')}, 'account.freeze', ${id(2, '1')}, '{}', ${at('n')}
+      select 1, ${idAt('n', '1')}, ${id(1, '1')}, 'account.freeze', ${id(2, '1')}, null, ${at('n')}
         from generate_series(0, 99999) n`,
   webhook_deliveries: `
     insert into webhook_deliveries (book, id, webhook_id, event_id, event_type, object_id, body, status, due_at,

@@ -5,6 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { type Connection, withOwner } from '../../src/database/connection.ts'
 import type { PaymentId } from '../../src/ledger/id.ts'
 import { encodeId } from '../../src/ledger/typeid.ts'
+import { METADATA, PAYMENT_JOINS } from '../../src/payments/read.ts'
 import { verifyBooks } from '../../src/verify/verify.ts'
 import type { Client } from './client.ts'
 import { until } from './gateway.ts'
@@ -111,7 +112,10 @@ export function assertOnlyHonestAnswers({ asked }: Load): void {
 export async function assertRefusedIsNotThere(connection: Connection, { asked }: Load): Promise<void> {
   const turns = asked.filter(({ lastCode }) => lastCode === 'unavailable' || lastCode === 'overloaded').map(turnOf)
   const { rows } = await withOwner(connection, (client) =>
-    client.query(`select metadata ->> 'turn' as turn from payments where metadata ->> 'turn' = any($1)`, [turns]),
+    client.query(
+      `select ${METADATA} ->> 'turn' as turn from payments p ${PAYMENT_JOINS} where ${METADATA} ->> 'turn' = any($1)`,
+      [turns],
+    ),
   )
   assert.deepEqual(rows, [])
 }
@@ -121,7 +125,7 @@ export async function assertRefusedIsNotThere(connection: Connection, { asked }:
  * payments come to, and the books are right.
  */
 export async function assertEachThereOnce(connection: Connection, { asked }: Load): Promise<void> {
-  const read = `select id, metadata ->> 'turn' as turn, status from payments where kind = 'transfer'`
+  const read = `select p.id, ${METADATA} ->> 'turn' as turn, p.status from payments p ${PAYMENT_JOINS} where p.kind = 'transfer'`
   const stored = await until(async () => {
     const { rows } = await withOwner(connection, (client) => client.query<Stored>(read))
     return rows.every(({ status }) => status !== 'initiated') && rows
