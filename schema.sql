@@ -10,12 +10,12 @@ create table accounts (
   user_id uuid,
   code text,
   currency text not null,
-  name text not null,
+  name bytea,
   status text not null default 'active'::text,
   balance numeric(38,0) not null default 0,
   held numeric(38,0) not null default 0,
   overdraft_limit numeric(38,0) not null default 0,
-  metadata jsonb not null default '{}'::jsonb,
+  metadata bytea,
   created_at timestamp with time zone not null,
   updated_at timestamp with time zone not null,
   frozen_itself text,
@@ -240,6 +240,7 @@ create table events (
   object_id uuid not null,
   created_at timestamp with time zone not null,
   state jsonb,
+  texts bytea,
   constraint events_pkey PRIMARY KEY (book, txid, id)
 ) partition by range (id);
 
@@ -290,7 +291,7 @@ create table idempotency_keys (
   key uuid not null,
   request_hash uuid not null,
   status smallint not null,
-  answer jsonb not null,
+  answer bytea not null,
   created_at timestamp with time zone not null,
   expires_at timestamp with time zone,
   user_id uuid,
@@ -528,8 +529,8 @@ create table schedules (
   currency text not null,
   amount numeric(38,0) not null,
   fee_payer text not null,
-  description text,
-  metadata jsonb not null,
+  description bytea,
+  metadata bytea,
   every text,
   "interval" integer not null,
   time_zone text not null,
@@ -685,12 +686,12 @@ create table webhook_attempts (
   book integer not null,
   delivery_id uuid not null,
   number integer not null,
-  url text not null,
+  url bytea not null,
   request_headers jsonb not null,
   address text,
   answer_status integer,
   answer_headers jsonb,
-  answer_body text,
+  answer_body bytea,
   error text,
   milliseconds integer not null,
   created_at timestamp with time zone not null,
@@ -714,7 +715,7 @@ create table webhook_deliveries (
   event_id uuid not null,
   event_type text not null,
   object_id uuid not null,
-  body text not null,
+  body bytea not null,
   status text not null,
   attempts integer not null default 0,
   tries integer not null default 0,
@@ -733,8 +734,8 @@ create table webhooks (
   book integer not null,
   id uuid not null,
   user_id uuid not null,
-  url text not null,
-  description text,
+  url bytea,
+  description bytea,
   events text[] not null,
   secret bytea not null,
   previous_secret bytea,
@@ -752,8 +753,7 @@ create table webhooks (
   constraint webhooks_check2 CHECK (((status = 'disabled'::text) = (disabled_at IS NOT NULL))),
   constraint webhooks_disabled_reason_check CHECK ((disabled_reason = ANY (ARRAY['by_owner'::text, 'failing'::text, 'gone'::text]))),
   constraint webhooks_events_check CHECK ((cardinality(events) >= 1)),
-  constraint webhooks_status_check CHECK ((status = ANY (ARRAY['active'::text, 'disabled'::text, 'deleted'::text]))),
-  constraint webhooks_url_check CHECK ((length(url) <= 2048))
+  constraint webhooks_status_check CHECK ((status = ANY (ARRAY['active'::text, 'disabled'::text, 'deleted'::text])))
 );
 
 create table wire_batch_payments (
@@ -1097,9 +1097,9 @@ AS $function$
        order by v.txid, v.id
        limit most
     ), gone as (
-      update events e set state = e.state - 'name' - 'metadata'
+      update events e set texts = null
         from looked l
-       where e.book = l.book and e.txid = l.txid and e.id = l.id and e.type like 'account.%' and e.state is not null
+       where e.book = l.book and e.txid = l.txid and e.id = l.id and e.type like 'account.%' and e.texts is not null
     )
     select l.txid::text, l.id from looked l order by l.txid desc, l.id desc limit 1
   $function$
@@ -1158,10 +1158,10 @@ AS $function$
     if exists (select from webhooks w
                  join webhook_deliveries d on d.book = w.book and d.webhook_id = w.id
                 where w.book = of_book and w.user_id = of_user) then return false; end if;
-    update accounts set name = currency, metadata = '{}' where book = of_book and user_id = of_user;
-    update schedules set description = null, metadata = '{}' where book = of_book and user_id = of_user;
+    update accounts set name = null, metadata = null where book = of_book and user_id = of_user;
+    update schedules set description = null, metadata = null where book = of_book and user_id = of_user;
     update tokens set name = null, address = null where book = of_book and user_id = of_user;
-    update webhooks set url = '', description = null, secret = '', previous_secret = null, previous_until = null
+    update webhooks set url = null, description = null, secret = '', previous_secret = null, previous_until = null
      where book = of_book and user_id = of_user;
     update email_changes set email = null where book = of_book and user_id = of_user;
     delete from idempotency_keys where book = of_book and user_id = of_user;
@@ -1337,6 +1337,12 @@ CREATE OR REPLACE FUNCTION public.text_owner(kind text, sender uuid, receiver uu
  IMMUTABLE
 RETURN CASE WHEN (kind <> ALL (ARRAY['bonus'::text, 'adjustment'::text])) THEN COALESCE(sender, receiver) ELSE NULL::uuid END
 ;
+CREATE OR REPLACE FUNCTION public.webhook_owner(of_book integer, of_webhook uuid)
+ RETURNS uuid
+ LANGUAGE sql
+ STABLE STRICT
+RETURN (SELECT w.user_id FROM webhooks w WHERE ((w.book = webhook_owner.of_book) AND (w.id = webhook_owner.of_webhook)))
+;
 
 grant usage on schema public to billing_gateway;
 
@@ -1439,3 +1445,4 @@ grant execute on function shown_name(integer,uuid,bytea,bytea) to billing_gatewa
 grant execute on function shown_text(integer,uuid,bytea) to billing_gateway;
 grant execute on function stored_text(integer,uuid,text) to billing_gateway;
 grant execute on function text_owner(text,uuid,uuid) to billing_gateway;
+grant execute on function webhook_owner(integer,uuid) to billing_gateway;

@@ -39,7 +39,7 @@ const POSTING = String.raw`posting pst_\w{26}`
 const TAMPERINGS: readonly [string, string, readonly number[], string][] = [
   [
     'a balance is raised',
-    `update accounts set balance = balance + 1 where name = 'USD' and balance > 10000`,
+    `update accounts set balance = balance + 1 where user_id is not null and currency = 'USD' and balance > 10000`,
     [1, 2],
     String.raw`a balance is the sum of .* \(${ACCOUNT}, USD\): expected 129\.40, found 129\.41`,
   ],
@@ -52,7 +52,7 @@ const TAMPERINGS: readonly [string, string, readonly number[], string][] = [
   ],
   [
     'a balance is no number',
-    `update accounts set balance = 'NaN' where name = 'USD' and balance > 10000`,
+    `update accounts set balance = 'NaN' where user_id is not null and currency = 'USD' and balance > 10000`,
     [1, 2],
     String.raw`\(${ACCOUNT}, USD\): expected 129\.40, found NaN`,
   ],
@@ -207,13 +207,13 @@ const TAMPERINGS: readonly [string, string, readonly number[], string][] = [
   [
     'an account is overdrawn',
     `alter table accounts drop constraint account_floor;
-     update accounts set balance = -1 where name = 'CNY' and user_id is not null`,
+     update accounts set balance = -1 where currency = 'CNY' and user_id is not null`,
     [1, 2, 4],
     String.raw`has available .* \(${ACCOUNT}, CNY\): expected at least 0, found -0\.01`,
   ],
   [
     'something is held that no payment holds',
-    `update accounts set held = 1 where name = 'USD' and balance > 10000`,
+    `update accounts set held = 1 where user_id is not null and currency = 'USD' and balance > 10000`,
     [2],
     String.raw`what is held .* \(${ACCOUNT}, USD\): expected 0\.00, found 0\.01`,
   ],

@@ -131,7 +131,7 @@ describe('a webhook', () => {
       rowsOf(
         gateway,
         `select count(*)::int as many from webhook_deliveries d join webhooks w using (book)
-          where w.id = d.webhook_id and w.url = $1 and d.status = 'succeeded' and d.event_type like 'payment.%'`,
+          where w.id = d.webhook_id and shown_text(w.book, w.user_id, w.url) = $1 and d.status = 'succeeded' and d.event_type like 'payment.%'`,
         [receiver.url],
       )
     await until(async () => (await succeeded())[0].many === 24)
@@ -449,7 +449,7 @@ describe('a secret', () => {
     const rows = await rowsOf(gateway, 'select * from webhooks')
     const raw = Buffer.from(webhook.secret.slice(6), 'base64')
     for (const { secret } of rows) assert.ok(!secret.includes(raw) && !secret.includes(webhook.secret))
-    const keys = await rowsOf(gateway, 'select answer::text from idempotency_keys')
+    const keys = await rowsOf(gateway, 'select shown_text(book, user_id, answer) as answer from idempotency_keys')
     assert.ok(!JSON.stringify(keys).includes('whsec_'))
   })
 
@@ -462,9 +462,11 @@ describe('a secret', () => {
     const [first] = (await untilReceived(receiver, 1)) as [Received]
     for (const secret of [webhook.secret, body.secret]) verified(first, secret)
     assert.equal(String(first.headers['webhook-signature']).split(' ').length, 2)
-    await rowsOf(gateway, `update webhooks set previous_until = previous_until - interval '24 hours' where url = $1`, [
-      receiver.url,
-    ])
+    await rowsOf(
+      gateway,
+      `update webhooks set previous_until = previous_until - interval '24 hours' where shown_text(book, user_id, url) = $1`,
+      [receiver.url],
+    )
     await user.post(`${path}/ping`)
     const second = (await untilReceived(receiver, 2))[1] as Received
     verified(second, body.secret)
@@ -508,7 +510,11 @@ describe('webhooks', () => {
       assertProblem(reply, 'not_found')
     }
     assert.deepEqual((await user.get('/v1/webhooks')).body.data, [])
-    const [row] = await rowsOf(gateway, 'select secret, previous_secret from webhooks where url = $1', [receiver.url])
+    const [row] = await rowsOf(
+      gateway,
+      'select secret, previous_secret from webhooks where shown_text(book, user_id, url) = $1',
+      [receiver.url],
+    )
     assert.deepEqual([row.secret.length, row.previous_secret], [0, null])
   })
 

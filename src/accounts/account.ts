@@ -1,6 +1,7 @@
 import type { NewId } from '../database/clock.ts'
 import type { Queryable } from '../database/connection.ts'
 import { formatInstant } from '../database/instant.ts'
+import { ownMetadata, ownText } from '../database/personal_fields.ts'
 import { writeEvents } from '../events/write.ts'
 import type { AccountStatus, Freeze, TechnicalCode } from '../ledger/account.ts'
 import type { AccountId, BookId, Instant, UserId } from '../ledger/id.ts'
@@ -46,9 +47,12 @@ export type AccountRow = {
   updated_at: string
 }
 
+/** An account has its currency for a name where its user has none any more. */
+export const ACCOUNT_NAME = `coalesce(${ownText('a', 'name')}, a.currency)`
+
 export const ACCOUNT_COLUMNS = `
-  a.id, a.user_id, a.code, a.name, a.currency, c.digits, a.balance, a.held, a.overdraft_limit, a.status,
-  a.frozen_itself, a.frozen_with_user, a.refuse_incoming, a.metadata, a.created_at, a.updated_at`
+  a.id, a.user_id, a.code, ${ACCOUNT_NAME} as name, a.currency, c.digits, a.balance, a.held, a.overdraft_limit, a.status,
+  a.frozen_itself, a.frozen_with_user, a.refuse_incoming, ${ownMetadata('a')} as metadata, a.created_at, a.updated_at`
 
 export const ACCOUNT_JOINS = 'left join currencies c on c.book = a.book and c.code = a.currency'
 
@@ -119,7 +123,10 @@ export async function openAccounts(
     name: 'open-accounts',
     text: `
       insert into accounts (book, id, user_id, currency, name, metadata, created_at, updated_at)
-      select $1, v.*, $2, $2 from unnest($3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::jsonb[]) as v`,
+      select $1, v.id, v.user_id, v.currency, stored_text($1, v.user_id, v.name),
+             stored_text($1, v.user_id, nullif(v.metadata, '{}')::text), $2, $2
+        from unnest($3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::jsonb[])
+          as v (id, user_id, currency, name, metadata)`,
     values: [
       book,
       formatInstant(at),
@@ -137,7 +144,7 @@ export async function openAccounts(
     newId,
     ids.map((objectId, index) => {
       const { userId = null, name = '', metadata = {} } = accounts[index] ?? {}
-      return { type: 'account.created', objectId, viewers: [userId], state: { name, metadata } }
+      return { type: 'account.created', objectId, viewers: [userId], texts: { name, metadata } }
     }),
   )
   return ids

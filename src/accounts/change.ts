@@ -104,7 +104,7 @@ async function writeChange(
   const { name, metadata, balance, held, overdraftLimit, refuseIncoming } = after
   await client.query(
     `update accounts
-        set name = $3, metadata = $4, status = $5, frozen_itself = $6, frozen_with_user = $7, refuse_incoming = $8,
+        set name = stored_text(book, user_id, $3), metadata = stored_text(book, user_id, nullif($4::jsonb, '{}')::text), status = $5, frozen_itself = $6, frozen_with_user = $7, refuse_incoming = $8,
             overdraft_limit = $9, updated_at = greatest(updated_at, $10)
       where book = $1 and id = $2`,
     [
@@ -113,9 +113,9 @@ async function writeChange(
     ],
   )
   if (after.status !== before.status || refuseIncoming !== before.refuseIncoming) {
-    const state = { name, metadata, balance, held, overdraftLimit, refuseIncoming }
+    const state = { balance, held, overdraftLimit, refuseIncoming }
     await writeEvents(client, book, at, newId, [
-      { type: EVENT[after.status], objectId: after.id, viewers: [after.userId], state },
+      { type: EVENT[after.status], objectId: after.id, viewers: [after.userId], state, texts: { name, metadata } },
     ])
   }
   if (audit) {

@@ -1,9 +1,17 @@
 import type { ListSpec, Scope } from '../database/list.ts'
 import * as fields from '../database/list_fields.ts'
+import { ownMetadata } from '../database/personal_fields.ts'
 import { ACCOUNT_STATUSES, TECHNICAL_CODES } from '../ledger/account.ts'
 import type { BookId, UserId } from '../ledger/id.ts'
 import { decodeId } from '../ledger/typeid.ts'
-import { ACCOUNT_COLUMNS, ACCOUNT_JOINS, type AccountRow, type AccountState, toAccountState } from './account.ts'
+import {
+  ACCOUNT_COLUMNS,
+  ACCOUNT_JOINS,
+  ACCOUNT_NAME,
+  type AccountRow,
+  type AccountState,
+  toAccountState,
+} from './account.ts'
 
 const amountOf = (sql: string) => ({ sql: fields.amountSql(sql, 'c.digits'), kind: fields.amount })
 
@@ -21,7 +29,7 @@ export const accounts: ListSpec<AccountRow, AccountState> = {
       nullable: true,
     },
     code: { sql: 'a.code', kind: fields.choice(TECHNICAL_CODES), nullable: true },
-    name: { sql: 'a.name', kind: fields.text },
+    name: { sql: ACCOUNT_NAME, kind: fields.text },
     currency: { sql: 'a.currency', kind: fields.currency },
     balance: amountOf('a.balance'),
     held: amountOf('a.held'),
@@ -29,7 +37,7 @@ export const accounts: ListSpec<AccountRow, AccountState> = {
     overdraft_limit: amountOf('a.overdraft_limit'),
     status: { sql: 'a.status', kind: fields.choice(ACCOUNT_STATUSES) },
     refuse_incoming: { sql: 'a.refuse_incoming::text', kind: fields.choice(['true', 'false']) },
-    metadata: { sql: 'a.metadata', kind: fields.text },
+    metadata: { sql: ownMetadata('a'), kind: fields.text },
     created_at: { sql: 'a.created_at', kind: fields.time, carried: 'created_at' },
     updated_at: { sql: 'a.updated_at', kind: fields.time },
   },

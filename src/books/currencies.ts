@@ -53,7 +53,7 @@ export async function addCurrencies(client: Client, book: BookId, currencies: re
   )
   await client.query(
     `insert into accounts (book, id, code, currency, name, created_at, updated_at)
-     select $1, v.id, v.code, v.currency, v.code, $2, $2
+     select $1, v.id, v.code, v.currency, stored_text($1, null, v.code), $2, $2
        from unnest($3::uuid[], $4::text[], $5::text[]) as v (id, code, currency)
          on conflict do nothing`,
     [

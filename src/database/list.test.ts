@@ -26,7 +26,7 @@ const SEED = `
       from (values ('${USERS[0]}'::uuid, 'ada@example.com'), ('${USERS[1]}', 'Bob_%@example.com')) v (id, email);
   insert into accounts (book, id, user_id, currency, name, balance, created_at, updated_at)
     select 1, format('00000000-0000-7000-8000-%s', lpad(to_hex(16 + n), 12, '0'))::uuid,
-           (array['${USERS[0]}', '${USERS[1]}'])[1 + n % 2]::uuid, (array['USD', 'JPY'])[1 + n / 4], 'account', 0, now(), now()
+           (array['${USERS[0]}', '${USERS[1]}'])[1 + n % 2]::uuid, (array['USD', 'JPY'])[1 + n / 4], stored_text(1, null, 'account'), 0, now(), now()
       from generate_series(0, 7) n;
   insert into payments (book, id, kind, status, decline_reason, from_account, to_account, currency, amount, fee, fee_payer,
                         description, metadata, asynchronous, created_at, completed_at, updated_at)

@@ -27,6 +27,16 @@ export function ownField(row: string, field: string): string {
   return `decrypted(${row}.book, ${row}.user_id, ${row}.${field})`
 }
 
+/** A text of a row that a user owns: null where it is empty. */
+export function ownText(row: string, field: string): string {
+  return `shown_text(${row}.book, ${row}.user_id, ${row}.${field})`
+}
+
+/** The same of metadata, which are `{}` where there are none. */
+export function ownMetadata(row: string): string {
+  return `coalesce(${ownText(row, 'metadata')}, '{}')::jsonb`
+}
+
 const KEY_BYTES = 32
 
 /** A new user's key, and one for a user from before there were keys. */

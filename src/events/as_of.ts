@@ -2,7 +2,7 @@ import type { AccountState } from '../accounts/account.ts'
 import type { Payment } from '../payments/payment.ts'
 import type { Schedule } from '../schedules/schedule.ts'
 import type { Webhook } from '../webhooks/endpoint.ts'
-import type { EventState } from './write.ts'
+import type { EventState, EventTexts } from './write.ts'
 
 // An object as it was at an event. What may have changed since is told by the event's type and time, or by its state.
 
@@ -48,12 +48,17 @@ export function webhookAsOf(webhook: Webhook, at: string, state: EventState): We
 }
 
 /** `account` as it was when the event of that type and time was written. */
-export function accountAsOf(account: AccountState, type: string, at: string, state: EventState): AccountState {
+export function accountAsOf(
+  account: AccountState,
+  type: string,
+  at: string,
+  state: EventState,
+  texts: EventTexts | null,
+): AccountState {
   const empty = type === 'account.created' || type === 'account.closed'
   return {
     ...account,
-    name: state.name ?? account.name,
-    metadata: state.metadata ?? account.metadata,
+    ...texts,
     balance: state.balance ?? (empty ? 0n : account.balance),
     held: state.held ?? (empty ? 0n : account.held),
     overdraftLimit: state.overdraftLimit ?? account.overdraftLimit,

@@ -7,7 +7,7 @@ import { readSchedules, type Schedule } from '../schedules/schedule.ts'
 import { readWebhooks, type Webhook } from '../webhooks/endpoint.ts'
 import { accountAsOf, paymentAsOf, scheduleAsOf, webhookAsOf } from './as_of.ts'
 import { behindTransaction, firstIdBehind, type Position } from './position.ts'
-import { readState } from './write.ts'
+import { type EventTexts, readState } from './write.ts'
 
 /** An event as it is told: its object as it was then, and the users who may see it. */
 export type BookEvent = {
@@ -33,9 +33,13 @@ export type EventRow = {
   object_id: Id<string>
   created_at: string
   state: Record<string, unknown> | null
+  texts: EventTexts | null
 }
 
-export const EVENT_COLUMNS = 'e.txid::text as txid, e.id, e.type, e.object_id, e.created_at, e.state'
+export const EVENT_COLUMNS = `e.txid::text as txid, e.id, e.type, e.object_id, e.created_at, e.state,
+  case when e.texts is not null
+       then (select shown_text(a.book, a.user_id, e.texts)::jsonb from accounts a where a.book = e.book and a.id = e.object_id)
+   end as texts`
 
 /** Events in their order, where the next ones begin, and whether there are more of them already. */
 export type Events = { readonly events: readonly BookEvent[]; readonly position: Position; readonly more: boolean }
@@ -110,7 +114,11 @@ export async function withObjects(client: Queryable, book: BookId, rows: readonl
     if (account) {
       const viewers = account.userId === null ? [] : [account.userId]
       return [
-        { ...event, subject: { kind: 'account', account: accountAsOf(account, type, createdAt, state) }, viewers },
+        {
+          ...event,
+          subject: { kind: 'account', account: accountAsOf(account, type, createdAt, state, row.texts) },
+          viewers,
+        },
       ]
     }
     const schedule = schedules.get(objectId as ScheduleId)

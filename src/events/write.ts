@@ -12,8 +12,6 @@ import type { DisabledReason } from '../webhooks/endpoint.ts'
  */
 export type EventState = {
   readonly refundedAmount?: bigint
-  readonly name?: string
-  readonly metadata?: Readonly<Record<string, string>>
   readonly balance?: bigint
   readonly held?: bigint
   readonly overdraftLimit?: bigint
@@ -22,6 +20,9 @@ export type EventState = {
   readonly disabledReason?: DisabledReason
 }
 
+/** Name and metadata of an account as they were. */
+export type EventTexts = { readonly name: string; readonly metadata: Readonly<Record<string, string>> }
+
 /** Something that happened, for everyone who watches (api.md, Events). */
 export type NewEvent = {
   readonly type: string
@@ -29,6 +30,8 @@ export type NewEvent = {
   /** Who may see it: both sides of a payment, the owner of anything else. Null for a technical account. */
   readonly viewers: readonly (UserId | null)[]
   readonly state?: EventState
+  /** What its only viewer calls it, which is encrypted. */
+  readonly texts?: EventTexts
 }
 
 /** Stores events, and who may see them, in the transaction of what they tell. */
@@ -58,7 +61,7 @@ async function writeRows(
     uuids(events.map(({ objectId }) => objectId)),
   ]
   // Almost all events are those of plain payments, which have no state.
-  if (events.every(({ state }) => state === undefined)) {
+  if (events.every(({ state, texts }) => state === undefined && texts === undefined)) {
     await client.query({
       name: 'write-events',
       text: `
@@ -71,9 +74,16 @@ async function writeRows(
   await client.query({
     name: 'write-events-with-state',
     text: `
-      insert into events (book, id, type, object_id, state, created_at)
-      select $1, v.*, $2 from unnest($3::uuid[], $4::text[], $5::uuid[], $6::jsonb[]) as v`,
-    values: [...values, events.map(({ state }) => (state === undefined ? null : writeState(state)))],
+      insert into events (book, id, type, object_id, state, texts, created_at)
+      select $1, v.id, v.type, v.object_id, v.state, stored_text($1, v.owner, v.texts), $2
+        from unnest($3::uuid[], $4::text[], $5::uuid[], $6::jsonb[], $7::uuid[], $8::text[])
+          as v (id, type, object_id, state, owner, texts)`,
+    values: [
+      ...values,
+      events.map(({ state }) => (state === undefined ? null : writeState(state))),
+      events.map(({ viewers }) => viewers[0] ?? null),
+      events.map(({ texts }) => (texts === undefined ? null : JSON.stringify(texts))),
+    ],
   })
 }
 

@@ -1,5 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { type Client, inTransaction, type Pool } from '../database/connection.ts'
+import { ownText } from '../database/personal_fields.ts'
 import { createRounds, type Rounds } from '../database/rounds.ts'
 import type { BookId } from '../ledger/id.ts'
 import type { Log } from '../log.ts'
@@ -59,7 +60,7 @@ export async function answerOnce(
     const first = await work(client)
     await client.query(
       `insert into idempotency_keys (book, key, request_hash, status, answer, created_at, expires_at, user_id)
-       values ($1, $2, $3, $4, $5, clock_timestamp(), clock_timestamp() + $6 * interval '1 day', $7)`,
+       values ($1, $2, $3, $4, stored_text($1, $7, $5), clock_timestamp(), clock_timestamp() + $6 * interval '1 day', $7)`,
       [book, key.key, key.requestHash, first.status, JSON.stringify(first.body), expires ? KEY_DAYS : null, userId],
     )
     return { answer: first, replayed: false }
@@ -74,7 +75,8 @@ async function readAnswer(
   { key, requestHash }: IdempotencyKey,
 ): Promise<Answer | undefined> {
   const { rows } = await client.query<{ request_hash: string; status: number; answer: object }>(
-    'select request_hash, status, answer from idempotency_keys where book = $1 and key = $2',
+    `select k.request_hash, k.status, ${ownText('k', 'answer')}::json as answer
+       from idempotency_keys k where k.book = $1 and k.key = $2`,
     [book, key],
   )
   const row = rows[0]

@@ -1,4 +1,4 @@
-import { openAccounts } from '../accounts/account.ts'
+import { ACCOUNT_NAME, openAccounts } from '../accounts/account.ts'
 import type { AccountFacts } from '../accounts/directory.ts'
 import { type Actor, writeAudit } from '../audit/audit.ts'
 import { idsAt, type NewId, readClock } from '../database/clock.ts'
@@ -149,7 +149,7 @@ async function readImported(
     currency: string
     name: string
   }>(
-    `select u.id as user_id, ${userField('u', 'email')} as email, wanted.address, a.id, a.currency, a.name
+    `select u.id as user_id, ${userField('u', 'email')} as email, wanted.address, a.id, a.currency, ${ACCOUNT_NAME} as name
        from (select distinct address from unnest($2::text[]) as keys (address)) as wanted
        join users u on u.book = $1 and u.email_key = address_hash(wanted.address)
        left join accounts a on a.book = u.book and a.user_id = u.id

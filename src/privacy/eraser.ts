@@ -3,7 +3,7 @@ import { DETAIL } from '../audit/subject.ts'
 import { idsAt, readClock } from '../database/clock.ts'
 import { inTransaction, type Pool, type Queryable } from '../database/connection.ts'
 import { type Lookout, roundsWhere } from '../database/lookout.ts'
-import { ERASED_NAME, newUserKey, ownField } from '../database/personal_fields.ts'
+import { ERASED_NAME, newUserKey, ownField, ownText } from '../database/personal_fields.ts'
 import type { Rounds } from '../database/rounds.ts'
 import type { AccountId, BookId, PaymentId, UserId } from '../ledger/id.ts'
 import { encodeId } from '../ledger/typeid.ts'
@@ -136,13 +136,13 @@ async function eraseFromAnswers(pool: Pool, { book }: Erasure, names: Iterable<s
     const written = JSON.stringify(name)
     const answers = findAll(
       pool,
-      `select k.key, position($3 in k.answer::text) > 0 as found, null as name
+      `select k.key, position($3 in ${ownText('k', 'answer')}) > 0 as found, null as name
          from idempotency_keys k where k.book = $1 and k.key > $2 order by k.key limit ${MOST_LOOKED_AT}`,
       [book, written],
     )
     for await (const found of answers) {
       await pool.query(
-        `update idempotency_keys k set answer = replace(k.answer::text, $3, $4)::jsonb
+        `update idempotency_keys k set answer = stored_text(k.book, k.user_id, replace(${ownText('k', 'answer')}, $3, $4))
           where k.book = $1 and k.key = any($2)`,
         [book, found.map(({ key }) => key), written, JSON.stringify(ERASED_NAME)],
       )
@@ -158,15 +158,18 @@ async function eraseTextsFromAnswers(pool: Pool, { book }: Erasure, accounts: re
   const answers = findAll(
     pool,
     `select k.key, null as name,
-            case k.answer ->> 'kind' when 'adjustment' then false
-                                     when 'deposit'    then k.answer ->> 'to_account' = any($3::text[])
-                 else k.answer ->> 'from_account' = any($3::text[]) end is true as found
-       from idempotency_keys k where k.book = $1 and k.key > $2 order by k.key limit ${MOST_LOOKED_AT}`,
+            case a.answer ->> 'kind' when 'adjustment' then false
+                                     when 'deposit'    then a.answer ->> 'to_account' = any($3::text[])
+                 else a.answer ->> 'from_account' = any($3::text[]) end is true as found
+       from idempotency_keys k
+      cross join lateral (select ${ownText('k', 'answer')}::jsonb as answer) a
+      where k.book = $1 and k.key > $2 order by k.key limit ${MOST_LOOKED_AT}`,
     [book, accounts.map((id) => encodeId('acc', id))],
   )
   for await (const found of answers) {
     await pool.query(
-      `update idempotency_keys k set answer = k.answer || '{"description": null, "metadata": {}}'
+      `update idempotency_keys k set answer = stored_text(k.book, k.user_id,
+                                (${ownText('k', 'answer')}::jsonb || '{"description": null, "metadata": {}}')::text)
         where k.book = $1 and k.key = any($2)`,
       [book, found.map(({ key }) => key)],
     )

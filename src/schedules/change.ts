@@ -154,7 +154,8 @@ async function write(
 ): Promise<Schedule> {
   await client.query(
     `update schedules
-        set amount = $3, fee_payer = $4, description = $5, metadata = $6, starts_at = $7, start_number = $8, ends_at = $9,
+        set amount = $3, fee_payer = $4, description = stored_text(book, user_id, $5),
+            metadata = stored_text(book, user_id, nullif($6::jsonb, '{}')::text), starts_at = $7, start_number = $8, ends_at = $9,
             count = $10, retry_times = $11, retry_every_minutes = $12, status = $13, number = $14, due_at = $15,
             attempts = $16, attempt_at = $17, updated_at = $18
       where book = $1 and id = $2`,

@@ -1,5 +1,6 @@
 import type { ListSpec, Scope } from '../database/list.ts'
 import * as fields from '../database/list_fields.ts'
+import { ownMetadata, ownText } from '../database/personal_fields.ts'
 import type { BookId, UserId } from '../ledger/id.ts'
 import { FEE_PAYERS } from '../ledger/payment.ts'
 import { decodeId } from '../ledger/typeid.ts'
@@ -27,8 +28,8 @@ export const schedules: ListSpec<ScheduleRow, Schedule> = {
     currency: { sql: 's.currency', kind: fields.currency },
     amount: { sql: fields.amountSql('s.amount', 'c.digits'), kind: fields.amount },
     fee_payer: { sql: 's.fee_payer', kind: fields.choice(FEE_PAYERS) },
-    description: { sql: 's.description', kind: fields.text, nullable: true },
-    metadata: { sql: 's.metadata', kind: fields.text },
+    description: { sql: ownText('s', 'description'), kind: fields.text, nullable: true },
+    metadata: { sql: ownMetadata('s'), kind: fields.text },
     every: { sql: 's.every', kind: fields.choice(UNITS), nullable: true },
     interval: number('s.interval'),
     time_zone: { sql: 's.time_zone', kind: fields.text },

@@ -2,6 +2,7 @@ import { type AuditEntry, writeAudit } from '../audit/audit.ts'
 import { idsAt, readClock } from '../database/clock.ts'
 import type { Client, Queryable } from '../database/connection.ts'
 import { formatInstant, parseInstant } from '../database/instant.ts'
+import { ownMetadata, ownText } from '../database/personal_fields.ts'
 import { writeEvents } from '../events/write.ts'
 import type { AccountId, BookId, Instant, PaymentId, ScheduleId, UserId } from '../ledger/id.ts'
 import type { FeePayer } from '../ledger/payment.ts'
@@ -72,7 +73,8 @@ export type ScheduleRow = {
 
 /** The columns of a ScheduleRow over SCHEDULE_JOINS. */
 export const SCHEDULE_COLUMNS = `
-  s.id, s.user_id, s.from_account, s.to_account, s.currency, c.digits, s.amount, s.fee_payer, s.description, s.metadata,
+  s.id, s.user_id, s.from_account, s.to_account, s.currency, c.digits, s.amount, s.fee_payer,
+  ${ownText('s', 'description')} as description, ${ownMetadata('s')} as metadata,
   s.every, s.interval, s.time_zone, s.starts_at, s.start_number, s.ends_at, s.count, s.retry_times, s.retry_every_minutes, s.status,
   s.number, s.due_at, s.attempts, s.attempt_at, s.last_payment_id, s.created_at, s.updated_at`
 
@@ -137,7 +139,7 @@ export async function createSchedule(
     `insert into schedules (book, id, user_id, from_account, to_account, currency, amount, fee_payer, description, metadata,
                             every, interval, time_zone, starts_at, ends_at, count, retry_times, retry_every_minutes,
                             due_at, attempt_at, created_at, updated_at)
-     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $14, $14, $19, $19)`,
+     values ($1, $2, $3, $4, $5, $6, $7, $8, stored_text($1, $3, $9), stored_text($1, $3, nullif($10::jsonb, '{}')::text), $11, $12, $13, $14, $15, $16, $17, $18, $14, $14, $19, $19)`,
     [
       ...[book, id, wish.userId, wish.from, wish.to, wish.currency.code, wish.amount, wish.feePayer, wish.description],
       ...[JSON.stringify(wish.metadata), rhythm.every, rhythm.interval, rhythm.timeZone, formatInstant(first)],

@@ -1,6 +1,7 @@
 import { readClock } from '../database/clock.ts'
 import { type Client, inTransaction, type Pool } from '../database/connection.ts'
 import { formatInstant } from '../database/instant.ts'
+import { ownText } from '../database/personal_fields.ts'
 import type { SecretBox } from '../database/secret_box.ts'
 import type { BookId, DeliveryId, EventId, Id, Instant, UserId, WebhookId } from '../ledger/id.ts'
 import { encodeId } from '../ledger/typeid.ts'
@@ -53,10 +54,10 @@ export async function claim(pool: Pool, book: BookId, wanted: readonly Wanted[],
     name: 'claim-deliveries',
     text: `
       with chosen as materialized (
-        select first.id, first.url
+        select first.id, first.url, first.user_id
           from unnest($2::uuid[], $3::int[]) as wanted (webhook_id, most)
           cross join lateral (
-            select d.id, w.url
+            select d.id, ${ownText('w', 'url')} as url, w.user_id
               from webhook_deliveries d
               join webhooks w on w.book = d.book and w.id = d.webhook_id and w.status = 'active'
              where d.book = $1 and d.webhook_id = wanted.webhook_id and d.status = 'pending' and d.due_at <= now()
@@ -73,7 +74,8 @@ export async function claim(pool: Pool, book: BookId, wanted: readonly Wanted[],
              attempts = d.attempts + 1
         from chosen
        where d.book = $1 and d.id = chosen.id
-      returning d.id, d.webhook_id, d.event_id, d.event_type, d.object_id, d.body, chosen.url, d.attempts, d.tries,
+      returning d.id, d.webhook_id, d.event_id, d.event_type, d.object_id,
+                shown_text(d.book, chosen.user_id, d.body) as body, chosen.url, d.attempts, d.tries,
                 d.claimed_until`,
     values: [book, wanted.map(({ webhookId }) => webhookId), wanted.map(({ most }) => most), leaseMs],
   })
@@ -209,11 +211,12 @@ async function insertAttempt(client: Client, book: BookId, claimed: Claimed, { a
   await client.query(
     `insert into webhook_attempts (book, delivery_id, number, url, request_headers, address, answer_status,
                                    answer_headers, answer_body, error, milliseconds, created_at)
-     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
+     values ($1, $2, $3, stored_text($1, webhook_owner($1, $13), $4), $5, $6, $7, $8,
+             stored_text($1, webhook_owner($1, $13), $9), $10, $11, $12)`,
     [
       ...[book, claimed.id, claimed.attempts, claimed.url, JSON.stringify(headers), answer.address],
       ...[answered?.status, answered && JSON.stringify(answered.headers), answered?.body],
-      ...['error' in answer ? answer.error : null, answer.milliseconds, formatInstant(at)],
+      ...['error' in answer ? answer.error : null, answer.milliseconds, formatInstant(at), claimed.webhook_id],
     ],
   )
 }

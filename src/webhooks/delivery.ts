@@ -58,7 +58,12 @@ export type DeliveryRow = {
   created_at: string
 }
 
-export const DELIVERY_COLUMNS = `d.id, d.webhook_id, d.event_id, d.event_type, d.body, d.status, d.attempts,
+/** A text of the owner of what the delivery `d` goes to. */
+export function deliveryText(sql: string): string {
+  return `shown_text(d.book, webhook_owner(d.book, d.webhook_id), ${sql})`
+}
+
+export const DELIVERY_COLUMNS = `d.id, d.webhook_id, d.event_id, d.event_type, ${deliveryText('d.body')} as body, d.status, d.attempts,
   case when d.status = 'pending' then d.due_at end as next_attempt_at, d.completed_at, d.created_at`
 
 export function toDelivery(row: DeliveryRow): Delivery {
@@ -92,9 +97,14 @@ export async function readDelivery(
 /** The attempts of a delivery, the latest first, at most 100. */
 export async function readAttempts(client: Queryable, book: BookId, id: DeliveryId): Promise<Attempt[]> {
   const { rows } = await client.query<Attempt>(
-    `select number, url, request_headers as "requestHeaders", address, answer_status as "answerStatus",
-            answer_headers as "answerHeaders", answer_body as "answerBody", error, milliseconds, created_at as "createdAt"
-       from webhook_attempts where book = $1 and delivery_id = $2 order by number desc limit 100`,
+    `select a.number, ${deliveryText('a.url')} as url, a.request_headers as "requestHeaders", a.address,
+            a.answer_status as "answerStatus", a.answer_headers as "answerHeaders",
+            ${deliveryText('a.answer_body')} as "answerBody", a.error, a.milliseconds, a.created_at as "createdAt"
+       from webhook_attempts a
+       join webhook_deliveries d on d.book = a.book and d.id = a.delivery_id
+      where a.book = $1 and a.delivery_id = $2
+      order by a.number desc
+      limit 100`,
     [book, id],
   )
   return rows
@@ -142,7 +152,7 @@ export async function ping(client: Client, book: BookId, webhookId: WebhookId): 
   await client.query(
     `insert into webhook_deliveries
             (book, id, webhook_id, event_id, event_type, object_id, body, status, due_at, created_at)
-     values ($1, $2, $3, $4, $5, $3, $6, 'pending', $7, $7)`,
+     values ($1, $2, $3, $4, $5, $3, stored_text($1, webhook_owner($1, $3), $6), 'pending', $7, $7)`,
     [book, id, webhookId, eventId, PING, JSON.stringify(body), formatInstant(at)],
   )
   return id
@@ -173,7 +183,8 @@ export async function insertDeliveries(
   await client.query(
     `insert into webhook_deliveries (book, id, webhook_id, event_txid, event_id, event_type, object_id, body, status,
                                      due_at, completed_at, created_at)
-     select $1, v.id, v.webhook_id, v.txid::xid8, v.event_id, v.event_type, v.object_id, v.body, v.status,
+     select $1, v.id, v.webhook_id, v.txid::xid8, v.event_id, v.event_type, v.object_id,
+            stored_text($1, webhook_owner($1, v.webhook_id), v.body), v.status,
             $10, case when v.status = 'skipped' then $10::timestamptz end, $10
        from unnest($2::uuid[], $3::uuid[], $4::text[], $5::uuid[], $6::text[], $7::uuid[], $8::text[], $9::text[])
          as v (id, webhook_id, txid, event_id, event_type, object_id, body, status)`,

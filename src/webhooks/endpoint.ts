@@ -1,6 +1,7 @@
 import { idsAt, readClock } from '../database/clock.ts'
 import type { Client, Queryable } from '../database/connection.ts'
 import { formatInstant } from '../database/instant.ts'
+import { ownText } from '../database/personal_fields.ts'
 import type { SecretBox } from '../database/secret_box.ts'
 import { writeEvents } from '../events/write.ts'
 import { addJob } from '../identity/job_queue.ts'
@@ -38,7 +39,7 @@ export type WebhookRow = {
   updated_at: string
 }
 
-export const WEBHOOK_COLUMNS = `w.id, w.user_id, w.url, w.description, w.events, w.status, w.disabled_reason, w.disabled_at,
+export const WEBHOOK_COLUMNS = `w.id, w.user_id, coalesce(${ownText('w', 'url')}, '') as url, ${ownText('w', 'description')} as description, w.events, w.status, w.disabled_reason, w.disabled_at,
   w.created_at, w.updated_at`
 
 export function toWebhook(row: WebhookRow): Webhook {
@@ -89,7 +90,7 @@ export async function createWebhook(
   const id = idsAt(at)<'webhook'>()
   await client.query(
     `insert into webhooks (book, id, user_id, url, description, events, secret, created_at, updated_at)
-     values ($1, $2, $3, $4, $5, $6, $7, $8, $8)`,
+     values ($1, $2, $3, stored_text($1, $3, $4), stored_text($1, $3, $5), $6, $7, $8, $8)`,
     [book, id, userId, url, description, events, box.seal(newSigningSecret(), placeOf(book, id)), formatInstant(at)],
   )
   await client.query(
@@ -142,7 +143,9 @@ export async function changeWebhook(
 ): Promise<Webhook> {
   const { url = webhook.url, events = webhook.events, description = webhook.description } = change
   await client.query(
-    `update webhooks set url = $3, events = $4, description = $5, updated_at = $6 where book = $1 and id = $2`,
+    `update webhooks
+        set url = stored_text(book, user_id, $3), events = $4, description = stored_text(book, user_id, $5), updated_at = $6
+      where book = $1 and id = $2`,
     [book, webhook.id, url, events, description, formatInstant(await readClock(client))],
   )
   if (change.status === 'disabled' && webhook.status === 'active') await disable(client, book, webhook, 'by_owner')

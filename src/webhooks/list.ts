@@ -1,5 +1,6 @@
 import type { ListSpec, Scope } from '../database/list.ts'
 import * as fields from '../database/list_fields.ts'
+import { ownText } from '../database/personal_fields.ts'
 import { EVENT_TYPES } from '../events/types.ts'
 import type { BookId, UserId, WebhookId } from '../ledger/id.ts'
 import { decodeId } from '../ledger/typeid.ts'
@@ -9,6 +10,7 @@ import {
   DELIVERY_STATUSES,
   type Delivery,
   type DeliveryRow,
+  deliveryText,
   PING,
   toDelivery,
 } from './delivery.ts'
@@ -22,8 +24,8 @@ export const webhooks: ListSpec<WebhookRow, Webhook> = {
   fields: {
     id: { sql: 'w.id', kind: webhookId, carried: 'id' },
     user_id: { sql: 'w.user_id', kind: fields.id((text) => decodeId('usr', text), 'an id such as usr_…') },
-    url: { sql: 'w.url', kind: fields.text },
-    description: { sql: 'w.description', kind: fields.text, nullable: true },
+    url: { sql: ownText('w', 'url'), kind: fields.text },
+    description: { sql: ownText('w', 'description'), kind: fields.text, nullable: true },
     events: { sql: `array_to_string(w.events, ' ')`, kind: fields.text },
     status: { sql: 'w.status', kind: fields.choice(['active', 'disabled']) },
     disabled_reason: { sql: 'w.disabled_reason', kind: fields.choice(DISABLED_REASONS), nullable: true },
@@ -55,6 +57,9 @@ type ListedRow = DeliveryRow & { last: Attempt | null }
 const last = (column: string) =>
   `(select a.${column} from webhook_attempts a where a.book = d.book and a.delivery_id = d.id order by a.number desc limit 1)`
 
+/** A text of it. */
+const lastText = (column: string) => deliveryText(last(column))
+
 const number = (sql: string) => ({ sql: fields.amountSql(sql, '0'), kind: fields.amount })
 
 /** The deliveries of an endpoint. Index: webhook_deliveries_by_webhook. */
@@ -73,10 +78,10 @@ export const deliveries: ListSpec<ListedRow, ListedDelivery> = {
     },
     completed_at: { sql: 'd.completed_at', kind: fields.time, nullable: true },
     'last_attempt.number': { ...number(last('number')), nullable: true },
-    'last_attempt.url': { sql: last('url'), kind: fields.text, nullable: true },
+    'last_attempt.url': { sql: lastText('url'), kind: fields.text, nullable: true },
     'last_attempt.address': { sql: last('address'), kind: fields.text, nullable: true },
     'last_attempt.answer_status': { ...number(last('answer_status')), nullable: true },
-    'last_attempt.answer_body': { sql: last('answer_body'), kind: fields.text, nullable: true },
+    'last_attempt.answer_body': { sql: lastText('answer_body'), kind: fields.text, nullable: true },
     'last_attempt.error': { sql: last('error'), kind: fields.choice(SEND_ERRORS), nullable: true },
     'last_attempt.duration_ms': { ...number(last('milliseconds')), nullable: true },
     'last_attempt.created_at': { sql: last('created_at'), kind: fields.time, nullable: true },
@@ -90,8 +95,8 @@ export const deliveries: ListSpec<ListedRow, ListedDelivery> = {
            select a.* from webhook_attempts a where a.book = $1 and a.delivery_id = d.id order by a.number desc limit 1
          ) a on true`,
   columns: `${DELIVERY_COLUMNS}, case when a.number is null then null else json_build_object(
-              'number', a.number, 'url', a.url, 'requestHeaders', a.request_headers, 'address', a.address,
-              'answerStatus', a.answer_status, 'answerHeaders', a.answer_headers, 'answerBody', a.answer_body,
+              'number', a.number, 'url', ${deliveryText('a.url')}, 'requestHeaders', a.request_headers, 'address', a.address,
+              'answerStatus', a.answer_status, 'answerHeaders', a.answer_headers, 'answerBody', ${deliveryText('a.answer_body')},
               'error', a.error, 'milliseconds', a.milliseconds,
               'createdAt', to_char(a.created_at, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')) end as last`,
   toItem: (row) => ({ ...toDelivery(row), lastAttempt: row.last }),

@@ -43,10 +43,10 @@ const FEW_ROWS = `
     select book, user_id, encrypted(book, user_id, user_id || '@example.com'), address_hash(user_id || '@example.com'), now()
       from user_keys;
   insert into accounts (book, id, user_id, code, currency, name, created_at, updated_at)
-    select 1, ${id(2, 'n')}, ${id(1, 'n')}, null, 'USD', 'account', now(), now() from generate_series(0, ${USERS - 1}) n
-    union all select 1, ${id(3, '0')}, null, 'internal', 'USD', 'internal', now(), now();
+    select 1, ${id(2, 'n')}, ${id(1, 'n')}, null, 'USD', stored_text(1, null, 'account'), now(), now() from generate_series(0, ${USERS - 1}) n
+    union all select 1, ${id(3, '0')}, null, 'internal', 'USD', stored_text(1, null, 'internal'), now(), now();
   insert into webhooks (book, id, user_id, url, events, secret, created_at, updated_at)
-    values (1, '${WEBHOOK}', '${BUSY}', 'https://example.com', '{*}', '', now(), now())`
+    values (1, '${WEBHOOK}', '${BUSY}', stored_text(1, null, 'https://example.com'), '{*}', '', now(), now())`
 
 const MANY_ROWS: Readonly<Record<string, string>> = {
   payments: `
@@ -84,7 +84,7 @@ const MANY_ROWS: Readonly<Record<string, string>> = {
   webhook_deliveries: `
     insert into webhook_deliveries (book, id, webhook_id, event_id, event_type, object_id, body, status, due_at,
                                     completed_at, created_at)
-      select 1, ${idAt('n', '1')}, '${WEBHOOK}', ${idAt('n', '2')}, 'payment.completed', ${idAt('n', '1')}, '{}',
+      select 1, ${idAt('n', '1')}, '${WEBHOOK}', ${idAt('n', '2')}, 'payment.completed', ${idAt('n', '1')}, stored_text(1, null, '{}'),
              'succeeded', ${at('n')}, ${at('n')}, ${at('n')}
         from generate_series(0, 99999) n`,
 }
