@@ -469,7 +469,7 @@ create table rail_instructions (
   direction text not null,
   state text not null default 'waiting'::text,
   destination bytea,
-  shown text,
+  shown bytea,
   attempts integer not null default 0,
   attempt_at timestamp with time zone,
   last_error text,
@@ -1000,6 +1000,12 @@ UNION ALL
     postings.created_at
    FROM postings;
 
+CREATE OR REPLACE FUNCTION public.account_owner(of_book integer, of_account uuid)
+ RETURNS uuid
+ LANGUAGE sql
+ STABLE STRICT
+RETURN (SELECT a.user_id FROM accounts a WHERE ((a.book = account_owner.of_book) AND (a.id = account_owner.of_account)))
+;
 CREATE OR REPLACE FUNCTION public.address_hash(address text)
  RETURNS bytea
  LANGUAGE sql
@@ -1426,6 +1432,7 @@ grant update (status, attempts, tries, due_at, claimed_until, completed_at) on w
 grant update (url, description, events, secret, previous_secret, previous_until, status, disabled_reason, disabled_at, failing, updated_at) on webhooks to billing_gateway;
 grant update (rejection, reject_reason, rejected_by) on wire_batch_payments to billing_gateway;
 
+grant execute on function account_owner(integer,uuid) to billing_gateway;
 grant execute on function address_hash(text) to billing_gateway;
 grant execute on function address_owner(uuid,uuid) to billing_gateway;
 grant execute on function decrypted(integer,uuid,bytea) to billing_gateway;

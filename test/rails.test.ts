@@ -7,6 +7,7 @@ import { pipeline } from 'node:stream'
 import { after, before, describe, it } from 'node:test'
 import { withOwner } from '../src/database/connection.ts'
 import { decodeId } from '../src/ledger/typeid.ts'
+import { destinationOf, shownDestinationOf } from '../src/payments/instructions.ts'
 import { signatureOf } from '../src/webhooks/signature.ts'
 import { aGateway, anOperator, aUser, type TestGateway, type TestUser, until } from './harness/gateway.ts'
 import { assertBooksAreRight, assertProblem, locking, rowsOf, transfer } from './harness/paying.ts'
@@ -248,7 +249,8 @@ describe('A withdrawal', () => {
     assert.doesNotMatch(JSON.stringify(done), /0532/)
     const rows = await rowsOf(
       gateway,
-      `select encode(destination, 'escape') as sealed, shown from rail_instructions where shown like 'DE89%'`,
+      `select encode(${destinationOf('i')}, 'escape') as sealed, ${shownDestinationOf('i')} as shown
+         from rail_instructions i where ${shownDestinationOf('i')} like 'DE89%'`,
     )
     assert.equal(rows[0].shown, 'DE89…3000')
     assert.doesNotMatch(rows[0].sealed, /Lovelace|0532/)

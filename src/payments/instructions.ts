@@ -34,8 +34,11 @@ export async function writeInstructions(
     name: 'write-rail-instructions',
     text: `
       insert into rail_instructions (book, created_at, payment_id, account_id, rail, direction, destination, shown, attempt_at)
-      select $1, $2, v.*
-        from unnest($3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::bytea[], $8::text[], $9::timestamptz[]) as v`,
+      select $1, $2, v.payment_id, v.account_id, v.rail, v.direction,
+             stored_text($1, account_owner($1, v.account_id), encode(v.destination, 'base64')),
+             stored_text($1, account_owner($1, v.account_id), v.shown), v.attempt_at
+        from unnest($3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::bytea[], $8::text[], $9::timestamptz[])
+          as v (payment_id, account_id, rail, direction, destination, shown, attempt_at)`,
     values: [
       book,
       stamp,
@@ -48,6 +51,20 @@ export async function writeInstructions(
       instructions.map(({ byFiles }) => (byFiles ? null : stamp)),
     ],
   })
+}
+
+/** Where the instruction of that alias sends money, sealed (rails/destination.ts). */
+export function destinationOf(instruction: string): string {
+  return `decode(${textOf(instruction, 'destination')}, 'base64')`
+}
+
+/** What may be shown of it. */
+export function shownDestinationOf(instruction: string): string {
+  return textOf(instruction, 'shown')
+}
+
+function textOf(row: string, field: string): string {
+  return `shown_text(${row}.book, account_owner(${row}.book, ${row}.account_id), ${row}.${field})`
 }
 
 type LockedRow = { rail: RailCode; attempts: number; confirmed_as: string | null; book_name: string }
@@ -145,7 +162,7 @@ export async function leaseDue(
          where i.book = due.book and i.payment_id = due.payment_id
         returning i.*
       )
-      select l.payment_id, b.name as book_name, l.rail, l.direction, l.state, l.destination, l.attempts,
+      select l.payment_id, b.name as book_name, l.rail, l.direction, l.state, ${destinationOf('l')} as destination, l.attempts,
              p.amount, p.fee, p.fee_payer, p.currency, c.digits
         from leased l
         join books b on b.book = l.book

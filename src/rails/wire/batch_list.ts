@@ -4,6 +4,7 @@ import type { BookId, PaymentId, UserId, WireBatchId } from '../../ledger/id.ts'
 import { PAYMENT_STATUSES, type PaymentStatus } from '../../ledger/payment.ts'
 import { decodeId } from '../../ledger/typeid.ts'
 import type { Currency } from '../../money/currency.ts'
+import { shownDestinationOf } from '../../payments/instructions.ts'
 import { PAIN_VERSIONS, type PainVersion } from './pain.ts'
 
 /** An order to a bank. `total` in minor units; the day is the bank's. */
@@ -125,7 +126,7 @@ export const batchedPayments: ListSpec<PaymentRow, BatchedPayment> = {
     currency: { sql: 'p.currency', kind: fields.currency },
     amount: { sql: fields.amountSql('w.amount', 'c.digits'), kind: fields.amount },
     status: { sql: 'p.status', kind: fields.choice(PAYMENT_STATUSES) },
-    destination: { sql: 'i.shown', kind: fields.text, nullable: true },
+    destination: { sql: shownDestinationOf('i'), kind: fields.text, nullable: true },
     reject_reason: { sql: 'w.reject_reason', kind: fields.text, nullable: true },
   },
   table: 'wire_batch_payments w',
@@ -133,7 +134,7 @@ export const batchedPayments: ListSpec<PaymentRow, BatchedPayment> = {
   key: [{ sql: 'w.payment_id', cast: 'uuid' }],
   indexed: { inOrder: ['batch_id'] },
   show: `join wire_batch_payments w on w.book = $1 and w.payment_id = page.key0 ${PAYMENT}`,
-  columns: 'w.payment_id, w.batch_id, p.currency, c.digits, w.amount, p.status, i.shown, w.reject_reason',
+  columns: `w.payment_id, w.batch_id, p.currency, c.digits, w.amount, p.status, ${shownDestinationOf('i')} as shown, w.reject_reason`,
   toItem: (row) => ({
     payment: row.payment_id,
     batch: row.batch_id,
