@@ -1022,7 +1022,7 @@ CREATE OR REPLACE FUNCTION public.decrypted(of_book integer, of_user uuid, conte
  RETURNS text
  LANGUAGE sql
  STABLE STRICT
-RETURN (SELECT convert_from(decrypt_iv(substr(decrypted.content, 17), sha256((k.key || '\x6669656c6473'::bytea)), substr(decrypted.content, 1, 16), 'aes-cbc'::text), 'UTF8'::name) AS convert_from FROM user_keys k WHERE ((k.book = decrypted.of_book) AND (k.user_id = decrypted.of_user)))
+RETURN (SELECT convert_from(decrypt_iv(substr(decrypted.content, 21), sha256((k.key || '\x6669656c6473'::bytea)), substr(decrypted.content, 5, 16), 'aes-cbc'::text), 'UTF8'::name) AS convert_from FROM user_keys k WHERE ((k.book = decrypted.of_book) AND (k.user_id = decrypted.of_user) AND (substr(decrypted.content, 1, 4) = substr(sha256((k.key || '\x6964'::bytea)), 1, 4))))
 ;
 CREATE OR REPLACE FUNCTION public.encrypted(of_book integer, of_user uuid, content text)
  RETURNS bytea
@@ -1034,7 +1034,7 @@ CREATE OR REPLACE FUNCTION public.encrypted_under(key bytea, content text)
  RETURNS bytea
  LANGUAGE sql
  STRICT
-RETURN (SELECT (v.iv || encrypt_iv(convert_to(encrypted_under.content, 'UTF8'::name), sha256((encrypted_under.key || '\x6669656c6473'::bytea)), v.iv, 'aes-cbc'::text)) FROM (SELECT gen_random_bytes(16) AS iv) v)
+RETURN (SELECT ((substr(sha256((encrypted_under.key || '\x6964'::bytea)), 1, 4) || v.iv) || encrypt_iv(convert_to(encrypted_under.content, 'UTF8'::name), sha256((encrypted_under.key || '\x6669656c6473'::bytea)), v.iv, 'aes-cbc'::text)) FROM (SELECT gen_random_bytes(16) AS iv) v)
 ;
 CREATE OR REPLACE FUNCTION public.erase_audit_lines(of_book integer, of_user uuid, ids uuid[])
  RETURNS bigint
@@ -1044,10 +1044,11 @@ CREATE OR REPLACE FUNCTION public.erase_audit_lines(of_book integer, of_user uui
 AS $function$
     with texts as materialized (
       select l.id, k.key, shown_text(of_book, of_user, l.detail) as detail,
+             address_owner(of_user, l.actor_id) = of_user as has_own_address,
              case when address_owner(of_user, l.actor_id) = of_user then shown_text(of_book, of_user, l.address) end as address
         from unnest(ids) as wanted (id)
         join audit_log l on l.book = of_book and l.id = wanted.id
-        join user_keys k on k.book = of_book and k.user_id = of_user
+        left join user_keys k on k.book = of_book and k.user_id = of_user
         join being_erased e on e.book = of_book and e.user_id = of_user
        where line_subject(l.action, l.object_id, l.actor_id) = of_user
     ), kept as (
@@ -1055,11 +1056,11 @@ AS $function$
       select of_book, t.id, f.field, text_hash(t.key, t.id, f.field, f.content)
         from texts t
        cross join lateral (values ('detail', t.detail), ('address', t.address)) f (field, content)
-       where f.content is not null
+       where f.content is not null and t.key is not null
           on conflict (book, object_id, field) do nothing
     ), gone as (
       update audit_log l
-         set detail = null, address = case when t.address is null then l.address end
+         set detail = null, address = case when t.has_own_address is not true then l.address end
         from texts t where l.book = of_book and l.id = t.id
       returning 1
     )
@@ -1124,24 +1125,23 @@ AS $function$
         where p.book = of_book and p.to_account = of_account and p.id > behind order by p.id limit most)
       order by id limit most
     ), own as materialized (
-      select p.id, shown_text(of_book, of_user, p.description) as description,
-             shown_text(of_book, of_user, p.metadata) as metadata, k.key
+      select p.id, p.description is not null or p.metadata is not null as has_texts, k.key,
+             shown_text(of_book, of_user, p.description) as description, shown_text(of_book, of_user, p.metadata) as metadata
         from looked l
         join payments p on p.book = of_book and p.id = l.id
-        join user_keys k on k.book = of_book and k.user_id = of_user
+        left join user_keys k on k.book = of_book and k.user_id = of_user
         join being_erased e on e.book = of_book and e.user_id = of_user
         left join accounts s on s.book = p.book and s.id = p.from_account
         left join accounts r on r.book = p.book and r.id = p.to_account
        where text_owner(p.kind, s.user_id, r.user_id) = of_user
     ), texts as materialized (
-      select o.* from own o
-       where o.description is not null or o.metadata is not null
+      select o.* from own o where o.has_texts
     ), kept as (
       insert into erased_texts (book, object_id, field, hash)
       select of_book, t.id, f.field, text_hash(t.key, t.id, f.field, f.content)
         from texts t
        cross join lateral (values ('description', t.description), ('metadata', t.metadata)) f (field, content)
-       where f.content is not null
+       where f.content is not null and t.key is not null
           on conflict (book, object_id, field) do nothing
     ), gone as (
       update payments p set description = null, metadata = null from texts t where p.book = of_book and p.id = t.id
@@ -1265,21 +1265,6 @@ AS $function$
     end if;
     return changed;
   end
-  $function$
-;
-CREATE OR REPLACE FUNCTION public.key_to_erase_with(of_book integer, of_user uuid, otherwise bytea)
- RETURNS bytea
- LANGUAGE sql
- SECURITY DEFINER
- SET search_path TO 'pg_catalog', 'public', 'pg_temp'
-AS $function$
-    insert into user_keys (book, user_id, key)
-    select e.book, e.user_id, otherwise from being_erased e where e.book = of_book and e.user_id = of_user
-        on conflict (book, user_id) do nothing;
-    select k.key
-      from user_keys k
-      join being_erased e on e.book = k.book and e.user_id = k.user_id
-     where k.book = of_book and k.user_id = of_user
   $function$
 ;
 CREATE OR REPLACE FUNCTION public.line_subject(action text, object_id uuid, actor_id uuid)
@@ -1445,7 +1430,6 @@ grant execute on function erase_payments(integer,uuid,uuid,uuid,integer) to bill
 grant execute on function finish_erasure(integer,uuid) to billing_gateway;
 grant execute on function forget_deliveries(integer,timestamp with time zone,integer) to billing_gateway;
 grant execute on function keep_event_partitions(integer) to billing_gateway;
-grant execute on function key_to_erase_with(integer,uuid,bytea) to billing_gateway;
 grant execute on function line_subject(text,uuid,uuid) to billing_gateway;
 grant execute on function move_payments(integer,timestamp with time zone,uuid[],text[],text[],text[],numeric[],numeric[]) to billing_gateway;
 grant execute on function shown_name(integer,uuid,bytea,bytea) to billing_gateway;

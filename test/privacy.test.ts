@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { before, describe, it } from 'node:test'
+import { ADDRESS_OWNER, SUBJECT } from '../src/audit/subject.ts'
 import { withOwner } from '../src/database/connection.ts'
-import { encodeId } from '../src/ledger/typeid.ts'
+import { decodeId, encodeId } from '../src/ledger/typeid.ts'
+import { PAYMENT_JOINS } from '../src/payments/read.ts'
 import { verifyBooks } from '../src/verify/verify.ts'
 import {
   aGateway,
@@ -195,6 +197,42 @@ describe('the data of a user', () => {
     const nobody = encodeId('usr', randomUUID() as never)
     assertProblem(await root.post(`/v1/admin/users/${nobody}/erase`, { reason: 'x' }), 'not_found')
     assertProblem(await erase(rich), 'balance_not_zero')
+    await assertBooksAreRight(gateway)
+  })
+
+  it('cannot be read where a copy of the database was brought back without their key, and are erased there once more', async () => {
+    const { id, payment, words, user } = await withTraces()
+    await untilSealed(gateway)
+    // As it was before the erasure, but for the keys and the hashes of erased texts, which are as they were after it.
+    const hashes = `
+      insert into erased_texts
+      select t.book, t.id, t.field, text_hash(k.key, t.id, t.field, shown_text(k.book, k.user_id, t.content))
+        from user_keys k
+        join (select p.book, p.id, text_owner(p.kind, s.user_id, r.user_id) as owner, f.field, f.content
+                from payments p ${PAYMENT_JOINS}
+               cross join lateral (values ('description', p.description), ('metadata', p.metadata)) f (field, content)
+               union all
+              select l.book, l.id, ${SUBJECT}, f.field, f.content
+                from audit_log l
+               cross join lateral (values ('detail', l.detail),
+                                          ('address', case when ${ADDRESS_OWNER} is not null then l.address end)) f (field, content)
+             ) t on t.book = k.book and t.owner = k.user_id and t.content is not null
+       where k.user_id = $1`
+    await withOwner(gateway.database, async (client) => {
+      await client.query(hashes, [decodeId('usr', id)])
+      await client.query('delete from user_keys where user_id = $1', [decodeId('usr', id)])
+    })
+    const { body: seen } = await bob.get(`/v1/payments/${payment}`)
+    assert.deepEqual([seen.sender, seen.description, seen.metadata, seen.amount], ['erased user', null, {}, '60.00'])
+    for (const path of ['users', 'audit', 'accounts', 'payments', 'schedules', 'webhooks']) {
+      const { status, body } = await root.get(`/v1/admin/${path}?limit=200`)
+      assert.equal(status, 200, path)
+      for (const word of words) assert.ok(!JSON.stringify(body).includes(word), `${path} has ${word}`)
+    }
+    assert.equal((await root.post(`/v1/admin/users/${id}/erase`, { reason: 'once more' })).status, 202)
+    await erased()
+    assertProblem(await user.get('/v1/me'), 'unauthenticated')
+    await untilSealed(gateway)
     await assertBooksAreRight(gateway)
   })
 

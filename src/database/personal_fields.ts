@@ -44,6 +44,8 @@ export function newUserKey(): Buffer {
   return randomBytes(KEY_BYTES)
 }
 
+/** What tells the key, and the initialization vector behind it. */
+const KEY_ID_BYTES = 4
 const IV_BYTES = 16
 
 /**
@@ -56,8 +58,9 @@ export function readStoredText(stored: Buffer, key: Buffer | null): string | und
   if (stored[0] !== 1 || !key) return undefined
   try {
     const fieldKey = hash('sha256', Buffer.concat([key, Buffer.from('fields')]), 'buffer')
-    const decipher = createDecipheriv('aes-256-cbc', fieldKey, content.subarray(0, IV_BYTES))
-    return decipher.update(content.subarray(IV_BYTES), undefined, 'utf8') + decipher.final('utf8')
+    const begin = KEY_ID_BYTES + IV_BYTES
+    const decipher = createDecipheriv('aes-256-cbc', fieldKey, content.subarray(KEY_ID_BYTES, begin))
+    return decipher.update(content.subarray(begin), undefined, 'utf8') + decipher.final('utf8')
   } catch {
     return undefined
   }

@@ -3,7 +3,7 @@ import { DETAIL } from '../audit/subject.ts'
 import { idsAt, readClock } from '../database/clock.ts'
 import { inTransaction, type Pool, type Queryable } from '../database/connection.ts'
 import { type Lookout, roundsWhere } from '../database/lookout.ts'
-import { ERASED_NAME, newUserKey, ownField, ownText } from '../database/personal_fields.ts'
+import { ERASED_NAME, ownField, ownText } from '../database/personal_fields.ts'
 import type { Rounds } from '../database/rounds.ts'
 import type { AccountId, BookId, PaymentId, UserId } from '../ledger/id.ts'
 import { encodeId } from '../ledger/typeid.ts'
@@ -51,7 +51,6 @@ async function eraseAll(pool: Pool): Promise<number> {
 
 async function erase(pool: Pool, erasure: Erasure): Promise<boolean> {
   const { book, user_id: userId } = erasure
-  await pool.query('select key_to_erase_with($1, $2, $3)', [book, userId, newUserKey()])
   const accounts = await accountsOf(pool, book, userId)
   for (const account of accounts) await erasePayments(pool, erasure, account)
   await eraseFromAnswers(pool, erasure, await namesOf(pool, erasure))

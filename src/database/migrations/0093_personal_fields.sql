@@ -2,11 +2,12 @@
 -- reads it, neither here nor in a copy that was made without the keys (docs/privacy.md).
 create extension if not exists pgcrypto;
 
--- AES-256 in CBC mode, behind its initialization vector of 16 bytes. The key is made from the user's, which itself is for
--- the hashes of texts (0067_erasure.sql).
+-- Four bytes that tell by which key, the initialization vector of 16 bytes, and AES-256 in CBC mode. The key is made from the
+-- user's, which itself is for the hashes of texts (0067_erasure.sql).
 create function encrypted_under(key bytea, content text) returns bytea
   language sql volatile strict
-  return (select v.iv || encrypt_iv(convert_to(content, 'UTF8'), sha256(key || 'fields'::bytea), v.iv, 'aes-cbc')
+  return (select substr(sha256(key || 'id'::bytea), 1, 4) || v.iv
+                 || encrypt_iv(convert_to(content, 'UTF8'), sha256(key || 'fields'::bytea), v.iv, 'aes-cbc')
             from (select gen_random_bytes(16) as iv) v);
 
 -- Nothing where the user has no key.
@@ -14,12 +15,14 @@ create function encrypted(of_book integer, of_user uuid, content text) returns b
   language sql volatile strict
   return (select encrypted_under(k.key, content) from user_keys k where k.book = of_book and k.user_id = of_user);
 
+-- Nothing where the user has no key any more, or another.
 create function decrypted(of_book integer, of_user uuid, content bytea) returns text
   language sql stable strict
-  return (select convert_from(decrypt_iv(substr(content, 17), sha256(k.key || 'fields'::bytea), substr(content, 1, 16),
+  return (select convert_from(decrypt_iv(substr(content, 21), sha256(k.key || 'fields'::bytea), substr(content, 5, 16),
                                          'aes-cbc'), 'UTF8')
             from user_keys k
-           where k.book = of_book and k.user_id = of_user);
+           where k.book = of_book and k.user_id = of_user
+             and substr(content, 1, 4) = substr(sha256(k.key || 'id'::bytea), 1, 4));
 
 -- What others see of a user: the name that they chose, or else their address.
 create function shown_name(of_book integer, of_user uuid, display_name bytea, email bytea) returns text

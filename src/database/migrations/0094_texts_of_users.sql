@@ -57,6 +57,10 @@ alter table audit_log
   alter column address type bytea using
     stored_text(book, address_owner(line_subject(action, object_id, actor_id), actor_id), address);
 
+-- Every user has a key from the beginning, so none is made to erase with. Whose data were brought back from a copy of the
+-- database that was made before they were erased, and their key was not, has none: then nothing can be read, and what is
+-- left of the texts are the hashes that erased_texts has from then.
+drop function key_to_erase_with;
 create or replace function erase_payments(of_book integer, of_user uuid, of_account uuid, behind uuid, most integer) returns uuid
   language sql volatile security definer set search_path = pg_catalog, public, pg_temp
   as $$
@@ -68,24 +72,23 @@ create or replace function erase_payments(of_book integer, of_user uuid, of_acco
         where p.book = of_book and p.to_account = of_account and p.id > behind order by p.id limit most)
       order by id limit most
     ), own as materialized (
-      select p.id, shown_text(of_book, of_user, p.description) as description,
-             shown_text(of_book, of_user, p.metadata) as metadata, k.key
+      select p.id, p.description is not null or p.metadata is not null as has_texts, k.key,
+             shown_text(of_book, of_user, p.description) as description, shown_text(of_book, of_user, p.metadata) as metadata
         from looked l
         join payments p on p.book = of_book and p.id = l.id
-        join user_keys k on k.book = of_book and k.user_id = of_user
+        left join user_keys k on k.book = of_book and k.user_id = of_user
         join being_erased e on e.book = of_book and e.user_id = of_user
         left join accounts s on s.book = p.book and s.id = p.from_account
         left join accounts r on r.book = p.book and r.id = p.to_account
        where text_owner(p.kind, s.user_id, r.user_id) = of_user
     ), texts as materialized (
-      select o.* from own o
-       where o.description is not null or o.metadata is not null
+      select o.* from own o where o.has_texts
     ), kept as (
       insert into erased_texts (book, object_id, field, hash)
       select of_book, t.id, f.field, text_hash(t.key, t.id, f.field, f.content)
         from texts t
        cross join lateral (values ('description', t.description), ('metadata', t.metadata)) f (field, content)
-       where f.content is not null
+       where f.content is not null and t.key is not null
           on conflict (book, object_id, field) do nothing
     ), gone as (
       update payments p set description = null, metadata = null from texts t where p.book = of_book and p.id = t.id
@@ -101,10 +104,11 @@ create or replace function erase_audit_lines(of_book integer, of_user uuid, ids 
   as $$
     with texts as materialized (
       select l.id, k.key, shown_text(of_book, of_user, l.detail) as detail,
+             address_owner(of_user, l.actor_id) = of_user as has_own_address,
              case when address_owner(of_user, l.actor_id) = of_user then shown_text(of_book, of_user, l.address) end as address
         from unnest(ids) as wanted (id)
         join audit_log l on l.book = of_book and l.id = wanted.id
-        join user_keys k on k.book = of_book and k.user_id = of_user
+        left join user_keys k on k.book = of_book and k.user_id = of_user
         join being_erased e on e.book = of_book and e.user_id = of_user
        where line_subject(l.action, l.object_id, l.actor_id) = of_user
     ), kept as (
@@ -112,11 +116,11 @@ create or replace function erase_audit_lines(of_book integer, of_user uuid, ids 
       select of_book, t.id, f.field, text_hash(t.key, t.id, f.field, f.content)
         from texts t
        cross join lateral (values ('detail', t.detail), ('address', t.address)) f (field, content)
-       where f.content is not null
+       where f.content is not null and t.key is not null
           on conflict (book, object_id, field) do nothing
     ), gone as (
       update audit_log l
-         set detail = null, address = case when t.address is null then l.address end
+         set detail = null, address = case when t.has_own_address is not true then l.address end
         from texts t where l.book = of_book and l.id = t.id
       returning 1
     )
