@@ -115,7 +115,6 @@ describe('the data of a user', () => {
   it('are erased from every table at their wish, and the books stay whole, to the last block', async () => {
     const { user, id, payment, words } = await withTraces()
     await untilSealed(gateway)
-    assert.deepEqual(await tablesWith(words), [])
     assertProblem(await erase(user, 'not my password'), 'invalid_credentials')
     assert.equal((await erase(user)).status, 202)
     await erased()
@@ -243,6 +242,12 @@ describe('the data of a user', () => {
     assert.ok(answers.some(({ status }) => status < 300))
     await erased()
     await assertBooksAreRight(gateway)
+  })
+
+  it('stand in no table in the clear', async () => {
+    const { words } = await withTraces()
+    await until(async () => (await tablesWith(words)).length === 0)
+    assert.deepEqual(await tablesWith([bob.email]), [])
   })
 })
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { withOwner } from '../../src/database/connection.ts'
+import { METADATA, PAYMENT_JOINS } from '../../src/payments/read.ts'
 import { verifyBooks } from '../../src/verify/verify.ts'
 import type { Client, Reply } from '../harness/client.ts'
 import { aGateway, anOperator, type TestGateway, until } from '../harness/gateway.ts'
@@ -42,7 +43,7 @@ async function aScene(): Promise<Scene> {
 
 /** Each key has one payment, completed; and the books are right. */
 async function assertPaidOnce({ line }: Scene, keys: readonly string[]): Promise<void> {
-  const read = `select metadata ->> 'key' as key, status from payments where kind = 'transfer' order by 1`
+  const read = `select ${METADATA} ->> 'key' as key, p.status from payments p ${PAYMENT_JOINS} where p.kind = 'transfer' order by 1`
   const rows = await until(async () => {
     const { rows: found } = await withOwner(line.direct, (client) => client.query(read))
     return found.every(({ status }) => status !== 'initiated') && found
