@@ -122,45 +122,66 @@ export function createDirectory(pool: Pool) {
   return { load, find, findTechnical, technicalAccount, forgetUser: kept.forgetUser }
 }
 
+type OfBook = { readonly facts: Map<AccountId, AccountFacts>; readonly ofUser: Map<UserId, AccountId[]> }
+
 /** Facts by account, at most so many; and which accounts a user has among them. */
 function createKept() {
   // A Map keeps the order of insertion: the first entries are the ones that were not asked for in the longest time.
-  const kept = new Map<string, AccountFacts>()
-  const keyOf = (book: BookId, id: AccountId) => `${book}/${id}`
-  const userOf = ({ book, userId }: AccountFacts) => `${book}/${userId}`
-
-  // The keys of those of a user.
-  const ofUser = new Map<string, Set<string>>()
+  const books = new Map<BookId, OfBook>()
+  let size = 0
   let forgotten = 0
 
-  function keep(facts: AccountFacts): void {
-    const key = keyOf(facts.book, facts.id)
-    kept.delete(key)
-    kept.set(key, facts)
-    if (facts.userId) ofUser.set(userOf(facts), (ofUser.get(userOf(facts)) ?? new Set()).add(key))
-    if (kept.size > MOST_KEPT) for (const [oldest, of] of kept) return void drop(oldest, userOf(of))
+  function ofBook(book: BookId): OfBook {
+    const known = books.get(book) ?? { facts: new Map(), ofUser: new Map() }
+    books.set(book, known)
+    return known
   }
 
-  function drop(key: string, user: string): void {
-    kept.delete(key)
-    const keys = ofUser.get(user)
-    keys?.delete(key)
-    if (keys?.size === 0) ofUser.delete(user)
+  function keep(kept: AccountFacts): void {
+    const { facts, ofUser } = ofBook(kept.book)
+    if (!facts.delete(kept.id)) {
+      size += 1
+      const ids = kept.userId === null ? undefined : ofUser.get(kept.userId)
+      if (ids) ids.push(kept.id)
+      else if (kept.userId !== null) ofUser.set(kept.userId, [kept.id])
+    }
+    facts.set(kept.id, kept)
+    if (size > MOST_KEPT) for (const oldest of facts.values()) return void drop(oldest)
+  }
+
+  function drop({ id, book, userId }: AccountFacts): void {
+    const { facts, ofUser } = ofBook(book)
+    if (facts.delete(id)) size -= 1
+    if (userId === null) return
+    const left = (ofUser.get(userId) ?? []).filter((other) => other !== id)
+    if (left.length > 0) ofUser.set(userId, left)
+    else ofUser.delete(userId)
   }
 
   /** Lets go of what is kept of a user’s accounts, as the name or address may be another. */
   function forgetUser(book: BookId, userId: UserId): void {
     forgotten += 1
-    const user = `${book}/${userId}`
-    for (const key of ofUser.get(user) ?? []) kept.delete(key)
-    ofUser.delete(user)
+    const { facts, ofUser } = ofBook(book)
+    for (const id of ofUser.get(userId) ?? []) if (facts.delete(id)) size -= 1
+    ofUser.delete(userId)
   }
 
-  const get = (book: BookId, id: AccountId) => kept.get(keyOf(book, id))
+  const get = (book: BookId, id: AccountId) => books.get(book)?.facts.get(id)
   return { get, keep, forgetUser, forgotten: () => forgotten }
+}
+
+/** One object for each currency, however many accounts have it. */
+const currencies = new Map<string, Currency>()
+
+function currencyOf(code: string, digits: number): Currency {
+  const known = currencies.get(code)
+  if (known?.digits === digits) return known
+  const currency = { code, digits }
+  currencies.set(code, currency)
+  return currency
 }
 
 function toFacts(book: BookId, row: Row): AccountFacts {
   const { id, user_id: userId, code, currency, digits, label } = row
-  return { id, book, userId, code, currency: { code: currency, digits }, label }
+  return { id, book, userId, code, currency: currencyOf(currency, digits), label }
 }

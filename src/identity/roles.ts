@@ -37,5 +37,16 @@ export function scopesOf(role: Role): Scope[] {
  */
 export function scopesIn(role: Role, given: readonly Scope[], frozen: boolean): ReadonlySet<Scope> {
   const all: readonly Scope[] = given.includes('admin') ? [...given, 'admin:read'] : given
-  return new Set(all.filter((scope) => ROLE_SCOPES[role].has(scope) && !(frozen && scope === 'admin')))
+  const good = SCOPES.filter(
+    (scope) => all.includes(scope) && ROLE_SCOPES[role].has(scope) && !(frozen && scope === 'admin'),
+  )
+  const name = good.join(' ')
+  const known = SETS.get(name)
+  if (known) return known
+  const set = new Set(good)
+  SETS.set(name, set)
+  return set
 }
+
+/** One set for each choice of scopes, however many tokens have it. */
+const SETS = new Map<string, ReadonlySet<Scope>>()

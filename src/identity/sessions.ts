@@ -126,24 +126,28 @@ export type Sessions = ReturnType<typeof createSessions>
 /** Sessions by token, at most so many; and which tokens a user has among them. */
 function createKept() {
   const sessions = new Map<string, Kept>()
-  const tokensOf = new Map<string, Set<string>>()
+  const tokensOf = new Map<string, string[]>()
   const userKey = (book: BookId, userId: UserId) => `${book}/${userId}`
   let forgotten = 0
 
   function keep(token: string, loaded: Kept): void {
     const [oldest] = sessions
     if (oldest && sessions.size >= MOST_KEPT) drop(...oldest)
+    if (!sessions.has(token)) {
+      const user = userKey(loaded.session.home, loaded.session.userId)
+      const tokens = tokensOf.get(user)
+      if (tokens) tokens.push(token)
+      else tokensOf.set(user, [token])
+    }
     sessions.set(token, loaded)
-    const user = userKey(loaded.session.home, loaded.session.userId)
-    tokensOf.set(user, (tokensOf.get(user) ?? new Set()).add(token))
   }
 
   function drop(token: string, { session }: Kept): void {
     sessions.delete(token)
     const user = userKey(session.home, session.userId)
-    const tokens = tokensOf.get(user)
-    tokens?.delete(token)
-    if (tokens?.size === 0) tokensOf.delete(user)
+    const left = (tokensOf.get(user) ?? []).filter((other) => other !== token)
+    if (left.length > 0) tokensOf.set(user, left)
+    else tokensOf.delete(user)
   }
 
   function forget(book: BookId, userId: UserId): void {
