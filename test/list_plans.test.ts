@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
+import pg from 'pg'
 import { readAccounts } from '../src/accounts/account.ts'
 import { balanceAt } from '../src/accounts/balance.ts'
 import * as accounts from '../src/accounts/list.ts'
@@ -52,13 +53,31 @@ type Node = {
   readonly Plans?: readonly Node[]
 }
 
-type Statement = { readonly text: string; readonly values?: unknown[] }
+type Statement = { readonly name?: string; readonly text: string; readonly values?: unknown[] }
+
+const EXPLAIN = 'explain (analyze, buffers, timing off, format json) '
+
+/** How a statement goes whose plan is kept: made once, for whatever values. */
+async function explainKept(text: string, values: readonly unknown[]) {
+  const client = await pool.connect()
+  try {
+    await client.query(`begin; set local plan_cache_mode = force_generic_plan; prepare kept as ${text}`)
+    const written = values.map((value) => (value === null ? 'null' : pg.escapeLiteral(String(value))))
+    return await client.query(`${EXPLAIN} execute kept${written.length > 0 ? `(${written.join(', ')})` : ''}`)
+  } finally {
+    await client.query('rollback; deallocate all').finally(() => client.release())
+  }
+}
 
 /** Runs statements for their plans. It answers them where it is to, or with nothing. */
 function explaining(plans: Node[], answers = false): Queryable {
   const query = async (statement: string | Statement, given?: unknown[]) => {
-    const { text, values } = typeof statement === 'string' ? { text: statement, values: given } : statement
-    const { rows } = await pool.query(`explain (analyze, buffers, timing off, format json) ${text}`, values)
+    const {
+      name,
+      text,
+      values = [],
+    } = typeof statement === 'string' ? { name: undefined, text: statement, values: given } : statement
+    const { rows } = name === undefined ? await pool.query(EXPLAIN + text, values) : await explainKept(text, values)
     plans.push(rows[0]['QUERY PLAN'][0].Plan)
     return answers ? pool.query(text, values) : { rows: [] }
   }

@@ -315,9 +315,9 @@ describe('a list', () => {
   async function statementOf(spec: ListSpec<any, StoredPayment>, scope: Scope, raw: Record<string, string>) {
     let statement = { text: '', values: [] as readonly unknown[] }
     const listening = {
-      query: (text: string, values: unknown[]) => {
-        statement = { text, values }
-        return pool.query(text, values)
+      query: (asked: { text: string; values: unknown[] }) => {
+        statement = asked
+        return pool.query(asked)
       },
     }
     await readPage(listening as unknown as Pool, spec, scope, parseListQuery(spec.fields, raw))

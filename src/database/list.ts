@@ -1,8 +1,9 @@
+import { hash } from 'node:crypto'
 import type { Queryable } from './connection.ts'
 import { readCursor, signatureOf, writeCursor } from './list_cursor.ts'
 import { type Field, QueryError } from './list_fields.ts'
 import { behind, isByKey, orderBy, orderOf, type Term } from './list_order.ts'
-import { conditionOf, type Filter, type ListQuery } from './list_query.ts'
+import { conditionOf, DEFAULT_LIMIT, type Filter, type ListQuery, MOST_A_PAGE } from './list_query.ts'
 
 // Filters, sorting and keyset pagination for every list of the API. A list is described once (ListSpec) and read by one
 // statement in two steps: first the keys of the page, from as few tables as its filters and sorting need (PostgreSQL
@@ -91,22 +92,34 @@ export async function readPage<Row extends object, Item>(
       ? null
       : behind(plan.order, readCursor(query.cursor, signature, plan.order), (value) => `$${values.push(value)}`)
   const cursorColumns = plan.order.map((_, index) => `page.k${index}::text as "cursor${index}"`)
-  const { rows } = await client.query<Row & Found>(
-    `with page as materialized (
+  const text = `with page as materialized (
        ${keysOf(spec, scope, plan, after, query.limit + 1, most)}
      )
      select ${spec.columns}, page.is_found, page.is_end, ${cursorColumns.join(', ')}
        from page
        ${spec.show}
-      order by ${orderBy(plan.order, (index) => `page.k${index}`)}`,
-    values,
-  )
+      order by ${orderBy(plan.order, (index) => `page.k${index}`)}`
+  const name = isCommon(spec, plan, query) ? `list ${hash('sha256', text).slice(0, 32)}` : undefined
+  const { rows } = await client.query<Row & Found>(name === undefined ? { text, values } : { name, text, values })
   return pageOf(rows, query.limit, spec.toItem, (row) =>
     writeCursor(
       signature,
       plan.order.map((_, index) => row[`cursor${index}`] ?? null),
     ),
   )
+}
+
+const COMMON_LIMITS = [DEFAULT_LIMIT, MOST_A_PAGE]
+
+/**
+ * Whether PostgreSQL is to keep its plan, as making one takes most of what a page costs: of some forms of each list, so that
+ * it keeps no more than these, whatever callers ask for.
+ */
+function isCommon<Row, Item>({ indexed }: ListSpec<Row, Item>, { way }: Plan, { filters, limit }: ListQuery): boolean {
+  const [filter, ...more] = filters
+  const served = [...(indexed?.few ?? []), ...(indexed?.inOrder ?? [])]
+  const isServed = filter === undefined || served.some((name) => isEquality(filter, name))
+  return way !== 'sorted' && isServed && more.length === 0 && COMMON_LIMITS.includes(limit)
 }
 
 /** A row of the page, or where looking at rows ended. */

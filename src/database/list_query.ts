@@ -21,8 +21,8 @@ export type ListQuery = {
 
 type Fields = Readonly<Record<string, Field>>
 
-const DEFAULT_LIMIT = 50
-const MOST = 200
+export const DEFAULT_LIMIT = 50
+export const MOST_A_PAGE = 200
 const MOST_SORTS = 5
 
 /** Reads the query of a list's URL. Throws QueryError at the first parameter that the list does not know. */
@@ -45,7 +45,7 @@ export function parseListQuery(fields: Fields, raw: Readonly<Record<string, unkn
 
 function parseLimit(value: string): number {
   const limit = /^\d{1,4}$/.test(value) ? Number(value) : 0
-  if (limit < 1 || limit > MOST) throw new QueryError('limit', `must be a whole number from 1 to ${MOST}`)
+  if (limit < 1 || limit > MOST_A_PAGE) throw new QueryError('limit', `must be a whole number from 1 to ${MOST_A_PAGE}`)
   return limit
 }
 
