@@ -3,6 +3,7 @@ import { before, describe, it } from 'node:test'
 import { ADDRESS, DETAIL } from '../src/audit/subject.ts'
 import {
   aGateway,
+  anEmail,
   anOperator,
   aUser,
   loggedIn,
@@ -39,22 +40,25 @@ describe('the audit log', () => {
     assert.equal((await lineOf('request_id=refused-2')).actor, auditor.email)
   })
 
-  it('has refused log-ins of operators, and none of users', async () => {
+  it('has refused log-ins of operators and users, and none of addresses that are nobody’s', async () => {
     for (const [{ email }, id] of [
       [operator, 'log-in-1'],
       [ada, 'log-in-2'],
+      [{ email: anEmail() }, 'log-in-3'],
     ] as const) {
       const wrong = { email, password: `${PASSWORD} wrong` }
       assertProblem(await gateway.anybody.post('/v1/login', wrong, { 'x-request-id': id }), 'invalid_credentials')
     }
-    const line = await lineOf('request_id=log-in-1')
-    assert.deepEqual(
-      [line.action, line.actor, line.detail],
-      ['user.refuse_log_in', null, { why: 'invalid_credentials' }],
-    )
-    assert.match(line.object_id, /^usr_/)
+    for (const id of ['log-in-1', 'log-in-2']) {
+      const line = await lineOf(`request_id=${id}`)
+      assert.deepEqual(
+        [line.action, line.actor, line.detail, line.address],
+        ['user.refuse_log_in', null, { why: 'invalid_credentials' }, '127.0.0.1'],
+      )
+      assert.match(line.object_id, /^usr_/)
+    }
     await gateway.inside.aside.stop()
-    assert.deepEqual(await auditOf('request_id=log-in-2'), [])
+    assert.deepEqual(await auditOf('request_id=log-in-3'), [])
   })
 
   it('has the log-ins and tokens of users, in the transaction of each', async () => {

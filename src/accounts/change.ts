@@ -104,8 +104,9 @@ async function writeChange(
   const { name, metadata, balance, held, overdraftLimit, refuseIncoming } = after
   await client.query(
     `update accounts
-        set name = stored_text(book, user_id, $3), metadata = stored_text(book, user_id, nullif($4::jsonb, '{}')::text), status = $5, frozen_itself = $6, frozen_with_user = $7, refuse_incoming = $8,
-            overdraft_limit = $9, updated_at = greatest(updated_at, $10)
+        set name = stored_text(book, user_id, $3), metadata = stored_text(book, user_id, nullif($4::jsonb, '{}')::text),
+            status = $5, frozen_itself = $6, frozen_with_user = $7, refuse_incoming = $8, overdraft_limit = $9,
+            updated_at = greatest(updated_at, $10)
       where book = $1 and id = $2`,
     [
       ...[book, after.id, name, JSON.stringify(metadata), after.status, after.frozenItself, after.frozenWithUser],

@@ -28,6 +28,25 @@ export async function writeAuditAlone(pool: Pool, book: BookId, entry: AuditEntr
   })
 }
 
+/**
+ * The same where it may be about nobody: then as much is done and undone, so that nobody can tell, and nobody fills the
+ * audit log with addresses that they made up.
+ */
+export async function writeAuditOfSomebody(
+  pool: Pool,
+  book: BookId,
+  entry: Omit<AuditEntry, 'objectId'>,
+  userId: UserId | undefined,
+): Promise<void> {
+  await inTransaction(pool, async (client) => {
+    const at = await readClock(client)
+    const newId = idsAt(at)
+    await client.query('savepoint line')
+    await writeAudit(client, book, at, newId, [{ ...entry, objectId: userId ?? newId<'user'>() }])
+    await client.query(userId === undefined ? 'rollback to savepoint line' : 'release savepoint line')
+  })
+}
+
 /** Adds lines to the audit log, in the transaction of what they record. `newId` and `at` are the transaction's. */
 export async function writeAudit(
   client: Queryable,

@@ -1,5 +1,5 @@
 import type { Aside } from '../audit/aside.ts'
-import { type Actor, writeAudit, writeAuditAlone } from '../audit/audit.ts'
+import { type Actor, writeAudit, writeAuditOfSomebody } from '../audit/audit.ts'
 import type { Book } from '../books/books.ts'
 import { idsAt, readClock } from '../database/clock.ts'
 import { type Client, inTransaction, type Pool } from '../database/connection.ts'
@@ -46,8 +46,11 @@ export async function logIn(means: Means, book: Book | undefined, attempt: Attem
   }
   const user = email === undefined ? undefined : await findUserByEmail(pool, book.id, email)
   const refusal = await refuseProof(means, book.id, user, attempt)
-  if (user && refusal && user.role !== 'user') noteRefusal(means, book.id, user, attempt, refusal)
-  if (refusal || !user) return refusal ?? 'invalid_credentials'
+  if (refusal || !user) {
+    const why = refusal ?? 'invalid_credentials'
+    noteRefusal(means, book.id, user, attempt, why)
+    return why
+  }
   return inTransaction(pool, async (client) => {
     // A new password that was set meanwhile ended every session: this one would be one more of the old password.
     const held = await holdProven(client, book.id, { user, otp: attempt.otp })
@@ -68,19 +71,16 @@ export async function logIn(means: Means, book: Book | undefined, attempt: Attem
   })
 }
 
-/**
- * Whoever tries the log-in of an operator or auditor is in the audit log. Of users they are not: as much is done for an
- * address that is nobody's.
- */
+/** Whoever tries somebody's log-in is in the audit log; as much is done for an address that is nobody's. */
 function noteRefusal(
   { pool, aside }: Means,
   book: BookId,
-  { id }: User,
+  user: User | undefined,
   { address, requestId }: Attempt,
   why: ProofRefusal,
 ): void {
   const actor = { userId: null, tokenId: null, address, requestId }
-  aside.write(writeAuditAlone(pool, book, { actor, action: 'user.refuse_log_in', objectId: id, detail: { why } }))
+  aside.write(writeAuditOfSomebody(pool, book, { actor, action: 'user.refuse_log_in', detail: { why } }, user?.id))
 }
 
 async function isTold(
