@@ -270,6 +270,8 @@ describe('an export', () => {
     for (const secret of [user.token ?? '', 'bgw_main_', 'argon2', 'whsec_', PASSWORD, root.email]) {
       assert.ok(!text.includes(secret), secret)
     }
+    const done = lines.find(({ kind, data }) => kind === 'audit' && data.detail.reason === 'Goodwill')
+    assert.deepEqual([done?.data.action, done?.data.actor_id], ['adjustment.create', null])
     const byOperator = await exported(root, `/v1/admin/users/${id}/export`)
     assert.deepEqual(byOperator[0], lines[0])
     const { body: audit } = await root.get(`/v1/admin/audit?object_id=${id}&action=user.export`)

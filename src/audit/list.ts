@@ -59,12 +59,24 @@ function objectId(text: string): Id<string> | undefined {
   return known.find((id) => id !== undefined)
 }
 
-/** What users did and what was done to them, and to their accounts and tokens. */
+/** What is a user's: accounts, tokens, schedules, webhooks and adjustments that wait for approval. */
+const OBJECTS_OF_USER = `
+  select a.id from accounts a where a.book = $1 and a.user_id = $2
+  union all select t.id from tokens t where t.book = $1 and t.user_id = $2
+  union all select s.id from schedules s where s.book = $1 and s.user_id = $2
+  union all select w.id from webhooks w where w.book = $1 and w.user_id = $2
+  union all select r.id from approvals r join accounts a on a.book = r.book and a.id = r.account_id
+             where r.book = $1 and a.user_id = $2`
+
+/** What users did and what was done to them, to what is theirs, and to their payments. */
 export function auditAbout(book: BookId, userId: UserId): Scope {
   return {
     where: 'l.book = $1',
     showing: `(l.actor_id = $2 or l.object_id = $2
-               or l.object_id in (select a.id from accounts a where a.book = $1 and a.user_id = $2))`,
+               or l.object_id in (${OBJECTS_OF_USER})
+               or exists (select from payments p
+                            join accounts a on a.book = p.book and a.id in (p.from_account, p.to_account)
+                           where p.book = $1 and p.id = l.object_id and a.user_id = $2))`,
     values: [book, userId],
   }
 }
