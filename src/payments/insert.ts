@@ -33,10 +33,14 @@ const numeric = column('numeric', numerics)
 const json = column('jsonb', jsons)
 const time = column('timestamptz', (values: readonly (string | null)[]) => values)
 
-/** Whose texts these are: of who pays, or of who is paid from outside; null where they are the house's. */
+/**
+ * Whose its texts are, as `text_owner` of the database has it: of who pays, or of who is paid from outside. Null where they
+ * are the house's.
+ */
 const TEXT_OWNER = uuid('text_owner', (_, { kind, from, to }) =>
   kind === 'bonus' || kind === 'adjustment' ? null : (from.userId ?? to.userId),
 )
+/** A text, under the key of whoever's it is (migration 0094_texts_of_users.sql). */
 const kept = (of: Column): Column => ({ ...of, sql: `stored_text($1, v.text_owner, v.${of.name}::text)` })
 
 const isEmpty = (metadata: object) => Object.keys(metadata).length === 0
@@ -86,7 +90,8 @@ function insertOf(name: string, written: readonly Column[]): Insert {
   const arrays = columns.map(({ type }, index) => `$${index + 5}::${type}[]`)
   const text = `
       insert into payments (book, created_at, updated_at, asynchronous, completed_at, ${names(written)})
-      select $1, $2, $3::timestamptz, $4, case v.status when 'completed' then $3 end, ${written.map(({ sql }) => sql).join(', ')}
+      select $1, $2, $3::timestamptz, $4, case v.status when 'completed' then $3 end,
+             ${written.map(({ sql }) => sql).join(', ')}
         from unnest(${arrays.join(', ')}) as v (${names(columns)})`
   return { name, text, columns }
 }

@@ -162,7 +162,8 @@ export async function leaseDue(
          where i.book = due.book and i.payment_id = due.payment_id
         returning i.*
       )
-      select l.payment_id, b.name as book_name, l.rail, l.direction, l.state, ${destinationOf('l')} as destination, l.attempts,
+      select l.payment_id, b.name as book_name, l.rail, l.direction, l.state,
+             ${destinationOf('l')} as destination, l.attempts,
              p.amount, p.fee, p.fee_payer, p.currency, c.digits
         from leased l
         join books b on b.book = l.book

@@ -183,8 +183,8 @@ function toLine(row: Row, balanceAfter: bigint): StatementLine {
 
 /** Indexes: postings_by_debit and postings_by_credit, each from where it was left, and primary keys. */
 const linesOf = (comparison: '>' | '>=') => `
-  select l.id, l.payment_id, l.kind, l.direction, l.amount, coalesce(${shownName('u')}, a.code) as counterparty, ${DESCRIPTION} as description,
-         l.created_at
+  select l.id, l.payment_id, l.kind, l.direction, l.amount, coalesce(${shownName('u')}, a.code) as counterparty,
+         ${DESCRIPTION} as description, l.created_at
     from (select *
             from ((select id, payment_id, kind, 'debit' as direction, amount, credit_account as other, created_at
                      from postings

@@ -39,7 +39,8 @@ export type WebhookRow = {
   updated_at: string
 }
 
-export const WEBHOOK_COLUMNS = `w.id, w.user_id, coalesce(${ownText('w', 'url')}, '') as url, ${ownText('w', 'description')} as description, w.events, w.status, w.disabled_reason, w.disabled_at,
+export const WEBHOOK_COLUMNS = `w.id, w.user_id, coalesce(${ownText('w', 'url')}, '') as url,
+  ${ownText('w', 'description')} as description, w.events, w.status, w.disabled_reason, w.disabled_at,
   w.created_at, w.updated_at`
 
 export function toWebhook(row: WebhookRow): Webhook {

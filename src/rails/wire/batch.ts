@@ -101,7 +101,8 @@ type Waiting = {
 /** Whatever anybody else is busy with is left to the next batch. Index: rail_instructions_to_collect. */
 async function lockWaiting(client: Client, book: BookId, currency: Currency, most: number): Promise<Waiting[]> {
   const { rows } = await client.query<Waiting>(
-    `select p.id, p.amount, p.fee, p.fee_payer, shown_text(p.book, a.user_id, p.description) as description, ${destinationOf('i')} as destination
+    `select p.id, p.amount, p.fee, p.fee_payer,
+            shown_text(p.book, a.user_id, p.description) as description, ${destinationOf('i')} as destination
        from rail_instructions i
        join payments p on p.book = i.book and p.id = i.payment_id
        join accounts a on a.book = p.book and a.id = p.from_account
