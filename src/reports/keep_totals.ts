@@ -58,10 +58,12 @@ type Options = { readonly pool: Pool; readonly log: Log }
 
 const EVERY_MS = 2_000
 
-/** Whether any book has postings from that time on. Indexes: the primary keys. */
+/** Whether any book has postings from that time on. Indexes: the primary keys, which their order leads to: they are the last of many. */
 async function isThereMore(pool: Pool, done: Instant): Promise<boolean> {
   const { rows } = await pool.query(
-    'select from books b where exists (select from postings p where p.book = b.book and p.id >= $1) limit 1',
+    `select from books b
+      cross join lateral (select from postings p where p.book = b.book and p.id >= $1 order by p.id limit 1) newer
+      limit 1`,
     [firstIdAt(done)],
   )
   return rows.length > 0
