@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { randomUUID } from 'node:crypto'
+import { createHash, randomUUID } from 'node:crypto'
 import { before, describe, it } from 'node:test'
 import { ADDRESS_OWNER, SUBJECT } from '../src/audit/subject.ts'
 import { withOwner } from '../src/database/connection.ts'
@@ -81,8 +81,21 @@ async function withTraces(): Promise<Traces> {
 const erase = (user: TestUser, password = PASSWORD) => user.post('/v1/me/erase', { password })
 const erased = () => until(async () => (await rowsOf(gateway, 'select from erasures')).length === 0)
 
-/** Every table with a row in which one of the words stands, as a dump of the database would have it. */
-async function tablesWith(words: readonly string[]): Promise<string[]> {
+/** Every table with a row in which one of the words stands, as text or as bytes. */
+const tablesWith = (words: readonly string[]) =>
+  tablesWhereStands(words.flatMap((word) => [word, Buffer.from(word).toString('hex')]))
+
+/** Every table with something that was encrypted under this key. */
+const tablesUnder = (key: Buffer) => tablesWhereStands([keyId(key).toString('hex')])
+const keyId = (key: Buffer) => createHash('sha256').update(key).update('id').digest().subarray(0, 4)
+
+async function keyOf(id: string): Promise<Buffer> {
+  const [row] = await rowsOf(gateway, 'select key from user_keys where user_id = $1', [decodeId('usr', id)])
+  return row.key
+}
+
+/** Every table with a row that has one of these in it, as a dump of the database would have it. */
+async function tablesWhereStands(texts: readonly string[]): Promise<string[]> {
   const tables = await rowsOf(
     gateway,
     `select format('%I.%I', n.nspname, c.relname) as name
@@ -94,7 +107,7 @@ async function tablesWith(words: readonly string[]): Promise<string[]> {
     const rows = await rowsOf(
       gateway,
       `select from ${name} t where exists (select from unnest($1::text[]) w where position(w in t::text) > 0)`,
-      [words],
+      [texts],
     )
     if (rows.length > 0) found.push(name)
   }
@@ -115,11 +128,14 @@ describe('the data of a user', () => {
   it('are erased from every table at their wish, and the books stay whole, to the last block', async () => {
     const { user, id, payment, words } = await withTraces()
     await untilSealed(gateway)
+    const key = await keyOf(id)
+    assert.ok((await tablesUnder(key)).length > 8)
     assertProblem(await erase(user, 'not my password'), 'invalid_credentials')
     assert.equal((await erase(user)).status, 202)
     await erased()
     await untilSealed(gateway)
     await until(async () => (await tablesWith(words)).length === 0)
+    assert.deepEqual(await tablesUnder(key), [])
     await assertBooksAreRight(gateway)
 
     assertProblem(await user.get('/v1/me'), 'unauthenticated')
