@@ -1,7 +1,7 @@
 import type { NewId } from '../database/clock.ts'
 import type { Queryable } from '../database/connection.ts'
 import { formatInstant } from '../database/instant.ts'
-import { ownMetadata, ownText } from '../database/personal_fields.ts'
+import { ownMetadata, ownText, storedMetadata } from '../database/personal_fields.ts'
 import { writeEvents } from '../events/write.ts'
 import type { AccountStatus, Freeze, TechnicalCode } from '../ledger/account.ts'
 import type { AccountId, BookId, Instant, UserId } from '../ledger/id.ts'
@@ -124,7 +124,7 @@ export async function openAccounts(
     text: `
       insert into accounts (book, id, user_id, currency, name, metadata, created_at, updated_at)
       select $1, v.id, v.user_id, v.currency, stored_text($1, v.user_id, v.name),
-             stored_text($1, v.user_id, nullif(v.metadata, '{}')::text), $2, $2
+             ${storedMetadata('$1', 'v.user_id', 'v.metadata')}, $2, $2
         from unnest($3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::jsonb[])
           as v (id, user_id, currency, name, metadata)`,
     values: [

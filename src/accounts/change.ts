@@ -2,6 +2,7 @@ import { type AuditEntry, writeAudit } from '../audit/audit.ts'
 import { idsAt, readClock } from '../database/clock.ts'
 import { type Client, inTransaction, type Pool } from '../database/connection.ts'
 import { formatInstant } from '../database/instant.ts'
+import { storedMetadata } from '../database/personal_fields.ts'
 import { writeEvents } from '../events/write.ts'
 import { type AccountStatus, available, type Freeze } from '../ledger/account.ts'
 import type { AccountId, BookId, Instant } from '../ledger/id.ts'
@@ -104,7 +105,7 @@ async function writeChange(
   const { name, metadata, balance, held, overdraftLimit, refuseIncoming } = after
   await client.query(
     `update accounts
-        set name = stored_text(book, user_id, $3), metadata = stored_text(book, user_id, nullif($4::jsonb, '{}')::text),
+        set name = stored_text(book, user_id, $3), metadata = ${storedMetadata('book', 'user_id', '$4::jsonb')},
             status = $5, frozen_itself = $6, frozen_with_user = $7, refuse_incoming = $8, overdraft_limit = $9,
             updated_at = greatest(updated_at, $10)
       where book = $1 and id = $2`,

@@ -32,7 +32,12 @@ export function ownText(row: string, field: string): string {
   return `shown_text(${row}.book, ${row}.user_id, ${row}.${field})`
 }
 
-/** The same of metadata, which are `{}` where there are none. */
+/** Metadata of a user as they are stored; `json` has the type jsonb. The arguments are SQL. */
+export function storedMetadata(book: string, user: string, json: string): string {
+  return `stored_text(${book}, ${user}, nullif(${json}, '{}')::text)`
+}
+
+/** And as they are read again: `{}` where there are none. */
 export function ownMetadata(row: string): string {
   return `coalesce(${ownText(row, 'metadata')}, '{}')::jsonb`
 }

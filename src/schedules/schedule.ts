@@ -2,7 +2,7 @@ import { type AuditEntry, writeAudit } from '../audit/audit.ts'
 import { idsAt, readClock } from '../database/clock.ts'
 import type { Client, Queryable } from '../database/connection.ts'
 import { formatInstant, parseInstant } from '../database/instant.ts'
-import { ownMetadata, ownText } from '../database/personal_fields.ts'
+import { ownMetadata, ownText, storedMetadata } from '../database/personal_fields.ts'
 import { writeEvents } from '../events/write.ts'
 import type { AccountId, BookId, Instant, PaymentId, ScheduleId, UserId } from '../ledger/id.ts'
 import type { FeePayer } from '../ledger/payment.ts'
@@ -139,7 +139,8 @@ export async function createSchedule(
     `insert into schedules (book, id, user_id, from_account, to_account, currency, amount, fee_payer, description, metadata,
                             every, interval, time_zone, starts_at, ends_at, count, retry_times, retry_every_minutes,
                             due_at, attempt_at, created_at, updated_at)
-     values ($1, $2, $3, $4, $5, $6, $7, $8, stored_text($1, $3, $9), stored_text($1, $3, nullif($10::jsonb, '{}')::text), $11, $12, $13, $14, $15, $16, $17, $18, $14, $14, $19, $19)`,
+     values ($1, $2, $3, $4, $5, $6, $7, $8, stored_text($1, $3, $9), ${storedMetadata('$1', '$3', '$10::jsonb')},
+             $11, $12, $13, $14, $15, $16, $17, $18, $14, $14, $19, $19)`,
     [
       ...[book, id, wish.userId, wish.from, wish.to, wish.currency.code, wish.amount, wish.feePayer, wish.description],
       ...[JSON.stringify(wish.metadata), rhythm.every, rhythm.interval, rhythm.timeZone, formatInstant(first)],

@@ -80,25 +80,3 @@ update tokens t
 alter table erasures alter column known_as drop not null,
   alter column known_as type bytea using convert_to(to_jsonb(known_as)::text, 'UTF8');
 update erasures e set known_as = encrypted(e.book, e.user_id, convert_from(e.known_as, 'UTF8'));
-
-create or replace function finish_erasure(of_book integer, of_user uuid) returns boolean
-  language plpgsql volatile security definer set search_path = pg_catalog, public, pg_temp
-  as $$
-  begin
-    perform from erasures where book = of_book and user_id = of_user for update;
-    if not exists (select from being_erased where book = of_book and user_id = of_user) then return false; end if;
-    if exists (select from webhooks w
-                 join webhook_deliveries d on d.book = w.book and d.webhook_id = w.id
-                where w.book = of_book and w.user_id = of_user) then return false; end if;
-    update accounts set name = currency, metadata = '{}' where book = of_book and user_id = of_user;
-    update schedules set description = null, metadata = '{}' where book = of_book and user_id = of_user;
-    update tokens set name = null, address = null where book = of_book and user_id = of_user;
-    update webhooks set url = '', description = null, secret = '', previous_secret = null, previous_until = null
-     where book = of_book and user_id = of_user;
-    update email_changes set email = null where book = of_book and user_id = of_user;
-    delete from idempotency_keys where book = of_book and user_id = of_user;
-    delete from user_keys where book = of_book and user_id = of_user;
-    delete from erasures where book = of_book and user_id = of_user;
-    return true;
-  end
-  $$;
