@@ -1,8 +1,18 @@
 import assert from 'node:assert/strict'
 import { before, describe, it } from 'node:test'
+import { decodeId } from '../src/ledger/typeid.ts'
 import { aClient, type Reply } from './harness/client.ts'
 import { aGateway, anOperator, aUser, type TestGateway, type TestUser, until } from './harness/gateway.ts'
-import { anAccount, assertBooksAreRight, assertProblem, everyPage, fund, transfer } from './harness/paying.ts'
+import {
+  anAccount,
+  assertBooksAreRight,
+  assertProblem,
+  everyPage,
+  fund,
+  locking,
+  rowsOf,
+  transfer,
+} from './harness/paying.ts'
 
 let gateway: TestGateway
 let operator: TestUser
@@ -400,6 +410,21 @@ describe('payments at once', () => {
     )
     await second.stop()
   })
+})
+
+it('a payment whose account is locked keeps nobody waiting whose accounts are not', async () => {
+  const [locked, open] = [await aPurse('10.00'), await aPurse('10.00')]
+  const [first, second] = [await anAccount(bob), await anAccount(bob)]
+  const lock = `select from accounts where id = '${decodeId('acc', locked)}' for no key update`
+  const [held] = await locking(gateway, lock, async () => {
+    const held = pay(locked, first, '10.00')
+    const waiting = `select from pg_stat_activity where datname = $1 and wait_event_type = 'Lock'`
+    await until(async () => (await rowsOf(gateway, waiting, [gateway.database.database])).length === 1)
+    assert.equal((await pay(open, second, '10.00')).body.status, 'completed')
+    assert.equal(await ada.balance(locked), '10.00')
+    return [held]
+  })
+  assert.equal((await held).body.status, 'completed')
 })
 
 it('payments leave the books right, and none of them initiated', async () => {

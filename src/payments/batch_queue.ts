@@ -29,6 +29,10 @@ export type BatchQueue = {
 
 /** Of so many payments, a batch takes some ten milliseconds. */
 const LARGEST_SMALL_BATCH = 200
+/** For so many that wait, another batch is worth what it costs. */
+const ENOUGH = 16
+/** A small batch that takes longer than this is held up, by a lock as a rule. */
+const LONG_MS = 50
 
 /** A request that waited this long without its batch having begun is refused: its client has given up by then. */
 const LONGEST_WAIT_MS = 10_000
@@ -43,6 +47,8 @@ export function createBatchQueue(pool: Pool, write: BeginWrite, options: QueueOp
   let free = options.slots
   let unanswered = 0
   let waiting = 0
+  let startedAt = 0
+  let waking: NodeJS.Timeout | undefined
 
   /** One transaction stays in one book; books take turns. */
   function nextBatch(): [BookId, Queued[]] | undefined {
@@ -63,11 +69,21 @@ export function createBatchQueue(pool: Pool, write: BeginWrite, options: QueueOp
 
   /**
    * A batch costs the same, however small it is: beside a small one, which is soon over, another begins only where as many
-   * wait as are in that. Nobody waits for a large one.
+   * wait as are in that, and enough. Nobody waits for a large one, or for one that is held up.
    */
   function isWorthwhile(): boolean {
     const underWay = unanswered - waiting
-    return free === options.slots || underWay > LARGEST_SMALL_BATCH || waiting >= underWay
+    if (free === options.slots || underWay > LARGEST_SMALL_BATCH) return true
+    return waiting >= Math.max(underWay, ENOUGH) || performance.now() - startedAt >= LONG_MS
+  }
+
+  /** Looks again after a while, also where nothing comes in and nothing is done by then. */
+  function lookAgain(): void {
+    if (waking || waiting === 0 || free === 0) return
+    waking = setTimeout(() => {
+      waking = undefined
+      startBatches()
+    }, LONG_MS)
   }
 
   function startBatches(): void {
@@ -79,6 +95,7 @@ export function createBatchQueue(pool: Pool, write: BeginWrite, options: QueueOp
       const batch = refuseStale(queued)
       if (batch.length === 0) continue
       free -= 1
+      startedAt = performance.now()
       commitBatch(pool, write, book, batch, options.whole)
         .catch((fault) => {
           for (const { fail } of batch) fail(fault)
@@ -89,6 +106,7 @@ export function createBatchQueue(pool: Pool, write: BeginWrite, options: QueueOp
           options.onBatch()
         })
     }
+    lookAgain()
   }
 
   function answeredOne(): void {
