@@ -102,18 +102,26 @@ function poolOf(
   return pool
 }
 
-const PLANS_LAST_MS = 1_000
+const PLANS_LAST_MS = { least: 1_000, most: 10_000 }
 
-/** Lets no plan grow old: one made for an empty table is soon one for a full table. */
+/**
+ * Lets no plan grow old: one made for an empty table is soon one for a full table. What has been connected for a while
+ * plans less often, as tables that are full grow by little.
+ */
 function planAfresh(pool: Pool): void {
-  const planned = new WeakMap<object, number>()
+  const planned = new WeakMap<object, { readonly since: number; readonly connected: number }>()
   pool.on('acquire', (client) => {
     const now = performance.now()
-    const since = planned.get(client)
-    if (since !== undefined && now - since < PLANS_LAST_MS) return
-    planned.set(client, now)
+    const before = planned.get(client)
+    if (!before) {
+      planned.set(client, { since: now, connected: now })
+      return
+    }
+    const { since, connected } = before
+    if (now - since < Math.min(Math.max(since - connected, PLANS_LAST_MS.least), PLANS_LAST_MS.most)) return
+    planned.set(client, { since: now, connected })
     // Goes out with the statement that the connection was acquired for, which has the same failure if there is one.
-    if (since !== undefined) client.query('discard plans').catch(() => undefined)
+    client.query('discard plans').catch(() => undefined)
   })
 }
 
