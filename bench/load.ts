@@ -4,7 +4,7 @@
 import { createConnection } from './http_client.ts'
 import { type Latencies, latencies } from './latencies.ts'
 
-export type Shape = 'uniform' | 'zipf' | 'merchant' | 'pair'
+export type Shape = 'uniform' | 'zipf' | 'merchant' | 'pair' | 'everybody'
 export type Task = {
   readonly host: string
   readonly port: number
@@ -40,6 +40,7 @@ const errors: string[] = []
 let payments = 0
 let refused = 0
 let sequence = 0
+let next = -1
 
 const tokenOf = task.payers.flatMap(({ token, accounts }) => accounts.map(() => token))
 const accounts = task.payers.flatMap((payer) => payer.accounts)
@@ -67,7 +68,8 @@ async function readAll(): Promise<string> {
 }
 
 async function unpaced(connection: Awaited<ReturnType<typeof createConnection>>): Promise<void> {
-  while (performance.now() < end && errors.length < 100) await once(connection, performance.now())
+  while (performance.now() < end && errors.length < 100 && !haveAllTakenPart())
+    await once(connection, performance.now())
 }
 
 /** Sends at fixed times. What had to wait for its connection is left out, or counts from when it should have gone out. */
@@ -105,21 +107,32 @@ function oneRequest(): string {
 }
 
 function bulkRequest(count: number): string {
-  // One request is one payer's: any of the accounts of whoever was picked first.
-  const payer = task.payers[Math.floor(Math.random() * task.payers.length)]
+  const pairs = task.shape === 'everybody' ? Array.from({ length: count }, pick) : pairsOfOnePayer(count)
   let body = ''
-  for (let index = 0; index < count; index += 1) {
+  for (const [from, to] of pairs) {
     sequence += 1
-    const from = payer?.accounts[Math.floor(Math.random() * payer.accounts.length)]
-    const to = other(from, () => accounts[pick()[1]])
     body += `${JSON.stringify({ ...payment(from, to), idempotency_key: `${task.run}-${sequence}` })}\n`
   }
-  return `POST /v1/payments/bulk HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer ${payer?.token}\r\nContent-Type: application/x-ndjson\r\nContent-Length: ${body.length}\r\n\r\n${body}`
+  return `POST /v1/payments/bulk HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer ${tokenOf[pairs[0]?.[0] ?? 0]}\r\nContent-Type: application/x-ndjson\r\nContent-Length: ${body.length}\r\n\r\n${body}`
 }
 
-function payment(from: number | string | undefined, to: number | string | undefined) {
-  const id = (account: number | string | undefined) => (typeof account === 'number' ? accounts[account] : account)
-  return { from_account: id(from), to_account: id(to), amount: '1.00' }
+/** One request is one payer's: any of their accounts pay any others. */
+function pairsOfOnePayer(count: number): [number, number][] {
+  const token = task.payers[Math.floor(Math.random() * task.payers.length)]?.token
+  const [first, last] = [tokenOf.indexOf(token ?? ''), tokenOf.lastIndexOf(token ?? '')]
+  return Array.from({ length: count }, () => {
+    const from = first + Math.floor(Math.random() * (last - first + 1))
+    return [from, other(from, () => pick()[1])]
+  })
+}
+
+/** Where everybody is to pay or be paid once. */
+function haveAllTakenPart(): boolean {
+  return task.shape === 'everybody' && 2 * (sequence + task.bulk) > accounts.length
+}
+
+function payment(from: number, to: number) {
+  return { from_account: accounts[from], to_account: accounts[to], amount: '1.00' }
 }
 
 /** A choice that is not this one: an account cannot pay itself. */
@@ -130,7 +143,10 @@ function other<T>(than: T, choose: () => T): T {
   }
 }
 
-/** Who pays whom: everybody anybody; some far more often than others; everybody one; or one always the same one. */
+/**
+ * Who pays whom: everybody anybody; some far more often than others; everybody one; one always the same one; or those of
+ * the first half of accounts those of the second, in order.
+ */
 function pickerOf(shape: Shape, count: number): () => [number, number] {
   const any = () => Math.floor(Math.random() * count)
   switch (shape) {
@@ -150,6 +166,13 @@ function pickerOf(shape: Shape, count: number): () => [number, number] {
       return () => [other(0, any), 0]
     case 'pair':
       return () => [1, 0]
+    case 'everybody': {
+      const half = Math.floor(count / 2)
+      return () => {
+        next = (next + 1) % half
+        return [next, next + half]
+      }
+    }
   }
 }
 

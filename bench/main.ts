@@ -13,7 +13,7 @@ import { measureReads } from './reads.ts'
 import { type Line, type Report, table, within } from './report.ts'
 import { load, paymentsMade, VoidRun } from './rounds.ts'
 import { say } from './say.ts'
-import { seed } from './seed.ts'
+import { ACCOUNTS_EACH, seed } from './seed.ts'
 import { type Server, startServer } from './server.ts'
 import { measureThroughput, rowsFor, THROUGHPUT } from './throughput.ts'
 import { findPgbench, prepareTpcb, runDriver, runPgbench } from './tpcb.ts'
@@ -63,7 +63,8 @@ async function measure(server: Server, folder: string, only: string | undefined,
   say(`seeding ${ACCOUNTS} accounts`)
   const payers = await seed(server, ACCOUNTS)
   const tpcb = await prepareTpcb(server.connection)
-  await load(server, payers, { mode: 'bulk', connections: 3, seconds: 5 }) // every account is known and in memory once
+  say('everybody pays or is paid once: every account is known and in memory')
+  await load(server, payers, { shape: 'everybody', mode: 'bulk', bulk: ACCOUNTS_EACH, connections: 3, seconds: 60 })
   const lines = [...(await measureThroughput(server, payers, tpcb, rowsFor(only)))]
   if (wanted('half')) lines.push(...(await measureHalf(server, payers)))
   if (wanted('overload')) lines.push(...(await measureOverload(server, payers)))

@@ -5,7 +5,8 @@ import type { Task } from './load.ts'
 import type { Server } from './server.ts'
 
 export const MAIN = { id: 1 as BookId, name: 'main' }
-const ACCOUNTS_EACH = 500
+/** Accounts of one payer. */
+export const ACCOUNTS_EACH = 500
 const PASSWORD = 'a password for the bench'
 
 /**
