@@ -60,7 +60,7 @@ import { webhookRoutes } from './routes/webhooks.ts'
 import { webSocketRoutes } from './routes/websocket.ts'
 import { serializerOf } from './serialization.ts'
 import { createStreams, type Streams } from './streams/streams.ts'
-import { refuseUnaskedBody, validatorOf } from './validation.ts'
+import { refuseUnaskedBodies, validatorOf } from './validation.ts'
 
 /** The largest body of an ordinary request (api.md, Everywhere). */
 const LARGEST_BODY = 1024 * 1024
@@ -74,7 +74,10 @@ const SECURITY_HEADERS = {
   'x-content-type-options': 'nosniff',
 }
 
-/** The HTTP face of a gateway, ready to listen. */
+/**
+ * The HTTP face of a gateway, ready to listen. Hooks that have nothing to wait for say when they are done: a promise for
+ * each of them, on every request, costs more than what they do.
+ */
 export async function createApp(gateway: Gateway): Promise<App> {
   const app: App = fastify({
     loggerInstance: gateway.log as FastifyBaseLogger,
@@ -93,7 +96,7 @@ export async function createApp(gateway: Gateway): Promise<App> {
     routerOptions: { ignoreTrailingSlash: false, maxParamLength: 200 },
   }).withTypeProvider<TypeBoxTypeProvider>()
 
-  app.addHook('onRequest', async (_request, reply) => void reply.headers(SECURITY_HEADERS))
+  nameAnswers(app)
   allowOrigins(app, gateway.config.allowedOrigins)
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body: Buffer, done) => {
@@ -104,13 +107,12 @@ export async function createApp(gateway: Gateway): Promise<App> {
     }
   })
   app.setValidatorCompiler(validatorOf)
+  refuseUnaskedBodies(app)
   app.setSerializerCompiler(serializerOf)
-  app.addHook('preValidation', refuseUnaskedBody)
   app.setErrorHandler(sendProblem)
   app.setNotFoundHandler({ preHandler: [] }, (request, reply) => sendProblem(new ApiError('not_found'), request, reply))
   app.decorateRequest('session', null)
   requireAccess(app)
-  app.addHook('onRequest', async (request, reply) => void reply.header('x-request-id', request.id))
   refuseOverload(app)
   limitRequests(app, gateway, authenticator(gateway), authorizer(gateway))
   endWithTokens(app, gateway)
@@ -172,6 +174,13 @@ function operatorRoutes(app: App, gateway: Gateway): void {
   adminLimitRoutes(app, gateway)
 }
 
+function nameAnswers(app: App): void {
+  app.addHook('onRequest', (request, reply, done) => {
+    reply.headers(SECURITY_HEADERS).header('x-request-id', request.id)
+    done()
+  })
+}
+
 /** A caller's own request id where it is harmless, or a new one. */
 function requestId(header: string | string[] | undefined): string {
   return typeof header === 'string' && /^[\w.:-]{1,100}$/.test(header) ? header : `req_${randomUUID()}`
@@ -193,9 +202,9 @@ function hangUp(error: Error & { readonly code?: string }, socket: Socket): void
 
 /** For a HEAD the framework reads a stream to its end, however long that is: here it ends where its head is known. */
 function endUnread(app: App): void {
-  app.addHook('onSend', async (request, _reply, payload) => {
+  app.addHook('onSend', (request, _reply, payload, done) => {
     if (request.method === 'HEAD' && payload instanceof Readable) payload.destroy()
-    return payload
+    done(null, payload)
   })
 }
 
@@ -211,9 +220,10 @@ function endConnectionsOnClose(app: App, { watch }: Gateway, streams: Streams): 
 
 /** One line a request: never a header, a body or a query, which may hold secrets. */
 function logRequests(app: App): void {
-  app.addHook('onResponse', async (request, reply) => {
+  app.addHook('onResponse', (request, reply, done) => {
     const { method, routeOptions } = request
     const milliseconds = Math.round(reply.elapsedTime * 10) / 10
     request.log.info({ method, route: routeOptions.url, status: reply.statusCode, ms: milliseconds }, 'request')
+    done()
   })
 }

@@ -9,14 +9,18 @@ const MOST = { count: 60, seconds: 60 }
 
 /** Keeps in the audit log who was refused a call of operators (403): which one, and why. */
 export function auditRefusals(app: App, gateway: Gateway): void {
-  app.addHook('onSend', async (request, reply, payload) => {
-    if (reply.statusCode !== 403 || !request.session || !isOfOperators(request)) return
+  function note(request: FastifyRequest, payload: unknown): void {
+    if (!request.session || !isOfOperators(request)) return
     if (!gateway.limiter.take(`refusals ${request.session.userId}`, MOST).ok) return
     const { code } = JSON.parse(String(payload)) as { code: string }
     // Not the path: what somebody types there may be anything, a secret too.
     const detail = { operation: request.routeOptions.config.operationId, code }
     const entry = { actor: actorOf(request), action: 'access.refuse', objectId: null, detail }
     gateway.aside.write(writeAuditAlone(gateway.pool, sessionOf(request).home, entry))
+  }
+  app.addHook('onSend', (request, reply, payload, done) => {
+    if (reply.statusCode === 403) note(request, payload)
+    done()
   })
 }
 

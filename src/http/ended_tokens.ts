@@ -13,10 +13,10 @@ export function endWithTokens(app: App, gateway: Gateway): void {
   app.addHook('preHandler', async (request) => {
     if (request.session && request.body != null) await requireStillGood(gateway, request)
   })
-  app.addHook('onSend', async (request, _reply, payload) => {
-    if (request.method !== 'GET' || !request.session || !(payload instanceof Readable)) return payload
+  app.addHook('onSend', (request, _reply, payload, done) => {
+    if (request.method !== 'GET' || !request.session || !(payload instanceof Readable)) return done(null, payload)
     // One part is read ahead, no more: what was read before the end is shown after it.
-    return Readable.from(whileGood(gateway, request, payload), { highWaterMark: 1 })
+    done(null, Readable.from(whileGood(gateway, request, payload), { highWaterMark: 1 }))
   })
 }
 

@@ -66,5 +66,8 @@ export function limitRequests(
     if (request.attempt) await guards.after(request, reply.statusCode)
   })
   // Whatever became of it, whoever waits behind it goes on.
-  app.addHook('onResponse', async ({ attempt }) => attempt?.done())
+  app.addHook('onResponse', ({ attempt }, _reply, done) => {
+    attempt?.done()
+    done()
+  })
 }

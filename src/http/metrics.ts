@@ -30,9 +30,10 @@ export function createMetrics(app: App, { poster, initiator, events: { followers
       this.set(followers.count())
     },
   })
-  app.addHook('onResponse', async (request, reply) => {
+  app.addHook('onResponse', (request, reply, done) => {
     const route = request.routeOptions.url ?? 'unknown'
     requests.observe({ method: request.method, route, status: String(reply.statusCode) }, reply.elapsedTime / 1_000)
+    done()
   })
   return () => register.metrics()
 }

@@ -3,7 +3,7 @@ import type { FastifyRequest, FastifySchema } from 'fastify'
 import type { Static, TSchema } from 'typebox'
 import { fieldError, inputError } from './errors.ts'
 import { validationErrors } from './problem.ts'
-import { OPTIONAL_BODY } from './route.ts'
+import { type App, OPTIONAL_BODY } from './route.ts'
 import { formats } from './schemas.ts'
 
 // What a schema refuses is refused: nothing is coerced, dropped or filled in.
@@ -37,8 +37,15 @@ export function validatorExceptBody(part: { readonly schema: unknown; readonly h
   return part.httpPart === 'body' ? () => true : validatorOf(part)
 }
 
-/** A hook that refuses a body with anything in it where a route takes none, and fills in one that may be left out. */
-export async function refuseUnaskedBody(request: FastifyRequest): Promise<void> {
+/** Refuses a body with anything in it where a route takes none, and fills in one that may be left out. */
+export function refuseUnaskedBodies(app: App): void {
+  app.addHook('preValidation', (request, _reply, done) => {
+    refuseUnaskedBody(request)
+    done()
+  })
+}
+
+function refuseUnaskedBody(request: FastifyRequest): void {
   const { body, routeOptions } = request
   const schema = routeOptions.schema as (FastifySchema & { readonly [OPTIONAL_BODY]?: true }) | undefined
   if (body === undefined && schema?.[OPTIONAL_BODY]) request.body = {}
