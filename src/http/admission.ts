@@ -65,6 +65,7 @@ export function createAdmission(now: () => number): Admission {
 /** Refuses single payments that would wait too long (docs/ledger.md, Posting), before anything is done for them. */
 export function refuseOverload(app: App): void {
   const admission = createAdmission(() => performance.now())
+  const overloaded = new ApiError('overloaded')
   let refused = 0
 
   function report(): void {
@@ -76,7 +77,7 @@ export function refuseOverload(app: App): void {
     if (!(admission.isFull() && SINGLE.has(request.routeOptions.config.operationId))) return done()
     if (refused === 0) setTimeout(report, 1_000).unref()
     refused += 1
-    const problem = problemOf(new ApiError('overloaded'), request.id)
+    const problem = problemOf(overloaded, request.id)
     reply.code(problem.status).header('retry-after', RETRY_SOON).type('application/problem+json')
     reply.send(JSON.stringify(problem))
   })
