@@ -161,7 +161,7 @@ function initialize(native: string, folder: string, cluster: string): void {
   mkdirSync(unfinished, { mode: 0o700 })
   const args = ['-D', unfinished, '-U', OWNER, '--pwfile', passwordFile, '--auth=scram-sha-256', '-E', 'UTF8']
   // All commits wait while a segment of the log is made, once for each that there was no time to use again: of 16 MB,
-  // as is usual, that is up to a tenth of a second.
+  // as is usual, that is a tenth of a second and more.
   args.push('--locale=C', '--no-instructions', '--wal-segsize=1')
   const [command, ...rest] = confined([join(native, 'bin', 'initdb'), ...args])
   try {
