@@ -10,8 +10,8 @@ import {
   everyPage,
   fund,
   locking,
-  rowsOf,
   transfer,
+  untilLocked,
 } from './harness/paying.ts'
 
 let gateway: TestGateway
@@ -418,8 +418,7 @@ it('a payment whose account is locked keeps nobody waiting whose accounts are no
   const lock = `select from accounts where id = '${decodeId('acc', locked)}' for no key update`
   const [held] = await locking(gateway, lock, async () => {
     const held = pay(locked, first, '10.00')
-    const waiting = `select from pg_stat_activity where datname = $1 and wait_event_type = 'Lock'`
-    await until(async () => (await rowsOf(gateway, waiting, [gateway.database.database])).length === 1)
+    await untilLocked(gateway, 1)
     assert.equal((await pay(open, second, '10.00')).body.status, 'completed')
     assert.equal(await ada.balance(locked), '10.00')
     return [held]

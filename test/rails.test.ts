@@ -10,7 +10,16 @@ import { decodeId } from '../src/ledger/typeid.ts'
 import { destinationOf, shownDestinationOf } from '../src/payments/instructions.ts'
 import { signatureOf } from '../src/webhooks/signature.ts'
 import { aGateway, anOperator, aUser, type TestGateway, type TestUser, until } from './harness/gateway.ts'
-import { assertBooksAreRight, assertProblem, locking, rowsOf, transfer } from './harness/paying.ts'
+import {
+  assertBooksAreRight,
+  assertProblem,
+  locking,
+  rowsOf,
+  sessionsWhere,
+  transfer,
+  untilLocked,
+  WAITS_FOR_LOCK,
+} from './harness/paying.ts'
 
 // Deposits and withdrawals through rails that the sandbox plays, a process of its own (docs/rails.md).
 
@@ -311,16 +320,14 @@ describe('A rail', () => {
 
   it('reports it into no moment of which it was told what there was', async () => {
     const arrival = { type: 'arrival', book: 'main', rail_reference: 'bank-1817', amount: '77.00', currency: 'EUR' }
-    const sessions = (which: string) =>
-      rowsOf(gateway, `select from pg_stat_activity where datname = current_database() and ${which}`)
     const [{ now }] = await rowsOf(gateway, 'select clock_timestamp() as now')
     // With its time read, and nothing written, it waits here.
     const [arriving, asking] = await locking(gateway, 'lock table payments in share mode', async () => {
       const arrived = callback(gateway, arrival)
-      await until(async () => (await sessions(`wait_event_type = 'Lock'`)).length > 0)
+      await until(async () => (await sessionsWhere(gateway, WAITS_FOR_LOCK)).length > 0)
       const asked = operator.get('/v1/admin/reports/trial-balance')
       const begun = `query like 'select pg_snapshot_xmin(pg_current_snapshot())%' and query_start > '${now}'`
-      await Promise.race([asked, until(async () => (await sessions(begun)).length > 0)])
+      await Promise.race([asked, until(async () => (await sessionsWhere(gateway, begun)).length > 0)])
       return [arrived, asked]
     })
     assert.equal((await arriving).status, 200)
@@ -400,17 +407,13 @@ describe('An operator', () => {
     const usd = await ada.account('USD')
     const { body } = await withdraw(ada, usd, '30.04')
     await withOwner(manual.database, async (owner) => {
-      const waiting = (count: number) => {
-        const sql = `select from pg_stat_activity where datname = $1 and wait_event_type = 'Lock'`
-        return until(async () => (await rowsOf(manual, sql, [manual.database.database])).length === count)
-      }
       // Both come while the account is locked by a payment, the operator first.
       await owner.query('begin')
       await owner.query('select from accounts where id = $1 for no key update', [decodeId('acc', usd)])
       const byHand = root.post(`/v1/admin/payments/${body.id}/settle`, { reason: 'Statement, line 8' })
-      await waiting(1)
+      await untilLocked(manual, 1)
       const byRail = callback(manual, { reference: `main.${body.id}`, state: 'confirmed', rail_reference: 'w-1' })
-      await waiting(2)
+      await untilLocked(manual, 2)
       await owner.query('rollback')
       assert.deepEqual([(await byHand).status, (await byRail).status], [200, 200])
     })

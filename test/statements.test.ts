@@ -11,7 +11,9 @@ import {
   fund,
   locking,
   rowsOf,
+  sessionsWhere,
   transfer,
+  untilLocked,
 } from './harness/paying.ts'
 
 let gateway: TestGateway
@@ -186,14 +188,11 @@ describe('what is told of now', () => {
     const usd = await payer.account('USD')
     const { body: technical } = await operator.get('/v1/admin/accounts?code=internal&currency=USD')
     const internal = technical.data[0].id
-    const sessions = (which: string) =>
-      rowsOf(gateway, `select from pg_stat_activity where datname = current_database() and ${which}`)
-    const locked = (count: number) => until(async () => (await sessions(`wait_event_type = 'Lock'`)).length === count)
     // A payment adds to `internal` last: with its postings written it waits here for its commit.
     const fees = `select from accounts where code = 'internal' and currency = 'USD' for update`
     const [paying, ...asking] = await locking(gateway, fees, async () => {
       const paid = payer.post('/v1/payments', transfer(usd, from, '1.00'))
-      await locked(1)
+      await untilLocked(gateway, 1)
       const asked = [
         payer.get(`/v1/accounts/${usd}/statement`),
         payer.get(`/v1/accounts/${usd}/balance`),
@@ -201,7 +200,8 @@ describe('what is told of now', () => {
         operator.get('/v1/admin/reports/trial-balance'),
       ]
       const begun = `query like 'select pg_snapshot_xmin(pg_current_snapshot())%' and application_name = 'billing-gateway'`
-      await Promise.race([...asked, Promise.all([locked(3), until(async () => (await sessions(begun)).length > 0)])])
+      const waits = until(async () => (await sessionsWhere(gateway, begun)).length > 0)
+      await Promise.race([...asked, Promise.all([untilLocked(gateway, 3), waits])])
       return [paid, ...asked]
     })
     assert.equal((await paying).body.status, 'completed')

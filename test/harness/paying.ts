@@ -85,6 +85,18 @@ export async function locking<T extends readonly Promise<Reply>[] | []>(
   }
 }
 
+/** The sessions on the gateway's database of which this is true (https://www.postgresql.org/docs/current/monitoring-stats.html). */
+export function sessionsWhere(gateway: TestGateway, condition: string): Promise<any[]> {
+  return rowsOf(gateway, `select from pg_stat_activity where datname = current_database() and ${condition}`)
+}
+
+export const WAITS_FOR_LOCK = `wait_event_type = 'Lock'`
+
+/** Waits until so many of its sessions wait for a lock. */
+export async function untilLocked(gateway: TestGateway, sessions: number): Promise<void> {
+  await until(async () => (await sessionsWhere(gateway, WAITS_FOR_LOCK)).length === sessions)
+}
+
 /** Waits until no event is held back by an older transaction, of another test too: who listens then hears only what is new. */
 export async function noneHeldBack(gateway: TestGateway): Promise<void> {
   const held = 'select from events where txid >= pg_snapshot_xmin(pg_current_snapshot()) limit 1'
