@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { Socket } from 'node:net'
 import { Readable } from 'node:stream'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
-import fastify, { type FastifyBaseLogger, LogController } from 'fastify'
+import fastify, { type FastifyBaseLogger, type FastifyReply, type FastifyRequest, LogController } from 'fastify'
 import type { Gateway } from '../gateway.ts'
 import { requireAccess } from './access.ts'
 import { refuseOverload } from './admission.ts'
@@ -90,8 +90,7 @@ export async function createApp(gateway: Gateway): Promise<App> {
     trustProxy: gateway.config.trustedProxies.length > 0 && [...gateway.config.trustedProxies],
     genReqId: (request) => requestId(request.headers['x-request-id']),
     // Before any hook: what the hooks say in a header is said here.
-    frameworkErrors: (error, request, reply) =>
-      void sendProblem(error, request, reply.headers({ ...SECURITY_HEADERS, 'x-request-id': request.id })),
+    frameworkErrors: (error, request, reply) => void sendProblem(error, request, withHeadersOfAll(request, reply)),
     clientErrorHandler: hangUp,
     routerOptions: { ignoreTrailingSlash: false, maxParamLength: 200 },
   }).withTypeProvider<TypeBoxTypeProvider>()
@@ -176,9 +175,14 @@ function operatorRoutes(app: App, gateway: Gateway): void {
 
 function nameAnswers(app: App): void {
   app.addHook('onRequest', (request, reply, done) => {
-    reply.headers(SECURITY_HEADERS).header('x-request-id', request.id)
+    withHeadersOfAll(request, reply)
     done()
   })
+}
+
+/** With what every answer says in its headers. */
+function withHeadersOfAll(request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  return reply.headers(SECURITY_HEADERS).header('x-request-id', request.id)
 }
 
 /** A caller's own request id where it is harmless, or a new one. */
