@@ -40,7 +40,6 @@ const errors: string[] = []
 let payments = 0
 let refused = 0
 let sequence = 0
-let next = -1
 
 const tokenOf = task.payers.flatMap(({ token, accounts }) => accounts.map(() => token))
 const accounts = task.payers.flatMap((payer) => payer.accounts)
@@ -168,6 +167,7 @@ function pickerOf(shape: Shape, count: number): () => [number, number] {
       return () => [1, 0]
     case 'everybody': {
       const half = Math.floor(count / 2)
+      let next = -1
       return () => {
         next = (next + 1) % half
         return [next, next + half]
