@@ -1,18 +1,12 @@
-import type { AddressInfo } from 'node:net'
 import { type Config, readConfig, settingsHelp } from './config.ts'
 import { openDatabase } from './database/open.ts'
 import { createGateway } from './gateway.ts'
 import { createApp } from './http/app.ts'
+import { listen } from './http/listening.ts'
 import type { App } from './http/route.ts'
 import { createLog } from './log.ts'
 import { run } from './run.ts'
 import { StartError } from './start_error.ts'
-
-/**
- * Connections that may wait to be accepted, as far as the system allows as many (net.core.somaxconn). Of more, each begins
- * with a wait of seconds for its first packets to be sent again.
- */
-const BACKLOG = 4_096
 
 await run(async (stopped, environment, args) => {
   if (args.includes('--help')) return void process.stdout.write(`npm start\n\n${settingsHelp()}`)
@@ -25,7 +19,7 @@ await run(async (stopped, environment, args) => {
     const gateway = await createGateway(database.connection, config, () => config.publicUrl ?? address, log)
     try {
       const app = await createApp(gateway)
-      address = await listen(app, config)
+      address = await listenAt(app, config)
       process.stderr.write(greeting(address, config))
       await stopped
       await app.close()
@@ -37,17 +31,16 @@ await run(async (stopped, environment, args) => {
   }
 })
 
-async function listen(app: App, { port, host }: Config): Promise<string> {
+async function listenAt(app: App, { port, host }: Config): Promise<string> {
   try {
-    await app.listen({ port, host, backlog: BACKLOG })
+    const actual = await listen(app, host, port)
+    return `http://${host.includes(':') ? `[${host}]` : host}:${actual}`
   } catch (cause) {
     const { code, message } = cause as NodeJS.ErrnoException
     await app.close()
     if (code === 'EADDRINUSE') throw new StartError(`port ${port} on ${host} is in use; set PORT to another`, { cause })
     throw new StartError(`cannot listen on ${host}:${port}: ${message}`, { cause })
   }
-  const { port: actual } = app.server.address() as AddressInfo
-  return `http://${host.includes(':') ? `[${host}]` : host}:${actual}`
 }
 
 function greeting(address: string, config: Config): string {

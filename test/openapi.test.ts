@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
-import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { before, describe, it } from 'node:test'
@@ -10,6 +9,7 @@ import { withOwner } from '../src/database/connection.ts'
 import { createGateway } from '../src/gateway.ts'
 import { createApp } from '../src/http/app.ts'
 import { ERRORS } from '../src/http/errors.ts'
+import { listen } from '../src/http/listening.ts'
 import { createLog } from '../src/log.ts'
 import { CLIENT_FILE, clientSource, staleClient } from '../tools/client.ts'
 import { aClient, type Reply } from './harness/client.ts'
@@ -341,8 +341,7 @@ describe('the log', () => {
     const log = createLog('debug', { write: (line) => lines.push(JSON.parse(line)) })
     const inside = await createGateway({ connectionString: urlOf(database) }, config, () => 'http://localhost', log)
     const app = await createApp(inside)
-    await app.listen({ port: 0, host: '127.0.0.1' })
-    const url = `http://127.0.0.1:${(app.server.address() as AddressInfo).port}`
+    const url = `http://127.0.0.1:${await listen(app, '127.0.0.1', 0)}`
     const logged: TestGateway = {
       ...gateway,
       url,

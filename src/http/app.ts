@@ -120,7 +120,7 @@ export async function createApp(gateway: Gateway): Promise<App> {
   addEtags(app)
   endUnread(app)
   const streams = createStreams(gateway)
-  endConnectionsOnClose(app, gateway, streams)
+  endStreamsOnClose(app, gateway, streams)
 
   const metrics = createMetrics(app, gateway)
   await documentApi(app, gateway.config.publicUrl)
@@ -212,13 +212,11 @@ function endUnread(app: App): void {
   })
 }
 
-/** Whoever keeps a connection or a stream open, or waits for a payment to become final, does not hold up the end. */
-function endConnectionsOnClose(app: App, { watch }: Gateway, streams: Streams): void {
+/** Whoever keeps a stream open, or waits for a payment to become final, does not hold up the end. */
+function endStreamsOnClose(app: App, { watch }: Gateway, streams: Streams): void {
   app.addHook('preClose', async () => {
     watch.stop()
     streams.stop()
-    const timer = setInterval(() => app.server.closeIdleConnections(), 50)
-    app.server.once('close', () => clearInterval(timer))
   })
 }
 

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
-import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { after } from 'node:test'
@@ -11,6 +10,7 @@ import { MAIN_BOOK } from '../../src/books/books.ts'
 import { readConfig } from '../../src/config.ts'
 import { createGateway, type Gateway } from '../../src/gateway.ts'
 import { createApp } from '../../src/http/app.ts'
+import { listen } from '../../src/http/listening.ts'
 import type { App } from '../../src/http/route.ts'
 import { makeOperator } from '../../src/identity/operators.ts'
 import { createLog } from '../../src/log.ts'
@@ -60,8 +60,7 @@ export async function aGateway(settings: Record<string, string> = {}, database?:
   const inside = await createGateway({ connectionString: urlOf(own) }, config, () => url, createLog(config.logLevel))
   folders.set(own.database, (folders.get(own.database) ?? new Set()).add(folder))
   const app = await createApp(inside)
-  await app.listen({ port: 0, host: '127.0.0.1' })
-  url = `http://127.0.0.1:${(app.server.address() as AddressInfo).port}`
+  url = `http://127.0.0.1:${await listen(app, '127.0.0.1', 0)}`
   let stopped: Promise<void> | undefined
   const stop = () => {
     stopped ??= (async () => {
