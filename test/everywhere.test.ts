@@ -234,6 +234,9 @@ describe('payments under load', () => {
     }
     const made = keys.length - refused.length
     assert.equal(await bob.balance(to), (made / 100).toFixed(2))
+    const { body: metrics } = await gateway.anybody.get('/metrics')
+    const counted = /_count\{method="POST",route="\/v1\/payments",status="503"\} (\d+)/.exec(metrics)?.[1]
+    assert.equal(Number(counted ?? 0), refused.length)
     for (const [index, answer] of answers.entries()) {
       if (answer.status === 503) assert.equal((await pay(`load-${index}`)).status, 201)
     }

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
 import { EventEmitter, once } from 'node:events'
 import { connect } from 'node:net'
-import { describe, it } from 'node:test'
+import { describe, it, type TestContext } from 'node:test'
 import fc from 'fast-check'
 import fastify from 'fastify'
 import { createAdmission, refuseOverload } from './admission.ts'
+import { sendProblem } from './problem.ts'
 import type { App } from './route.ts'
 
 /** One that answers `each` ms after the one before, asked by so many as it lets in; how many were in at the end. */
@@ -81,32 +82,85 @@ describe('the admission of single payments', () => {
   })
 })
 
+/** An app that pays when it is told to, and refuses what is too much. */
+async function aPayer(t: TestContext) {
+  const app = fastify() as unknown as App
+  const counted: unknown[] = []
+  app.setErrorHandler(sendProblem)
+  refuseOverload(app, new Set(['https://shop.example']), (request) => counted.push(request))
+  const met = new EventEmitter()
+  app.addHook('onRequest', async ({ headers }, reply) => {
+    if (headers['x-leaves'] === undefined) return
+    const left = once(reply.raw, 'close')
+    met.emit('one')
+    await left
+    setImmediate(() => met.emit('gone'))
+  })
+  const pay: (() => void)[] = []
+  app.post('/v1/payments', () => {
+    const paid = new Promise((resolve) => pay.push(() => resolve({})))
+    met.emit('waits')
+    return paid
+  })
+  app.get('/v1/payments', () => ({}))
+  const url = await app.listen({ host: '127.0.0.1', port: 0 })
+  const post = (headers: Record<string, string> = {}, path = '/v1/payments') =>
+    fetch(`${url}${path}`, { method: 'POST', headers })
+  /** Asks for so many payments, and waits until all of them are under way. */
+  async function underWay(count: number) {
+    const answers = Array.from({ length: count }, () => post())
+    while (pay.length < count) await once(met, 'waits')
+    return answers
+  }
+  const payAll = () => pay.splice(0).map((each) => each())
+  t.after(() => {
+    payAll()
+    return app.close()
+  })
+  return { app, url, met, counted, post, underWay, payAll }
+}
+
+describe('where too much is under way', () => {
+  it('a payment is refused as anything is, and counted; all else is answered, and what was let in is paid', async (t) => {
+    const { url, counted, post, underWay, payAll } = await aPayer(t)
+    const letIn = await underWay(700)
+    const refused = await post({ 'x-request-id': 'mine', origin: 'https://shop.example' })
+    assert.equal(refused.status, 503)
+    const { code, request_id: id } = (await refused.json()) as { code: string; request_id: string }
+    assert.deepEqual([code, id], ['overloaded', 'mine'])
+    const said = [
+      'x-request-id',
+      'retry-after',
+      'content-type',
+      'x-content-type-options',
+      'access-control-allow-origin',
+    ]
+    assert.deepEqual(
+      said.map((name) => refused.headers.get(name)),
+      ['mine', '1', 'application/problem+json', 'nosniff', 'https://shop.example'],
+    )
+    assert.deepEqual(counted, [{ method: 'POST', route: '/v1/payments', status: '503' }])
+    for (const path of ['/v1/payments?a=b', '/v1/p%61yments']) assert.equal((await post({}, path)).status, 503, path)
+    assert.equal((await post({ prefer: 'respond-async' })).status, 503)
+    assert.equal((await fetch(`${url}/v1/payments`)).status, 200)
+    payAll()
+    assert.deepEqual(new Set((await Promise.all(letIn)).map(({ status }) => status)), new Set([200]))
+    await underWay(1)
+  })
+})
+
 describe('a payment whose caller hangs up before it is begun', () => {
-  it('keeps nobody out', async () => {
-    const app = fastify() as unknown as App
-    refuseOverload(app)
-    const met = new EventEmitter()
-    app.addHook('onRequest', async ({ headers }, reply) => {
-      if (headers['x-leaves'] === undefined) return
-      const left = once(reply.raw, 'close')
-      met.emit('one')
-      await left
-      setImmediate(() => met.emit('gone'))
-    })
-    app.post('/', { config: { operationId: 'createPayment' }, handler: () => ({}) })
-    const { port } = new URL(await app.listen({ host: '127.0.0.1', port: 0 }))
-    try {
-      for (let caller = 0; caller < 1_000; caller += 1) {
-        const [here, gone] = [once(met, 'one'), once(met, 'gone')]
-        const socket = connect(Number(port), '127.0.0.1')
-        socket.write('POST / HTTP/1.1\r\nhost: gateway\r\nx-leaves: yes\r\ncontent-length: 0\r\n\r\n')
-        await Promise.race([here, once(socket, 'data').then(([answer]) => assert.fail(String(answer)))])
-        socket.destroy()
-        await gone
-      }
-      assert.equal((await app.inject({ method: 'POST', url: '/' })).statusCode, 200)
-    } finally {
-      await app.close()
+  it('keeps nobody out', async (t) => {
+    const { app, url, met, payAll } = await aPayer(t)
+    for (let caller = 0; caller < 1_000; caller += 1) {
+      const [here, gone] = [once(met, 'one'), once(met, 'gone')]
+      const socket = connect(Number(new URL(url).port), '127.0.0.1')
+      socket.write('POST /v1/payments HTTP/1.1\r\nhost: gateway\r\nx-leaves: yes\r\ncontent-length: 0\r\n\r\n')
+      await Promise.race([here, once(socket, 'data').then(([answer]) => assert.fail(String(answer)))])
+      socket.destroy()
+      await gone
     }
+    met.once('waits', payAll)
+    assert.equal((await app.inject({ method: 'POST', url: '/v1/payments' })).statusCode, 200)
   })
 })

@@ -1,9 +1,13 @@
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import { ApiError } from './errors.ts'
-import { problemOf, RETRY_SOON } from './problem.ts'
+import type { Metrics } from './metrics.ts'
+import { originHeaders } from './origins.ts'
+import { RETRY_SOON } from './problem.ts'
 import type { App } from './route.ts'
+import { rawProblem, requestIdOf } from './unrouted.ts'
 
 /** What is posted for one request: whoever comes with a single payment should soon have an answer. */
-const SINGLE: ReadonlySet<string | undefined> = new Set(['createPayment', 'createDeposit', 'createWithdrawal'])
+const SINGLE: ReadonlySet<string> = new Set(['/v1/payments', '/v1/deposits', '/v1/withdrawals'])
 
 /** So many under way are never too many: a burst is no overload. */
 const AT_EASE = 150
@@ -62,8 +66,11 @@ export function createAdmission(now: () => number): Admission {
   return { isFull, enter, leave }
 }
 
-/** Refuses single payments that would wait too long (docs/ledger.md, Posting), before anything is done for them. */
-export function refuseOverload(app: App): void {
+/**
+ * Refuses single payments that would wait too long (docs/ledger.md, Posting), before anything is done for them: the
+ * framework is not told of them, `count` is.
+ */
+export function refuseOverload(app: App, allowedOrigins: ReadonlySet<string>, count: Metrics['count']): void {
   const admission = createAdmission(() => performance.now())
   const overloaded = new ApiError('overloaded')
   let refused = 0
@@ -73,24 +80,41 @@ export function refuseOverload(app: App): void {
     refused = 0
   }
 
-  app.addHook('onRequest', (request, reply, done) => {
-    if (!(admission.isFull() && SINGLE.has(request.routeOptions.config.operationId))) return done()
+  function refuse({ headers: asked }: IncomingMessage, response: ServerResponse, route: string): void {
     if (refused === 0) setTimeout(report, 1_000).unref()
     refused += 1
-    const problem = problemOf(overloaded, request.id)
-    reply.code(problem.status).header('retry-after', RETRY_SOON).type('application/problem+json')
-    reply.send(JSON.stringify(problem))
+    const { status, headers, body } = rawProblem(overloaded, requestIdOf(asked['x-request-id']))
+    response.writeHead(status, {
+      ...headers,
+      ...originHeaders(allowedOrigins, asked.origin),
+      'retry-after': RETRY_SOON,
+      ...(app.server.listening ? {} : { connection: 'close' }),
+    })
+    response.end(body)
+    count({ method: 'POST', route, status: String(status) }, 0)
+  }
+
+  const [framework] = app.server.listeners('request') as RequestListener[]
+  app.server.removeAllListeners('request').on('request', (request, response) => {
+    const [path = ''] = request.url?.split('?', 1) ?? []
+    if (admission.isFull() && isSingle(request.method, path)) refuse(request, response, path)
+    else framework?.(request, response)
   })
   // Only now: a body that never comes to its end keeps nobody else out, nor does whoever waits for a worker.
-  app.addHook('preHandler', (request, reply, done) => {
-    const { routeOptions, headers } = request
+  app.addHook('preHandler', ({ method, routeOptions, headers }, reply, done) => {
+    if (!isSingle(method, routeOptions.url)) return done()
+    // Many bodies may have come since their heads did, and a path may be written in many ways.
+    if (admission.isFull()) return done(overloaded)
     // Of one that has gone already no other end would be told.
-    const isHere = !reply.raw.destroyed
-    if (isHere && SINGLE.has(routeOptions.config.operationId) && headers.prefer === undefined) {
+    if (headers.prefer === undefined && !reply.raw.destroyed) {
       admission.enter()
       // Comes whether the answer was sent or the caller has gone.
       reply.raw.once('close', admission.leave)
     }
     done()
   })
+}
+
+function isSingle(method: string | undefined, route: string | undefined): boolean {
+  return method === 'POST' && route !== undefined && SINGLE.has(route)
 }

@@ -1,5 +1,3 @@
-import { randomUUID } from 'node:crypto'
-import type { Socket } from 'node:net'
 import { Readable } from 'node:stream'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import fastify, { type FastifyBaseLogger, type FastifyReply, type FastifyRequest, LogController } from 'fastify'
@@ -17,7 +15,7 @@ import { limitRequests } from './limiting.ts'
 import { mailPages } from './mail_pages.ts'
 import { createMetrics } from './metrics.ts'
 import { allowOrigins } from './origins.ts'
-import { problemOf, sendProblem } from './problem.ts'
+import { sendProblem } from './problem.ts'
 import type { App } from './route.ts'
 import { accountRoutes } from './routes/accounts.ts'
 import { adminRoutes } from './routes/admin.ts'
@@ -60,19 +58,11 @@ import { webhookRoutes } from './routes/webhooks.ts'
 import { webSocketRoutes } from './routes/websocket.ts'
 import { serializerOf } from './serialization.ts'
 import { createStreams, type Streams } from './streams/streams.ts'
+import { hangUp, headersOfAll, requestIdOf } from './unrouted.ts'
 import { refuseUnaskedBodies, validatorOf } from './validation.ts'
 
 /** The largest body of an ordinary request (api.md, Everywhere). */
 const LARGEST_BODY = 1024 * 1024
-
-/** For answers that are data and no pages; the few pages say what they need themselves. */
-const SECURITY_HEADERS = {
-  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
-  'cross-origin-resource-policy': 'same-origin',
-  'referrer-policy': 'no-referrer',
-  'strict-transport-security': 'max-age=31536000; includeSubDomains',
-  'x-content-type-options': 'nosniff',
-}
 
 /**
  * The HTTP face of a gateway, ready to listen. Hooks that have nothing to wait for say when they are done: a promise for
@@ -88,7 +78,7 @@ export async function createApp(gateway: Gateway): Promise<App> {
     // What still arrives on open connections while the app closes is answered too, and then the connection ended.
     return503OnClosing: false,
     trustProxy: gateway.config.trustedProxies.length > 0 && [...gateway.config.trustedProxies],
-    genReqId: (request) => requestId(request.headers['x-request-id']),
+    genReqId: (request) => requestIdOf(request.headers['x-request-id']),
     // Before any hook: what the hooks say in a header is said here.
     frameworkErrors: (error, request, reply) => void sendProblem(error, request, withHeadersOfAll(request, reply)),
     clientErrorHandler: hangUp,
@@ -112,7 +102,8 @@ export async function createApp(gateway: Gateway): Promise<App> {
   app.setNotFoundHandler({ preHandler: [] }, (request, reply) => sendProblem(new ApiError('not_found'), request, reply))
   app.decorateRequest('session', null)
   requireAccess(app)
-  refuseOverload(app)
+  const metrics = createMetrics(app, gateway)
+  refuseOverload(app, gateway.config.allowedOrigins, metrics.count)
   limitRequests(app, gateway, authenticator(gateway), authorizer(gateway))
   endWithTokens(app, gateway)
   auditRefusals(app, gateway)
@@ -122,12 +113,11 @@ export async function createApp(gateway: Gateway): Promise<App> {
   const streams = createStreams(gateway)
   endStreamsOnClose(app, gateway, streams)
 
-  const metrics = createMetrics(app, gateway)
   await documentApi(app, gateway.config.publicUrl)
   // A scope of its own, so that content types of one group of routes are unknown to the others.
   await app.register(async (scope) => {
     const routes = scope as App
-    healthRoutes(routes, gateway, metrics)
+    healthRoutes(routes, gateway, metrics.text)
     identityRoutes(routes, gateway)
     meRoutes(routes, gateway)
     passwordRoutes(routes, gateway)
@@ -182,26 +172,7 @@ function nameAnswers(app: App): void {
 
 /** With what every answer says in its headers. */
 function withHeadersOfAll(request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  return reply.headers(SECURITY_HEADERS).header('x-request-id', request.id)
-}
-
-/** A caller's own request id where it is harmless, or a new one. */
-function requestId(header: string | string[] | undefined): string {
-  return typeof header === 'string' && /^[\w.:-]{1,100}$/.test(header) ? header : `req_${randomUUID()}`
-}
-
-/** Answers what Node could not read as HTTP, and ends the connection. */
-function hangUp(error: Error & { readonly code?: string }, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy()
-  const problem = JSON.stringify(problemOf(new ApiError('malformed_request'), requestId(undefined)))
-  const headers = {
-    ...SECURITY_HEADERS,
-    'content-type': 'application/problem+json',
-    'content-length': Buffer.byteLength(problem),
-    connection: 'close',
-  }
-  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
-  socket.end(`HTTP/1.1 400 Bad Request\r\n${lines.join('')}\r\n${problem}`)
+  return reply.headers(headersOfAll(request.id))
 }
 
 /** For a HEAD the framework reads a stream to its end, however long that is: here it ends where its head is known. */

@@ -2,8 +2,16 @@ import { collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import type { Gateway } from '../gateway.ts'
 import type { App } from './route.ts'
 
+export type Metrics = {
+  /** Counts a request that the app itself was not told of. */
+  readonly count: (request: Labels, seconds: number) => void
+  /** All that is counted, as Prometheus reads it. */
+  readonly text: () => Promise<string>
+}
+type Labels = { readonly method: string; readonly route: string; readonly status: string }
+
 /** Counts and times every request, by route, and shows how much waits to be posted. */
-export function createMetrics(app: App, { poster, initiator, events: { followers } }: Gateway): () => Promise<string> {
+export function createMetrics(app: App, { poster, initiator, events: { followers } }: Gateway): Metrics {
   const register = new Registry()
   collectDefaultMetrics({ register })
   const registers = [register]
@@ -30,10 +38,11 @@ export function createMetrics(app: App, { poster, initiator, events: { followers
       this.set(followers.count())
     },
   })
+  const count: Metrics['count'] = (request, seconds) => requests.observe(request, seconds)
   app.addHook('onResponse', (request, reply, done) => {
     const route = request.routeOptions.url ?? 'unknown'
-    requests.observe({ method: request.method, route, status: String(reply.statusCode) }, reply.elapsedTime / 1_000)
+    count({ method: request.method, route, status: String(reply.statusCode) }, reply.elapsedTime / 1_000)
     done()
   })
-  return () => register.metrics()
+  return { count, text: () => register.metrics() }
 }

@@ -8,6 +8,14 @@ const READ =
   'etag, idempotent-replayed, location, preference-applied, ratelimit-limit, ratelimit-policy, ratelimit-remaining, ratelimit-reset, retry-after, x-request-id'
 const REMEMBER_SECONDS = 600
 
+/** What an answer says to a page of that origin. */
+export function originHeaders(allowed: ReadonlySet<string>, origin: string | undefined): Record<string, string> {
+  if (allowed.size === 0) return {}
+  const vary = { vary: 'Origin' }
+  if (origin === undefined || !allowed.has(origin)) return vary
+  return { ...vary, 'access-control-allow-origin': origin, 'access-control-expose-headers': READ }
+}
+
 /**
  * Lets pages of these origins call the API and read its answers (https://fetch.spec.whatwg.org, CORS protocol). There are
  * no cookies: a page has only the token that it was given.
@@ -16,9 +24,8 @@ export function allowOrigins(app: App, allowed: ReadonlySet<string>): void {
   if (allowed.size === 0) return
   app.addHook('onRequest', async (request, reply) => {
     const { origin } = request.headers
-    reply.header('vary', 'Origin')
+    reply.headers(originHeaders(allowed, origin))
     if (origin === undefined || !allowed.has(origin)) return
-    reply.headers({ 'access-control-allow-origin': origin, 'access-control-expose-headers': READ })
     if (request.method !== 'OPTIONS' || !request.headers['access-control-request-method']) return
     return reply
       .code(204)

@@ -15,6 +15,9 @@ export type Problem = {
   readonly errors: readonly FieldError[]
 }
 
+/** RFC 9457 §3. */
+export const PROBLEM_TYPE = 'application/problem+json'
+
 export function problemOf(error: ApiError, requestId?: string): Problem {
   const [status, title] = ERRORS[error.code]
   return {
@@ -63,7 +66,7 @@ export function sendProblem(error: unknown, request: FastifyRequest, reply: Fast
   if (problem.code === 'too_many_attempts') reply.header('retry-after', '900')
   if (problem.status === 401) reply.header('www-authenticate', 'Bearer')
   // Serialised here: the schemas of the route's answers are for its answers.
-  return reply.code(problem.status).type('application/problem+json').send(JSON.stringify(problem))
+  return reply.code(problem.status).type(PROBLEM_TYPE).send(JSON.stringify(problem))
 }
 
 const FRAMEWORK_ERRORS: Record<string, ErrorCode | undefined> = {

@@ -1,0 +1,45 @@
+import { randomUUID } from 'node:crypto'
+import type { Socket } from 'node:net'
+import { ApiError } from './errors.ts'
+import { PROBLEM_TYPE, problemOf } from './problem.ts'
+
+// What every answer says in its headers, and answers that are given where there is no framework yet.
+
+/** For answers that are data and no pages; the few pages say what they need themselves. */
+const SECURITY_HEADERS = {
+  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+  'cross-origin-resource-policy': 'same-origin',
+  'referrer-policy': 'no-referrer',
+  'strict-transport-security': 'max-age=31536000; includeSubDomains',
+  'x-content-type-options': 'nosniff',
+}
+
+/** The headers of every answer to the request of that id. */
+export function headersOfAll(requestId: string) {
+  return { ...SECURITY_HEADERS, 'x-request-id': requestId }
+}
+
+/** A caller's own request id where it is harmless, or a new one. */
+export function requestIdOf(header: string | string[] | undefined): string {
+  return typeof header === 'string' && /^[\w.:-]{1,100}$/.test(header) ? header : `req_${randomUUID()}`
+}
+
+/** An error as it is answered: status, headers and body. */
+export function rawProblem(error: ApiError, requestId: string) {
+  const problem = problemOf(error, requestId)
+  const body = JSON.stringify(problem)
+  const headers = {
+    ...headersOfAll(requestId),
+    'content-type': PROBLEM_TYPE,
+    'content-length': Buffer.byteLength(body),
+  }
+  return { status: problem.status, headers, body }
+}
+
+/** Answers what Node could not read as HTTP, and ends the connection. */
+export function hangUp(error: Error & { readonly code?: string }, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy()
+  const { headers, body } = rawProblem(new ApiError('malformed_request'), requestIdOf(undefined))
+  const lines = Object.entries({ ...headers, connection: 'close' }).map(([name, value]) => `${name}: ${value}\r\n`)
+  socket.end(`HTTP/1.1 400 Bad Request\r\n${lines.join('')}\r\n${body}`)
+}
