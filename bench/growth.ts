@@ -2,13 +2,12 @@ import type { Task } from './load.ts'
 import { writeWeight } from './past.ts'
 import { type Line, reaching } from './report.ts'
 import { measureReports, millionsOf } from './reports.ts'
-import { load, median, yardstick } from './rounds.ts'
+import { load, median, ROUNDS, yardstick } from './rounds.ts'
 import { say } from './say.ts'
 import type { Server } from './server.ts'
 
 /** What it is about; fewer are for trying it out. */
 export const POSTINGS = 10_000_000
-const ROUNDS = 3
 
 /**
  * The rate of bulk payments with so many postings in the books, against the rate with almost none, both per TPC-B; and

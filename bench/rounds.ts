@@ -4,10 +4,12 @@ import type { Loaded, Task } from './load.ts'
 import type { Server, Usage } from './server.ts'
 import { findPgbench, runDriver, runPgbench } from './tpcb.ts'
 
-/** One measurement: what the load generator saw, what it cost, and the yardstick taken in the same round. */
+/** Of what is compared so many measurements are taken in turns, and the median of their ratios counts. */
+export const ROUNDS = 3
+
+/** One measurement: what the load generator saw, and what it cost. */
 export type Measured = Loaded & {
   readonly rate: number
-  readonly tpcb: number
   /** CPU seconds for each second of the measurement. */
   readonly gatewayCpu: number
   readonly postgresCpu: number
@@ -32,7 +34,7 @@ export function paymentsMade(): number {
 }
 
 /** Lets the load generator, a process of its own, loose on the gateway. Throws VoidRun where an answer was wrong. */
-export async function load(server: Server, payers: Task['payers'], wanted: Load): Promise<Omit<Measured, 'tpcb'>> {
+export async function load(server: Server, payers: Task['payers'], wanted: Load): Promise<Measured> {
   runs += 1
   const task: Task = {
     host: '127.0.0.1',

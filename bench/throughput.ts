@@ -1,13 +1,13 @@
 import type { Task } from './load.ts'
 import { type Line, reaching } from './report.ts'
-import { type Load, load, type Measured, median, yardstick } from './rounds.ts'
+import { type Load, load, type Measured, median, ROUNDS, yardstick } from './rounds.ts'
 import { say } from './say.ts'
 import type { Server } from './server.ts'
 
 // Payments a second, of every kind of request and for every choice of accounts. Rounds are interleaved and the median of
 // their ratios counts, as a machine that is shared drifts by more than what is looked for.
 
-/** `against` is what the rate is divided by: TPC-B of the same round, or the uniform load. */
+/** `against` is what the rate is divided by: TPC-B, or the uniform load, of the same round. */
 type Row = {
   readonly name: string
   readonly what: string
@@ -49,7 +49,6 @@ export const THROUGHPUT: readonly Row[] = [
   },
 ]
 const UNIFORM = 'http'
-const ROUNDS = 3
 
 /** The rows that a run measures: those that were asked for, and what they are held against. */
 export function rowsFor(only: string | undefined): readonly Row[] {
@@ -67,31 +66,32 @@ export async function measureThroughput(
   tpcb: Server['connection'],
   rows: readonly Row[],
 ): Promise<Line[]> {
-  const measured = new Map<Row, Measured[]>(rows.map((row) => [row, []]))
+  const measured = new Map<Row, Compared[]>(rows.map((row) => [row, []]))
   for (let round = 1; round <= ROUNDS; round += 1) {
+    let uniform = 0
     for (const [row, results] of measured) {
-      const tps = await yardstick(tpcb, 2)
-      const result = { ...(await load(server, payers, { seconds: 3, ...row.load })), tpcb: tps }
-      results.push(result)
-      say(`round ${round} ${row.name}: ${result.rate.toFixed(0)}/s, ${(result.rate / tps).toFixed(2)} of TPC-B`)
+      const { name, against } = row
+      const base = against === 'TPC-B' ? await yardstick(tpcb, 2) : uniform
+      const result = await load(server, payers, { seconds: 3, ...row.load })
+      if (name === UNIFORM) uniform = result.rate
+      const ratio = result.rate / base
+      results.push({ ...result, ratio })
+      say(`round ${round} ${name}: ${result.rate.toFixed(0)}/s, ${ratio.toFixed(2)} of ${against}`)
     }
   }
-  const ratios = new Map([...measured].map(([{ name }, results]) => [name, ratioOf(results)]))
-  return [...measured].map(([row, results]) => lineOf(row, results, ratios.get(UNIFORM) ?? 1))
+  return [...measured].map(([row, results]) => lineOf(row, results))
 }
 
-function ratioOf(measured: readonly Measured[]): number {
-  return median(measured.map((each) => each.rate / each.tpcb))
-}
+type Compared = Measured & { readonly ratio: number }
 
-function lineOf({ name, what, against, bar }: Row, measured: readonly Measured[], uniform: number): Line {
-  const of = (read: (each: Measured) => number) => median(measured.map(read))
+function lineOf({ name, what, against, bar }: Row, measured: readonly Compared[]): Line {
+  const of = (read: (each: Compared) => number) => median(measured.map(read))
   const rate = of((each) => each.rate)
   return reaching({
     name,
     what,
     figure: `${rate.toFixed(0)} a second`,
-    ratio: ratioOf(measured) / (against === 'uniform' ? uniform : 1),
+    ratio: of((each) => each.ratio),
     against,
     bar,
     detail: {
