@@ -76,6 +76,9 @@ export function createJobPool(connection: Connection, max: number): Pool {
   return poolOf(connection, max, 'billing-gateway jobs', 'asEver', pg.types)
 }
 
+/** A new connection plans every statement anew, which takes longer than a batch: for a quiet minute none is given up. */
+const IDLE_MS = 600_000
+
 function poolOf(
   connection: Connection,
   max: number,
@@ -90,6 +93,7 @@ function poolOf(
     application_name: name,
     connectionTimeoutMillis: 5_000,
     keepAlive: true,
+    idleTimeoutMillis: IDLE_MS,
     // Statements of a batch go out together, without waiting for the one before.
     pipeline: true,
     stream: coalescingSocket,
@@ -102,11 +106,11 @@ function poolOf(
   return pool
 }
 
-const PLANS_LAST_MS = { least: 1_000, most: 10_000 }
+const FIRST_PLANS_MS = 1_000
 
 /**
- * Lets no plan grow old: one made for an empty table is soon one for a full table. What has been connected for a while
- * plans less often, as tables that are full grow by little.
+ * Lets no plan stay that was made for an empty table which is soon a full one: each lives as long as the connection had
+ * when it was made, so that what is made anew becomes rare. Later it is autovacuum that tells PostgreSQL when to plan.
  */
 function planAfresh(pool: Pool): void {
   const planned = new WeakMap<object, { readonly since: number; readonly connected: number }>()
@@ -118,7 +122,7 @@ function planAfresh(pool: Pool): void {
       return
     }
     const { since, connected } = before
-    if (now - since < Math.min(Math.max(since - connected, PLANS_LAST_MS.least), PLANS_LAST_MS.most)) return
+    if (now - since < Math.max(since - connected, FIRST_PLANS_MS)) return
     planned.set(client, { since: now, connected })
     // Goes out with the statement that the connection was acquired for, which has the same failure if there is one.
     client.query('discard plans').catch(() => undefined)
