@@ -75,10 +75,10 @@ function createBar(): Progress {
 
 /** Where nobody watches: a line as each law's turn comes. */
 function createLines(): Progress {
-  let last: Law | undefined
+  const begun = new Set<Law>()
   const show: OnProgress = (_done, _of, law) => {
-    if (law !== last) process.stderr.write(`checking law ${law}: ${MEANINGS[law]}\n`)
-    last = law
+    if (!begun.has(law)) process.stderr.write(`checking law ${law}: ${MEANINGS[law]}\n`)
+    begun.add(law)
   }
   return { show, end: () => undefined }
 }
