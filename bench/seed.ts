@@ -19,11 +19,9 @@ export async function seed(server: Server, count: number): Promise<Task['payers'
     const token = await makeOperator(pool, MAIN, 'bench@example.com', PASSWORD, false, 1)
     const accounts = Array.from({ length: ACCOUNTS_EACH }, () => ({ currency: 'USD', opening_balance: '1000000.00' }))
     const emails = Array.from({ length: count / ACCOUNTS_EACH }, (_, index) => `payer-${index}@example.com`)
-    const half = emails.length / 2
-    const imports = [emails.slice(0, half), emails.slice(half)]
-    const users = await Promise.all(imports.map((part) => importUsers(server.port, token, part, accounts)))
+    const users = await importUsers(server.port, token, emails, accounts)
     const payers: { token: string; accounts: string[] }[] = []
-    for (const { email, accounts } of users.flat()) {
+    for (const { email, accounts } of users) {
       // Only an operator's password and token can be set from outside; from one's own accounts it is a user like any other.
       payers.push({ token: await makeOperator(pool, MAIN, email, PASSWORD, false, 1), accounts })
     }
