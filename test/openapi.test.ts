@@ -221,6 +221,15 @@ describe('the pages for whoever runs the gateway', () => {
     for (const secret of [ada.email, account, ada.token ?? '']) assert.ok(!body.includes(secret))
   })
 
+  it('have every metric that docs/deployment.md tells of', async () => {
+    const docs = await readFile(`${import.meta.dirname}/../docs/deployment.md`, 'utf8')
+    const [, table = ''] = docs.split('| metric | worth an alarm |')
+    const names = [...table.matchAll(/^\| `([a-z]+_[a-z_]*)/gm)].map(([, name]) => name)
+    assert.ok(names.length > 3)
+    const { body } = await gateway.anybody.get('/metrics')
+    for (const name of names) assert.match(body, new RegExp(`^# TYPE ${name}`, 'm'))
+  })
+
   it('show the document to readers, all of it from here', async () => {
     const { status, headers, body } = await gateway.anybody.get('/docs/')
     assert.equal(status, 200)

@@ -5,7 +5,8 @@ import { createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { it } from 'node:test'
-import { coalescingSocket } from './connection.ts'
+import { aDatabase } from '../../test/harness/cluster.ts'
+import { coalescingSocket, createPool } from './connection.ts'
 
 it('what is written in one turn of the event loop is sent at once, as the driver writes it', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'bgw-socket-'))
@@ -28,4 +29,27 @@ it('what is written in one turn of the event loop is sent at once, as the driver
   socket.destroy()
   server.close()
   await rm(folder, { recursive: true })
+})
+
+it('a statement that fails says so to whoever asked for it, and the others go on', async (t) => {
+  const pool = createPool(await aDatabase(), 1, 'test')
+  const client = await pool.connect()
+  t.after(() => {
+    client.release()
+    return pool.end()
+  })
+  async function divide(): Promise<unknown> {
+    try {
+      return await client.query('select 1 / 0')
+    } catch (error) {
+      return error
+    }
+  }
+  const failing = divide()
+  const { rows } = await client.query<{ sum: number }>({ name: 'sum', text: 'select 1 + $1::int as sum', values: [2] })
+  const error = await failing
+  assert.ok(error instanceof Error)
+  assert.match(error.message, /division by zero/)
+  assert.match(error.stack ?? '', /at async divide .*connection\.test\.ts/)
+  assert.deepEqual(rows, [{ sum: 3 }])
 })
