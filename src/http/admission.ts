@@ -1,8 +1,7 @@
-import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { ApiError } from './errors.ts'
 import type { Metrics } from './metrics.ts'
 import { originHeaders } from './origins.ts'
-import { RETRY_SOON } from './problem.ts'
 import type { App } from './route.ts'
 import { rawProblem, requestIdOf } from './unrouted.ts'
 
@@ -87,18 +86,17 @@ export function refuseOverload(app: App, allowedOrigins: ReadonlySet<string>, co
     response.writeHead(status, {
       ...headers,
       ...originHeaders(allowedOrigins, asked.origin),
-      'retry-after': RETRY_SOON,
       ...(app.server.listening ? {} : { connection: 'close' }),
     })
     response.end(body)
     count({ method: 'POST', route, status: String(status) }, 0)
   }
 
-  const [framework] = app.server.listeners('request') as RequestListener[]
+  // In place of the framework, which is the only one to listen until here.
   app.server.removeAllListeners('request').on('request', (request, response) => {
     const [path = ''] = request.url?.split('?', 1) ?? []
     if (admission.isFull() && isSingle(request.method, path)) refuse(request, response, path)
-    else framework?.(request, response)
+    else app.routing(request, response)
   })
   // Only now: a body that never comes to its end keeps nobody else out, nor does whoever waits for a worker.
   app.addHook('preHandler', ({ method, routeOptions, headers }, reply, done) => {

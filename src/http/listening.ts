@@ -21,14 +21,14 @@ const DOORS = 16
  */
 export async function listen(app: App, host: string, port: number): Promise<number> {
   const doors: Server[] = []
-  const closed: Promise<unknown>[] = []
+  let closed: Promise<unknown> | undefined
   let idle: NodeJS.Timeout | undefined
   app.addHook('preClose', async () => {
-    for (const door of doors) door.close()
+    closed = Promise.all(doors.map(close))
     idle = setInterval(() => app.server.closeIdleConnections(), 50)
   })
   app.addHook('onClose', async () => {
-    await Promise.all(closed)
+    await closed
     clearInterval(idle)
   })
 
@@ -41,7 +41,6 @@ export async function listen(app: App, host: string, port: number): Promise<numb
   while (reusePort && doors.length < DOORS - 1) {
     const door = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => app.server.emit('connection', socket))
     doors.push(await open(door, { ...options, port: actual }))
-    closed.push(once(door, 'close'))
   }
   return actual
 }

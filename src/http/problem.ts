@@ -15,9 +15,6 @@ export type Problem = {
   readonly errors: readonly FieldError[]
 }
 
-/** RFC 9457 §3. */
-export const PROBLEM_TYPE = 'application/problem+json'
-
 export function problemOf(error: ApiError, requestId?: string): Problem {
   const [status, title] = ERRORS[error.code]
   return {
@@ -55,18 +52,22 @@ export function validationErrors(issues: readonly FastifySchemaValidationError[]
   return inputError(issues.slice(0, MOST_ERRORS).map((issue) => fieldErrorOf(issue, context)))
 }
 
-/** Retry-After, in seconds, of what is soon over. */
-export const RETRY_SOON = '1'
+/** What the headers of an answer say of an error: RFC 9457 §3, and when to come back. */
+export function problemHeaders({ status, code }: Problem): Record<string, string> {
+  return {
+    'content-type': 'application/problem+json',
+    ...(status === 503 && { 'retry-after': '1' }),
+    ...(code === 'too_many_attempts' && { 'retry-after': '900' }),
+    ...(status === 401 && { 'www-authenticate': 'Bearer' }),
+  }
+}
 
 /** Answers with an error, and logs what is our fault. */
 export function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const problem = problemOf(toApiError(error), request.id)
   if (problem.status >= 500) request.log[problem.status === 500 ? 'error' : 'warn']({ err: error }, problem.code)
-  if (problem.status === 503) reply.header('retry-after', RETRY_SOON)
-  if (problem.code === 'too_many_attempts') reply.header('retry-after', '900')
-  if (problem.status === 401) reply.header('www-authenticate', 'Bearer')
   // Serialised here: the schemas of the route's answers are for its answers.
-  return reply.code(problem.status).type(PROBLEM_TYPE).send(JSON.stringify(problem))
+  return reply.code(problem.status).headers(problemHeaders(problem)).send(JSON.stringify(problem))
 }
 
 const FRAMEWORK_ERRORS: Record<string, ErrorCode | undefined> = {

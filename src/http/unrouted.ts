@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Socket } from 'node:net'
 import { ApiError } from './errors.ts'
-import { PROBLEM_TYPE, problemOf } from './problem.ts'
+import { problemHeaders, problemOf } from './problem.ts'
 
 // What every answer says in its headers, and answers that are given where there is no framework yet.
 
@@ -30,7 +30,7 @@ export function rawProblem(error: ApiError, requestId: string) {
   const body = JSON.stringify(problem)
   const headers = {
     ...headersOfAll(requestId),
-    'content-type': PROBLEM_TYPE,
+    ...problemHeaders(problem),
     'content-length': Buffer.byteLength(body),
   }
   return { status: problem.status, headers, body }
