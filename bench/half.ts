@@ -1,6 +1,6 @@
 import type { Task } from './load.ts'
 import { type Line, within } from './report.ts'
-import { load, type Measured, median, ROUNDS } from './rounds.ts'
+import { cpuDetail, load, type Measured, median, ROUNDS } from './rounds.ts'
 import { say } from './say.ts'
 import type { Server } from './server.ts'
 
@@ -27,9 +27,7 @@ export async function measureHalf(server: Server, payers: Task['payers']): Promi
         'p50 ms': of(({ latency }) => latency.p50),
         'p95 ms': of(({ latency }) => latency.p95),
         'max ms': of(({ latency }) => latency.max),
-        'CPU gateway': of(({ gatewayCpu }) => gatewayCpu),
-        'CPU PostgreSQL': of(({ postgresCpu }) => postgresCpu),
-        'CPU load': of(({ loadCpu }) => loadCpu),
+        ...cpuDetail(measured),
       },
     }),
   ]

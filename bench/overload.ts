@@ -1,6 +1,6 @@
 import type { Task } from './load.ts'
 import { type Line, reaching, within } from './report.ts'
-import { load, type Measured, median, ROUNDS } from './rounds.ts'
+import { cpuDetail, load, type Measured, median, ROUNDS } from './rounds.ts'
 import { say } from './say.ts'
 import type { Server } from './server.ts'
 
@@ -46,11 +46,7 @@ export async function measureOverload(server: Server, payers: Task['payers']): P
       figure: `${of(({ over }) => over.rate).toFixed(0)} a second of ${of(offeredOf).toFixed(0)}`,
       ratio: of(shareOf),
       bar: 0.8,
-      detail: {
-        'CPU gateway': of(({ over }) => over.gatewayCpu),
-        'CPU PostgreSQL': of(({ over }) => over.postgresCpu),
-        'CPU load': of(({ over }) => over.loadCpu),
-      },
+      detail: cpuDetail(measured.map(({ over }) => over)),
     }),
     within({
       name: 'overload p99',

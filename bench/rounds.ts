@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import { withOwner } from '../src/database/connection.ts'
 import type { Loaded, Task } from './load.ts'
+import type { Line } from './report.ts'
 import type { Server, Usage } from './server.ts'
 import { findPgbench, runDriver, runPgbench } from './tpcb.ts'
 
@@ -92,6 +93,16 @@ async function runGenerator(task: Task): Promise<Loaded> {
 export async function yardstick(tpcb: Server['connection'], seconds: number): Promise<number> {
   const pgbench = findPgbench()
   return pgbench ? runPgbench(pgbench, tpcb, seconds) : runDriver(tpcb, seconds)
+}
+
+/** What it cost while it was measured: medians, in cores. */
+export function cpuDetail(measured: readonly Measured[]): Line['detail'] {
+  const of = (read: (each: Measured) => number) => median(measured.map(read))
+  return {
+    'CPU gateway': of(({ gatewayCpu }) => gatewayCpu),
+    'CPU PostgreSQL': of(({ postgresCpu }) => postgresCpu),
+    'CPU load': of(({ loadCpu }) => loadCpu),
+  }
 }
 
 export function median(values: readonly number[]): number {

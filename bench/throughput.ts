@@ -1,6 +1,6 @@
 import type { Task } from './load.ts'
 import { type Line, reaching } from './report.ts'
-import { type Load, load, type Measured, median, ROUNDS, yardstick } from './rounds.ts'
+import { cpuDetail, type Load, load, type Measured, median, ROUNDS, yardstick } from './rounds.ts'
 import { say } from './say.ts'
 import type { Server } from './server.ts'
 
@@ -99,9 +99,7 @@ function lineOf({ name, what, against, bar }: Row, measured: readonly Compared[]
       'p95 ms': of((each) => each.latency.p95),
       'p99 ms': of((each) => each.latency.p99),
       'max ms': of((each) => each.latency.max),
-      'CPU gateway': of((each) => each.gatewayCpu),
-      'CPU PostgreSQL': of((each) => each.postgresCpu),
-      'CPU load': of((each) => each.loadCpu),
+      ...cpuDetail(measured),
       MiB: Math.max(...measured.map((each) => each.gatewayMemory)),
     },
   })
