@@ -3,8 +3,8 @@ import { uuids } from '../database/binary_arrays.ts'
 import { type Queryable, together, toWireTime } from '../database/connection.ts'
 import { readStoredText } from '../database/personal_fields.ts'
 import type { BookId, PaymentId } from '../ledger/id.ts'
-import { auditLeaf, paymentLeaf, type RawRow, withheldLine } from './leaves.ts'
-import { leafHash, nonceOf } from './merkle.ts'
+import { auditLeaf, leavesOfPayments, type NamedRow, type Row } from './leaves.ts'
+import { type Digest, leafHash, nonceOf } from './merkle.ts'
 import { type HashedTexts, NO_TEXTS, type Openings, readErased, readTexts, subjectOf } from './texts.ts'
 
 /** Something of a block: a final payment with its postings, or a line of the audit log. */
@@ -59,97 +59,113 @@ export async function readEntries(
   range: Range,
   toSeal = false,
 ): Promise<Entry[]> {
-  const [payments, postings, lines] = await readRows(client, book, ids, range)
-  const byPayment = Map.groupBy(postings, (row) => row.payment_id ?? '')
+  const wanted = uuids(ids)
+  const [payments, postings, lines] = await readRows(client, book, wanted, range)
+  const { paymentLeaf, withheldLine } = leavesOfPayments(payments.columns, postings.columns)
+  const cell = (name: string) => cellOf(payments.columns, name)
+  const [idOf, completedAt, updatedAt] = [cell('id'), cell('completed_at'), cell('updated_at')]
+  const textsAt = ['description', 'metadata'].map((name) => payments.columns.indexOf(name))
+  const byPayment = Map.groupBy(postings.rows, cellOf(postings.columns, 'payment_id'))
   const texts = await readTexts(client, book, await withTexts(), toSeal)
-  const textsOf = ({ id }: RawRow) => texts.get(id ?? '') ?? NO_TEXTS
-  return [
-    ...payments.map((row) => entryOfPayment(row, byPayment.get(row.id ?? '') ?? [], textsOf(row))),
-    ...lines.map((row) => entryOfLine(row, textsOf(row))),
-  ]
+  const textsOf = (id: string | null | undefined) => texts.get(id ?? '') ?? NO_TEXTS
+  return [...payments.rows.map(entryOfPayment), ...lines.map((row) => entryOfLine(row, textsOf(row.id)))]
+
+  function entryOfPayment(row: Row): Entry {
+    const id = idOf(row)
+    const { hashes, openings } = textsOf(id)
+    const own = byPayment.get(id) ?? []
+    return {
+      payment: id as PaymentId,
+      txid: null,
+      at: toWireTime(completedAt(row) ?? updatedAt(row) ?? ''),
+      text: paymentLeaf(withTextsOfHouse(row, textsAt), own, hashes),
+      withheld: withheldLine(row, own),
+      openings,
+    }
+  }
 
   /** Nearly all payments have no text, and need not be read again. */
   async function withTexts() {
-    const erased = await readErased(client, book, ids)
-    const written = payments.filter(({ id, description, metadata }) => {
-      return typeof description === 'string' || typeof metadata === 'string' || erased.has(id ?? '')
-    })
+    const erased = await readErased(client, book, wanted)
+    const written = payments.rows.filter((row) => textsAt.some((place) => row[place]) || erased.has(idOf(row) ?? ''))
     const about = lines.filter((line) => subjectOf(line) !== null)
-    return { payments: written.map(({ id }) => id ?? ''), lines: about.map(({ id }) => id ?? '') }
+    return { payments: written.map((row) => idOf(row) ?? ''), lines: about.map(({ id }) => id ?? '') }
   }
 }
 
-async function readRows(client: Queryable, book: BookId, ids: readonly PaymentId[], { after, upTo }: Range) {
-  const read = async (name: string, text: string, values: unknown[]) => {
-    const { rows } = await client.query<Record<string, string | null>>({ name, text, values, types: raw })
-    return rows
-  }
-  const statements = [
-    read(
-      'seal-payments',
-      `select p.*
-         from (select $1::int as book, id, place from unnest($2::uuid[]) with ordinality as ids (id, place) offset 0) as wanted
-         join payments p on p.book = wanted.book and p.id = wanted.id
-        order by wanted.place`,
-      [book, uuids(ids)],
-    ),
-    read(
-      'seal-postings',
-      `select s.*
-         from (select $1::int as book, id from unnest($2::uuid[]) as ids (id) offset 0) as wanted
-         join postings s on s.book = wanted.book and s.payment_id = wanted.id
-        order by s.id
-        limit $3`,
-      [book, uuids(ids), MOST_ROWS],
-    ),
-    read(
-      'seal-audit',
-      `select * from audit_log
-        where book = $1 and txid > $2::xid8 and txid <= $3::xid8
-        order by txid, id
-        limit $4`,
-      [book, String(after), String(upTo), MOST_ROWS],
-    ),
-  ] as const
-  await together(statements)
-  return Promise.all(statements)
+/** Rows that are many, without an object of each. */
+type Rows = { readonly columns: readonly string[]; readonly rows: readonly Row[] }
+
+function cellOf(columns: readonly string[], name: string): (row: Row) => string | null {
+  const place = columns.indexOf(name)
+  return (row) => row[place] ?? null
 }
 
-function entryOfPayment(row: RawRow, postings: readonly RawRow[], texts: HashedTexts): Entry {
-  return {
-    payment: row.id as PaymentId,
-    txid: null,
-    at: toWireTime(row.completed_at ?? row.updated_at ?? ''),
-    text: paymentLeaf(withTextsOfHouse(row, ['description', 'metadata']), postings, texts.hashes),
-    withheld: withheldLine(row, postings),
-    openings: texts.openings,
-  }
+async function readRows(client: Queryable, book: BookId, wanted: Buffer, { after, upTo }: Range) {
+  const payments = readMany(
+    client,
+    'seal-payments',
+    `select p.*
+       from (select $1::int as book, id, place from unnest($2::uuid[]) with ordinality as ids (id, place) offset 0) as wanted
+       join payments p on p.book = wanted.book and p.id = wanted.id
+      order by wanted.place`,
+    [book, wanted],
+  )
+  const postings = readMany(
+    client,
+    'seal-postings',
+    `select s.*
+       from (select $1::int as book, id from unnest($2::uuid[]) as ids (id) offset 0) as wanted
+       join postings s on s.book = wanted.book and s.payment_id = wanted.id
+      order by s.id
+      limit $3`,
+    [book, wanted, MOST_ROWS],
+  )
+  const lines = client.query<NamedRow>({
+    name: 'seal-audit',
+    text: `
+      select * from audit_log
+       where book = $1 and txid > $2::xid8 and txid <= $3::xid8
+       order by txid, id
+       limit $4`,
+    values: [book, String(after), String(upTo), MOST_ROWS],
+    types: raw,
+  })
+  await together([payments, postings, lines])
+  return [await payments, await postings, (await lines).rows] as const
 }
 
-function entryOfLine(row: RawRow, texts: HashedTexts): Entry {
-  const line = withTextsOfHouse(row, ['detail', 'address'])
+async function readMany(client: Queryable, name: string, text: string, values: unknown[]): Promise<Rows> {
+  const { fields, rows } = await client.query<(string | null)[]>({ name, text, values, types: raw, rowMode: 'array' })
+  return { columns: fields.map(({ name }) => name), rows }
+}
+
+function entryOfLine(row: NamedRow, { hashes, openings }: HashedTexts): Entry {
+  const [detail, address] = [textOfHouse(row.detail), textOfHouse(row.address)]
   return {
     payment: null,
     txid: BigInt(row.txid ?? 0),
     at: toWireTime(row.created_at ?? ''),
-    text: auditLeaf({ ...line, detail: line.detail ?? '{}' }, texts.hashes),
+    text: auditLeaf({ ...row, address, detail: detail ?? '{}' }, hashes),
     withheld: null,
-    openings: texts.openings,
+    openings,
   }
 }
 
-/** The row with those of its texts as they read that are nobody's own: of the others only hashes are sealed. */
-function withTextsOfHouse(row: RawRow, fields: readonly string[]): RawRow {
-  const texts = fields.map((field) => {
-    const stored = row[field]
-    const text = stored && readStoredText(Buffer.from(stored.slice('\\x'.length), 'hex'), null)
-    return [field, text ?? stored] as const
-  })
-  return { ...row, ...Object.fromEntries(texts) }
+/** The row with those of its texts as they read that are the house's. */
+function withTextsOfHouse(row: Row, places: readonly number[]): Row {
+  if (!places.some((place) => row[place])) return row
+  return row.map((cell, place) => (places.includes(place) ? textOfHouse(cell) : cell))
+}
+
+/** A text as it reads that is nobody's own; any other as it is stored: of those only hashes are sealed. */
+function textOfHouse(stored: string | null | undefined): string | null {
+  const text = stored ? readStoredText(Buffer.from(stored.slice('\\x'.length), 'hex'), null) : null
+  return text ?? stored ?? null
 }
 
 /** The hashed leaves of a block: one for each entry, and a last one for what is withheld of them, where there is any. */
-export function leavesOf(entries: readonly Entry[], salt: Buffer): Buffer[] {
+export function leavesOf(entries: readonly Entry[], salt: Buffer): Digest[] {
   const texts = entries.map(({ text }) => text)
   const withheld = entries.flatMap((entry) => (entry.withheld === null ? [] : [entry.withheld]))
   if (withheld.length > 0) texts.push(withheld.join('\n'))

@@ -11,8 +11,12 @@ export const FORMAT = 2
 /** Instead of columns that hold a user's texts: their hashes in hexadecimal, null where there is no text. */
 export type Hashes = Readonly<Record<string, string | null>>
 
-/** A row with each column as PostgreSQL writes it, in UTC. A column that the schema does not have is not there. */
-export type RawRow = Readonly<Record<string, string | null | undefined>>
+/**
+ * A row with each column as PostgreSQL writes it, in UTC, by place or by name: an object of as many names as a payment
+ * has columns takes V8 4 KB. A column that the schema does not have is not there.
+ */
+export type Row = readonly (string | null)[]
+export type NamedRow = Readonly<Record<string, string | null | undefined>>
 
 /**
  * The columns of `payments`, in the order in which they stand in a leaf: empty ones are left out, so that a column which
@@ -40,12 +44,30 @@ export const SEALED_OF_AUDIT = [
   ...['id', 'actor_id', 'token_id', 'action', 'object_id', 'detail', 'address', 'request_id', 'created_at'],
 ] as const
 
-const account = (id: string) => encodeId('acc', id as AccountId)
+/** A block names each account several times, and the house's in nearly every payment. */
+const account = remembering((id) => encodeId('acc', id as AccountId))
 const payment = (id: string) => encodeId('pay', id as PaymentId)
 const schedule = (id: string) => encodeId('sch', id as ScheduleId)
 
+type Written = (text: string) => string
+
+const MOST_REMEMBERED = 1_000
+
+/** The same, and what it made of the last ones is not made again. */
+function remembering(write: Written): Written {
+  const made = new Map<string, string>()
+  return (text) => {
+    const before = made.get(text)
+    if (before !== undefined) return before
+    if (made.size === MOST_REMEMBERED) made.clear()
+    const written = write(text)
+    made.set(text, written)
+    return written
+  }
+}
+
 /** Columns that are written as they go out over the API. */
-const AS_GIVEN_OUT: Readonly<Record<string, (text: string) => string>> = {
+const AS_GIVEN_OUT: Readonly<Record<string, Written>> = {
   from_account: account,
   to_account: account,
   debit_account: account,
@@ -57,42 +79,72 @@ const AS_GIVEN_OUT: Readonly<Record<string, (text: string) => string>> = {
   completed_at: toWireTime,
   expires_at: toWireTime,
 }
-const PAYMENT = { ...AS_GIVEN_OUT, id: payment }
-const POSTING = { ...AS_GIVEN_OUT, id: (id: string) => encodeId('pst', id as PostingId) }
 
-/** A payment in its final state with all of its postings: what a proof shows to both sides. */
-export function paymentLeaf(row: RawRow, postings: readonly RawRow[], hashes: Hashes = {}): string {
-  return JSON.stringify({
-    payment: pick(row, SEALED_OF_PAYMENT, PAYMENT, hashes),
-    postings: postings.map((posting) => pick(posting, SEALED_OF_POSTING, POSTING)),
+/** A column of a leaf: where it stands in the rows that were read, and how it is written if not as PostgreSQL does. */
+type Column = { readonly name: string; readonly place: number; readonly hashed: string; readonly written?: Written }
+
+function columns(
+  names: readonly string[],
+  places: readonly string[],
+  written: Readonly<Record<string, Written>>,
+): readonly Column[] {
+  return names.flatMap((name) => {
+    const place = places.indexOf(name)
+    const as = written[name]
+    return place < 0 ? [] : [{ name, place, hashed: `${name}_hash`, ...(as && { written: as }) }]
   })
 }
 
-/** What neither side may learn of the other: one line of the leaf that closes a block. */
-export function withheldLine(row: RawRow, postings: readonly RawRow[]): string {
-  return JSON.stringify([
-    ...WITHHELD_OF_PAYMENT.map((name) => row[name] ?? null),
-    ...postings.flatMap((posting) => WITHHELD_OF_POSTING.map((name) => posting[name] ?? null)),
-  ])
+const PAYMENT = { ...AS_GIVEN_OUT, id: payment }
+const POSTING = { ...AS_GIVEN_OUT, id: (id: string) => encodeId('pst', id as PostingId) }
+const AUDIT = columns(SEALED_OF_AUDIT, SEALED_OF_AUDIT, AS_GIVEN_OUT)
+
+/** As of nearly all payments, which have no text. */
+export const NO_HASHES: Hashes = {}
+
+/** Writes payments that were read with these columns, and their postings with those. */
+export function leavesOfPayments(ofPayments: readonly string[], ofPostings: readonly string[]) {
+  const payment = columns(SEALED_OF_PAYMENT, ofPayments, PAYMENT)
+  const posting = columns(SEALED_OF_POSTING, ofPostings, POSTING)
+  const withheldOfPayment = WITHHELD_OF_PAYMENT.map((name) => ofPayments.indexOf(name))
+  const withheldOfPosting = WITHHELD_OF_POSTING.map((name) => ofPostings.indexOf(name))
+
+  /** A payment in its final state with all of its postings: what a proof shows to both sides. */
+  function paymentLeaf(row: Row, postings: readonly Row[], hashes: Hashes): string {
+    return JSON.stringify({
+      payment: pick(row, payment, hashes),
+      postings: postings.map((row) => pick(row, posting, NO_HASHES)),
+    })
+  }
+
+  /** What neither side may learn of the other: one line of the leaf that closes a block. */
+  function withheldLine(row: Row, postings: readonly Row[]): string {
+    const values = withheldOfPayment.map((place) => row[place] ?? null)
+    for (const posting of postings) for (const place of withheldOfPosting) values.push(posting[place] ?? null)
+    return JSON.stringify(values)
+  }
+
+  return { paymentLeaf, withheldLine }
 }
 
-export function auditLeaf(row: RawRow, hashes: Hashes = {}): string {
-  return JSON.stringify({ audit: pick(row, SEALED_OF_AUDIT, AS_GIVEN_OUT, hashes) })
+export function auditLeaf(row: NamedRow, hashes: Hashes): string {
+  return JSON.stringify({
+    audit: pick(
+      SEALED_OF_AUDIT.map((name) => row[name] ?? null),
+      AUDIT,
+      hashes,
+    ),
+  })
 }
 
-function pick(
-  row: RawRow,
-  names: readonly string[],
-  written: Readonly<Record<string, (text: string) => string>>,
-  hashes: Hashes = {},
-) {
+function pick(row: Row, from: readonly Column[], hashes: Hashes) {
   const picked: Record<string, string> = {}
-  for (const name of names) {
-    const hash = hashes[name]
-    if (hash) picked[`${name}_hash`] = hash
-    const text = row[name]
+  for (const { name, place, hashed, written } of from) {
+    const hash = hashes === NO_HASHES ? undefined : hashes[name]
+    if (hash) picked[hashed] = hash
+    const text = row[place]
     if (hash !== undefined || text === null || text === undefined) continue
-    picked[name] = written[name]?.(text) ?? text
+    picked[name] = written ? written(text) : text
   }
   return picked
 }

@@ -2,7 +2,7 @@ import type { Queryable } from '../database/connection.ts'
 import type { BookId, PaymentId } from '../ledger/id.ts'
 import { type Block, headerOf, readBlocks } from './block.ts'
 import { leavesOf, readEntries } from './entries.ts'
-import { nonceOf, pathTo, rootOf, type Step } from './merkle.ts'
+import { bytesOf, nonceOf, pathTo, rootOf, type Step } from './merkle.ts'
 import type { Openings } from './texts.ts'
 
 /** What shows that a payment is in a signed block (docs/proofs.md). Hashes and the signature are hexadecimal. */
@@ -42,7 +42,7 @@ export async function readProof(
   return {
     leaf: entry.text,
     texts: entry.openings,
-    nonce: nonceOf(block.salt, index).toString('hex'),
+    nonce: bytesOf(nonceOf(block.salt, index)).toString('hex'),
     index,
     path: pathTo(leaves, index),
     block: signedOf(block),

@@ -3,7 +3,7 @@ import { uuids } from '../database/binary_arrays.ts'
 import type { Queryable } from '../database/connection.ts'
 import { newUserKey, readStoredText } from '../database/personal_fields.ts'
 import type { BookId, UserId } from '../ledger/id.ts'
-import type { Hashes, RawRow } from './leaves.ts'
+import { type Hashes, type NamedRow, NO_HASHES } from './leaves.ts'
 import { sha256 } from './merkle.ts'
 
 // What users write of their payments, and what the audit log says of them, is sealed as hashes under a key of the user's
@@ -16,24 +16,24 @@ export type Opening = { readonly key: string; readonly text: string }
 export type Openings = Readonly<Record<string, Opening>>
 
 export type HashedTexts = { readonly hashes: Hashes; readonly openings: Openings }
-export const NO_TEXTS: HashedTexts = { hashes: {}, openings: {} }
+export const NO_TEXTS: HashedTexts = { hashes: NO_HASHES, openings: {} }
 
 /** The user whom a line of the audit log is about; null where it is about none. */
-export function subjectOf({ action, object_id: objectId, actor_id: actorId }: RawRow): string | null {
+export function subjectOf({ action, object_id: objectId, actor_id: actorId }: NamedRow): string | null {
   if (/^(user|otp)\./.test(action ?? '')) return objectId ?? null
   if (/^token\./.test(action ?? '') || action === 'access.refuse') return actorId ?? null
   return null
 }
 
-/** Those of the ids that texts were erased of. */
-export async function readErased(client: Queryable, book: BookId, ids: readonly string[]): Promise<Set<string>> {
+/** Those of the ids (an array in PostgreSQL's binary form) that texts were erased of. */
+export async function readErased(client: Queryable, book: BookId, ids: Buffer): Promise<Set<string>> {
   const { rows } = await client.query<{ object_id: string }>({
     name: 'seal-erased',
     text: `
       select e.object_id
         from (select $1::int as book, id from unnest($2::uuid[]) as ids (id) offset 0) as wanted
         join erased_texts e on e.book = wanted.book and e.object_id = wanted.id`,
-    values: [book, uuids(ids)],
+    values: [book, ids],
   })
   return new Set(rows.map(({ object_id: id }) => id))
 }
