@@ -1,3 +1,4 @@
+import { uuids } from '../database/binary_arrays.ts'
 import type { Queryable } from '../database/connection.ts'
 import type { BookId, PaymentId } from '../ledger/id.ts'
 import { sha256 } from './merkle.ts'
@@ -86,10 +87,18 @@ export async function readBlocks(
   }))
 }
 
-/** The newest block of a book. */
-export async function readHead(client: Queryable, book: BookId): Promise<Block | undefined> {
-  const [head] = await readBlocks(client, book, 'true order by b.number desc limit 1')
-  return head
+/** The newest block of a book, as far as the next one needs it. */
+export async function readHead(
+  client: Queryable,
+  book: BookId,
+): Promise<Pick<Block, 'number' | 'upTo' | 'hash'> | undefined> {
+  const { rows } = await client.query<{ number: bigint; up_to_txid: string; hash: Buffer }>({
+    name: 'head-of-blocks',
+    text: `select b.number, b.up_to_txid, b.hash from blocks b where b.book = $1 order by b.number desc limit 1`,
+    values: [book],
+  })
+  const [head] = rows
+  return head && { number: head.number, upTo: BigInt(head.up_to_txid), hash: head.hash }
 }
 
 export async function insertBlock(client: Queryable, block: Block): Promise<void> {
@@ -98,14 +107,14 @@ export async function insertBlock(client: Queryable, block: Block): Promise<void
     text: `
       insert into blocks (book, number, format, previous, up_to_txid, payments, leaves, root, first_at, last_at, key_id,
                           sealed_at, salt, hash, signature)
-      values ($1, $2, $3, $4, $5::xid8, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)`,
+      values ($1, $2, $3, $4, $5::xid8, $6::uuid[], $7, $8, $9, $10, $11, $12, $13, $14, $15)`,
     values: [
       block.book,
       block.number,
       block.format,
       block.previous,
       String(block.upTo),
-      block.payments,
+      uuids(block.payments),
       block.leaves,
       block.root,
       block.firstAt,

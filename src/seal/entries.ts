@@ -64,16 +64,19 @@ export async function readEntries(
   const { paymentLeaf, withheldLine } = leavesOfPayments(payments.columns, postings.columns)
   const cell = (name: string) => cellOf(payments.columns, name)
   const [idOf, completedAt, updatedAt] = [cell('id'), cell('completed_at'), cell('updated_at')]
+  const placeOf = cell('place')
   const textsAt = ['description', 'metadata'].map((name) => payments.columns.indexOf(name))
-  const byPayment = Map.groupBy(postings.rows, cellOf(postings.columns, 'payment_id'))
+  const placeOfPosting = cellOf(postings.columns, 'place')
+  let nextPosting = 0
   const texts = await readTexts(client, book, await withTexts(), toSeal)
-  const textsOf = (id: string | null | undefined) => texts.get(id ?? '') ?? NO_TEXTS
+  // V8 takes its time to look up a text that is new to it, and there are hardly ever any.
+  const textsOf = (id: string | null | undefined) => (texts.size > 0 && texts.get(id ?? '')) || NO_TEXTS
   return [...payments.rows.map(entryOfPayment), ...lines.map((row) => entryOfLine(row, textsOf(row.id)))]
 
   function entryOfPayment(row: Row): Entry {
     const id = idOf(row)
     const { hashes, openings } = textsOf(id)
-    const own = byPayment.get(id) ?? []
+    const own = postingsOf(Number(placeOf(row)))
     return {
       payment: id as PaymentId,
       txid: null,
@@ -84,10 +87,23 @@ export async function readEntries(
     }
   }
 
+  /** Of the payment at that place: both come in the same order, and a payment that is gone leaves its postings out. */
+  function postingsOf(place: number): Row[] {
+    const own: Row[] = []
+    for (let row = postings.rows[nextPosting]; row; row = postings.rows[nextPosting]) {
+      const at = Number(placeOfPosting(row))
+      if (at > place) break
+      if (at === place) own.push(row)
+      nextPosting += 1
+    }
+    return own
+  }
+
   /** Nearly all payments have no text, and need not be read again. */
   async function withTexts() {
     const erased = await readErased(client, book, wanted)
-    const written = payments.rows.filter((row) => textsAt.some((place) => row[place]) || erased.has(idOf(row) ?? ''))
+    const isErased = (row: Row) => erased.size > 0 && erased.has(idOf(row) ?? '')
+    const written = payments.rows.filter((row) => textsAt.some((place) => row[place]) || isErased(row))
     const about = lines.filter((line) => subjectOf(line) !== null)
     return { payments: written.map((row) => idOf(row) ?? ''), lines: about.map(({ id }) => id ?? '') }
   }
@@ -105,7 +121,7 @@ async function readRows(client: Queryable, book: BookId, wanted: Buffer, { after
   const payments = readMany(
     client,
     'seal-payments',
-    `select p.*
+    `select p.*, wanted.place
        from (select $1::int as book, id, place from unnest($2::uuid[]) with ordinality as ids (id, place) offset 0) as wanted
        join payments p on p.book = wanted.book and p.id = wanted.id
       order by wanted.place`,
@@ -114,10 +130,10 @@ async function readRows(client: Queryable, book: BookId, wanted: Buffer, { after
   const postings = readMany(
     client,
     'seal-postings',
-    `select s.*
-       from (select $1::int as book, id from unnest($2::uuid[]) as ids (id) offset 0) as wanted
+    `select s.*, wanted.place
+       from (select $1::int as book, id, place from unnest($2::uuid[]) with ordinality as ids (id, place) offset 0) as wanted
        join postings s on s.book = wanted.book and s.payment_id = wanted.id
-      order by s.id
+      order by wanted.place, s.id
       limit $3`,
     [book, wanted, MOST_ROWS],
   )

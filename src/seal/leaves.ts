@@ -44,24 +44,27 @@ export const SEALED_OF_AUDIT = [
   ...['id', 'actor_id', 'token_id', 'action', 'object_id', 'detail', 'address', 'request_id', 'created_at'],
 ] as const
 
-/** A block names each account several times, and the house's in nearly every payment. */
+/** A payment names each account several times, and nearly every one an account of the house. */
 const account = remembering((id) => encodeId('acc', id as AccountId))
 const payment = (id: string) => encodeId('pay', id as PaymentId)
 const schedule = (id: string) => encodeId('sch', id as ScheduleId)
 
 type Written = (text: string) => string
 
-const MOST_REMEMBERED = 1_000
+const REMEMBERED = 8
 
-/** The same, and what it made of the last ones is not made again. */
+/** The same, but does not make again what it made of the last few: to look them up in a map would cost V8 as much. */
 function remembering(write: Written): Written {
-  const made = new Map<string, string>()
+  const texts: string[] = []
+  const made: string[] = []
+  let next = 0
   return (text) => {
-    const before = made.get(text)
+    const before = made[texts.indexOf(text)]
     if (before !== undefined) return before
-    if (made.size === MOST_REMEMBERED) made.clear()
     const written = write(text)
-    made.set(text, written)
+    texts[next] = text
+    made[next] = written
+    next = (next + 1) % REMEMBERED
     return written
   }
 }
