@@ -92,12 +92,12 @@ export function createDirectory(pool: Pool) {
     return kept.get(book, id) ?? loadTogether(book, id).then((found) => found.get(id))
   }
 
-  const technical = new Map<string, AccountFacts>()
+  // By book, currency and code: to put a key together of them costs more than to look it up.
+  const technical = new Map<BookId, Map<string, Map<TechnicalCode, AccountFacts>>>()
 
   /** The book's technical account of that code and currency; undefined where the book has no such currency. */
   async function findTechnical(book: BookId, code: TechnicalCode, currency: string): Promise<AccountFacts | undefined> {
-    const key = `${book}/${code}/${currency}`
-    const known = technical.get(key)
+    const known = technical.get(book)?.get(currency)?.get(code)
     if (known) return known
     const { rows } = await pool.query<Row>(
       `select ${FACTS}
@@ -108,7 +108,9 @@ export function createDirectory(pool: Pool) {
     const row = rows[0]
     if (!row) return undefined
     const facts = toFacts(book, row)
-    technical.set(key, facts)
+    const ofBook = technical.get(book) ?? new Map<string, Map<TechnicalCode, AccountFacts>>()
+    const ofCurrency = ofBook.get(currency) ?? new Map<TechnicalCode, AccountFacts>()
+    technical.set(book, ofBook.set(currency, ofCurrency.set(code, facts)))
     return facts
   }
 

@@ -11,7 +11,7 @@ const MOST = { count: 60, seconds: 60 }
 export function auditRefusals(app: App, gateway: Gateway): void {
   function note(request: FastifyRequest, payload: unknown): void {
     if (!request.session || !isOfOperators(request)) return
-    if (!gateway.limiter.take(`refusals ${request.session.userId}`, MOST).ok) return
+    if (!gateway.limiter.take('refusals', request.session.userId, MOST).ok) return
     const { code } = JSON.parse(String(payload)) as { code: string }
     // Not the path: what somebody types there may be anything, a secret too.
     const detail = { operation: request.routeOptions.config.operationId, code }

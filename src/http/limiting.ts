@@ -1,5 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Gateway } from '../gateway.ts'
+import type { Limit } from '../limits/settings.ts'
+import type { Taken } from '../limits/take.ts'
 import { StartError } from '../start_error.ts'
 import { addressOf, admit, createGuards, GUARDED } from './guards.ts'
 import type { App } from './route.ts'
@@ -44,17 +46,26 @@ export function limitRequests(
 
   app.addHook('onRequest', async (request, reply) => {
     const { url, config } = request.routeOptions
-    if (url === undefined || !UNLIMITED.test(url)) {
-      if (named.address) admit(reply, gateway.limiter.take(`address ${addressOf(request)}`, named.address))
+    let taken: Taken | undefined
+    const take = (kind: string, who: string, limit: Limit) => {
+      taken = gateway.limiter.take(kind, who, limit)
+      if (!taken.ok) admit(reply, taken)
     }
-    await authenticate(request, reply)
-    const { session } = request
-    if (session && named.token) admit(reply, gateway.limiter.take(`token ${session.tokenId}`, named.token))
-    if (session && named.user) admit(reply, gateway.limiter.take(`user ${session.userId}`, named.user))
-    const limit = config.operationId && ofOperation.get(config.operationId)
-    if (limit) {
-      const who = session ? `user ${session.userId}` : `address ${addressOf(request)}`
-      admit(reply, gateway.limiter.take(`${config.operationId} ${who}`, limit))
+    try {
+      const isLimited = url === undefined || !UNLIMITED.test(url)
+      if (isLimited && named.address) take('address', addressOf(request), named.address)
+      await authenticate(request, reply)
+      const { session } = request
+      if (session && named.token) take('token', session.tokenId, named.token)
+      if (session && named.user) take('user', session.userId, named.user)
+      const limit = config.operationId && ofOperation.get(config.operationId)
+      if (limit) {
+        const who = session ? `user ${session.userId}` : `address ${addressOf(request)}`
+        take(`${config.operationId}`, who, limit)
+      }
+    } finally {
+      // Of several, an answer tells of the last one.
+      if (taken?.ok) admit(reply, taken)
     }
     await authorize(request)
   })

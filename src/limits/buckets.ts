@@ -22,15 +22,18 @@ const WORTH_TELLING = 0.05
  * few times a second, so that several let through no more than one would, but for what a moment's burst holds.
  */
 export function createBuckets(pool: Pool, log: Log) {
-  const buckets = new Map<string, Bucket>()
+  const bucketsOf = new Map<string, Map<string, Bucket>>()
   const seconds = () => performance.now() / 1_000
 
-  function take(key: string, limit: Limit): Taken {
+  /** One of what `who` may have of that kind. */
+  function take(kind: string, who: string, limit: Limit): Taken {
     const now = seconds()
-    let bucket = buckets.get(key)
+    const buckets = bucketsOf.get(kind) ?? new Map<string, Bucket>()
+    bucketsOf.set(kind, buckets)
+    let bucket = buckets.get(who)
     if (!bucket || bucket.limit !== limit) {
       bucket = { limit, fullAt: now, untold: 0 }
-      buckets.set(key, bucket)
+      buckets.set(who, bucket)
     }
     if (bucket.fullAt <= now) {
       bucket.fullAt = now
@@ -44,8 +47,11 @@ export function createBuckets(pool: Pool, log: Log) {
   }
 
   async function tell(): Promise<void> {
-    const told = [...buckets].flatMap(([key, bucket]) =>
-      bucket.untold >= bucket.limit.count * WORTH_TELLING ? [{ key: limitKey(key), bucket, used: bucket.untold }] : [],
+    const told = [...bucketsOf].flatMap(([kind, buckets]) =>
+      [...buckets].flatMap(([who, bucket]) => {
+        const isWorth = bucket.untold >= bucket.limit.count * WORTH_TELLING
+        return isWorth ? [{ key: limitKey(`${kind} ${who}`), bucket, used: bucket.untold }] : []
+      }),
     )
     if (told.length === 0) return
     for (const { bucket } of told) bucket.untold = 0
@@ -85,7 +91,9 @@ export function createBuckets(pool: Pool, log: Log) {
 
   async function sweep(): Promise<void> {
     const now = seconds()
-    for (const [key, { fullAt }] of buckets) if (fullAt <= now) buckets.delete(key)
+    for (const buckets of bucketsOf.values()) {
+      for (const [who, { fullAt }] of buckets) if (fullAt <= now) buckets.delete(who)
+    }
     await pool.query('delete from rate_limits where full_at < now()')
     await pool.query('delete from failed_attempts where forgotten_at < now()')
   }

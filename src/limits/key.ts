@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto'
 import { isIP, isIPv6 } from 'node:net'
+import { digestOf } from '../database/digest.ts'
 
 /**
  * Who is counted together by address: one of IPv4, or a /64 of IPv6, which is what one subscriber has. IPv4 inside IPv6
@@ -32,8 +32,7 @@ function ipv6Groups(address: string): number[] {
   return [...head, ...new Array<number>(8 - head.length - tail.length).fill(0), ...tail]
 }
 
-/** The key under which something is counted, in the form of a UUID: a digest, from which nobody reads an address. */
+/** The key under which something is counted: from a digest nobody reads an address. */
 export function limitKey(...parts: readonly string[]): string {
-  const hex = createHash('sha256').update(JSON.stringify(parts)).digest('hex')
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20, 32)}`
+  return digestOf(JSON.stringify(parts))
 }

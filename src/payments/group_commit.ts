@@ -172,6 +172,7 @@ async function findMade(
     book,
     keyed.map(({ request }) => request.key?.key ?? ''),
   )
+  if (stored.size === 0) return made
   for (const waiting of keyed) {
     const { key } = waiting.request
     const earlier = stored.get(key?.key ?? '')

@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto'
 import type { Directory } from '../accounts/directory.ts'
 import type { AuditEntry } from '../audit/audit.ts'
 import type { Queryable } from '../database/connection.ts'
+import { digestOf } from '../database/digest.ts'
 import type { AccountId, BookId, Instant, QuoteId, UserId } from '../ledger/id.ts'
 import type { Capture, FeePayer, PaymentKind } from '../ledger/payment.ts'
 import { parseAmount } from '../money/amount.ts'
@@ -112,20 +112,13 @@ function refused(mistake: Mistake, field: Extract<Checked, { ok: false }>['field
  * are different things, such as the lines of a bulk request that carries one key for all.
  */
 export function idempotencyKey(userId: UserId, scope: string, key: string, body: unknown): IdempotencyKey {
-  return { key: digest(`${userId}\n${scope}\n${key}`), requestHash: digest(canonical(body)) }
+  return { key: digestOf(`${userId}\n${scope}\n${key}`), requestHash: digestOf(JSON.stringify(sorted(body))) }
 }
 
-/** JSON with sorted keys: the order in which a client wrote its fields means nothing. */
-function canonical(value: unknown): string {
-  return JSON.stringify(value, (_, part: unknown) =>
-    part !== null && typeof part === 'object' && !Array.isArray(part)
-      ? Object.fromEntries(Object.entries(part).sort(([left], [right]) => (left < right ? -1 : 1)))
-      : part,
-  )
-}
-
-/** The first 128 bits of SHA-256, in the form of a UUID: short enough for an index, long enough against any forger. */
-function digest(text: string): string {
-  const hex = createHash('sha256').update(text).digest('hex')
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20, 32)}`
+/** JSON with its keys sorted: the order in which a client wrote its fields means nothing. */
+function sorted(value: unknown): unknown {
+  if (value === null || typeof value !== 'object') return value
+  if (Array.isArray(value)) return value.map(sorted)
+  const entries = Object.entries(value).sort(([left], [right]) => (left < right ? -1 : 1))
+  return Object.fromEntries(entries.map(([name, part]) => [name, sorted(part)]))
 }
