@@ -39,7 +39,18 @@ import { createSender } from './webhooks/send.ts'
 export type Gateway = Awaited<ReturnType<typeof createGateway>>
 
 export async function createGateway(connection: Connection, config: Config, publicUrl: () => string, log: Log) {
-  const { pool, posting, sealing, jobPool } = createPools(connection, config)
+  const pools = createPools(connection, config)
+  try {
+    return await wire(pools, connection, config, publicUrl, log)
+  } catch (error) {
+    // Nor does the process end while a connection waits for what comes next.
+    await endPools(pools)
+    throw error
+  }
+}
+
+async function wire(pools: Pools, connection: Connection, config: Config, publicUrl: () => string, log: Log) {
+  const { pool, posting, sealing, jobPool } = pools
   await ensureMainBook(pool, [...config.currencies.values()], NOBODY)
   await ensureTechnicalAccounts(pool)
 
@@ -88,7 +99,7 @@ export async function createGateway(connection: Connection, config: Config, publ
     await jobs.stop()
     await sealer.stop()
     await events.stop()
-    await Promise.all([sealing, jobPool, posting, pool].map((each) => each.end()))
+    await endPools(pools)
   }
 
   return {
@@ -129,6 +140,12 @@ function createPools(connection: Connection, { databaseConnections }: Config) {
     sealing: createPool(connection, 1, 'billing-gateway sealing', 'byKey'),
     jobPool: createJobPool(connection, JOB_CONNECTIONS),
   }
+}
+
+type Pools = ReturnType<typeof createPools>
+
+async function endPools(pools: Pools): Promise<void> {
+  await Promise.all(Object.values(pools).map((each) => each.end()))
 }
 
 function createPosters(pool: Pool, rules: RuleKeeper, options: QueueOptions) {

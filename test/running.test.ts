@@ -143,6 +143,13 @@ describe('a start that cannot be says so in one line', () => {
     await assertStartsAndPays(settings)
   })
 
+  it('where a currency is to have other digits, and waits for nothing', { timeout: 60_000 }, async () => {
+    const settings = { DATABASE_URL: urlOf(await aDatabase()), BGW_DATA_DIR: await aFolder() }
+    await assertStartsAndPays({ ...settings, BGW_DIGITAL_CURRENCIES: 'ABC:2' })
+    const result = await ended('main.ts', { ...settings, BGW_DIGITAL_CURRENCIES: 'ABC:6' })
+    assertOneLine(result, /ABC is to have 6 digits/)
+  })
+
   it('where the data folder is of another PostgreSQL, and leaves it as it is', async () => {
     const folder = await aMigratedFolder()
     await assertStartsAndPays({ BGW_DATA_DIR: folder })
