@@ -11,10 +11,12 @@ export type Prefer = {
 }
 
 const LONGEST_WAIT = 60
+const NOTHING: Prefer = { asynchronous: false, waitSeconds: 0, applied: undefined }
 
 /** Reads `respond-async` and `wait=N`; preferences that are not ours are ignored, as RFC 7240 §2 asks. */
 export function parsePrefer(header: string | string[] | undefined): Prefer {
-  const preferences = [header ?? ''].flat().join(',').split(',')
+  if (header === undefined) return NOTHING
+  const preferences = [header].flat().join(',').split(',')
   let respondAsync = false
   let wait: number | undefined
   for (const preference of preferences) {

@@ -14,17 +14,16 @@ import { RULES_VERSION } from '../rules/version.ts'
 
 // The statements that a batch consists of, whichever way its payments came in (ledger.md, Posting, steps 1, 3 and 4).
 
+/** One row is of the book, and has no id; the others are of one account each. */
+type MomentRow = { id: null; stamp: Instant; rules_version: bigint | null; closed_currencies: string[] | null }
 type LockedRow = {
-  id: AccountId | null
+  id: AccountId
   currency: string
   status: AccountStatus
   refuse_incoming: boolean
   balance: bigint
   held: bigint
   overdraft_limit: bigint
-  stamp: Instant
-  rules_version: bigint | null
-  closed_currencies: string[] | null
 }
 
 export type Locked = RulesMoment & {
@@ -51,7 +50,7 @@ export async function lockAccounts(
   }
   // With no row to lock, the transaction takes its number here, before it reads the clock (database/settled.ts).
   if (lockable.length === 0) await client.query('select pg_current_xact_id()')
-  const { rows } = await client.query<LockedRow>({
+  const { rows } = await client.query<MomentRow | LockedRow>({
     name: 'lock-accounts',
     text: `
       with locked as materialized (
@@ -65,12 +64,20 @@ export async function lockAccounts(
                as stamp
           from locked
       )
-      select id, currency, status, refuse_incoming, balance, held, overdraft_limit, stamp, ${RULES_VERSION},
-             ${CLOSED_CURRENCIES}
-        from clock left join locked on true`,
+      select stamp, ${RULES_VERSION}, ${CLOSED_CURRENCIES},
+             null::uuid as id, null as currency, null as status, null::boolean as refuse_incoming,
+             null::numeric as balance, null::numeric as held, null::numeric as overdraft_limit
+        from clock
+       union all
+      select null, null, null, id, currency, status, refuse_incoming, balance, held, overdraft_limit from locked`,
     values: [book, uuids(lockable)],
   })
+  let moment: MomentRow | undefined
   for (const row of rows) {
+    if (row.id === null) {
+      moment = row
+      continue
+    }
     const {
       id,
       currency,
@@ -80,11 +87,10 @@ export async function lockAccounts(
       held,
       overdraft_limit: overdraftLimit,
     } = row
-    if (id) accounts.set(id, { id, currency, status, refuseIncoming, balance, held, overdraftLimit })
+    accounts.set(id, { id, currency, status, refuseIncoming, balance, held, overdraftLimit })
   }
-  const [first] = rows
-  if (!first) throw new Error('the database has no clock')
-  return { at: first.stamp, rulesVersion: first.rules_version, accounts, closed: new Set(first.closed_currencies) }
+  if (!moment) throw new Error('the database has no clock')
+  return { at: moment.stamp, rulesVersion: moment.rules_version, accounts, closed: new Set(moment.closed_currencies) }
 }
 
 /** A posting with the payment that it belongs to. */
