@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { before, describe, it } from 'node:test'
-import { createPool, type Pool, withOwner } from '../src/database/connection.ts'
+import { type Pool, withOwner } from '../src/database/connection.ts'
 import { connectionOf } from '../src/database/embedded.ts'
 import { aDatabase, anEmptyDatabase, type TestCluster, urlOf } from './harness/cluster.ts'
 import { aGateway, anOperator, aUser, type TestGateway } from './harness/gateway.ts'
 import { allBalances, assertBooksAreRight, rowsOf, transfer, untilSealed } from './harness/paying.ts'
+import { aPool } from './harness/pool.ts'
 import { aFolder, aMigratedFolder, anOperatorOf, aServer, ended } from './harness/server.ts'
 
 const REFUSED = '42501' // insufficient_privilege
@@ -65,7 +66,7 @@ describe('the role of the server', () => {
     const operator = await anOperator(gateway)
     await operator.post(`/v1/admin/accounts/${await bob.account('EUR')}/freeze`, { reason: 'a line for the audit log' })
     await untilSealed(gateway)
-    pool = createPool(gateway.database, 1, 'attacker')
+    pool = aPool(gateway.database)
   })
 
   for (const [what, statement, code] of ATTACKS) {
@@ -110,7 +111,6 @@ describe('the role of the server', () => {
   it('changed nothing with all of this', async () => {
     const balances = await allBalances(gateway)
     assert.ok(Object.keys(balances).length > 0)
-    await pool.end()
     await assertBooksAreRight(gateway)
   })
 })

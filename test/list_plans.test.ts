@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
-import { after, before, describe, it } from 'node:test'
+import { before, describe, it } from 'node:test'
 import pg from 'pg'
 import { readAccounts } from '../src/accounts/account.ts'
 import { balanceAt } from '../src/accounts/balance.ts'
 import * as accounts from '../src/accounts/list.ts'
 import { auditIn, auditLog } from '../src/audit/list.ts'
-import { createPool, type Pool, type Queryable, withOwner } from '../src/database/connection.ts'
+import { type Pool, type Queryable, withOwner } from '../src/database/connection.ts'
 import { parseInstant } from '../src/database/instant.ts'
 import { type ListSpec, readPage, type Scope } from '../src/database/list.ts'
 import { signatureOf, writeCursor } from '../src/database/list_cursor.ts'
@@ -24,6 +24,7 @@ import { readStatement } from '../src/reports/statement.ts'
 import { deliveries, deliveriesTo } from '../src/webhooks/list.ts'
 import { aDatabase, type TestCluster } from './harness/cluster.ts'
 import { BUSY, BUSY_ACCOUNT, fillBook, INTERNAL, PAYMENTS, TOLD, timeOf, WEBHOOK } from './harness/full_book.ts'
+import { aPool } from './harness/pool.ts'
 
 // What reading costs on a million operations, by PostgreSQL's own account: what it looked at, and how it came there.
 
@@ -37,9 +38,8 @@ let pool: Pool
 before(async () => {
   database = await aDatabase()
   await fillBook(database)
-  pool = createPool(database, 2, 'plans test', 'inOrder')
+  pool = aPool(database, 2, 'inOrder')
 })
-after(() => pool.end())
 
 type Node = {
   readonly 'Node Type': string

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { before, describe, it } from 'node:test'
 import fc from 'fast-check'
-import { createPool, type Pool, withOwner } from '../src/database/connection.ts'
+import { type Pool, withOwner } from '../src/database/connection.ts'
 import { parseInstant } from '../src/database/instant.ts'
 import { type BookId, firstIdAt, type Id, type Instant } from '../src/ledger/id.ts'
 import { encodeId } from '../src/ledger/typeid.ts'
@@ -9,6 +9,7 @@ import { keepNextTotals } from '../src/reports/keep_totals.ts'
 import { verifyBooks } from '../src/verify/verify.ts'
 import { aGateway, anOperator, aUser, type TestGateway, type TestUser, until } from './harness/gateway.ts'
 import { assertProblem, rowsOf } from './harness/paying.ts'
+import { aPool } from './harness/pool.ts'
 
 // A book with a year of postings, written as its owner so that they lie in the past; every report is held against the
 // plain sums of the postings, before and after totals were kept of them.
@@ -32,7 +33,7 @@ before(async () => {
   ;[operator, ada] = await Promise.all([anOperator(gateway), aUser(gateway)])
   // What is kept, and when, is for the tests to say.
   await gateway.inside.totals.stop()
-  pool = createPool(gateway.database, 2, 'reports test', 'inOrder')
+  pool = aPool(gateway.database, 2, 'inOrder')
   for (const row of await rowsOf(gateway, `select id, code, currency from accounts where currency in ('USD', 'JPY')`)) {
     accounts.set(`${row.currency} ${row.code ?? 'user'}`, row.id)
   }

@@ -1,16 +1,16 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
-import { after, before, describe, it } from 'node:test'
+import { before, describe, it } from 'node:test'
 import fc from 'fast-check'
 import { aDatabase } from '../../test/harness/cluster.ts'
+import { aPool } from '../../test/harness/pool.ts'
 import { jsons, numerics, texts, uuids } from './binary_arrays.ts'
-import { createPool, type Pool } from './connection.ts'
+import type { Pool } from './connection.ts'
 
 let pool: Pool
 before(async () => {
-  pool = createPool(await aDatabase(), 1, 'test')
+  pool = aPool(await aDatabase())
 })
-after(() => pool.end())
 
 async function stored(type: string, values: Buffer): Promise<(string | null)[]> {
   const { rows } = await pool.query(

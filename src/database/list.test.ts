@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict'
-import { after, before, describe, it } from 'node:test'
+import { before, describe, it } from 'node:test'
 import fc from 'fast-check'
 import { aDatabase } from '../../test/harness/cluster.ts'
+import { aPool } from '../../test/harness/pool.ts'
 import type { BookId, UserId } from '../ledger/id.ts'
 import { encodeId } from '../ledger/typeid.ts'
 import { formatAmount } from '../money/amount.ts'
 import { bookPayments, inBook, ofUser, userPayments } from '../payments/list.ts'
 import type { StoredPayment } from '../payments/read.ts'
-import { createPool, type Pool, withOwner } from './connection.ts'
+import { type Pool, withOwner } from './connection.ts'
 import { type ListSpec, readPage, type Scope } from './list.ts'
 import { QueryError } from './list_fields.ts'
 import { parseListQuery } from './list_query.ts'
@@ -130,11 +131,10 @@ describe('a list', () => {
   before(async () => {
     database = await aDatabase()
     await withOwner(database, (client) => client.query(SEED))
-    pool = createPool(database, 2, 'list test', 'inOrder')
+    pool = aPool(database, 2, 'inOrder')
     all = await walk(bookPayments, inBook(BOOK), {})
     assert.equal(all.length, 200)
   })
-  after(() => pool.end())
 
   async function walk(spec: ListSpec<any, StoredPayment>, scope: Scope, raw: Record<string, string>, most?: number) {
     const found: StoredPayment[] = []

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
-import { after, before, describe, it } from 'node:test'
+import { before, describe, it } from 'node:test'
 import fc from 'fast-check'
 import { aDatabase } from '../../test/harness/cluster.ts'
-import { createPool, type Pool, withOwner } from './connection.ts'
+import { aPool } from '../../test/harness/pool.ts'
+import { type Pool, withOwner } from './connection.ts'
 import { newUserKey, readStoredText } from './personal_fields.ts'
 
 const [ADA, NOBODY] = ['00000000-0000-7000-8000-00000000000a', '00000000-0000-7000-8000-00000000000b']
@@ -14,9 +15,8 @@ before(async () => {
   await withOwner(database, (client) =>
     client.query('insert into user_keys (book, user_id, key) values (1, $1, $2)', [ADA, key]),
   )
-  pool = createPool(database, 4, 'test')
+  pool = aPool(database, 4)
 })
-after(() => pool.end())
 
 async function stored(user: string | null, text: string | null): Promise<Buffer | null> {
   const { rows } = await pool.query('select stored_text(1, $1, $2) as stored', [user, text])
