@@ -43,7 +43,7 @@ export async function createGateway(connection: Connection, config: Config, publ
   try {
     return await wire(pools, connection, config, publicUrl, log)
   } catch (error) {
-    // Nor does the process end while a connection waits for what comes next.
+    // No process ends before its connections.
     await endPools(pools)
     throw error
   }
@@ -51,12 +51,12 @@ export async function createGateway(connection: Connection, config: Config, publ
 
 async function wire(pools: Pools, connection: Connection, config: Config, publicUrl: () => string, log: Log) {
   const { pool, posting, sealing, jobPool } = pools
+  const [secretBox, sealKey] = [openSecretBox(config), openSealKey(config)]
   await ensureMainBook(pool, [...config.currencies.values()], NOBODY)
   await ensureTechnicalAccounts(pool)
 
   const lookout = createLookout(sealing, log)
   const aside = createAside(log)
-  const secretBox = openSecretBox(config)
   const directory = createDirectory(posting)
   const books = createBooks(pool)
   const intake = createIntake(pool, directory)
@@ -78,7 +78,7 @@ async function wire(pools: Pools, connection: Connection, config: Config, public
   const railParts = createRails(config, publicUrl, settling)
   const { signUp } = createSignUp({ pool, directory, intake, welcome: config.welcome })
   const sendMail = createMailer({ smtpUrl: config.smtpUrl, from: config.mailFrom, folder: config.mailFolder })
-  const sealer = createSealer({ pool: sealing, lookout, key: openSealKey(config), log })
+  const sealer = createSealer({ pool: sealing, lookout, key: sealKey, log })
   const [keySweeper, eraser] = [createKeySweeper(pool, log), createEraser(pool, lookout, log)]
   const jobs = await runJobs({ pool, jobPool, sendMail, publicUrl, log })
   const { webhookRules, courier, forgetting } = createWebhooks(config, { pool, lookout, events, secretBox, log })

@@ -45,7 +45,10 @@ export function limitRequests(
   })
 
   app.addHook('onRequest', async (request, reply) => {
-    const { url, config } = request.routeOptions
+    const {
+      url,
+      config: { operationId },
+    } = request.routeOptions
     let taken: Taken | undefined
     const take = (kind: string, who: string, limit: Limit) => {
       taken = gateway.limiter.take(kind, who, limit)
@@ -58,11 +61,8 @@ export function limitRequests(
       const { session } = request
       if (session && named.token) take('token', session.tokenId, named.token)
       if (session && named.user) take('user', session.userId, named.user)
-      const limit = config.operationId && ofOperation.get(config.operationId)
-      if (limit) {
-        const who = session ? `user ${session.userId}` : `address ${addressOf(request)}`
-        take(`${config.operationId}`, who, limit)
-      }
+      const limit = operationId && ofOperation.get(operationId)
+      if (limit) take(operationId, session ? `user ${session.userId}` : `address ${addressOf(request)}`, limit)
     } finally {
       // Of several, an answer tells of the last one.
       if (taken?.ok) admit(reply, taken)

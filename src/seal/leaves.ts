@@ -131,13 +131,8 @@ export function leavesOfPayments(ofPayments: readonly string[], ofPostings: read
 }
 
 export function auditLeaf(row: NamedRow, hashes: Hashes): string {
-  return JSON.stringify({
-    audit: pick(
-      SEALED_OF_AUDIT.map((name) => row[name] ?? null),
-      AUDIT,
-      hashes,
-    ),
-  })
+  const cells = SEALED_OF_AUDIT.map((name) => row[name] ?? null)
+  return JSON.stringify({ audit: pick(cells, AUDIT, hashes) })
 }
 
 function pick(row: Row, from: readonly Column[], hashes: Hashes) {

@@ -11,11 +11,14 @@ export const sha256 = (bytes: Buffer): Buffer => hash('sha256', bytes, 'buffer')
 export type Digest = string
 
 const LENGTH = 32
-/** What is hashed is put together here: nothing of it waits for anything. */
-let bytes = Buffer.alloc(64 * 1_024)
+/** What is hashed is put together here, unless it is larger: nothing of it waits for anything. */
+const usual = Buffer.alloc(64 * 1_024)
 
-/** Of the first bytes of what was put together. */
-function digestOf(length: number): Digest {
+function roomFor(most: number): Buffer {
+  return most > usual.length ? Buffer.alloc(most) : usual
+}
+
+function digestOf(bytes: Buffer, length: number): Digest {
   return hash('sha256', bytes.subarray(0, length), 'latin1')
 }
 
@@ -25,11 +28,10 @@ export function bytesOf(digest: Digest): Buffer {
 
 /** The hash of a leaf; its nonce keeps whoever sees only the hash from guessing what it is of. */
 export function leafHash(nonce: Digest, text: string): Digest {
-  const most = 1 + LENGTH + text.length * MOST_OF_CHARACTER
-  if (most > bytes.length) bytes = Buffer.alloc(most)
+  const bytes = roomFor(1 + LENGTH + text.length * MOST_OF_CHARACTER)
   bytes[0] = LEAF
   bytes.write(nonce, 1, 'latin1')
-  return digestOf(1 + LENGTH + bytes.write(text, 1 + LENGTH))
+  return digestOf(bytes, 1 + LENGTH + bytes.write(text, 1 + LENGTH))
 }
 
 /** A UTF-16 unit is at most three bytes of UTF-8. */
@@ -37,8 +39,9 @@ const MOST_OF_CHARACTER = 3
 
 /** The nonce of the leaf at `index`: nothing of it, or of the salt, can be told from those of other leaves. */
 export function nonceOf(salt: Buffer, index: number): Digest {
+  const bytes = roomFor(salt.length + 4)
   salt.copy(bytes)
-  return digestOf(bytes.writeUInt32BE(index, salt.length))
+  return digestOf(bytes, bytes.writeUInt32BE(index, salt.length))
 }
 
 /** A neighbour on the way up to the root, and on which side of it the way comes. */
@@ -76,8 +79,8 @@ function levelAbove(level: readonly Digest[]): Digest[] {
 }
 
 function nodeHash(left: Digest, right: Digest): Digest {
-  bytes[0] = NODE
-  bytes.write(left, 1, 'latin1')
-  bytes.write(right, 1 + LENGTH, 'latin1')
-  return digestOf(1 + 2 * LENGTH)
+  usual[0] = NODE
+  usual.write(left, 1, 'latin1')
+  usual.write(right, 1 + LENGTH, 'latin1')
+  return digestOf(usual, 1 + 2 * LENGTH)
 }
