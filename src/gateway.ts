@@ -41,7 +41,7 @@ export type Gateway = Awaited<ReturnType<typeof createGateway>>
 export async function createGateway(connection: Connection, config: Config, publicUrl: () => string, log: Log) {
   const pools = createPools(connection, config)
   try {
-    return await wire(pools, connection, config, publicUrl, log)
+    return await wire(pools, config, publicUrl, log)
   } catch (error) {
     // No process ends before its connections.
     await endPools(pools)
@@ -49,8 +49,8 @@ export async function createGateway(connection: Connection, config: Config, publ
   }
 }
 
-async function wire(pools: Pools, connection: Connection, config: Config, publicUrl: () => string, log: Log) {
-  const { pool, posting, sealing, jobPool } = pools
+async function wire(pools: Pools, config: Config, publicUrl: () => string, log: Log) {
+  const { pool, posting, sealing, jobPool, eventPool } = pools
   const [secretBox, sealKey] = [openSecretBox(config), openSealKey(config)]
   await ensureMainBook(pool, [...config.currencies.values()], NOBODY)
   await ensureTechnicalAccounts(pool)
@@ -61,7 +61,7 @@ async function wire(pools: Pools, connection: Connection, config: Config, public
   const books = createBooks(pool)
   const intake = createIntake(pool, directory)
   const rules = createRuleKeeper(config.fees)
-  const events = createEvents(connection, log, config.eventDays)
+  const events = createEvents(eventPool, log, config.eventDays)
   const limits = { slots: 2, largestBatch: 1_000, mostWaiting: config.mostWaiting, onBatch: events.feed.wake }
   const posters = createPosters(posting, rules, limits)
   const watch = createWatch(pool, log)
@@ -138,6 +138,7 @@ function createPools(connection: Connection, { databaseConnections }: Config) {
     // What nobody waits for: sealing, and looking for work. Both by index: what is new is at the end of a day's events,
     // and a scan reads all of them to find that nothing is.
     sealing: createPool(connection, 1, 'billing-gateway sealing', 'byKey'),
+    eventPool: createPool(connection, EVENT_CONNECTIONS, 'billing-gateway events', 'byKey'),
     jobPool: createJobPool(connection, JOB_CONNECTIONS),
   }
 }
@@ -174,6 +175,9 @@ function createWebhooks({ webhooks }: Config, { pool, lookout, events, secretBox
   const forgetting = createForgetting({ pool, keepDays: logDays, log })
   return { webhookRules, courier, forgetting }
 }
+
+/** One that follows the events, one that keeps their tables, and one for whoever goes on from an earlier one. */
+const EVENT_CONNECTIONS = 3
 
 /** One that listens, and one for each job under way. */
 const JOB_CONNECTIONS = 3

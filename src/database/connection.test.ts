@@ -6,7 +6,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { it } from 'node:test'
 import { aDatabase } from '../../test/harness/cluster.ts'
-import { coalescingSocket, createPool } from './connection.ts'
+import { aPool } from '../../test/harness/pool.ts'
+import { coalescingSocket } from './connection.ts'
 
 it('what is written in one turn of the event loop is sent at once, as the driver writes it', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'bgw-socket-'))
@@ -32,12 +33,8 @@ it('what is written in one turn of the event loop is sent at once, as the driver
 })
 
 it('a statement that fails says so to whoever asked for it, and the others go on', async (t) => {
-  const pool = createPool(await aDatabase(), 1, 'test')
-  const client = await pool.connect()
-  t.after(() => {
-    client.release()
-    return pool.end()
-  })
+  const client = await aPool(await aDatabase()).connect()
+  t.after(() => client.release())
   async function divide(): Promise<unknown> {
     try {
       return await client.query('select 1 / 0')

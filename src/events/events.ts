@@ -1,15 +1,11 @@
-import { type Connection, createPool } from '../database/connection.ts'
+import type { Pool } from '../database/connection.ts'
 import type { Log } from '../log.ts'
 import { createFeed } from './feed.ts'
 import { createFollowers } from './follow.ts'
 import { createPartitionKeeper } from './partitions.ts'
 
-/** One that follows the events, one that keeps their tables, and one for whoever goes on from an earlier one. */
-const CONNECTIONS = 3
-
-/** What is done with events once they are stored, on connections of its own. */
-export function createEvents(connection: Connection, log: Log, keepDays: number) {
-  const pool = createPool(connection, CONNECTIONS, 'billing-gateway events', 'byKey')
+/** What is done with events once they are stored, on connections of `pool` that nothing else needs. */
+export function createEvents(pool: Pool, log: Log, keepDays: number) {
   const feed = createFeed({ pool, log })
   const followers = createFollowers({ pool, feed, log })
   const partitions = createPartitionKeeper({ pool, log, keepDays })
@@ -17,7 +13,6 @@ export function createEvents(connection: Connection, log: Log, keepDays: number)
   async function stop(): Promise<void> {
     await partitions.stop()
     await feed.stop()
-    await pool.end()
   }
   return { pool, feed, followers, stop }
 }

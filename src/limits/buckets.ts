@@ -28,8 +28,11 @@ export function createBuckets(pool: Pool, log: Log) {
   /** One of what `who` may have of that kind. */
   function take(kind: string, who: string, limit: Limit): Taken {
     const now = seconds()
-    const buckets = bucketsOf.get(kind) ?? new Map<string, Bucket>()
-    bucketsOf.set(kind, buckets)
+    let buckets = bucketsOf.get(kind)
+    if (!buckets) {
+      buckets = new Map()
+      bucketsOf.set(kind, buckets)
+    }
     let bucket = buckets.get(who)
     if (!bucket || bucket.limit !== limit) {
       bucket = { limit, fullAt: now, untold: 0 }

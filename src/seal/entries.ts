@@ -63,8 +63,7 @@ export async function readEntries(
   const [payments, postings, lines] = await readRows(client, book, wanted, range)
   const { paymentLeaf, withheldLine } = leavesOfPayments(payments.columns, postings.columns)
   const cell = (name: string) => cellOf(payments.columns, name)
-  const [idOf, completedAt, updatedAt] = [cell('id'), cell('completed_at'), cell('updated_at')]
-  const placeOf = cell('place')
+  const [placeOf, idOf, completedAt, updatedAt] = [cell('place'), cell('id'), cell('completed_at'), cell('updated_at')]
   const textsAt = ['description', 'metadata'].map((name) => payments.columns.indexOf(name))
   const placeOfPosting = cellOf(postings.columns, 'place')
   let nextPosting = 0
@@ -117,12 +116,16 @@ function cellOf(columns: readonly string[], name: string): (row: Row) => string 
   return (row) => row[place] ?? null
 }
 
+/** The payments that are asked for, and at which place of the block each is. */
+const WANTED =
+  '(select $1::int as book, id, place from unnest($2::uuid[]) with ordinality as ids (id, place) offset 0) as wanted'
+
 async function readRows(client: Queryable, book: BookId, wanted: Buffer, { after, upTo }: Range) {
   const payments = readMany(
     client,
     'seal-payments',
     `select p.*, wanted.place
-       from (select $1::int as book, id, place from unnest($2::uuid[]) with ordinality as ids (id, place) offset 0) as wanted
+       from ${WANTED}
        join payments p on p.book = wanted.book and p.id = wanted.id
       order by wanted.place`,
     [book, wanted],
@@ -131,7 +134,7 @@ async function readRows(client: Queryable, book: BookId, wanted: Buffer, { after
     client,
     'seal-postings',
     `select s.*, wanted.place
-       from (select $1::int as book, id, place from unnest($2::uuid[]) with ordinality as ids (id, place) offset 0) as wanted
+       from ${WANTED}
        join postings s on s.book = wanted.book and s.payment_id = wanted.id
       order by wanted.place, s.id
       limit $3`,

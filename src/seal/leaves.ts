@@ -84,18 +84,24 @@ const AS_GIVEN_OUT: Readonly<Record<string, Written>> = {
 }
 
 /** A column of a leaf: where it stands in the rows that were read, and how it is written if not as PostgreSQL does. */
-type Column = { readonly name: string; readonly place: number; readonly hashed: string; readonly written?: Written }
+type Column = {
+  readonly name: string
+  readonly place: number
+  readonly hashed: string
+  readonly written: Written | undefined
+}
 
 function columns(
   names: readonly string[],
   places: readonly string[],
   written: Readonly<Record<string, Written>>,
 ): readonly Column[] {
-  return names.flatMap((name) => {
-    const place = places.indexOf(name)
-    const as = written[name]
-    return place < 0 ? [] : [{ name, place, hashed: `${name}_hash`, ...(as && { written: as }) }]
-  })
+  return names.map((name) => ({
+    name,
+    place: places.indexOf(name),
+    hashed: `${name}_hash`,
+    written: written[name],
+  }))
 }
 
 const PAYMENT = { ...AS_GIVEN_OUT, id: payment }

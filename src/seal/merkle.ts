@@ -28,14 +28,11 @@ export function bytesOf(digest: Digest): Buffer {
 
 /** The hash of a leaf; its nonce keeps whoever sees only the hash from guessing what it is of. */
 export function leafHash(nonce: Digest, text: string): Digest {
-  const bytes = roomFor(1 + LENGTH + text.length * MOST_OF_CHARACTER)
+  const bytes = roomFor(1 + LENGTH + Buffer.byteLength(text))
   bytes[0] = LEAF
   bytes.write(nonce, 1, 'latin1')
   return digestOf(bytes, 1 + LENGTH + bytes.write(text, 1 + LENGTH))
 }
-
-/** A UTF-16 unit is at most three bytes of UTF-8. */
-const MOST_OF_CHARACTER = 3
 
 /** The nonce of the leaf at `index`: nothing of it, or of the salt, can be told from those of other leaves. */
 export function nonceOf(salt: Buffer, index: number): Digest {
