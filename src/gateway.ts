@@ -62,7 +62,12 @@ async function wire(pools: Pools, config: Config, publicUrl: () => string, log: 
   const intake = createIntake(pool, directory)
   const rules = createRuleKeeper(config.fees)
   const events = createEvents(eventPool, log, config.eventDays)
-  const limits = { slots: 2, largestBatch: 1_000, mostWaiting: config.mostWaiting, onBatch: events.feed.wake }
+  const limits = {
+    slots: BATCHES_AT_ONCE,
+    largestBatch: LARGEST_BATCH,
+    mostWaiting: config.mostWaiting,
+    onBatch: events.feed.wake,
+  }
   const posters = createPosters(posting, rules, limits)
   const watch = createWatch(pool, log)
   const tell: typeof watch.tell = (finals) => {
@@ -182,8 +187,13 @@ const EVENT_CONNECTIONS = 3
 /** One that listens, and one for each job under way. */
 const JOB_CONNECTIONS = 3
 
-/** Two batches under way, one that is only stored, one that is all or none, a worker's, and three for what they look up. */
-const POSTING_CONNECTIONS = 8
+/** Of batches that post. */
+const BATCHES_AT_ONCE = 3
+/** While so many are written, the next are read and worked out: with more of them, or larger ones, cores are idle. */
+const LARGEST_BATCH = 300
+
+/** Batches under way, one that is only stored, one that is all or none, a worker's, and three for what they look up. */
+const POSTING_CONNECTIONS = BATCHES_AT_ONCE + 6
 
 /** Whoever does what nobody asked for: the gateway itself. */
 export const NOBODY = { userId: null, tokenId: null, address: null, requestId: null }

@@ -1,9 +1,10 @@
 import type { Pool } from '../database/connection.ts'
-import type { BookId } from '../ledger/id.ts'
+import type { AccountId, BookId } from '../ledger/id.ts'
 import type { BeginWrite } from './batch.ts'
 import { commitBatch, type Waiting } from './group_commit.ts'
 import type { PaymentRequest, Submitted } from './payment.ts'
 import { Refused } from './refusals.ts'
+import { createTurns, type Turns } from './turns.ts'
 
 export type QueueOptions = {
   /** Batches under way at once. */
@@ -19,7 +20,10 @@ export type QueueOptions = {
 
 /** Requests on their way into batches: whatever arrives while one is being written forms the next (ledger.md, Posting). */
 export type BatchQueue = {
-  /** Adds requests of one book, which stay together and in order. Each is answered when its batch is committed. */
+  /**
+   * Adds requests of one book, each of which is answered when its batch is committed. Those that name an account of a user
+   * are posted in the order in which they came; others may go ahead of what waits for such a one.
+   */
   readonly enqueue: (requests: readonly PaymentRequest[]) => Promise<Submitted>[]
   /** Requests that are not answered yet. */
   readonly depth: () => number
@@ -29,6 +33,8 @@ export type BatchQueue = {
 
 /** Of so many payments, a batch takes some ten milliseconds. */
 const LARGEST_SMALL_BATCH = 200
+/** So many small ones at once leave no core idle, and more of them would only be smaller. */
+const MOST_SMALL = 2
 /** For so many that wait, another batch is worth what it costs. */
 const ENOUGH = 16
 /** A small batch that takes longer than this is held up, by a lock as a rule. */
@@ -37,12 +43,14 @@ const LONG_MS = 50
 /** A request that waited this long without its batch having begun is refused: its client has given up by then. */
 const LONGEST_WAIT_MS = 10_000
 
-type Queued = Waiting & { readonly since: number }
-/** What was submitted together stays together. */
+type Queued = Waiting & { readonly since: number; readonly accounts: readonly AccountId[] }
+/** What is posted together: one request, or all that are to be whole. */
 type Unit = readonly Queued[]
 
+type Batch = { readonly book: BookId; readonly turns: Turns<Unit>; readonly units: readonly Unit[] }
+
 export function createBatchQueue(pool: Pool, write: BeginWrite, options: QueueOptions): BatchQueue {
-  const queues = new Map<BookId, Unit[]>()
+  const queues = new Map<BookId, Turns<Unit>>()
   const whenDrained: (() => void)[] = []
   let free = options.slots
   let unanswered = 0
@@ -50,31 +58,28 @@ export function createBatchQueue(pool: Pool, write: BeginWrite, options: QueueOp
   let startedAt = 0
   let waking: NodeJS.Timeout | undefined
 
-  /** One transaction stays in one book; books take turns. */
-  function nextBatch(): [BookId, Queued[]] | undefined {
-    const [first] = queues
-    if (!first) return undefined
-    const [book, queue] = first
-    queues.delete(book)
-    const batch: Queued[] = []
-    let taken = 0
-    for (const unit of queue) {
-      if (taken > 0 && (options.whole || batch.length + unit.length > options.largestBatch)) break
-      batch.push(...unit)
-      taken += 1
+  /** Of one book, as is a transaction; books take turns. */
+  function nextBatch(): Batch | undefined {
+    for (const [book, turns] of queues) {
+      if (!isWorthwhile(turns.ready())) continue
+      let room = options.whole ? 1 : options.largestBatch
+      const units = turns.begin(() => room-- > 0)
+      queues.delete(book)
+      queues.set(book, turns)
+      return { book, turns, units }
     }
-    if (taken < queue.length) queues.set(book, queue.slice(taken))
-    return [book, batch]
+    return undefined
   }
 
   /**
-   * A batch costs the same, however small it is: beside a small one, which is soon over, another begins only where as many
-   * wait as are in that, and enough. Nobody waits for a large one, or for one that is held up.
+   * A batch costs the same, however small it is: beside a small one, which is soon over, one other begins, and only where
+   * as many wait as are in that, and enough. Nobody waits for a large one, or for one that is held up.
    */
-  function isWorthwhile(): boolean {
+  function isWorthwhile(ready: number): boolean {
+    if (ready === 0 || free === options.slots) return ready > 0
     const underWay = unanswered - waiting
-    if (free === options.slots || underWay > LARGEST_SMALL_BATCH) return true
-    return waiting >= Math.max(underWay, ENOUGH) || performance.now() - startedAt >= LONG_MS
+    if (underWay > LARGEST_SMALL_BATCH || performance.now() - startedAt >= LONG_MS) return true
+    return options.slots - free < MOST_SMALL && ready >= Math.max(underWay, ENOUGH)
   }
 
   /** Looks again after a while, also where nothing comes in and nothing is done by then. */
@@ -87,26 +92,29 @@ export function createBatchQueue(pool: Pool, write: BeginWrite, options: QueueOp
   }
 
   function startBatches(): void {
-    while (free > 0 && isWorthwhile()) {
+    while (free > 0) {
       const next = nextBatch()
-      if (!next) return
-      const [book, queued] = next
-      waiting -= queued.length
-      const batch = refuseStale(queued)
-      if (batch.length === 0) continue
+      if (!next) break
       free -= 1
       startedAt = performance.now()
-      commitBatch(pool, write, book, batch, options.whole)
-        .catch((fault) => {
-          for (const { fail } of batch) fail(fault)
-        })
-        .finally(() => {
-          free += 1
-          startBatches()
-          options.onBatch()
-        })
+      void post(next).finally(() => {
+        free += 1
+        next.turns.end(next.units)
+        startBatches()
+        options.onBatch()
+      })
     }
     lookAgain()
+  }
+
+  async function post({ book, units }: Batch): Promise<void> {
+    const queued = units.flat()
+    waiting -= queued.length
+    const batch = refuseStale(queued)
+    if (batch.length === 0) return
+    await commitBatch(pool, write, book, batch, options.whole).catch((fault) => {
+      for (const { fail } of batch) fail(fault)
+    })
   }
 
   function answeredOne(): void {
@@ -123,13 +131,15 @@ export function createBatchQueue(pool: Pool, write: BeginWrite, options: QueueOp
     unanswered += requests.length
     waiting += requests.length
     const since = performance.now()
-    const unit: Queued[] = []
+    const queued: Queued[] = []
     const answers = requests.map((request) =>
-      new Promise<Submitted>((answer, fail) => unit.push({ request, answer, fail, since })).finally(answeredOne),
+      new Promise<Submitted>((answer, fail) =>
+        queued.push({ request, answer, fail, since, accounts: accountsOf(request) }),
+      ).finally(answeredOne),
     )
-    const queue = queues.get(first.book) ?? []
-    queues.set(first.book, queue)
-    queue.push(unit)
+    const turns = queues.get(first.book) ?? createTurns<Unit>((unit) => unit.flatMap(({ accounts }) => accounts))
+    queues.set(first.book, turns)
+    for (const unit of options.whole ? [queued] : queued.map((each) => [each])) turns.add(unit)
     // Requests of the same turn of the event loop share the batch.
     setImmediate(startBatches)
     return answers
@@ -140,6 +150,11 @@ export function createBatchQueue(pool: Pool, write: BeginWrite, options: QueueOp
   }
 
   return { enqueue, depth: () => unanswered, drain }
+}
+
+/** The users' accounts among those that a request names: a technical account is not locked before the end. */
+function accountsOf({ from, to }: PaymentRequest): AccountId[] {
+  return [from, to].filter(({ code }) => code === null).map(({ id }) => id)
 }
 
 function refuseStale(queued: readonly Queued[]): Queued[] {

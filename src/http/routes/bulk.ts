@@ -11,7 +11,7 @@ import { keyHeader } from '../idempotency.ts'
 import { type Prefer, parsePrefer } from '../prefer.ts'
 import { presentPayment } from '../present.ts'
 import { problemOf, toApiError } from '../problem.ts'
-import { inGroups, LARGEST_BODY, linesOfCaller, NDJSON, type ParsedRecord, writeRecords } from '../records.ts'
+import { inGroups, inTurn, LARGEST_BODY, linesOfCaller, NDJSON, type ParsedRecord, writeRecords } from '../records.ts'
 import { type App, describe } from '../route.ts'
 import { OneOf, Payment, Problem } from '../schemas.ts'
 import { checkedTransfer } from '../transfer.ts'
@@ -205,27 +205,38 @@ async function* answerGroups(
   prefer: Prefer,
 ): AsyncGenerator<Outcome[]> {
   let position = 0
+  const submit = async (group: readonly ParsedRecord[]) => {
+    const first = position
+    position += group.length
+    return submitGroup(gateway, request, group, first, header, prefer)
+  }
   try {
-    for await (const group of groups) {
-      const within = group.slice(0, MOST_PAYMENTS - position)
-      if (within.length > 0) yield await settleGroup(gateway, request, within, position, header, prefer)
-      position += within.length
-      if (within.length < group.length) return yield [failed(new ApiError('too_many_payments'))]
-    }
+    yield* inTurn(atMost(MOST_PAYMENTS, groups), submit)
   } catch (error) {
     // The stream of outcomes has begun: what goes wrong with the body now is its last line.
     if (!request.raw.destroyed || request.raw.complete) yield [failed(error)]
   }
 }
 
-async function settleGroup(
+/** The groups, up to so many payments in all. Throws where there are more. */
+async function* atMost(most: number, groups: AsyncIterable<ParsedRecord[]>): AsyncGenerator<ParsedRecord[]> {
+  let left = most
+  for await (const group of groups) {
+    if (left > 0) yield group.slice(0, left)
+    left -= group.length
+    if (left < 0) throw new ApiError('too_many_payments')
+  }
+}
+
+/** Hands a group in behind those before it; `result` is when all of it is answered. */
+async function submitGroup(
   gateway: Gateway,
   request: FastifyRequest,
   group: readonly ParsedRecord[],
   position: number,
   header: string | undefined,
   prefer: Prefer,
-): Promise<Outcome[]> {
+): Promise<{ readonly result: Promise<Outcome[]> }> {
   const checked = await Promise.all(
     group.map((record, index) =>
       checkRecord(gateway, request, record, header === undefined ? undefined : `${position + index} ${header}`).catch(
@@ -235,11 +246,13 @@ async function settleGroup(
   )
   const requests = checked.filter((entry): entry is PaymentRequest => 'book' in entry)
   const poster = prefer.asynchronous ? gateway.initiator : gateway.poster
-  const submitted = poster.submitAll(requests)
-  const outcomes = await Promise.all(submitted.map((answer) => answer.then(succeeded, failed)))
-  if (prefer.asynchronous) gateway.worker.wake()
-  const inOrder = outcomes[Symbol.iterator]()
-  return checked.map((entry) => ('book' in entry ? (inOrder.next().value ?? failed(undefined)) : entry))
+  const submitted = poster.submitAll(requests).map((answer) => answer.then(succeeded, failed))
+  const result = Promise.all(submitted).then((outcomes) => {
+    if (prefer.asynchronous) gateway.worker.wake()
+    const inOrder = outcomes[Symbol.iterator]()
+    return checked.map((entry) => ('book' in entry ? (inOrder.next().value ?? failed(undefined)) : entry))
+  })
+  return { result }
 }
 
 async function checkRecord(

@@ -1,0 +1,95 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import fc from 'fast-check'
+import type { AccountId } from '../ledger/id.ts'
+import { createTurns } from './turns.ts'
+
+type Payment = { readonly name: string; readonly accounts: readonly AccountId[] }
+const pay = (name: string, ...accounts: string[]): Payment => ({ name, accounts: accounts as AccountId[] })
+const turnsOf = (...payments: Payment[]) => {
+  const turns = createTurns<Payment>(({ accounts }) => accounts)
+  for (const payment of payments) turns.add(payment)
+  return turns
+}
+const all = () => true
+const names = (payments: readonly Payment[]) => payments.map(({ name }) => name).join(' ')
+
+describe('turns: what waits for a batch under way', () => {
+  test('is only what names one of its accounts, and others go ahead', () => {
+    const turns = turnsOf(pay('first', 'ada', 'bob'))
+    const under = turns.begin(all)
+    turns.add(pay('second', 'bob', 'cleo'))
+    turns.add(pay('third', 'dan', 'eve'))
+    assert.equal(names(turns.begin(all)), 'third')
+    assert.equal(turns.ready(), 0)
+    turns.end(under)
+    assert.equal(names(turns.begin(all)), 'second')
+  })
+
+  test('and what names an account of one that waits: payments of an account keep their order', () => {
+    const turns = turnsOf(pay('first', 'ada', 'bob'))
+    turns.begin(all)
+    turns.add(pay('second', 'bob', 'cleo'))
+    turns.add(pay('third', 'cleo', 'dan'))
+    assert.equal(turns.ready(), 0)
+  })
+
+  test('is nothing within one batch, in which each sees those before it', () => {
+    const turns = turnsOf(pay('first', 'ada', 'bob'), pay('second', 'bob', 'ada'))
+    assert.equal(names(turns.begin(all)), 'first second')
+  })
+
+  test('and what no longer fits into it stays behind it', () => {
+    const turns = turnsOf(pay('first', 'ada', 'bob'), pay('second', 'bob', 'cleo'), pay('third', 'dan', 'eve'))
+    let room = 1
+    const under = turns.begin(() => room-- > 0)
+    assert.equal(names(under), 'first')
+    assert.equal(names(turns.begin(all)), 'third')
+    turns.end(under)
+    assert.equal(names(turns.begin(all)), 'second')
+  })
+
+  test('comes to its turn, whatever is added, begun and ended: nothing is lost, twice, or before its time', () => {
+    const account = fc.constantFrom('ada', 'bob', 'cleo', 'dan', 'eve', 'fay', 'gus')
+    const step = fc.oneof(
+      fc.record({ add: fc.uniqueArray(account, { maxLength: 2 }) }),
+      fc.record({ begin: fc.integer({ min: 1, max: 4 }) }),
+      fc.record({ end: fc.nat(3) }),
+    )
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+        const turns = turnsOf()
+        const under: Payment[][] = []
+        const begun: Payment[] = []
+        let added = 0
+        const begin = (room: number) => {
+          const batch = turns.begin(() => room-- > 0)
+          for (const payment of batch) {
+            for (const other of under.flat()) assert.ok(!shares(payment, other), 'two batches name one account')
+          }
+          if (batch.length > 0) under.push(batch)
+          begun.push(...batch)
+        }
+        for (const step of steps) {
+          if ('add' in step) turns.add(pay(`${added++}`, ...step.add))
+          else if ('begin' in step) begin(step.begin)
+          else turns.end(under.splice(step.end, 1)[0] ?? [])
+        }
+        while (begun.length < added) {
+          begin(4)
+          turns.end(under.shift() ?? [])
+        }
+        assert.equal(new Set(begun).size, added)
+        for (const [place, payment] of begun.entries()) {
+          for (const later of begun.slice(place + 1)) {
+            assert.ok(!shares(payment, later) || Number(payment.name) < Number(later.name), 'an account lost its order')
+          }
+        }
+      }),
+    )
+  })
+})
+
+function shares({ accounts }: Payment, other: Payment): boolean {
+  return accounts.some((id) => other.accounts.includes(id))
+}

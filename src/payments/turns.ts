@@ -1,0 +1,60 @@
+import type { AccountId } from '../ledger/id.ts'
+
+/**
+ * What waits to be posted, in the order in which it came, and which of it need not wait for a batch under way: two batches
+ * that name the same user's account would be posted one after the other, and all of the second would wait for the
+ * locks of the first (ledger.md, Posting). So such requests wait for the batch, and the others go ahead of them.
+ */
+export type Turns<Unit> = {
+  /** Adds what is to be posted together, behind all that waits. */
+  readonly add: (unit: Unit) => void
+  /** How many units name no account of a batch under way, nor of one before them that waits for such a batch. */
+  readonly ready: () => number
+  /** Takes units that are ready, in order, as long as `fits` says so of the next, and counts them as under way. */
+  readonly begin: (fits: (unit: Unit) => boolean) => Unit[]
+  /** Says that these are no longer under way. */
+  readonly end: (units: readonly Unit[]) => void
+}
+
+/** `accountsOf`: the users' accounts that a unit names, which its batch will lock. */
+export function createTurns<Unit>(accountsOf: (unit: Unit) => readonly AccountId[]): Turns<Unit> {
+  const underWay = new Set<AccountId>()
+  /** Of those that wait for a batch under way: who names one of them stays behind them. */
+  const spokenFor = new Set<AccountId>()
+  let ready: Unit[] = []
+  let held: Unit[] = []
+
+  function add(unit: Unit): void {
+    const accounts = accountsOf(unit)
+    if (accounts.some((id) => underWay.has(id) || spokenFor.has(id))) {
+      for (const id of accounts) spokenFor.add(id)
+      held.push(unit)
+    } else {
+      ready.push(unit)
+    }
+  }
+
+  function begin(fits: (unit: Unit) => boolean): Unit[] {
+    const beyond = ready.findIndex((unit) => !fits(unit))
+    const taken = beyond < 0 ? ready : ready.slice(0, beyond)
+    const left = beyond < 0 ? [] : ready.slice(beyond)
+    for (const unit of taken) for (const id of accountsOf(unit)) underWay.add(id)
+    // What is held came in its own order, and names no account of what was ready.
+    look([...left, ...held])
+    return taken
+  }
+
+  function end(units: readonly Unit[]): void {
+    for (const unit of units) for (const id of accountsOf(unit)) underWay.delete(id)
+    look([...ready, ...held])
+  }
+
+  function look(waiting: readonly Unit[]): void {
+    spokenFor.clear()
+    ready = []
+    held = []
+    for (const unit of waiting) add(unit)
+  }
+
+  return { add, ready: () => ready.length, begin, end }
+}
