@@ -62,13 +62,7 @@ async function wire(pools: Pools, config: Config, publicUrl: () => string, log: 
   const intake = createIntake(pool, directory)
   const rules = createRuleKeeper(config.fees)
   const events = createEvents(eventPool, log, config.eventDays)
-  const limits = {
-    slots: BATCHES_AT_ONCE,
-    largestBatch: LARGEST_BATCH,
-    mostWaiting: config.mostWaiting,
-    onBatch: events.feed.wake,
-  }
-  const posters = createPosters(posting, rules, limits)
+  const posters = createPosters(posting, rules, config.mostWaiting, events.feed.wake)
   const watch = createWatch(pool, log)
   const tell: typeof watch.tell = (finals) => {
     watch.tell(finals)
@@ -154,7 +148,8 @@ async function endPools(pools: Pools): Promise<void> {
   await Promise.all(Object.values(pools).map((each) => each.end()))
 }
 
-function createPosters(pool: Pool, rules: RuleKeeper, options: QueueOptions) {
+function createPosters(pool: Pool, rules: RuleKeeper, mostWaiting: number, onBatch: QueueOptions['onBatch']) {
+  const options = { slots: BATCHES_AT_ONCE, largestBatch: LARGEST_BATCH, mostWaiting, onBatch }
   return {
     poster: createPoster(pool, beginPosting(rules), options),
     initiator: createPoster(pool, beginInitiating(rules), { ...options, slots: 1 }),

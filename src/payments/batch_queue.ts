@@ -43,9 +43,9 @@ const LONG_MS = 50
 /** A request that waited this long without its batch having begun is refused: its client has given up by then. */
 const LONGEST_WAIT_MS = 10_000
 
-type Queued = Waiting & { readonly since: number; readonly accounts: readonly AccountId[] }
-/** What is posted together: one request, or all that are to be whole. */
-type Unit = readonly Queued[]
+type Queued = Waiting & { readonly since: number }
+/** What is posted together, one request or all that are to be whole, and the users' accounts that it names. */
+type Unit = { readonly queued: readonly Queued[]; readonly accounts: readonly AccountId[] }
 
 type Batch = { readonly book: BookId; readonly turns: Turns<Unit>; readonly units: readonly Unit[] }
 
@@ -108,7 +108,7 @@ export function createBatchQueue(pool: Pool, write: BeginWrite, options: QueueOp
   }
 
   async function post({ book, units }: Batch): Promise<void> {
-    const queued = units.flat()
+    const queued = units.flatMap((unit) => unit.queued)
     waiting -= queued.length
     const batch = refuseStale(queued)
     if (batch.length === 0) return
@@ -133,13 +133,12 @@ export function createBatchQueue(pool: Pool, write: BeginWrite, options: QueueOp
     const since = performance.now()
     const queued: Queued[] = []
     const answers = requests.map((request) =>
-      new Promise<Submitted>((answer, fail) =>
-        queued.push({ request, answer, fail, since, accounts: accountsOf(request) }),
-      ).finally(answeredOne),
+      new Promise<Submitted>((answer, fail) => queued.push({ request, answer, fail, since })).finally(answeredOne),
     )
-    const turns = queues.get(first.book) ?? createTurns<Unit>((unit) => unit.flatMap(({ accounts }) => accounts))
+    const turns = queues.get(first.book) ?? createTurns<Unit>(({ accounts }) => accounts)
     queues.set(first.book, turns)
-    for (const unit of options.whole ? [queued] : queued.map((each) => [each])) turns.add(unit)
+    if (options.whole) turns.add(unitOf(queued))
+    else for (const each of queued) turns.add(unitOf([each]))
     // Requests of the same turn of the event loop share the batch.
     setImmediate(startBatches)
     return answers
@@ -152,9 +151,14 @@ export function createBatchQueue(pool: Pool, write: BeginWrite, options: QueueOp
   return { enqueue, depth: () => unanswered, drain }
 }
 
-/** The users' accounts among those that a request names: a technical account is not locked before the end. */
-function accountsOf({ from, to }: PaymentRequest): AccountId[] {
-  return [from, to].filter(({ code }) => code === null).map(({ id }) => id)
+/** Technical accounts are not locked before the end of a batch, and by all of them. */
+function unitOf(queued: readonly Queued[]): Unit {
+  const accounts: AccountId[] = []
+  for (const { request } of queued) {
+    if (request.from.code === null) accounts.push(request.from.id)
+    if (request.to.code === null) accounts.push(request.to.id)
+  }
+  return { queued, accounts }
 }
 
 function refuseStale(queued: readonly Queued[]): Queued[] {
