@@ -184,10 +184,11 @@ export async function inTransaction<T>(pool: Pool, work: (client: Client) => Pro
   const client = await pool.connect()
   let broken: Error | undefined
   try {
-    await client.query('begin')
-    const result = await work(client)
+    const begun = client.query('begin')
+    const working = work(client)
+    await together([begun, working])
     await commit(client)
-    return result
+    return await working
   } catch (error) {
     await client.query('rollback').catch((cause: Error) => {
       broken = cause

@@ -60,14 +60,14 @@ export async function readEntries(
   toSeal = false,
 ): Promise<Entry[]> {
   const wanted = uuids(ids)
-  const [payments, postings, lines] = await readRows(client, book, wanted, range)
+  const [payments, postings, lines, erased] = await readRows(client, book, wanted, range)
   const { paymentLeaf, withheldLine } = leavesOfPayments(payments.columns, postings.columns)
   const cell = (name: string) => cellOf(payments.columns, name)
   const [placeOf, idOf, completedAt, updatedAt] = [cell('place'), cell('id'), cell('completed_at'), cell('updated_at')]
   const textsAt = ['description', 'metadata'].map((name) => payments.columns.indexOf(name))
   const placeOfPosting = cellOf(postings.columns, 'place')
   let nextPosting = 0
-  const texts = await readTexts(client, book, await withTexts(), toSeal)
+  const texts = await readTexts(client, book, withTexts(), toSeal)
   // V8 takes its time to look up a text that is new to it, and there are hardly ever any.
   const textsOf = (id: string | null | undefined) => (texts.size > 0 && texts.get(id ?? '')) || NO_TEXTS
   return [...payments.rows.map(entryOfPayment), ...lines.map((row) => entryOfLine(row, textsOf(row.id)))]
@@ -99,8 +99,7 @@ export async function readEntries(
   }
 
   /** Nearly all payments have no text, and need not be read again. */
-  async function withTexts() {
-    const erased = await readErased(client, book, wanted)
+  function withTexts() {
     const isErased = (row: Row) => erased.size > 0 && erased.has(idOf(row) ?? '')
     const written = payments.rows.filter((row) => textsAt.some((place) => row[place]) || isErased(row))
     const about = lines.filter((line) => subjectOf(line) !== null)
@@ -150,8 +149,9 @@ async function readRows(client: Queryable, book: BookId, wanted: Buffer, { after
     values: [book, String(after), String(upTo), MOST_ROWS],
     types: raw,
   })
-  await together([payments, postings, lines])
-  return [await payments, await postings, (await lines).rows] as const
+  const erased = readErased(client, book, wanted)
+  await together([payments, postings, lines, erased])
+  return [await payments, await postings, (await lines).rows, await erased] as const
 }
 
 async function readMany(client: Queryable, name: string, text: string, values: unknown[]): Promise<Rows> {

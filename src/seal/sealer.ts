@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto'
-import { readClock } from '../database/clock.ts'
-import { type Client, inTransaction, type Pool, type Queryable } from '../database/connection.ts'
+import { setTimeout as delay } from 'node:timers/promises'
+import { type Client, inTransaction, type Pool, type Queryable, together } from '../database/connection.ts'
 import { isUniqueViolation } from '../database/faults.ts'
-import { formatInstant } from '../database/instant.ts'
+import { formatInstant, parseInstant } from '../database/instant.ts'
 import { type Lookout, roundsWhere } from '../database/lookout.ts'
 import type { Rounds } from '../database/rounds.ts'
-import type { BookId } from '../ledger/id.ts'
+import type { BookId, Instant } from '../ledger/id.ts'
 import type { Log } from '../log.ts'
 import { type BlockContent, hashOf, headerOf, insertBlock, readHead } from './block.ts'
 import { FINAL_EVENTS, leavesOf, type Range, readEntries, readFinals } from './entries.ts'
@@ -20,17 +20,31 @@ type Options = { readonly pool: Pool; readonly lookout: Lookout; readonly key: S
 
 /** Of a block, unless one transaction alone has more: small enough that nobody waits while they are hashed. */
 const MOST_ENTRIES = 250
+/** How much longer than it took to make blocks it is rested behind them. */
+const RESTS = 3
+/** In microseconds: where what is sealed is older, there is too much of it for rests. */
+const LATE = 2_000_000n
 /** The first half of the advisory locks that keep nodes from doing the same work; the book is the other. */
 const LOCK = 0x5ea1
 
 /** Seals what is committed and in no block, at most as often as is looked for it: a round that fails is tried again. */
 export function createSealer({ pool, lookout, key, log }: Options): Sealer {
-  let stopped = false
+  const stopping = new AbortController()
 
+  /** A block of each book in turn, with rests: while a block is made, payments take longer. */
   async function sealAll(): Promise<number> {
     const { rows } = await pool.query<{ book: BookId }>(BOOKS_WITH_WORK)
-    for (const { book } of rows) {
-      while (!stopped && (await sealOne(pool, book, key, log))) {}
+    const books = new Set(rows.map(({ book }) => book))
+    while (books.size > 0 && !stopping.signal.aborted) {
+      const began = performance.now()
+      let isLate = false
+      for (const book of books) {
+        const age = await sealOne(pool, book, key, log)
+        if (age === undefined) books.delete(book)
+        else isLate ||= age > LATE
+      }
+      const rest = isLate || books.size === 0 ? 0 : RESTS * (performance.now() - began)
+      await delay(rest, undefined, { signal: stopping.signal }).catch(() => undefined)
     }
     // However much that was: what is committed behind it waits for the next look, so that blocks are few.
     return 0
@@ -44,7 +58,7 @@ export function createSealer({ pool, lookout, key, log }: Options): Sealer {
   })
 
   async function stop(): Promise<void> {
-    stopped = true
+    stopping.abort()
     await rounds.stop()
   }
   return { stop }
@@ -61,41 +75,42 @@ const BOOKS_WITH_WORK = `
       or exists (select from audit_log a where a.book = k.book and a.txid > sealed.txid)
    order by k.book`
 
-/** Seals one block of the book, if there is something for it; whether there may be more. */
-async function sealOne(pool: Pool, book: BookId, key: SealKey, log: Log): Promise<boolean> {
+/**
+ * Seals one block of the book, if there is something for it. Where there may be more, says how long ago the last of it was
+ * written, in microseconds.
+ */
+async function sealOne(pool: Pool, book: BookId, key: SealKey, log: Log): Promise<bigint | undefined> {
   try {
     return await inTransaction(pool, (client) => seal(client, book, key, log))
   } catch (error) {
     // The number of the block is what decides between nodes; the lock only saves work.
-    if (isUniqueViolation(error)) return false
+    if (isUniqueViolation(error)) return undefined
     throw error
   }
 }
 
-async function seal(client: Client, book: BookId, key: SealKey, log: Log): Promise<boolean> {
-  const { rows } = await client.query<{ mine: boolean; barrier: string }>({
-    name: 'begin-seal',
-    text: `select pg_try_advisory_xact_lock($1, $2) as mine, pg_snapshot_xmin(pg_current_snapshot())::text as barrier`,
-    values: [LOCK, book],
-  })
-  const [{ mine, barrier } = { mine: false, barrier: '0' }] = rows
-  if (!mine) return false
-  const head = await readHead(client, book)
+async function seal(client: Client, book: BookId, key: SealKey, log: Log): Promise<bigint | undefined> {
+  const beginning = beginSeal(client, book)
+  const finding = readHead(client, book)
+  await together([beginning, finding])
+  const { mine, barrier, now } = await beginning
+  if (!mine) return undefined
+  const head = await finding
   const after = head?.upTo ?? 0n
   // Every transaction below the barrier has ended, and none can come back: nothing slips in behind a block.
-  const ended = BigInt(barrier) - 1n
+  const ended = barrier - 1n
   if (ended < after) {
     log.error({ book, after: String(after), ended: String(ended) }, 'the database counts transactions anew')
-    return false
+    return undefined
   }
   const upTo = await endOf(client, book, { after, upTo: ended })
   const payments = await readFinals(client, book, { after, upTo })
   const entries = await readEntries(client, book, payments, { after, upTo }, true)
-  if (entries.length === 0) return false
+  if (entries.length === 0) return undefined
   const times = entries.map(({ at }) => at).sort()
   const salt = randomBytes(32)
   const leaves = leavesOf(entries, salt)
-  const sealedAt = formatInstant(await readClock(client))
+  const sealedAt = formatInstant(now)
   const content = {
     book,
     number: (head?.number ?? 0n) + 1n,
@@ -111,19 +126,37 @@ async function seal(client: Client, book: BookId, key: SealKey, log: Log): Promi
     sealedAt,
   }
   await insertSigned(client, content, salt, key)
-  return upTo < ended
+  return upTo < ended ? now - (parseInstant(content.lastAt) ?? now) : undefined
+}
+
+type BeginRow = { mine: boolean; barrier: bigint; now: Instant }
+
+/** Takes the turn of a book, where no other node has it, and says up to where transactions have ended. */
+async function beginSeal(client: Queryable, book: BookId): Promise<BeginRow> {
+  const { rows } = await client.query<BeginRow>({
+    name: 'begin-seal',
+    text: `
+      select pg_try_advisory_xact_lock($1, $2) as mine,
+             pg_snapshot_xmin(pg_current_snapshot())::text::bigint as barrier,
+             (extract(epoch from clock_timestamp()) * 1000000)::bigint as now`,
+    values: [LOCK, book],
+  })
+  if (!rows[0]) throw new Error('the database has no snapshot')
+  return rows[0]
 }
 
 async function insertSigned(client: Queryable, content: BlockContent, salt: Buffer, key: SealKey): Promise<void> {
-  await client.query({
-    name: 'tell-seal-key',
-    text: `
-      insert into seal_keys (book, id, public_key, first_block, created_at) values ($1, $2, $3, $4, $5)
-          on conflict (book, id) do nothing`,
-    values: [content.book, key.id, key.publicKey, content.number, content.sealedAt],
-  })
   const header = headerOf(content)
-  await insertBlock(client, { ...content, salt, hash: hashOf(header), signature: key.sign(header) })
+  await together([
+    client.query({
+      name: 'tell-seal-key',
+      text: `
+        insert into seal_keys (book, id, public_key, first_block, created_at) values ($1, $2, $3, $4, $5)
+            on conflict (book, id) do nothing`,
+      values: [content.book, key.id, key.publicKey, content.number, content.sealedAt],
+    }),
+    insertBlock(client, { ...content, salt, hash: hashOf(header), signature: key.sign(header) }),
+  ])
 }
 
 /** Where a block of bounded size ends: behind the last transaction that it holds whole. */
