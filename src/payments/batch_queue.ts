@@ -54,7 +54,7 @@ export function createBatchQueue(pool: Pool, write: BeginWrite, options: QueueOp
   const whenDrained: (() => void)[] = []
   let free = options.slots
   let unanswered = 0
-  let waiting = 0
+  let underWay = 0
   let startedAt = 0
   let waking: NodeJS.Timeout | undefined
 
@@ -77,14 +77,13 @@ export function createBatchQueue(pool: Pool, write: BeginWrite, options: QueueOp
    */
   function isWorthwhile(ready: number): boolean {
     if (ready === 0 || free === options.slots) return ready > 0
-    const underWay = unanswered - waiting
     if (underWay > LARGEST_SMALL_BATCH || performance.now() - startedAt >= LONG_MS) return true
     return options.slots - free < MOST_SMALL && ready >= Math.max(underWay, ENOUGH)
   }
 
   /** Looks again after a while, also where nothing comes in and nothing is done by then. */
   function lookAgain(): void {
-    if (waking || waiting === 0 || free === 0) return
+    if (waking || unanswered === underWay || free === 0) return
     waking = setTimeout(() => {
       waking = undefined
       startBatches()
@@ -108,13 +107,13 @@ export function createBatchQueue(pool: Pool, write: BeginWrite, options: QueueOp
   }
 
   async function post({ book, units }: Batch): Promise<void> {
-    const queued = units.flatMap((unit) => unit.queued)
-    waiting -= queued.length
-    const batch = refuseStale(queued)
+    const batch = refuseStale(units.flatMap(({ queued }) => queued))
     if (batch.length === 0) return
+    underWay += batch.length
     await commitBatch(pool, write, book, batch, options.whole).catch((fault) => {
       for (const { fail } of batch) fail(fault)
     })
+    underWay -= batch.length
   }
 
   function answeredOne(): void {
@@ -129,7 +128,6 @@ export function createBatchQueue(pool: Pool, write: BeginWrite, options: QueueOp
       return requests.map(() => Promise.reject(new Refused('overloaded')))
     }
     unanswered += requests.length
-    waiting += requests.length
     const since = performance.now()
     const queued: Queued[] = []
     const answers = requests.map((request) =>

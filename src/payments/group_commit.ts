@@ -31,7 +31,7 @@ function firstAttempt(): Attempts {
 }
 
 /**
- * Commits one batch of one book, whole or not at all, and then answers everyone in it. A race lost or a database that
+ * Commits one batch of one book, whole or not at all; then everyone in it is answered. A race lost or a database that
  * is away for a moment is tried again; where the batch itself cannot be written it is halved, until only the payment
  * that is at fault fails; unless it is to be `whole`, and then all of it fails.
  */
@@ -46,7 +46,8 @@ export async function commitBatch(
   for (let races = 0; ; ) {
     try {
       const outcomes = await attempt(pool, beginWrite, book, batch, whole, attempts)
-      for (const [index, outcome] of outcomes.entries()) batch[index]?.answer(outcome)
+      // Behind this turn of the event loop: what answers set off takes a while, and by then the next batch is on its way.
+      setImmediate(answer, batch, outcomes)
       return
     } catch (error) {
       if ((isRaceLost(error) || isUniqueViolation(error)) && races < MOST_RACES) {
@@ -122,6 +123,10 @@ async function attempt(
   } finally {
     client.release(broken)
   }
+}
+
+function answer(batch: readonly Waiting[], outcomes: readonly Submitted[]): void {
+  for (const [index, outcome] of outcomes.entries()) batch[index]?.answer(outcome)
 }
 
 /** All or none: what was made before is there, unless it was declined, or the key is that of another payment. */
