@@ -2,6 +2,7 @@ import { type AuditEntry, writeAudit } from '../audit/audit.ts'
 import { uuids } from '../database/binary_arrays.ts'
 import { idsAt, type NewId } from '../database/clock.ts'
 import { type Queryable, together } from '../database/connection.ts'
+import { inOne } from '../database/in_one.ts'
 import { formatInstant } from '../database/instant.ts'
 import { writeEvents } from '../events/write.ts'
 import type { BookId, Instant, PaymentId, QuoteId } from '../ledger/id.ts'
@@ -116,18 +117,23 @@ function writePosted(
     const expiresAt = expiryOf(request, minted.at)
     return paymentOf(request, { id, createdAt, expiresAt, ...stateOf(outcome, postedAt) })
   })
-  const done = together([
-    insertPayments(client, book, requests, payments, false),
-    writeHolds(client, book, payments),
-    writeInstructions(client, book, postedAt, instructionsOf(requests, payments)),
-    writeMovements(client, book, at, newId, postingsOf(payments, posted.outcomes), {
+  const { gathered, send } = inOne(client)
+  const writing = [
+    insertPayments(gathered, book, requests, payments, false),
+    writeMovements(gathered, book, at, newId, postingsOf(payments, posted.outcomes), {
       ...posted,
       usedQuotes: usedBy(posted, payments),
     }),
-    writeEvents(client, book, at, newId, [
+    writeEvents(gathered, book, at, newId, [
       ...refundedEvents(requests, posted.refunded),
       ...statusEvents(requests, payments),
     ]),
+  ]
+  send()
+  const done = together([
+    ...writing,
+    writeHolds(client, book, payments),
+    writeInstructions(client, book, postedAt, instructionsOf(requests, payments)),
     writeAudit(client, book, at, newId, auditOf(requests, payments)),
     addToTechnicalAccounts(client, book, at, posted.deltas),
   ])
@@ -168,9 +174,10 @@ function writeInitiated(
     if (!id) throw new Error('a batch has one id for each payment')
     return paymentOf(request, { id, expiresAt: expiryOf(request, minted.at), ...state })
   })
-  const done = together([
-    insertPayments(client, book, requests, payments, true),
-    client.query({
+  const { gathered, send } = inOne(client)
+  const writing = [
+    insertPayments(gathered, book, requests, payments, true),
+    gathered.query({
       name: 'write-initiated',
       text: `
         insert into initiated (book, attempt_at, payment_id, from_account, to_account)
@@ -183,9 +190,10 @@ function writeInitiated(
         uuids(payments.map(({ to }) => to)),
       ],
     }),
-    writeEvents(client, book, at, newId, statusEvents(requests, payments)),
-    writeAudit(client, book, at, newId, auditOf(requests, payments)),
-  ])
+    writeEvents(gathered, book, at, newId, statusEvents(requests, payments)),
+  ]
+  send()
+  const done = together([...writing, writeAudit(client, book, at, newId, auditOf(requests, payments))])
   return { payments, done }
 }
 

@@ -2,8 +2,9 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Directory } from '../accounts/directory.ts'
 import { uuids } from '../database/binary_arrays.ts'
 import { idsAt } from '../database/clock.ts'
-import { type Client, inTransaction, type Pool, together } from '../database/connection.ts'
+import { type Client, inTransaction, type Pool, type Queryable, together } from '../database/connection.ts'
 import { isRaceLost, isUnavailable } from '../database/faults.ts'
+import { inOne } from '../database/in_one.ts'
 import { formatInstant } from '../database/instant.ts'
 import { AT_LEAST_EVERY_MS, type Lookout } from '../database/lookout.ts'
 import { writeEvents } from '../events/write.ts'
@@ -157,27 +158,32 @@ async function postBatch(
     if (!outcome) throw new Error('a batch has one outcome for each payment')
     return { id, kind, from, to, expiresAt, status: outcome.status }
   })
+  const { gathered, send } = inOne(client)
+  const writing = [
+    forgetInitiated(
+      gathered,
+      book,
+      payments.map(({ id }) => id),
+    ),
+    writeMovements(gathered, book, at, newId, postingsOf(payments, posted.outcomes), {
+      ...posted,
+      usedQuotes: usedBy(posted, payments),
+    }),
+    writeEvents(gathered, book, at, newId, [
+      ...refundedEvents(requests, posted.refunded),
+      ...statusEvents(requests, payments),
+    ]),
+  ]
+  send()
   await together([
+    ...writing,
     movePayments(
       client,
       book,
       formatInstant(at),
       claimed.map((row, index) => moveOf(row, posted.outcomes[index])),
     ),
-    forgetInitiated(
-      client,
-      book,
-      payments.map(({ id }) => id),
-    ),
     writeHolds(client, book, payments),
-    writeMovements(client, book, at, newId, postingsOf(payments, posted.outcomes), {
-      ...posted,
-      usedQuotes: usedBy(posted, payments),
-    }),
-    writeEvents(client, book, at, newId, [
-      ...refundedEvents(requests, posted.refunded),
-      ...statusEvents(requests, payments),
-    ]),
     addToTechnicalAccounts(client, book, at, posted.deltas),
   ])
 }
@@ -189,7 +195,7 @@ function moveOf({ id, capture, rail }: Claimed, outcome: Outcome | undefined): M
   return { id, event, status: outcome.status, reason, amount: null, fee: null }
 }
 
-async function forgetInitiated(client: Client, book: BookId, ids: readonly PaymentId[]): Promise<void> {
+async function forgetInitiated(client: Queryable, book: BookId, ids: readonly PaymentId[]): Promise<void> {
   await client.query({
     name: 'forget-initiated',
     text: `
