@@ -23,13 +23,13 @@ create table accounts (
   refuse_incoming boolean not null default false,
   constraint accounts_pkey PRIMARY KEY (book, id),
   constraint accounts_book_currency_code_key UNIQUE (book, currency, code),
-  constraint account_floor CHECK (((code IS NOT NULL) OR (((balance - held) + overdraft_limit) >= (0)::numeric))),
+  constraint account_floor CHECK (((code IS NOT NULL) OR (((balance - held) + overdraft_limit) >= '0'::numeric))),
   constraint accounts_check CHECK (((user_id IS NULL) <> (code IS NULL))),
-  constraint accounts_check1 CHECK (((held >= (0)::numeric) AND (overdraft_limit >= (0)::numeric))),
-  constraint accounts_code_check CHECK ((code = ANY (ARRAY['internal'::text, 'wire'::text, 'wallet'::text, 'crypto_currency'::text, 'exchange'::text, 'suspense'::text]))),
-  constraint accounts_frozen CHECK (((frozen_itself = ANY (ARRAY['out'::text, 'all'::text])) AND (frozen_with_user = ANY (ARRAY['out'::text, 'all'::text])))),
-  constraint accounts_status_check CHECK ((status = ANY (ARRAY['active'::text, 'frozen'::text, 'closed'::text]))),
-  constraint closed_at_zero CHECK (((status <> 'closed'::text) OR ((balance = (0)::numeric) AND (held = (0)::numeric)))),
+  constraint accounts_check1 CHECK (((held >= '0'::numeric) AND (overdraft_limit >= '0'::numeric))),
+  constraint accounts_code_check CHECK ((code = ANY ('{internal,wire,wallet,crypto_currency,exchange,suspense}'::text[]))),
+  constraint accounts_frozen CHECK (((frozen_itself = ANY ('{out,all}'::text[])) AND (frozen_with_user = ANY ('{out,all}'::text[])))),
+  constraint accounts_status_check CHECK ((status = ANY ('{active,frozen,closed}'::text[]))),
+  constraint closed_at_zero CHECK (((status <> 'closed'::text) OR ((balance = '0'::numeric) AND (held = '0'::numeric)))),
   constraint frozen_for_a_reason CHECK (((status = 'closed'::text) OR ((status = 'frozen'::text) = (COALESCE(frozen_itself, frozen_with_user) IS NOT NULL)))),
   constraint refused_for_a_reason CHECK ((refuse_incoming = ((NOT (frozen_itself IS DISTINCT FROM 'all'::text)) OR (NOT (frozen_with_user IS DISTINCT FROM 'all'::text)))))
 ) with (fillfactor=70);
@@ -394,18 +394,18 @@ create table payments (
   schedule_id uuid,
   scheduled_for timestamp with time zone,
   constraint payments_pkey PRIMARY KEY (book, id),
-  constraint authorized_whole CHECK ((((authorized_amount > (0)::numeric) AND (authorized_fee >= (0)::numeric)) OR ((authorized_amount IS NULL) AND (authorized_fee IS NULL)))),
-  constraint exchange_whole CHECK ((((exchange_currency IS NULL) AND (exchange_amount IS NULL) AND (exchange_rate IS NULL)) OR ((exchange_currency IS NOT NULL) AND (exchange_amount >= (0)::numeric) AND (exchange_rate IS NOT NULL)))),
+  constraint authorized_whole CHECK ((((authorized_amount > '0'::numeric) AND (authorized_fee >= '0'::numeric)) OR ((authorized_amount IS NULL) AND (authorized_fee IS NULL)))),
+  constraint exchange_whole CHECK ((((exchange_currency IS NULL) AND (exchange_amount IS NULL) AND (exchange_rate IS NULL)) OR ((exchange_currency IS NOT NULL) AND (exchange_amount >= '0'::numeric) AND (exchange_rate IS NOT NULL)))),
   constraint failed_has_reason CHECK (((status = 'failed'::text) = (failure_reason IS NOT NULL))),
-  constraint payments_capture_check CHECK ((capture = ANY (ARRAY['automatic'::text, 'manual'::text]))),
+  constraint payments_capture_check CHECK ((capture = ANY ('{automatic,manual}'::text[]))),
   constraint payments_check CHECK (((status = 'declined'::text) = (decline_reason IS NOT NULL))),
   constraint payments_check1 CHECK (((status = 'completed'::text) = (completed_at IS NOT NULL))),
-  constraint payments_check2 CHECK (((amount > (0)::numeric) AND (fee >= (0)::numeric) AND ((fee_payer = 'sender'::text) OR (fee < amount) OR ((kind = 'refund'::text) AND (fee = amount))))),
-  constraint payments_check3 CHECK (((refunded_amount >= (0)::numeric) AND (refunded_amount <= amount))),
+  constraint payments_check2 CHECK (((amount > '0'::numeric) AND (fee >= '0'::numeric) AND ((fee_payer = 'sender'::text) OR (fee < amount) OR ((kind = 'refund'::text) AND (fee = amount))))),
+  constraint payments_check3 CHECK (((refunded_amount >= '0'::numeric) AND (refunded_amount <= amount))),
   constraint payments_check4 CHECK (((idempotency_key IS NULL) = (request_hash IS NULL))),
-  constraint payments_fee_payer_check CHECK ((fee_payer = ANY (ARRAY['sender'::text, 'receiver'::text]))),
-  constraint payments_kind_check CHECK ((kind = ANY (ARRAY['transfer'::text, 'deposit'::text, 'withdrawal'::text, 'conversion'::text, 'refund'::text, 'bonus'::text, 'adjustment'::text]))),
-  constraint payments_status_check CHECK ((status = ANY (ARRAY['initiated'::text, 'pending'::text, 'completed'::text, 'declined'::text, 'canceled'::text, 'failed'::text, 'expired'::text]))),
+  constraint payments_fee_payer_check CHECK ((fee_payer = ANY ('{sender,receiver}'::text[]))),
+  constraint payments_kind_check CHECK ((kind = ANY ('{transfer,deposit,withdrawal,conversion,refund,bonus,adjustment}'::text[]))),
+  constraint payments_status_check CHECK ((status = ANY ('{initiated,pending,completed,declined,canceled,failed,expired}'::text[]))),
   constraint pending_expires CHECK (((capture = 'automatic'::text) OR (expires_at IS NOT NULL))),
   constraint refund_of_payment CHECK (((kind = 'refund'::text) = (refund_of IS NOT NULL))),
   constraint scheduled_whole CHECK (((schedule_id IS NULL) = (scheduled_for IS NULL)))
@@ -437,9 +437,9 @@ create table postings (
   credit_balance numeric(38,0),
   created_at timestamp with time zone not null,
   constraint postings_pkey PRIMARY KEY (book, id),
-  constraint postings_amount_check CHECK ((amount > (0)::numeric)),
+  constraint postings_amount_check CHECK ((amount > '0'::numeric)),
   constraint postings_check CHECK ((debit_account <> credit_account)),
-  constraint postings_kind_check CHECK ((kind = ANY (ARRAY['transfer'::text, 'deposit'::text, 'withdrawal'::text, 'conversion'::text, 'refund'::text, 'bonus'::text, 'adjustment'::text, 'fee'::text])))
+  constraint postings_kind_check CHECK ((kind = ANY ('{transfer,deposit,withdrawal,conversion,refund,bonus,adjustment,fee}'::text[])))
 );
 
 create table quotes (
