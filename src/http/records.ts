@@ -88,22 +88,22 @@ export async function* inGroups(items: readonly unknown[], most: number): AsyncG
   }
 }
 
-/** How many groups are begun and not answered: one that is being worked at, and the next one behind it. */
-const MOST_BEGUN = 2
+/** How many groups are begun and not answered: enough that those behind one that is being posted are ready to be. */
+const MOST_BEGUN = 3
 
 type Begun<Result> = { readonly result: Promise<Result> }
 type Step<Result> = Begun<Result> | { readonly result: null; readonly error?: unknown }
 
 /**
- * What becomes of each group, in their order and each as soon as it is there; meanwhile the next group is read and
- * begun, once the one before it was. An error of the groups themselves comes behind all results.
+ * What becomes of each group, in their order and each as soon as it is there; meanwhile the next groups are read and
+ * begun, each once the one before it was. An error of the groups themselves comes behind all results.
  */
 export async function* inTurn<Group, Result>(
   groups: AsyncIterable<Group>,
   begin: (group: Group) => Promise<Begun<Result>>,
 ): AsyncGenerator<Result> {
   const iterator = groups[Symbol.asyncIterator]()
-  const step = async (): Promise<Step<Result>> => {
+  const read = async (): Promise<Step<Result>> => {
     try {
       const { done, value } = await iterator.next()
       return done ? { result: null } : await begin(value)
@@ -112,28 +112,22 @@ export async function* inTurn<Group, Result>(
     }
   }
   const begun: Promise<Result>[] = []
-  let next = step()
-  let ended: Step<Result> | undefined
+  let reading: Promise<Step<Result>> | undefined = read()
+  let end: Step<Result> | undefined
   try {
-    while (!ended || begun.length > 0) {
-      const [first] = begun
-      const answered = first?.then(() => undefined)
-      const read = await (ended || begun.length === MOST_BEGUN
-        ? answered
-        : Promise.race([next, ...(answered ? [answered] : [])]))
-      if (!read) {
-        yield (await begun.shift()) as Result
-      } else if (read.result) {
-        begun.push(read.result)
-        next = step()
-      } else {
-        ended = read
-      }
+    while (reading || begun.length > 0) {
+      const first = begun[0]?.then(() => undefined)
+      const step = await Promise.race([reading, first].filter((each) => each !== undefined))
+      if (!step) yield (await begun.shift()) as Result
+      else if (step.result) begun.push(step.result)
+      else end = step
+      if (step) reading = undefined
+      if (!end && begun.length < MOST_BEGUN) reading ??= read()
     }
   } finally {
     void iterator.return?.()
   }
-  if (ended && 'error' in ended) throw ended.error
+  if (end && 'error' in end) throw end.error
 }
 
 /** Text of answers, one for each record: NDJSON lines, or `{"data": […]}`. */
