@@ -19,7 +19,7 @@ import { parserOf, validatorExceptBody } from '../validation.ts'
 import { madeOf, preferHeader, transferFields } from './payments.ts'
 
 const MOST_PAYMENTS = 10_000
-/** Payments that are committed together and in order; the next group waits for them, so the body is read no faster. */
+/** Payments that are checked and handed in together, about as many as a chunk of a body holds. */
 const GROUP = 350
 
 const BulkTransfer = Type.Object(
