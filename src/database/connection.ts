@@ -220,6 +220,12 @@ export async function together(statements: readonly (Promise<unknown> | false | 
 
 const IN_FAILED_TRANSACTION = '25P02'
 
+/** Sends what was written to this client until now, for whoever has more to do in this turn of the event loop. */
+export function sendNow(client: Client): void {
+  const { stream } = (client as unknown as { connection: { stream: Socket } }).connection
+  stream.uncork()
+}
+
 /** A socket that sends what is written in one turn of the event loop with one system call. */
 export function coalescingSocket(): Socket {
   const socket = new Socket()

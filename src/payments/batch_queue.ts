@@ -1,3 +1,4 @@
+import { createClients } from '../database/clients.ts'
 import type { Pool } from '../database/connection.ts'
 import type { AccountId, BookId } from '../ledger/id.ts'
 import type { BeginWrite } from './batch.ts'
@@ -43,13 +44,14 @@ const LONG_MS = 50
 /** A request that waited this long without its batch having begun is refused: its client has given up by then. */
 const LONGEST_WAIT_MS = 10_000
 
-type Queued = Waiting & { readonly since: number }
+type Queued = Waiting & { readonly since: number; readonly answered: Promise<Submitted> }
 /** What is posted together, one request or all that are to be whole, and the users' accounts that it names. */
 type Unit = { readonly queued: readonly Queued[]; readonly accounts: readonly AccountId[] }
 
 type Batch = { readonly book: BookId; readonly turns: Turns<Unit>; readonly units: readonly Unit[] }
 
 export function createBatchQueue(pool: Pool, write: BeginWrite, options: QueueOptions): BatchQueue {
+  const clients = createClients(pool)
   const queues = new Map<BookId, Turns<Unit>>()
   const whenDrained: (() => void)[] = []
   let free = options.slots
@@ -96,24 +98,30 @@ export function createBatchQueue(pool: Pool, write: BeginWrite, options: QueueOp
       if (!next) break
       free -= 1
       startedAt = performance.now()
-      void post(next).finally(() => {
-        free += 1
-        next.turns.end(next.units)
-        startBatches()
-        options.onBatch()
-      })
+      void post(next)
     }
     lookAgain()
   }
 
-  async function post({ book, units }: Batch): Promise<void> {
+  async function post({ book, turns, units }: Batch): Promise<void> {
     const batch = refuseStale(units.flatMap(({ queued }) => queued))
-    if (batch.length === 0) return
     underWay += batch.length
-    await commitBatch(pool, write, book, batch, options.whole).catch((fault) => {
-      for (const { fail } of batch) fail(fault)
-    })
+    let answer = () => {}
+    const tell = (answers: () => void) => {
+      answer = answers
+    }
+    if (batch.length > 0) {
+      await commitBatch(clients, write, book, batch, tell, options.whole).catch((fault) => {
+        for (const { fail } of batch) fail(fault)
+      })
+    }
     underWay -= batch.length
+    free += 1
+    turns.end(units)
+    // What answers set off takes a while: the next batch is on its way to the database before.
+    startBatches()
+    answer()
+    options.onBatch()
   }
 
   function answeredOne(): void {
@@ -128,18 +136,14 @@ export function createBatchQueue(pool: Pool, write: BeginWrite, options: QueueOp
       return requests.map(() => Promise.reject(new Refused('overloaded')))
     }
     unanswered += requests.length
-    const since = performance.now()
-    const queued: Queued[] = []
-    const answers = requests.map((request) =>
-      new Promise<Submitted>((answer, fail) => queued.push({ request, answer, fail, since })).finally(answeredOne),
-    )
+    const queued = requests.map(toQueued)
     const turns = queues.get(first.book) ?? createTurns<Unit>(({ accounts }) => accounts)
     queues.set(first.book, turns)
     if (options.whole) turns.add(unitOf(queued))
     else for (const each of queued) turns.add(unitOf([each]))
     // Requests of the same turn of the event loop share the batch.
     setImmediate(startBatches)
-    return answers
+    return queued.map(({ answered }) => answered.finally(answeredOne))
   }
 
   function drain(): Promise<void> {
@@ -147,6 +151,11 @@ export function createBatchQueue(pool: Pool, write: BeginWrite, options: QueueOp
   }
 
   return { enqueue, depth: () => unanswered, drain }
+}
+
+function toQueued(request: PaymentRequest): Queued {
+  const { promise: answered, resolve: answer, reject: fail } = Promise.withResolvers<Submitted>()
+  return { request, answer, fail, answered, since: performance.now() }
 }
 
 /** Technical accounts are not locked before the end of a batch, and by all of them. */

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { type Client, type Pool, together } from '../database/connection.ts'
+import type { Clients } from '../database/clients.ts'
+import { type Client, sendNow, together } from '../database/connection.ts'
 import { isRaceLost, isUnavailable, isUniqueViolation, leavesOutcomeUnknown } from '../database/faults.ts'
 import type { BookId, Instant, PaymentId } from '../ledger/id.ts'
 import type { BeginWrite, Mint } from './batch.ts'
@@ -31,23 +32,25 @@ function firstAttempt(): Attempts {
 }
 
 /**
- * Commits one batch of one book, whole or not at all; then everyone in it is answered. A race lost or a database that
+ * Commits one batch of one book, whole or not at all, and tells how to answer everyone in it then. A race lost or a database that
  * is away for a moment is tried again; where the batch itself cannot be written it is halved, until only the payment
  * that is at fault fails; unless it is to be `whole`, and then all of it fails.
  */
 export async function commitBatch(
-  pool: Pool,
+  clients: Clients,
   beginWrite: BeginWrite,
   book: BookId,
   batch: readonly Waiting[],
+  tell: (answers: () => void) => void,
   whole = false,
   attempts: Attempts = firstAttempt(),
 ): Promise<void> {
   for (let races = 0; ; ) {
     try {
-      const outcomes = await attempt(pool, beginWrite, book, batch, whole, attempts)
-      // Behind this turn of the event loop: what answers set off takes a while, and by then the next batch is on its way.
-      setImmediate(answer, batch, outcomes)
+      const outcomes = await attempt(clients, beginWrite, book, batch, whole, attempts)
+      tell(() => {
+        for (const [index, outcome] of outcomes.entries()) batch[index]?.answer(outcome)
+      })
       return
     } catch (error) {
       if ((isRaceLost(error) || isUniqueViolation(error)) && races < MOST_RACES) {
@@ -68,21 +71,22 @@ export async function commitBatch(
         return
       }
       const middle = Math.ceil(batch.length / 2)
-      await commitBatch(pool, beginWrite, book, batch.slice(0, middle), whole, { ...attempts })
-      return commitBatch(pool, beginWrite, book, batch.slice(middle), whole, { ...attempts })
+      const atOnce = (answers: () => void) => answers()
+      await commitBatch(clients, beginWrite, book, batch.slice(0, middle), atOnce, whole, { ...attempts })
+      return commitBatch(clients, beginWrite, book, batch.slice(middle), tell, whole, { ...attempts })
     }
   }
 }
 
 async function attempt(
-  pool: Pool,
+  clients: Clients,
   beginWrite: BeginWrite,
   book: BookId,
   batch: readonly Waiting[],
   whole: boolean,
   attempts: Attempts,
 ): Promise<Submitted[]> {
-  const client = await pool.connect()
+  const client = await clients.take()
   let broken: Error | undefined
   try {
     // Two trips to the database: what has to be known, then what is written together with its commit.
@@ -93,6 +97,7 @@ async function attempt(
       book,
       batch.map(({ request }) => request),
     )
+    sendNow(client)
     await together([begun, finding, beginning])
     const found = await finding
     if (whole) refuseWithout(found)
@@ -121,12 +126,8 @@ async function attempt(
     })
     throw error
   } finally {
-    client.release(broken)
+    clients.give(client, broken)
   }
-}
-
-function answer(batch: readonly Waiting[], outcomes: readonly Submitted[]): void {
-  for (const [index, outcome] of outcomes.entries()) batch[index]?.answer(outcome)
 }
 
 /** All or none: what was made before is there, unless it was declined, or the key is that of another payment. */
