@@ -38,6 +38,8 @@ const LARGEST_SMALL_BATCH = 200
 const MOST_SMALL = 2
 /** For so many that wait, another batch is worth what it costs. */
 const ENOUGH = 16
+/** For so many another begins in any case: they wait where the event loop is late, and the database has nothing to do. */
+const MANY = 64
 /** A small batch that takes longer than this is held up, by a lock as a rule. */
 const LONG_MS = 50
 
@@ -75,11 +77,11 @@ export function createBatchQueue(pool: Pool, write: BeginWrite, options: QueueOp
 
   /**
    * A batch costs the same, however small it is: beside a small one, which is soon over, one other begins, and only where
-   * as many wait as are in that, and enough. Nobody waits for a large one, or for one that is held up.
+   * as many wait as are in that, and enough; or where many wait. Nobody waits for a large one, or for one that is held up.
    */
   function isWorthwhile(ready: number): boolean {
     if (ready === 0 || free === options.slots) return ready > 0
-    if (underWay > LARGEST_SMALL_BATCH || performance.now() - startedAt >= LONG_MS) return true
+    if (underWay > LARGEST_SMALL_BATCH || ready >= MANY || performance.now() - startedAt >= LONG_MS) return true
     return options.slots - free < MOST_SMALL && ready >= Math.max(underWay, ENOUGH)
   }
 
