@@ -32,9 +32,9 @@ function firstAttempt(): Attempts {
 }
 
 /**
- * Commits one batch of one book, whole or not at all, and tells how to answer everyone in it then. A race lost or a database that
- * is away for a moment is tried again; where the batch itself cannot be written it is halved, until only the payment
- * that is at fault fails; unless it is to be `whole`, and then all of it fails.
+ * Commits one batch of one book, whole or not at all, and tells how everyone in it is to be answered then. A race lost or
+ * a database that is away for a moment is tried again; where the batch itself cannot be written it is halved, until only
+ * the payment that is at fault fails; unless it is to be `whole`, and then all of it fails.
  */
 export async function commitBatch(
   clients: Clients,

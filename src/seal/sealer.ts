@@ -24,6 +24,8 @@ const MOST_ENTRIES = 250
 const RESTS = 3
 /** In microseconds: where what is sealed is older, there is too much of it for rests. */
 const LATE = 2_000_000n
+/** After so long it is looked again which books have something to be sealed. */
+const LONGEST_ROUND_MS = 1_000
 /** The first half of the advisory locks that keep nodes from doing the same work; the book is the other. */
 const LOCK = 0x5ea1
 
@@ -35,7 +37,8 @@ export function createSealer({ pool, lookout, key, log }: Options): Sealer {
   async function sealAll(): Promise<number> {
     const { rows } = await pool.query<{ book: BookId }>(BOOKS_WITH_WORK)
     const books = new Set(rows.map(({ book }) => book))
-    while (books.size > 0 && !stopping.signal.aborted) {
+    const endsAt = performance.now() + LONGEST_ROUND_MS
+    while (books.size > 0 && performance.now() < endsAt && !stopping.signal.aborted) {
       const began = performance.now()
       let isLate = false
       for (const book of books) {
@@ -46,8 +49,8 @@ export function createSealer({ pool, lookout, key, log }: Options): Sealer {
       const rest = isLate || books.size === 0 ? 0 : RESTS * (performance.now() - began)
       await delay(rest, undefined, { signal: stopping.signal }).catch(() => undefined)
     }
-    // However much that was: what is committed behind it waits for the next look, so that blocks are few.
-    return 0
+    // Where all of it is sealed, what is committed behind it waits for the next look, so that blocks are few.
+    return books.size
   }
 
   const rounds = roundsWhere(lookout, {
