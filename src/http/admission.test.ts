@@ -38,13 +38,13 @@ describe('the admission of single payments', () => {
     }
   })
 
-  it('holds as many as are answered in 175 ms, however fast that goes', () => {
-    assert.equal(filled(0.25), 700)
-    assert.equal(filled(0.5), 350)
-    assert.equal(filled(1), 175)
+  it('holds as many as are answered in 200 ms, however fast that goes', () => {
+    assert.equal(filled(0.25), 800)
+    assert.equal(filled(0.5), 400)
+    assert.equal(filled(1), 200)
   })
 
-  it('is never too full for 150, however slow it is', () => assert.equal(filled(50), 150))
+  it('is never too full for 200, however slow it is', () => assert.equal(filled(50), 200))
 
   it('learns nothing from requests that come one by one', () => {
     let clock = 0
@@ -73,7 +73,7 @@ describe('the admission of single payments', () => {
             admission.leave()
             under -= 1
           }
-          if (under < 150) assert.equal(admission.isFull(), false)
+          if (under < 200) assert.equal(admission.isFull(), false)
         }
         for (; under > 0; under -= 1) admission.leave()
         assert.equal(admission.isFull(), false)
@@ -123,7 +123,7 @@ async function aPayer(t: TestContext) {
 describe('where too much is under way', () => {
   it('a payment is refused as anything is, and counted; all else is answered, and what was let in is paid', async (t) => {
     const { url, counted, post, underWay, payAll } = await aPayer(t)
-    const letIn = await underWay(700)
+    const letIn = await underWay(800)
     const refused = await post({ 'x-request-id': 'mine', origin: 'https://shop.example' })
     assert.equal(refused.status, 503)
     const { code, request_id: id } = (await refused.json()) as { code: string; request_id: string }

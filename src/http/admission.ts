@@ -9,9 +9,9 @@ import { rawProblem, requestIdOf } from './unrouted.ts'
 const SINGLE: ReadonlySet<string> = new Set(['/v1/payments', '/v1/deposits', '/v1/withdrawals'])
 
 /** So many under way are never too many: a burst is no overload. */
-const AT_EASE = 150
+const AT_EASE = 200
 /** How long an answer may take where all that is under way has to be answered first. */
-const LONGEST_MS = 175
+const LONGEST_MS = 200
 /** How long is looked on before the rate is known. */
 const WINDOW_MS = 100
 /** What one takes, until it is known. */
