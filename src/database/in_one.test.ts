@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { anEmptyDatabase } from '../../test/harness/cluster.ts'
-import { type Queryable, together, withOwner } from './connection.ts'
+import { type Queryable, withOwner } from './connection.ts'
 import { inOne } from './in_one.ts'
 
 /** As a batch writes: each list of values in a table of its own. */
@@ -24,10 +24,8 @@ async function written(ones: readonly number[], others: readonly number[]) {
         return client.query(statement)
       },
     } as unknown as Queryable
-    const { gathered, send } = inOne(counted)
-    const adding = [add(gathered, 'ones', ones, 10), add(gathered, 'others', others, 0)]
-    send()
-    const fault = await together(adding).catch((error: Error) => error.message)
+    const adding = inOne(counted, (gathered) => [add(gathered, 'ones', ones, 10), add(gathered, 'others', others, 0)])
+    const fault = await adding.catch((error: Error) => error.message)
     const { rows } = await client.query(
       'select (select sum(number) from ones) as ones, (select sum(number) from others)',
     )
@@ -47,7 +45,6 @@ describe('statements that are sent as one', () => {
   })
 
   test('are none where nothing was to be written', async () => {
-    const { send } = inOne({ query: () => assert.fail('something was sent') } as unknown as Queryable)
-    send()
+    await inOne({ query: () => assert.fail('something was sent') } as unknown as Queryable, () => [])
   })
 })

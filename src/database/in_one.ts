@@ -1,4 +1,4 @@
-import type { Queryable } from './connection.ts'
+import { type Queryable, together } from './connection.ts'
 
 type Statement = { readonly name: string; readonly text: string; readonly values: readonly unknown[] }
 
@@ -6,22 +6,20 @@ type Statement = { readonly name: string; readonly text: string; readonly values
 const known = new Map<string, Pick<Statement, 'name' | 'text'>>()
 
 /**
- * Statements that each change a table of their own, sent as one: a message, a plan and an answer less for each. Whoever
- * is given `gathered` to write with has written once `send` was called. There is no order between them, and none sees
- * what another did.
+ * Sends as one what `write` writes with the client that it is given: a message, a plan and an answer less for each. It
+ * writes all of it before it waits for any, and to another table each time: there is no order between the statements, and
+ * none sees what another did.
  */
-export function inOne(client: Queryable): { readonly gathered: Queryable; readonly send: () => void } {
+export function inOne(client: Queryable, write: (gathered: Queryable) => readonly Promise<unknown>[]): Promise<void> {
   const statements: Statement[] = []
-  let begin: (sent: unknown) => void = () => {}
-  const written = new Promise<unknown>((resolve) => {
-    begin = resolve
-  })
+  const { promise: written, resolve: send } = Promise.withResolvers<unknown>()
   const query = (statement: Statement) => {
     statements.push(statement)
     return written
   }
-  const send = () => begin(statements.length > 0 ? client.query(asOne(statements)) : undefined)
-  return { gathered: { query } as unknown as Queryable, send }
+  const writing = write({ query } as unknown as Queryable)
+  send(statements.length > 0 ? client.query(asOne(statements)) : undefined)
+  return together(writing)
 }
 
 function asOne(statements: readonly Statement[]): Statement & { values: unknown[] } {

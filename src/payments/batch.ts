@@ -117,8 +117,7 @@ function writePosted(
     const expiresAt = expiryOf(request, minted.at)
     return paymentOf(request, { id, createdAt, expiresAt, ...stateOf(outcome, postedAt) })
   })
-  const { gathered, send } = inOne(client)
-  const writing = [
+  const writing = inOne(client, (gathered) => [
     insertPayments(gathered, book, requests, payments, false),
     writeMovements(gathered, book, at, newId, postingsOf(payments, posted.outcomes), {
       ...posted,
@@ -128,10 +127,9 @@ function writePosted(
       ...refundedEvents(requests, posted.refunded),
       ...statusEvents(requests, payments),
     ]),
-  ]
-  send()
+  ])
   const done = together([
-    ...writing,
+    writing,
     writeHolds(client, book, payments),
     writeInstructions(client, book, postedAt, instructionsOf(requests, payments)),
     writeAudit(client, book, at, newId, auditOf(requests, payments)),
@@ -174,8 +172,7 @@ function writeInitiated(
     if (!id) throw new Error('a batch has one id for each payment')
     return paymentOf(request, { id, expiresAt: expiryOf(request, minted.at), ...state })
   })
-  const { gathered, send } = inOne(client)
-  const writing = [
+  const writing = inOne(client, (gathered) => [
     insertPayments(gathered, book, requests, payments, true),
     gathered.query({
       name: 'write-initiated',
@@ -191,9 +188,8 @@ function writeInitiated(
       ],
     }),
     writeEvents(gathered, book, at, newId, statusEvents(requests, payments)),
-  ]
-  send()
-  const done = together([...writing, writeAudit(client, book, at, newId, auditOf(requests, payments))])
+  ])
+  const done = together([writing, writeAudit(client, book, at, newId, auditOf(requests, payments))])
   return { payments, done }
 }
 

@@ -66,8 +66,7 @@ export function createBatchQueue(pool: Pool, write: BeginWrite, options: QueueOp
   function nextBatch(): Batch | undefined {
     for (const [book, turns] of queues) {
       if (!isWorthwhile(turns.ready())) continue
-      let room = options.whole ? 1 : options.largestBatch
-      const units = turns.begin(() => room-- > 0)
+      const units = turns.begin(options.whole ? 1 : options.largestBatch)
       queues.delete(book)
       queues.set(book, turns)
       return { book, turns, units }

@@ -10,8 +10,8 @@ export type Turns<Unit> = {
   readonly add: (unit: Unit) => void
   /** How many units name no account of a batch under way, nor of one before them that waits for such a batch. */
   readonly ready: () => number
-  /** Takes units that are ready, in order, as long as `fits` says so of the next, and counts them as under way. */
-  readonly begin: (fits: (unit: Unit) => boolean) => Unit[]
+  /** Takes units that are ready, in order and at most so many, and counts them as under way. */
+  readonly begin: (most: number) => Unit[]
   /** Says that these are no longer under way. */
   readonly end: (units: readonly Unit[]) => void
 }
@@ -34,22 +34,21 @@ export function createTurns<Unit>(accountsOf: (unit: Unit) => readonly AccountId
     }
   }
 
-  function begin(fits: (unit: Unit) => boolean): Unit[] {
-    const beyond = ready.findIndex((unit) => !fits(unit))
-    const taken = beyond < 0 ? ready : ready.slice(0, beyond)
-    const left = beyond < 0 ? [] : ready.slice(beyond)
+  function begin(most: number): Unit[] {
+    const taken = ready.splice(0, most)
     for (const unit of taken) for (const id of accountsOf(unit)) underWay.add(id)
-    // What is held came in its own order, and names no account of what was ready.
-    look([...left, ...held])
+    look()
     return taken
   }
 
   function end(units: readonly Unit[]): void {
     for (const unit of units) for (const id of accountsOf(unit)) underWay.delete(id)
-    look([...ready, ...held])
+    look()
   }
 
-  function look(waiting: readonly Unit[]): void {
+  /** Looks anew which of them can go. Of two that share an account, one of them ready, that one came first. */
+  function look(): void {
+    const waiting = [...ready, ...held]
     spokenFor.clear()
     ready = []
     held = []

@@ -158,8 +158,7 @@ async function postBatch(
     if (!outcome) throw new Error('a batch has one outcome for each payment')
     return { id, kind, from, to, expiresAt, status: outcome.status }
   })
-  const { gathered, send } = inOne(client)
-  const writing = [
+  const writing = inOne(client, (gathered) => [
     forgetInitiated(
       gathered,
       book,
@@ -173,10 +172,9 @@ async function postBatch(
       ...refundedEvents(requests, posted.refunded),
       ...statusEvents(requests, payments),
     ]),
-  ]
-  send()
+  ])
   await together([
-    ...writing,
+    writing,
     movePayments(
       client,
       book,

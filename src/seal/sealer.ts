@@ -46,7 +46,8 @@ export function createSealer({ pool, lookout, key, log }: Options): Sealer {
         if (age === undefined) books.delete(book)
         else isLate ||= age > LATE
       }
-      const rest = isLate || books.size === 0 ? 0 : RESTS * (performance.now() - began)
+      if (isLate || books.size === 0) continue
+      const rest = RESTS * (performance.now() - began)
       await delay(rest, undefined, { signal: stopping.signal }).catch(() => undefined)
     }
     // Where all of it is sealed, what is committed behind it waits for the next look, so that blocks are few.
