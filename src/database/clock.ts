@@ -10,11 +10,14 @@ export function idsAt(at: Instant): NewId {
   return createIds(at, randomBytes(6))
 }
 
+/** The database's clock as a column of a select: microseconds, UTC. */
+export const NOW = '(extract(epoch from clock_timestamp()) * 1000000)::bigint as now'
+
 /** The database's clock: the only one that stamps anything (ledger.md, Posting). Microseconds, UTC. */
 export async function readClock(client: Queryable): Promise<Instant> {
   const { rows } = await client.query<{ now: Instant }>({
     name: 'clock',
-    text: 'select (extract(epoch from clock_timestamp()) * 1000000)::bigint as now',
+    text: `select ${NOW}`,
   })
   if (!rows[0]) throw new Error('the database has no clock')
   return rows[0].now

@@ -1,4 +1,5 @@
 import { type AccountState, readAccounts } from '../accounts/account.ts'
+import { NOW } from '../database/clock.ts'
 import type { Queryable } from '../database/connection.ts'
 import type { AccountId, BookId, EventId, Id, Instant, PaymentId, ScheduleId, UserId, WebhookId } from '../ledger/id.ts'
 import type { Payment } from '../payments/payment.ts'
@@ -74,8 +75,7 @@ export async function readEnd(client: Queryable): Promise<Position> {
   const { rows } = await client.query<{ txid: string; now: Instant }>({
     name: 'end-of-events',
     text: `
-      select pg_snapshot_xmin(pg_current_snapshot())::text as txid,
-             (extract(epoch from clock_timestamp()) * 1000000)::bigint as now`,
+      select pg_snapshot_xmin(pg_current_snapshot())::text as txid, ${NOW}`,
   })
   if (!rows[0]) throw new Error('the database has no snapshot')
   return behindTransaction(BigInt(rows[0].txid) - 1n, rows[0].now)

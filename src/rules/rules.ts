@@ -1,3 +1,4 @@
+import { NOW } from '../database/clock.ts'
 import type { Queryable } from '../database/connection.ts'
 import type { BookId, Instant } from '../ledger/id.ts'
 import type { Percent } from '../money/percent.ts'
@@ -21,7 +22,7 @@ export type RulesMoment = { readonly at: Instant; readonly rulesVersion: bigint 
 export async function readRulesMoment(client: Queryable, book: BookId): Promise<RulesMoment> {
   const { rows } = await client.query<{ now: Instant; rules_version: bigint | null }>({
     name: 'rules-moment',
-    text: `select (extract(epoch from clock_timestamp()) * 1000000)::bigint as now, ${RULES_VERSION}`,
+    text: `select ${NOW}, ${RULES_VERSION}`,
     values: [book],
   })
   const [row] = rows

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
+import { NOW } from '../database/clock.ts'
 import { type Client, inTransaction, type Pool, type Queryable, together } from '../database/connection.ts'
 import { isUniqueViolation } from '../database/faults.ts'
 import { formatInstant, parseInstant } from '../database/instant.ts'
@@ -142,7 +143,7 @@ async function beginSeal(client: Queryable, book: BookId): Promise<BeginRow> {
     text: `
       select pg_try_advisory_xact_lock($1, $2) as mine,
              pg_snapshot_xmin(pg_current_snapshot())::text::bigint as barrier,
-             (extract(epoch from clock_timestamp()) * 1000000)::bigint as now`,
+             ${NOW}`,
     values: [LOCK, book],
   })
   if (!rows[0]) throw new Error('the database has no snapshot')
