@@ -55,7 +55,11 @@ export async function streamEvents({ streams, reply, book, userId, session, afte
     if (raw.writableLength > MOST_UNREAD_BYTES) end('slow_reader')
   }
 
-  const stream: Stream = { session, end, beat: () => write(': \n\n') }
+  function beat(): void {
+    if (following) write(': \n\n')
+  }
+
+  const stream: Stream = { session, end, beat }
   const follower: Follower = {
     book,
     userId,
@@ -79,13 +83,13 @@ export async function streamEvents({ streams, reply, book, userId, session, afte
     'cache-control': 'no-store',
     'x-accel-buffering': 'no',
   })
-  raw.write('retry: 1000\n\n')
   streams.add(stream)
   try {
     following = after ? await streams.followers.resume(follower, after) : await streams.followers.join(follower)
     if (over) return following.end()
-    // Also who was told nothing yet knows where to go on.
-    write(`id: ${encodePosition(following.from)}\n\n`)
+    // The head is sent with this, or with the first event: who sees it open is told all that happens from there on. Also
+    // who was told nothing yet knows where to go on.
+    write(`retry: 1000\nid: ${encodePosition(following.from)}\n\n`)
   } catch (error) {
     if (!(error instanceof Gone)) streams.log.warn({ err: error }, 'a stream of events ended')
     end('unavailable')

@@ -1,0 +1,62 @@
+import assert from 'node:assert/strict'
+import { after, before, describe, it } from 'node:test'
+import fastify from 'fastify'
+import type { Follower, Followers, Following } from '../../events/follow.ts'
+import type { BookId, EventId, UserId } from '../../ledger/id.ts'
+import { streamEvents } from './server_sent.ts'
+import type { Streams } from './streams.ts'
+
+const HERE = { from: { txid: 1n, id: '00000000-0000-0000-0000-000000000000' as EventId }, end: () => undefined }
+
+/** A node with one stream, whose reader is admitted when the test says so. */
+function aNode() {
+  const [joined, admitted] = [Promise.withResolvers<Follower>(), Promise.withResolvers<Following>()]
+  const app = fastify({ forceCloseConnections: true })
+  const followers: Pick<Followers, 'join'> = {
+    join: (follower) => {
+      joined.resolve(follower)
+      return admitted.promise
+    },
+  }
+  const beats: (() => void)[] = []
+  const streams = {
+    followers,
+    enter: () => () => undefined,
+    add: ({ beat }: { beat: () => void }) => beats.push(beat),
+    remove: () => undefined,
+    log: { warn: () => undefined },
+  } as unknown as Streams
+  const [book, userId] = ['main' as unknown as BookId, 'ada' as unknown as UserId]
+  app.get('/stream', (_, reply) =>
+    streamEvents({ streams, reply, book, userId, session: async () => undefined, after: undefined }),
+  )
+  app.get('/', () => 'here')
+  return { app, joined: joined.promise, admit: admitted.resolve, beats }
+}
+
+describe('a stream of events', () => {
+  let node: ReturnType<typeof aNode>
+  let url: string
+  before(async () => {
+    node = aNode()
+    url = await node.app.listen()
+  })
+  after(() => node.app.close())
+
+  it('is open once it tells all that happens from there on, and not before', async () => {
+    let open = false
+    const answer = fetch(`${url}/stream`).then((response) => {
+      open = true
+      return response
+    })
+    await node.joined
+    for (const beat of node.beats) beat()
+    // What the stream had sent by now would be here before this.
+    assert.equal(await (await fetch(url)).text(), 'here')
+    assert.equal(open, false)
+    node.admit(HERE)
+    const { body } = await answer
+    const { value } = (await body?.getReader().read()) ?? {}
+    assert.match(Buffer.from(value ?? []).toString(), /^retry: 1000\nid: 1-0{26}\n\n$/)
+  })
+})
