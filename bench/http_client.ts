@@ -15,48 +15,78 @@ export function createConnection(host: string, port: number): Promise<Connection
 }
 
 export type Connection = {
-  readonly send: (request: string) => Promise<Answer>
+  /** `heard` is told what of the answer is there, as it comes. */
+  readonly send: (request: string, heard?: (part: Buffer) => void) => Promise<Answer>
   readonly close: () => void
 }
 
+type Waiting = {
+  readonly resolve: (answer: Answer) => void
+  readonly reject: (error: Error) => void
+  readonly heard: ((part: Buffer) => void) | undefined
+}
+/** Where the body begins, and how long it is: undefined where it comes in chunks. */
+type Head = { readonly status: number; readonly size: number; readonly length: number | undefined }
+
 function over(socket: Socket): Connection {
-  let waiting: { resolve: (answer: Answer) => void; reject: (error: Error) => void } | undefined
-  let received: Buffer = Buffer.alloc(0)
+  let waiting: Waiting | undefined
+  let head: Head | undefined
+  let parts: Buffer[] = []
+  let received = 0
   const lost = () => {
     waiting?.reject(new Error('the connection was lost'))
     waiting = undefined
   }
+  const whole = () => (parts.length === 1 ? (parts[0] as Buffer) : Buffer.concat(parts))
   socket.on('error', lost)
   socket.on('close', lost)
-  socket.on('data', (chunk: Buffer) => {
-    received = received.length === 0 ? chunk : Buffer.concat([received, chunk])
-    const answer = readAnswer(received)
-    if (!answer) return
-    received = Buffer.alloc(0)
+  socket.on('data', (part: Buffer) => {
+    parts.push(part)
+    received += part.length
+    waiting?.heard?.(part)
+    head ??= readHead(whole())
+    if (!head || !isWhole(head, received, parts)) return
+    const answer = { status: head.status, body: readBody(head, whole()) }
     const { resolve } = waiting ?? {}
     waiting = undefined
+    head = undefined
+    parts = []
+    received = 0
     resolve?.(answer)
   })
-  const send = (request: string) =>
+  const send: Connection['send'] = (request, heard) =>
     new Promise<Answer>((resolve, reject) => {
-      waiting = { resolve, reject }
-      socket.write(request)
+      waiting = { resolve, reject, heard }
+      socket.write(request, 'latin1')
     })
   return { send, close: () => socket.destroy() }
 }
 
-/** The answer if it is there whole. */
-function readAnswer(bytes: Buffer): Answer | undefined {
-  const head = bytes.indexOf('\r\n\r\n')
-  if (head < 0) return undefined
-  const headers = bytes.toString('latin1', 0, head)
-  const status = Number(headers.slice(9, 12))
+function readHead(bytes: Buffer): Head | undefined {
+  const end = bytes.indexOf('\r\n\r\n')
+  if (end < 0) return undefined
+  const headers = bytes.toString('latin1', 0, end)
   const length = /\r\ncontent-length: (\d+)/i.exec(headers)?.[1]
-  if (length !== undefined) {
-    const end = head + 4 + Number(length)
-    return bytes.length < end ? undefined : { status, body: bytes.toString('utf8', head + 4, end) }
+  const status = Number(headers.slice(9, 12))
+  return { status, size: end + 4, length: length === undefined ? undefined : Number(length) }
+}
+
+const LAST_CHUNK = '0\r\n\r\n'
+
+function isWhole({ size, length }: Head, received: number, parts: readonly Buffer[]): boolean {
+  if (length !== undefined) return received >= size + length
+  const tail = Buffer.concat(parts.slice(-LAST_CHUNK.length).map((part) => part.subarray(-LAST_CHUNK.length)))
+  return tail.toString('latin1', tail.length - LAST_CHUNK.length) === LAST_CHUNK
+}
+
+function readBody({ size, length }: Head, bytes: Buffer): string {
+  if (length !== undefined) return bytes.toString('utf8', size, size + length)
+  const chunks: Buffer[] = []
+  for (let at = size; ; ) {
+    const begins = bytes.indexOf('\r\n', at) + 2
+    const ends = begins + Number.parseInt(bytes.toString('latin1', at, begins - 2), 16)
+    if (ends === begins) return Buffer.concat(chunks).toString()
+    chunks.push(bytes.subarray(begins, ends))
+    at = ends + 2
   }
-  // Chunked: the body is only ever read as a whole, so chunk sizes are taken out at the end.
-  if (bytes.toString('latin1', bytes.length - 5) !== '0\r\n\r\n') return undefined
-  return { status, body: bytes.toString('utf8', head + 4).replace(/(^|\r\n)[0-9a-f]+\r\n/g, '') }
 }

@@ -16,7 +16,7 @@ export async function measureMemory(server: Server, payers: Task['payers'], made
   while (payments < PAYMENTS && performance.now() - began < LONGEST_MS) {
     say(`memory: ${payments} payments so far`)
     const loaded = await load(server, payers, { mode: 'bulk', connections: 3, seconds: 10 })
-    payments += loaded.payments
+    payments += loaded.made
     seen.push(loaded.gatewayMemory)
   }
   const most = Math.max(...seen, server.usage().gatewayMemory)

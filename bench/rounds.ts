@@ -54,9 +54,9 @@ export async function load(server: Server, payers: Task['payers'], wanted: Load)
   const before = server.usage()
   const generated = await runGenerator(task)
   // What was accepted only counts when it is posted too.
-  const loaded =
-    task.mode === 'async' ? { ...generated, seconds: generated.seconds + (await allPosted(server)) } : generated
-  made += loaded.payments
+  const later = task.mode === 'async' ? await allPosted(server) : 0
+  const loaded = { ...generated, seconds: generated.seconds + later, secondsInAll: generated.secondsInAll + later }
+  made += loaded.made
   if (loaded.errors.length > 0) throw new VoidRun(`${loaded.errors.length} wrong answers, such as ${loaded.errors[0]}`)
   return { ...loaded, rate: loaded.payments / loaded.seconds, ...spent(before, server.usage(), loaded) }
 }
@@ -72,11 +72,11 @@ async function allPosted(server: Server): Promise<number> {
   return (performance.now() - began) / 1_000
 }
 
-function spent(before: Usage, after: Usage, { seconds, cpuSeconds }: Loaded) {
+function spent(before: Usage, after: Usage, { secondsInAll, cpuSeconds }: Loaded) {
   return {
-    gatewayCpu: (after.gatewayCpu - before.gatewayCpu) / seconds,
-    postgresCpu: (after.postgresCpu - before.postgresCpu) / seconds,
-    loadCpu: cpuSeconds / seconds,
+    gatewayCpu: (after.gatewayCpu - before.gatewayCpu) / secondsInAll,
+    postgresCpu: (after.postgresCpu - before.postgresCpu) / secondsInAll,
+    loadCpu: cpuSeconds / secondsInAll,
     gatewayMemory: after.gatewayMemory,
   }
 }
