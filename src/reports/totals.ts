@@ -36,17 +36,23 @@ export async function totalsBefore(
   return totals
 }
 
-/** Whose account one side of a posting is. A running balance is kept for users' accounts only, so most need no look-up. */
-const sideOf = (side: 'debit' | 'credit') => `
-         coalesce((select a.code from accounts a
-                    where p.${side}_balance is null and a.book = p.book and a.id = p.${side}_account), 'user') as ${side}`
+/**
+ * Whose account one side is. A running balance is kept for users' accounts only, so the others are few: postings are put
+ * together by them before it is asked who they are.
+ */
+const technicalOf = (side: 'debit' | 'credit') => `case when ${side}_balance is null then ${side}_account end`
+const codeOf = (account: string) =>
+  `coalesce((select a.code from accounts a where a.book = $1 and a.id = ${account}), 'user')`
 
 /** Sums of the postings with ids in [from, to), as the rows of posting_totals. `$1` is the book. */
 export const sumsOf = (from: string, to: string) => `
-  select p.currency, p.kind,${sideOf('debit')},${sideOf('credit')},
-         count(*) as postings, sum(p.amount) as amount
-    from postings p
-   where p.book = $1 and p.id >= ${from} and p.id < ${to}
+  select p.currency, p.kind, ${codeOf('p.debit')} as debit, ${codeOf('p.credit')} as credit,
+         sum(p.postings)::bigint as postings, sum(p.amount) as amount
+    from (select currency, kind, ${technicalOf('debit')} as debit, ${technicalOf('credit')} as credit,
+                 count(*) as postings, sum(amount) as amount
+            from postings
+           where book = $1 and id >= ${from} and id < ${to}
+           group by 1, 2, 3, 4) p
    group by 1, 2, 3, 4`
 
 const TOTALS = `
