@@ -14,7 +14,7 @@ import { priceRequests } from './fees.ts'
 import { writeHolds } from './holds.ts'
 import { insertPayments } from './insert.ts'
 import { type NewInstruction, writeInstructions } from './instructions.ts'
-import { addToTechnicalAccounts, type PaymentPosting, writeMovements } from './movements.ts'
+import { type PaymentPosting, writeMovements } from './movements.ts'
 import { type Payment, type PaymentRequest, type PricedRequest, paymentOf } from './payment.ts'
 import { SomeRefused } from './refusals.ts'
 import { lockRuled, postRuled } from './ruled.ts'
@@ -118,11 +118,11 @@ function writePosted(
     return paymentOf(request, { id, createdAt, expiresAt, ...stateOf(outcome, postedAt) })
   })
   const writing = inOne(client, (gathered) => [
-    insertPayments(gathered, book, requests, payments, false),
     writeMovements(gathered, book, at, newId, postingsOf(payments, posted.outcomes), {
       ...posted,
       usedQuotes: usedBy(posted, payments),
     }),
+    insertPayments(gathered, book, requests, payments, false),
     writeEvents(gathered, book, at, newId, [
       ...refundedEvents(requests, posted.refunded),
       ...statusEvents(requests, payments),
@@ -133,7 +133,6 @@ function writePosted(
     writeHolds(client, book, payments),
     writeInstructions(client, book, postedAt, instructionsOf(requests, payments)),
     writeAudit(client, book, at, newId, auditOf(requests, payments)),
-    addToTechnicalAccounts(client, book, at, posted.deltas),
   ])
   return { payments, done }
 }

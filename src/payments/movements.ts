@@ -104,19 +104,22 @@ export type PaymentPosting = {
 type Changes = Pick<Posted, 'changed' | 'holdsChanged' | 'deltas'> &
   Partial<Pick<Posted, 'refunded'>> & { readonly usedQuotes?: ReadonlyMap<QuoteId, PaymentId> }
 
-/** Step 3 without the payments themselves: postings and all that they change, one statement each. */
+/**
+ * Steps 3 and 4 without the payments themselves: postings and all that they change, one statement each. That of accounts
+ * is the first: what is sent in one is done from the last to the first, so that busy accounts are locked only then.
+ */
 export async function writeMovements(
   client: Queryable,
   book: BookId,
   at: Instant,
   newId: NewId,
   postings: readonly PaymentPosting[],
-  { changed, holdsChanged, refunded, usedQuotes }: Changes,
+  { changed, holdsChanged, deltas, refunded, usedQuotes }: Changes,
 ): Promise<void> {
   const stamp = formatInstant(at)
   await together([
+    changed.size + deltas.size > 0 && writeAccounts(client, book, stamp, [...changed.values()], holdsChanged, deltas),
     postings.length > 0 && writePostings(client, book, stamp, newId, postings),
-    changed.size > 0 && writeAccounts(client, book, stamp, [...changed.values()], holdsChanged),
     refunded && refunded.size > 0 && writeRefunded(client, book, stamp, refunded),
     usedQuotes && usedQuotes.size > 0 && writeUsedQuotes(client, book, usedQuotes),
   ])
@@ -154,38 +157,45 @@ async function writePostings(
   })
 }
 
-/** Balance and hold change together where both do: law 4 is checked of each row as it is written. */
+/**
+ * Balances of users' accounts as they are now, and what comes to those of technical ones, which nobody has read: these in
+ * id order and last. Balance and hold change together where both do: law 4 is checked of each row as it is written.
+ */
 async function writeAccounts(
   client: Queryable,
   book: BookId,
   stamp: string,
   accounts: readonly UserAccount[],
   holdsChanged: boolean,
+  deltas: Posted['deltas'],
 ): Promise<void> {
-  const ids = uuids(accounts.map(({ id }) => id))
-  const balances = numerics(accounts.map(({ balance }) => balance))
+  const added = [...deltas].sort(([left], [right]) => (left < right ? -1 : 1))
+  const ids = uuids([...accounts.map(({ id }) => id), ...added.map(([id]) => id)])
+  const amounts = numerics([...accounts.map(({ balance }) => balance), ...added.map(([, delta]) => delta)])
+  const balance = 'case when a.code is null then v.amount else a.balance + v.amount end'
   if (!holdsChanged) {
     await client.query({
       name: 'write-balances',
       text: `
         update accounts a
-           set balance = v.balance, updated_at = $2
-          from (select $1::int as book, * from unnest($3::uuid[], $4::numeric[]) as ids (id, balance) offset 0) as v
+           set balance = ${balance}, updated_at = greatest(a.updated_at, $2)
+          from (select $1::int as book, * from unnest($3::uuid[], $4::numeric[]) as ids (id, amount) offset 0) as v
          where a.book = v.book and a.id = v.id`,
-      values: [book, stamp, ids, balances],
+      values: [book, stamp, ids, amounts],
     })
     return
   }
+  const held = numerics([...accounts.map((account) => account.held), ...added.map(() => 0n)])
   await client.query({
     name: 'write-balances-and-holds',
     text: `
         update accounts a
-           set balance = v.balance, held = v.held, updated_at = $2
+           set balance = ${balance}, held = v.held, updated_at = greatest(a.updated_at, $2)
           from (select $1::int as book, *
-                  from unnest($3::uuid[], $4::numeric[], $5::numeric[]) as ids (id, balance, held)
+                  from unnest($3::uuid[], $4::numeric[], $5::numeric[]) as ids (id, amount, held)
                 offset 0) as v
          where a.book = v.book and a.id = v.id`,
-    values: [book, stamp, ids, balances, numerics(accounts.map(({ held }) => held))],
+    values: [book, stamp, ids, amounts, held],
   })
 }
 
@@ -217,23 +227,4 @@ async function writeUsedQuotes(client: Queryable, book: BookId, used: ReadonlyMa
        where q.book = v.book and q.id = v.id`,
     values: [book, [...used.keys()], [...used.values()]],
   })
-}
-
-/** Step 4: adds the batch's sums to the technical accounts, in id order and last, so that a busy one is locked briefly. */
-export async function addToTechnicalAccounts(
-  client: Queryable,
-  book: BookId,
-  at: Instant,
-  deltas: Posted['deltas'],
-): Promise<void> {
-  const inOrder = [...deltas].sort(([left], [right]) => (left < right ? -1 : 1))
-  await together(
-    inOrder.map(([id, delta]) =>
-      client.query({
-        name: 'add-to-technical-account',
-        text: `update accounts set balance = balance + $3, updated_at = greatest(updated_at, $4) where book = $1 and id = $2`,
-        values: [book, id, delta, formatInstant(at)],
-      }),
-    ),
-  )
 }

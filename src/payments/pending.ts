@@ -13,7 +13,7 @@ import { lockContext, toOrder } from './context.ts'
 import { deleteHold } from './holds.ts'
 import { finishInstruction, lockInstruction } from './instructions.ts'
 import { type Move, movePayments } from './move.ts'
-import { addToTechnicalAccounts, writeMovements } from './movements.ts'
+import { writeMovements } from './movements.ts'
 import { requestsOf, STORED_COLUMNS, type StoredRow } from './stored_request.ts'
 import { viewersOf } from './told.ts'
 
@@ -107,7 +107,6 @@ async function write(
     writeMovements(client, book, at, newId, postings, effect),
     writeEvents(client, book, at, newId, [{ type: `payment.${to}`, objectId: id, viewers }]),
     writeAudit(client, book, at, newId, audit ? [{ ...audit, objectId: id }] : []),
-    addToTechnicalAccounts(client, book, at, effect.deltas),
   ])
   return { ok: true, status: to }
 }

@@ -15,7 +15,7 @@ import type { RuleKeeper } from '../rules/rules.ts'
 import { postingsOf, usedBy } from './batch.ts'
 import { writeHolds } from './holds.ts'
 import { type Move, movePayments } from './move.ts'
-import { addToTechnicalAccounts, writeMovements } from './movements.ts'
+import { writeMovements } from './movements.ts'
 import { lockRuled, postRuled } from './ruled.ts'
 import { requestsOf, STORED_COLUMNS, type StoredRow } from './stored_request.ts'
 import { refundedEvents, statusEvents } from './told.ts'
@@ -159,15 +159,15 @@ async function postBatch(
     return { id, kind, from, to, expiresAt, status: outcome.status }
   })
   const writing = inOne(client, (gathered) => [
+    writeMovements(gathered, book, at, newId, postingsOf(payments, posted.outcomes), {
+      ...posted,
+      usedQuotes: usedBy(posted, payments),
+    }),
     forgetInitiated(
       gathered,
       book,
       payments.map(({ id }) => id),
     ),
-    writeMovements(gathered, book, at, newId, postingsOf(payments, posted.outcomes), {
-      ...posted,
-      usedQuotes: usedBy(posted, payments),
-    }),
     writeEvents(gathered, book, at, newId, [
       ...refundedEvents(requests, posted.refunded),
       ...statusEvents(requests, payments),
@@ -182,7 +182,6 @@ async function postBatch(
       claimed.map((row, index) => moveOf(row, posted.outcomes[index])),
     ),
     writeHolds(client, book, payments),
-    addToTechnicalAccounts(client, book, at, posted.deltas),
   ])
 }
 
