@@ -15,21 +15,15 @@ export function createConnection(host: string, port: number): Promise<Connection
 }
 
 export type Connection = {
-  /** `heard` is told what of the answer is there, as it comes. */
-  readonly send: (request: string, heard?: (part: Buffer) => void) => Promise<Answer>
+  readonly send: (request: string) => Promise<Answer>
   readonly close: () => void
 }
 
-type Waiting = {
-  readonly resolve: (answer: Answer) => void
-  readonly reject: (error: Error) => void
-  readonly heard: ((part: Buffer) => void) | undefined
-}
 /** Where the body begins, and how long it is: undefined where it comes in chunks. */
 type Head = { readonly status: number; readonly size: number; readonly length: number | undefined }
 
 function over(socket: Socket): Connection {
-  let waiting: Waiting | undefined
+  let waiting: { resolve: (answer: Answer) => void; reject: (error: Error) => void } | undefined
   let head: Head | undefined
   let parts: Buffer[] = []
   let received = 0
@@ -43,7 +37,6 @@ function over(socket: Socket): Connection {
   socket.on('data', (part: Buffer) => {
     parts.push(part)
     received += part.length
-    waiting?.heard?.(part)
     head ??= readHead(whole())
     if (!head || !isWhole(head, received, parts)) return
     const answer = { status: head.status, body: readBody(head, whole()) }
@@ -54,9 +47,9 @@ function over(socket: Socket): Connection {
     received = 0
     resolve?.(answer)
   })
-  const send: Connection['send'] = (request, heard) =>
+  const send = (request: string) =>
     new Promise<Answer>((resolve, reject) => {
-      waiting = { resolve, reject, heard }
+      waiting = { resolve, reject }
       socket.write(request, 'latin1')
     })
   return { send, close: () => socket.destroy() }

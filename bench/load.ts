@@ -49,6 +49,8 @@ let payments = 0
 let refused = 0
 let made = 0
 let sequence = 0
+/** Requests that were sent in the time that counts, and have no answer yet. */
+let unanswered = 0
 
 const tokenOf = task.payers.flatMap(({ token, accounts }) => accounts.map(() => token))
 const accounts = task.payers.flatMap((payer) => payer.accounts)
@@ -80,9 +82,10 @@ async function readAll(): Promise<string> {
   return text
 }
 
+/** Goes on until all that counts is answered: the last of it finds the gateway as busy as the first. */
 async function unpaced(connection: Awaited<ReturnType<typeof createConnection>>): Promise<void> {
-  while (performance.now() < end && errors.length < 100 && !haveAllTakenPart())
-    await once(connection, performance.now())
+  const isCounting = () => performance.now() < end || unanswered > 0
+  while (isCounting() && errors.length < 100 && !haveAllTakenPart()) await once(connection, performance.now())
 }
 
 /** Sends at fixed times. What had to wait for its connection is left out, or counts from when it should have gone out. */
@@ -96,32 +99,30 @@ async function paced(connection: Awaited<ReturnType<typeof createConnection>>, i
   }
 }
 
-/** Whether an answer that comes at this time is one of those that are counted: a run ends before all are there. */
-function isCounted(at: number): boolean {
-  return countsAll || (at >= counted && at <= end)
+/** How much of a request counts: the part of its time that does. */
+function shareOf(from: number, to: number): number {
+  return countsAll ? 1 : Math.max(0, Math.min(to, end) - Math.max(from, counted)) / (to - from)
 }
 
 async function once(connection: Awaited<ReturnType<typeof createConnection>>, from: number): Promise<void> {
-  const bulk = task.mode === 'bulk'
-  const answer = bulk ? await connection.send(bulkRequest(task.bulk), countLines) : await connection.send(oneRequest())
+  const count = task.mode === 'bulk' ? task.bulk : 1
+  const sent = performance.now()
+  if (sent < end) unanswered += 1
+  const answer = await connection.send(task.mode === 'bulk' ? bulkRequest(count) : oneRequest())
   const now = performance.now()
+  if (sent < end) unanswered -= 1
+  const share = shareOf(sent, now)
   if (answer.status === 503) {
-    if (isCounted(now)) refused += bulk ? task.bulk : 1
+    refused += count * share
     await new Promise((resolve) => setTimeout(resolve, 20))
     return
   }
-  if (from >= counted) times.push(now - from)
+  if (from >= counted && from < end) times.push(now - from)
   const good = task.mode === 'async' ? '"status":"initiated"' : '"status":"completed"'
   const done = answer.status < 300 ? answer.body.split(good).length - 1 : 0
-  if (done !== (bulk ? task.bulk : 1)) errors.push(`${answer.status} ${answer.body.slice(0, 300)}`)
-  if (!bulk && isCounted(now)) payments += done
+  if (done !== count) errors.push(`${answer.status} ${answer.body.slice(0, 300)}`)
+  payments += done * share
   made += done
-}
-
-/** A bulk request is answered line by line: each counts when it is there. */
-function countLines(part: Buffer): void {
-  if (!isCounted(performance.now())) return
-  for (let at = part.indexOf('}\n'); at >= 0; at = part.indexOf('}\n', at + 2)) payments += 1
 }
 
 function oneRequest(): string {
