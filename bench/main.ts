@@ -22,6 +22,8 @@ import { measureWebSockets } from './websockets.ts'
 // Measures the gateway against pgbench's TPC-B on the same PostgreSQL in the same minute, and what it costs to read.
 
 const ACCOUNTS = 100_000
+/** For so long at most payments are made to see the memory, where that is not all that was asked for. */
+const MEMORY_MS = 20_000
 
 /** Beside the rows of throughput.ts. What takes minutes is measured only where it is asked for. */
 const OTHERS = ['half', 'overload', 'memory', 'reads', 'start'] as const
@@ -68,7 +70,9 @@ async function measure(server: Server, folder: string, only: string | undefined,
   const lines = [...(await measureThroughput(server, payers, tpcb, rowsFor(only)))]
   if (wanted('half')) lines.push(...(await measureHalf(server, payers)))
   if (wanted('overload')) lines.push(...(await measureOverload(server, payers)))
-  if (wanted('memory')) lines.push(...(await measureMemory(server, payers, paymentsMade())))
+  if (wanted('memory')) {
+    lines.push(...(await measureMemory(server, payers, paymentsMade(), only ? Number.POSITIVE_INFINITY : MEMORY_MS)))
+  }
   if (only === 'websockets') lines.push(...(await measureWebSockets(server, payers)))
   const payments = await verified(server)
   if (wanted('reads')) lines.push(...(await measureReads(server, payers)))

@@ -4,16 +4,19 @@ import { load } from './rounds.ts'
 import { say } from './say.ts'
 import type { Server } from './server.ts'
 
-/** At most so many more payments, and so long. */
 const PAYMENTS = 1_000_000
-const LONGEST_MS = 60_000
 
-/** The gateway's memory under full load until it has made a million payments in all, of which `made` are done. */
-export async function measureMemory(server: Server, payers: Task['payers'], made: number): Promise<Line[]> {
+/** The gateway's memory under full load until it has made a million payments in all, of which `made` are done, or so long. */
+export async function measureMemory(
+  server: Server,
+  payers: Task['payers'],
+  made: number,
+  longestMs: number,
+): Promise<Line[]> {
   const began = performance.now()
   const seen: number[] = []
   let payments = made
-  while (payments < PAYMENTS && performance.now() - began < LONGEST_MS) {
+  while (payments < PAYMENTS && performance.now() - began < longestMs) {
     say(`memory: ${payments} payments so far`)
     const loaded = await load(server, payers, { mode: 'bulk', connections: 3, seconds: 10 })
     payments += loaded.made

@@ -19,13 +19,17 @@ export async function seed(server: Server, count: number): Promise<Task['payers'
     const token = await makeOperator(pool, MAIN, 'bench@example.com', PASSWORD, false, 1)
     const accounts = Array.from({ length: ACCOUNTS_EACH }, () => ({ currency: 'USD', opening_balance: '1000000.00' }))
     const emails = Array.from({ length: count / ACCOUNTS_EACH }, (_, index) => `payer-${index}@example.com`)
-    const users = await importUsers(server.port, token, emails, accounts)
-    const payers: { token: string; accounts: string[] }[] = []
-    for (const { email, accounts } of users) {
-      // Only an operator's password and token can be set from outside; from one's own accounts it is a user like any other.
-      payers.push({ token: await makeOperator(pool, MAIN, email, PASSWORD, false, 1), accounts })
+    const third = Math.ceil(emails.length / 3)
+    const parts = [emails.slice(0, third), emails.slice(third, 2 * third), emails.slice(2 * third)]
+    const makePayers = async (part: readonly string[]) => {
+      const payers: { token: string; accounts: string[] }[] = []
+      for (const { email, accounts: ids } of await importUsers(server.port, token, part, accounts)) {
+        // Only an operator's password and token can be set from outside; from one's own accounts it is a user like any other.
+        payers.push({ token: await makeOperator(pool, MAIN, email, PASSWORD, false, 1), accounts: ids })
+      }
+      return payers
     }
-    return payers
+    return (await Promise.all(parts.map(makePayers))).flat()
   } finally {
     await pool.end()
   }
