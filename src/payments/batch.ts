@@ -5,7 +5,7 @@ import { type Queryable, together } from '../database/connection.ts'
 import { inOne } from '../database/in_one.ts'
 import { formatInstant } from '../database/instant.ts'
 import { writeEvents } from '../events/write.ts'
-import type { BookId, Instant, PaymentId, QuoteId } from '../ledger/id.ts'
+import type { BookId, Instant, PaymentId } from '../ledger/id.ts'
 import type { DeclineReason } from '../ledger/payment.ts'
 import { type Outcome, type Posted, post } from '../ledger/post.ts'
 import { type RuleKeeper, readRulesMoment } from '../rules/rules.ts'
@@ -14,11 +14,11 @@ import { priceRequests } from './fees.ts'
 import { writeHolds } from './holds.ts'
 import { insertPayments } from './insert.ts'
 import { type NewInstruction, writeInstructions } from './instructions.ts'
-import { type PaymentPosting, writeMovements } from './movements.ts'
+import { writeOutcomes } from './outcomes.ts'
 import { type Payment, type PaymentRequest, type PricedRequest, paymentOf } from './payment.ts'
 import { SomeRefused } from './refusals.ts'
 import { lockRuled, postRuled } from './ruled.ts'
-import { refundedEvents, statusEvents } from './told.ts'
+import { statusEvents } from './told.ts'
 
 /**
  * Gives the payments of a batch their ids and the time that these carry; a batch that is tried again keeps both, so that
@@ -118,15 +118,8 @@ function writePosted(
     return paymentOf(request, { id, createdAt, expiresAt, ...stateOf(outcome, postedAt) })
   })
   const writing = inOne(client, (gathered) => [
-    writeMovements(gathered, book, at, newId, postingsOf(payments, posted.outcomes), {
-      ...posted,
-      usedQuotes: usedBy(posted, payments),
-    }),
+    ...writeOutcomes(gathered, book, at, newId, requests, payments, posted),
     insertPayments(gathered, book, requests, payments, false),
-    writeEvents(gathered, book, at, newId, [
-      ...refundedEvents(requests, posted.refunded),
-      ...statusEvents(requests, payments),
-    ]),
   ])
   const done = together([
     writing,
@@ -232,31 +225,4 @@ function stateOf(outcome: Outcome, postedAt: string) {
     case 'declined':
       return { ...none, status: outcome.status, declineReason: outcome.reason }
   }
-}
-
-/** The postings of payments that were posted together, in order. */
-export function postingsOf(
-  payments: readonly Pick<Payment, 'id' | 'kind'>[],
-  outcomes: readonly Outcome[],
-): PaymentPosting[] {
-  const postings: PaymentPosting[] = []
-  for (const [index, { id, kind }] of payments.entries()) {
-    const outcome = outcomes[index]
-    if (outcome?.status !== 'completed') continue
-    for (const posting of outcome.postings) postings.push({ paymentId: id, paymentKind: kind, posting })
-  }
-  return postings
-}
-
-/** The quotes that were used up, each with its payment. */
-export function usedBy(
-  { usedQuotes }: Pick<Posted, 'usedQuotes'>,
-  payments: readonly Pick<Payment, 'id'>[],
-): Map<QuoteId, PaymentId> {
-  const used = new Map<QuoteId, PaymentId>()
-  for (const [quote, index] of usedQuotes) {
-    const id = payments[index]?.id
-    if (id) used.set(quote, id)
-  }
-  return used
 }

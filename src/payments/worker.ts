@@ -7,18 +7,15 @@ import { isRaceLost, isUnavailable } from '../database/faults.ts'
 import { inOne } from '../database/in_one.ts'
 import { formatInstant } from '../database/instant.ts'
 import { AT_LEAST_EVERY_MS, type Lookout } from '../database/lookout.ts'
-import { writeEvents } from '../events/write.ts'
 import { type BookId, instantOf, type PaymentId } from '../ledger/id.ts'
 import type { Outcome } from '../ledger/post.ts'
 import type { Log } from '../log.ts'
 import type { RuleKeeper } from '../rules/rules.ts'
-import { postingsOf, usedBy } from './batch.ts'
 import { writeHolds } from './holds.ts'
 import { type Move, movePayments } from './move.ts'
-import { writeMovements } from './movements.ts'
+import { writeOutcomes } from './outcomes.ts'
 import { lockRuled, postRuled } from './ruled.ts'
 import { requestsOf, STORED_COLUMNS, type StoredRow } from './stored_request.ts'
-import { refundedEvents, statusEvents } from './told.ts'
 
 /** Posts the payments that are `initiated`, on any number of nodes at once. */
 export type Worker = {
@@ -159,19 +156,12 @@ async function postBatch(
     return { id, kind, from, to, expiresAt, status: outcome.status }
   })
   const writing = inOne(client, (gathered) => [
-    writeMovements(gathered, book, at, newId, postingsOf(payments, posted.outcomes), {
-      ...posted,
-      usedQuotes: usedBy(posted, payments),
-    }),
+    ...writeOutcomes(gathered, book, at, newId, requests, payments, posted),
     forgetInitiated(
       gathered,
       book,
       payments.map(({ id }) => id),
     ),
-    writeEvents(gathered, book, at, newId, [
-      ...refundedEvents(requests, posted.refunded),
-      ...statusEvents(requests, payments),
-    ]),
   ])
   await together([
     writing,
