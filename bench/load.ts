@@ -1,8 +1,10 @@
 // The load generator: a process of its own, so that its CPU is not the gateway's. Takes its task as JSON on standard
 // input, applies it for so many seconds, and prints what came of it as JSON. An answer that is not the payment that was
 // asked for, completed, is an error: a run with one is void.
+import { text } from 'node:stream/consumers'
 import { createConnection } from './http_client.ts'
 import { type Latencies, latencies } from './latencies.ts'
+import { WARM_UP_MS } from './warm_up.ts'
 
 export type Shape = 'uniform' | 'zipf' | 'merchant' | 'pair' | 'everybody'
 export type Task = {
@@ -37,10 +39,7 @@ export type Loaded = {
   readonly cpuSeconds: number
 }
 
-/** The first requests find this process with its code cold, which says nothing of the gateway. */
-const WARM_UP_MS = 500
-
-const task: Task = JSON.parse(await readAll())
+const task: Task = JSON.parse(await text(process.stdin))
 // What is accepted counts once it is posted, which is later; and where all are to take part, all of it counts.
 const countsAll = task.mode === 'async' || task.shape === 'everybody'
 const times: number[] = []
@@ -75,12 +74,6 @@ const loaded: Loaded = {
   cpuSeconds: (user + system) / 1e6,
 }
 process.stdout.write(JSON.stringify(loaded), () => process.exit(0))
-
-async function readAll(): Promise<string> {
-  let text = ''
-  for await (const chunk of process.stdin) text += chunk
-  return text
-}
 
 /** Goes on until all that counts is answered: the last of it finds the gateway as busy as the first. */
 async function unpaced(connection: Awaited<ReturnType<typeof createConnection>>): Promise<void> {

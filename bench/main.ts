@@ -91,7 +91,7 @@ async function verified(server: Server): Promise<number> {
   return Number(payments)
 }
 
-/** The yardstick by pgbench and by our own driver, side by side. */
+/** The yardstick by pgbench and without it, side by side. */
 async function compareDrivers(tpcb: Server['connection']) {
   const pgbench = findPgbench()
   return { pgbench: pgbench ? await runPgbench(pgbench, tpcb, 3) : null, driver: runDriver(tpcb, 3) }

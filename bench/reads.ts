@@ -1,4 +1,5 @@
 import { withOwner } from '../src/database/connection.ts'
+import { writeCursor } from '../src/database/list_cursor.ts'
 import { decodeId } from '../src/ledger/typeid.ts'
 import type { Task } from './load.ts'
 import { writeHistory } from './past.ts'
@@ -72,7 +73,7 @@ async function cursorBehind(server: Server, account: string, passed: number, fir
       passed,
     ]),
   )
-  return Buffer.from(JSON.stringify([signature, rows[0].id, direction])).toString('base64url')
+  return writeCursor(signature, [rows[0].id, direction])
 }
 
 /** Median milliseconds of each, asked in turns. */

@@ -25,7 +25,7 @@ export function within(line: Omit<Line, 'met'>): Line {
 
 export type Report = {
   readonly lines: readonly Line[]
-  /** TPC-B by pgbench, where it is installed, and by our own driver, side by side. */
+  /** TPC-B by pgbench, where it is installed, and without it, side by side. */
   readonly driver: { readonly pgbench: number | null; readonly driver: number }
   readonly settings: Readonly<Record<string, string>>
   readonly payments: number
@@ -52,7 +52,7 @@ export function table({ lines, driver, settings, payments }: Report): string {
           ],
     ),
     '',
-    `TPC-B by pgbench ${driver.pgbench?.toFixed(0) ?? 'not installed'}, by our driver ${driver.driver.toFixed(0)} a second`,
+    `TPC-B by pgbench ${driver.pgbench?.toFixed(0) ?? 'not installed'}, without it ${driver.driver.toFixed(0)} a second`,
     `PostgreSQL: ${Object.entries(settings)
       .map(([name, value]) => `${name} = ${value}`)
       .join(', ')}`,

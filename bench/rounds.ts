@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process'
+import { text } from 'node:stream/consumers'
 import { withOwner } from '../src/database/connection.ts'
 import type { Loaded, Task } from './load.ts'
 import type { Line } from './report.ts'
@@ -52,7 +53,7 @@ export async function load(server: Server, payers: Task['payers'], wanted: Load)
     ...wanted,
   }
   const before = server.usage()
-  const generated = await runGenerator(task)
+  const generated = await runGenerator<Loaded>('load.ts', task)
   // What was accepted only counts when it is posted too.
   const later = task.mode === 'async' ? await allPosted(server) : 0
   const loaded = { ...generated, seconds: generated.seconds + later, secondsInAll: generated.secondsInAll + later }
@@ -81,15 +82,17 @@ function spent(before: Usage, after: Usage, { secondsInAll, cpuSeconds }: Loaded
   }
 }
 
-async function runGenerator(task: Task): Promise<Loaded> {
-  const child = spawn(process.execPath, [`${import.meta.dirname}/load.ts`], { stdio: ['pipe', 'pipe', 'inherit'] })
+/** Gives a load generator its task, in a process with these flags. Throws VoidRun where it ends early. */
+export async function runGenerator<Result>(script: string, task: object, ...flags: string[]): Promise<Result> {
+  const args = [...flags, `${import.meta.dirname}/${script}`]
+  const child = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit'] })
   child.stdin.end(JSON.stringify(task))
-  let output = ''
-  for await (const chunk of child.stdout) output += chunk
+  const output = await text(child.stdout)
+  if (output === '') throw new VoidRun(`${script} ended early`)
   return JSON.parse(output)
 }
 
-/** The yardstick: pgbench's TPC-B where pgbench is installed, or the same over the gateway's driver. */
+/** The yardstick: pgbench's TPC-B where pgbench is installed, or the same without it (tpcb_driver.ts). */
 export async function yardstick(tpcb: Server['connection'], seconds: number): Promise<number> {
   const pgbench = findPgbench()
   return pgbench ? runPgbench(pgbench, tpcb, seconds) : runDriver(tpcb, seconds)

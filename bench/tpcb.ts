@@ -1,5 +1,6 @@
 import { execFileSync, spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
+import { text } from 'node:stream/consumers'
 import pg from 'pg'
 import type { Connection } from '../src/database/connection.ts'
 
@@ -53,14 +54,13 @@ export async function runPgbench(pgbench: string, connection: Local, seconds: nu
     env: { PGPASSWORD: password },
     stdio: ['ignore', 'pipe', 'ignore'],
   })
-  let output = ''
-  for await (const chunk of child.stdout) output += chunk
+  const output = await text(child.stdout)
   const tps = /tps = ([\d.]+)/.exec(output)?.[1]
   if (!tps) throw new Error(`pgbench printed no rate: ${output}`)
   return Number(tps)
 }
 
-/** The same by the driver that the gateway uses, in a process of its own (tpcb_driver.ts). */
+/** The same without pgbench, by a process of its own (tpcb_driver.ts). */
 export function runDriver(connection: Local, seconds: number): number {
   const input = JSON.stringify({ connection, seconds, clients: CLIENTS, scale: SCALE })
   return Number(execFileSync(process.execPath, [`${import.meta.dirname}/tpcb_driver.ts`], { input }).toString())

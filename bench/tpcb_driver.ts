@@ -1,9 +1,10 @@
 // pgbench's default script as pgbench -M prepared speaks it, for where that is not installed: takes connection, seconds,
 // clients and scale as JSON on standard input, prints transactions a second. The gateway's driver opens the connections;
 // what it costs for each query would be half of a transaction, so behind that the messages are our own.
-import type { Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
 import pg from 'pg'
+import { socketOf } from '../src/database/connection.ts'
+import { WARM_UP_MS } from './warm_up.ts'
 
 const { connection, seconds, clients, scale } = JSON.parse(await text(process.stdin))
 const SCRIPT = {
@@ -16,9 +17,6 @@ const SCRIPT = {
     'insert into pgbench_history (tid, bid, aid, delta, mtime) values ($1::int, $2::int, $3::int, $4::int, current_timestamp)',
   end: 'end',
 } as const
-
-/** As the load generator has it (load.ts). */
-const WARM_UP_MS = 500
 
 const SYNC = message('S', Buffer.alloc(0))
 /** Describe, Execute and Sync of the unnamed portal. */
@@ -37,7 +35,7 @@ type Ask = (statement: keyof typeof SCRIPT, ...values: readonly number[]) => Pro
 async function open(): Promise<Ask> {
   const client = new pg.Client(connection)
   await client.connect()
-  const { stream } = (client as unknown as { readonly connection: { readonly stream: Socket } }).connection
+  const stream = socketOf(client)
   stream.removeAllListeners('data')
   let answered = () => {}
   stream.on('data', (bytes: Buffer) => {

@@ -1,5 +1,6 @@
 // Opens a WebSocket for each of many users and has each of them paid once: a process of its own, so that its CPU is not
 // the gateway's. Takes its task as JSON on standard input, and prints what came of it as JSON.
+import { text } from 'node:stream/consumers'
 import { createConnection } from './http_client.ts'
 import { type Latencies, latencies } from './latencies.ts'
 
@@ -24,7 +25,7 @@ const OPENING_AT_ONCE = 50
 const PAYING_AT_ONCE = 16
 const LAST_MS = 10_000
 
-const task: SocketTask = JSON.parse(await readAll())
+const task: SocketTask = JSON.parse(await text(process.stdin))
 const times: number[] = []
 let wrong = 0
 let open = 0
@@ -46,12 +47,6 @@ await Promise.race([everybody, new Promise((resolve) => setTimeout(resolve, LAST
 const seconds = (performance.now() - started) / 1_000
 const told: Told = { open, told: times.length, wrong, latency: latencies(times), seconds }
 process.stdout.write(JSON.stringify(told), () => process.exit(0))
-
-async function readAll(): Promise<string> {
-  let text = ''
-  for await (const chunk of process.stdin) text += chunk
-  return text
-}
 
 /** Comes true when the reader is subscribed to the account; a connection that is lost ends the run. */
 function listen({ token, account }: SocketTask['readers'][number]): Promise<void> {

@@ -1,4 +1,3 @@
-import { spawn } from 'node:child_process'
 import { createPool } from '../src/database/connection.ts'
 import { newToken } from '../src/identity/secrets.ts'
 import { insertToken } from '../src/identity/tokens.ts'
@@ -6,7 +5,7 @@ import type { AccountId, UserId } from '../src/ledger/id.ts'
 import { encodeId } from '../src/ledger/typeid.ts'
 import type { Task } from './load.ts'
 import { type Line, within } from './report.ts'
-import { VoidRun } from './rounds.ts'
+import { runGenerator, VoidRun } from './rounds.ts'
 import { say } from './say.ts'
 import { importUsers, MAIN } from './seed.ts'
 import type { Server } from './server.ts'
@@ -27,7 +26,11 @@ export async function measureWebSockets(server: Server, payers: Task['payers'], 
     ...{ host: '127.0.0.1', port: server.port, rate: RATE, readers },
     payer: { token: payer.token, account },
   }
-  const { open, told, wrong, latency, seconds } = await runGenerator(task)
+  const { open, told, wrong, latency, seconds } = await runGenerator<Told>(
+    'websocket_load.ts',
+    task,
+    '--max-old-space-size=4096',
+  )
   if (open !== sockets || told !== sockets || wrong > 0) {
     throw new VoidRun(`of ${open} WebSockets ${told} heard of their payment, and ${wrong} of something else`)
   }
@@ -71,14 +74,4 @@ async function seedReaders(server: Server, operator: string, count: number): Pro
   } finally {
     await pool.end()
   }
-}
-
-async function runGenerator(task: SocketTask): Promise<Told> {
-  const args = ['--max-old-space-size=4096', `${import.meta.dirname}/websocket_load.ts`]
-  const child = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit'] })
-  child.stdin.end(JSON.stringify(task))
-  let output = ''
-  for await (const chunk of child.stdout) output += chunk
-  if (output === '') throw new VoidRun('the load generator of the WebSockets ended early')
-  return JSON.parse(output)
 }

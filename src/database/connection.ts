@@ -222,8 +222,12 @@ const IN_FAILED_TRANSACTION = '25P02'
 
 /** Sends what was written to this client until now, for whoever has more to do in this turn of the event loop. */
 export function sendNow(client: Client): void {
-  const { stream } = (client as unknown as { connection: { stream: Socket } }).connection
-  stream.uncork()
+  socketOf(client).uncork()
+}
+
+/** What the driver writes to and reads from, of which its types do not tell. */
+export function socketOf(client: pg.ClientBase): Socket {
+  return (client as unknown as { readonly connection: { readonly stream: Socket } }).connection.stream
 }
 
 /** A socket that sends what is written in one turn of the event loop with one system call. */

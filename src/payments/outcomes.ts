@@ -36,7 +36,7 @@ export function writeOutcomes(
 }
 
 /** The postings of payments that were posted together, in order. */
-function postingsOf(payments: readonly Pick<Payment, 'id' | 'kind'>[], outcomes: readonly Outcome[]): PaymentPosting[] {
+function postingsOf(payments: readonly PostedPayment[], outcomes: readonly Outcome[]): PaymentPosting[] {
   const postings: PaymentPosting[] = []
   for (const [index, { id, kind }] of payments.entries()) {
     const outcome = outcomes[index]
@@ -49,7 +49,7 @@ function postingsOf(payments: readonly Pick<Payment, 'id' | 'kind'>[], outcomes:
 /** The quotes that were used up, each with its payment. */
 function usedBy(
   { usedQuotes }: Pick<Posted, 'usedQuotes'>,
-  payments: readonly Pick<Payment, 'id'>[],
+  payments: readonly PostedPayment[],
 ): Map<QuoteId, PaymentId> {
   const used = new Map<QuoteId, PaymentId>()
   for (const [quote, index] of usedQuotes) {
