@@ -665,7 +665,7 @@ describe('A gateway that is killed while it makes what fell due', () => {
     await killed.end('SIGKILL')
     const [last, other] = [await aServer(settings), await aServer(settings)]
     const cut =
-      'select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()'
+      "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and application_name like 'billing-gateway%'"
     await withOwner(first.database, (client) => client.query(cut))
     await until(async () => (await made()) >= 3_600)
     await Promise.all([last.end('SIGTERM'), other.end('SIGTERM')])
