@@ -195,6 +195,8 @@ function settings(socketFolder: string, { durable, maxConnections }: EmbeddedOpt
     max_connections: maxConnections,
     shared_buffers: durable ? '256MB' : '64MB',
     max_wal_size: '4GB',
+    // By itself it is one segment, which a batch fills: others then waited for the disk in the middle of theirs.
+    wal_buffers: '16MB',
     timezone: 'UTC',
     log_timezone: 'UTC',
     // One core each for gateway and database is all a small machine has: parallel plans only get in the way.
