@@ -96,7 +96,7 @@ export async function readAccounts(
     name: 'read-accounts',
     text: `
       select ${ACCOUNT_COLUMNS}
-        from (select $1::int as book, id from unnest($2::uuid[]) as ids (id) offset 0) as wanted
+        from (select $1::int as book, unnest($2::uuid[]) as id) as wanted
         join accounts a on a.book = wanted.book and a.id = wanted.id ${ACCOUNT_JOINS}`,
     values: [book, [...new Set(ids)]],
   })

@@ -53,7 +53,7 @@ export function createDirectory(pool: Pool) {
       name: 'account-facts',
       text: `
         select ${FACTS}
-          from (select $1::int as book, id from unnest($2::uuid[]) as ids (id) offset 0) as wanted
+          from (select $1::int as book, unnest($2::uuid[]) as id) as wanted
           join accounts a on a.book = wanted.book and a.id = wanted.id ${FACTS_JOINS}`,
       values: [book, missing],
     })

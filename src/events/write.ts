@@ -66,7 +66,8 @@ async function writeRows(
       name: 'write-events',
       text: `
         insert into events (book, id, type, object_id, created_at)
-        select $1, v.*, $2 from unnest($3::uuid[], $4::text[], $5::uuid[]) as v`,
+        select $1, v.*, $2
+          from (select unnest($3::uuid[]), unnest($4::text[]), unnest($5::uuid[])) as v`,
       values,
     })
     return
@@ -105,7 +106,9 @@ async function writeViewers(
   }
   await client.query({
     name: 'write-viewers',
-    text: `insert into user_events (book, user_id, id) select $1, v.* from unnest($2::uuid[], $3::uuid[]) as v`,
+    text: `
+      insert into user_events (book, user_id, id)
+      select $1, v.* from (select unnest($2::uuid[]), unnest($3::uuid[])) as v`,
     values: [book, uuids(users), uuids(seen)],
   })
 }

@@ -170,7 +170,8 @@ function writeInitiated(
       name: 'write-initiated',
       text: `
         insert into initiated (book, attempt_at, payment_id, from_account, to_account)
-        select $1, $2, v.* from unnest($3::uuid[], $4::uuid[], $5::uuid[]) as v`,
+        select $1, $2, v.*
+          from (select unnest($3::uuid[]), unnest($4::uuid[]), unnest($5::uuid[])) as v`,
       values: [
         book,
         formatInstant(at),

@@ -132,7 +132,7 @@ async function lockOriginals(
     name: 'lock-originals',
     text: `
       select p.id, p.amount, p.fee, p.fee_payer, p.refunded_amount, p.exchange_amount
-        from (select $1::int as book, id from unnest($2::uuid[]) as ids (id) offset 0) as wanted
+        from (select $1::int as book, unnest($2::uuid[]) as id) as wanted
         join payments p on p.book = wanted.book and p.id = wanted.id
        where p.status = 'completed'
        order by p.id
@@ -154,7 +154,7 @@ async function lockQuotes(client: Queryable, book: BookId, ids: readonly QuoteId
     name: 'lock-quotes',
     text: `
       select q.id, (extract(epoch from q.expires_at) * 1000000)::bigint as expires_at, q.used_by is not null as used
-        from (select $1::int as book, id from unnest($2::uuid[]) as ids (id) offset 0) as wanted
+        from (select $1::int as book, unnest($2::uuid[]) as id) as wanted
         join quotes q on q.book = wanted.book and q.id = wanted.id
        order by q.id
          for no key update of q`,

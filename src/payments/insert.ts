@@ -87,12 +87,12 @@ const INSERT_WITH_TERMS = insertOf('write-payments-with-terms', [...COLUMNS, ...
 function insertOf(name: string, written: readonly Column[]): Insert {
   const names = (columns: readonly Column[]) => columns.map((each) => each.name).join(', ')
   const columns = [TEXT_OWNER, ...written]
-  const arrays = columns.map(({ type }, index) => `$${index + 5}::${type}[]`)
+  const arrays = columns.map(({ type }, index) => `unnest($${index + 5}::${type}[])`)
   const text = `
       insert into payments (book, created_at, updated_at, asynchronous, completed_at, ${names(written)})
       select $1, $2, $3::timestamptz, $4, case v.status when 'completed' then $3 end,
              ${written.map(({ sql }) => sql).join(', ')}
-        from unnest(${arrays.join(', ')}) as v (${names(columns)})`
+        from (select ${arrays.join(', ')}) as v (${names(columns)})`
   return { name, text, columns }
 }
 

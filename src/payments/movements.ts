@@ -55,7 +55,7 @@ export async function lockAccounts(
     text: `
       with locked as materialized (
         select a.id, a.currency, a.status, a.refuse_incoming, a.balance, a.held, a.overdraft_limit, a.updated_at
-          from (select $1::int as book, id from unnest($2::uuid[]) as ids (id) offset 0) as wanted
+          from (select $1::int as book, unnest($2::uuid[]) as id) as wanted
           join accounts a on a.book = wanted.book and a.id = wanted.id
          order by a.id
            for no key update of a
@@ -139,8 +139,9 @@ async function writePostings(
         insert into postings (book, id, payment_id, kind, currency, amount, debit_account, credit_account,
                               debit_balance, credit_balance, created_at)
         select $1, v.*, $2
-          from unnest($3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::numeric[], $8::uuid[], $9::uuid[],
-                      $10::numeric[], $11::numeric[]) as v`,
+          from (select unnest($3::uuid[]), unnest($4::uuid[]), unnest($5::text[]), unnest($6::text[]),
+                       unnest($7::numeric[]), unnest($8::uuid[]), unnest($9::uuid[]), unnest($10::numeric[]),
+                       unnest($11::numeric[])) as v`,
     values: [
       book,
       stamp,
@@ -179,7 +180,7 @@ async function writeAccounts(
       text: `
         update accounts a
            set balance = ${balance}, updated_at = greatest(a.updated_at, $2)
-          from (select $1::int as book, * from unnest($3::uuid[], $4::numeric[]) as ids (id, amount) offset 0) as v
+          from (select $1::int as book, unnest($3::uuid[]) as id, unnest($4::numeric[]) as amount) as v
          where a.book = v.book and a.id = v.id`,
       values: [book, stamp, ids, amounts],
     })
@@ -191,9 +192,8 @@ async function writeAccounts(
     text: `
         update accounts a
            set balance = ${balance}, held = v.held, updated_at = greatest(a.updated_at, $2)
-          from (select $1::int as book, *
-                  from unnest($3::uuid[], $4::numeric[], $5::numeric[]) as ids (id, amount, held)
-                offset 0) as v
+          from (select $1::int as book, unnest($3::uuid[]) as id, unnest($4::numeric[]) as amount,
+                       unnest($5::numeric[]) as held) as v
          where a.book = v.book and a.id = v.id`,
     values: [book, stamp, ids, amounts, held],
   })
@@ -211,7 +211,7 @@ async function writeRefunded(
     text: `
       update payments p
          set refunded_amount = v.refunded, updated_at = $2
-        from (select $1::int as book, * from unnest($3::uuid[], $4::numeric[]) as ids (id, refunded) offset 0) as v
+        from (select $1::int as book, unnest($3::uuid[]) as id, unnest($4::numeric[]) as refunded) as v
        where p.book = v.book and p.id = v.id`,
     values: [book, stamp, [...refunded.keys()], [...refunded.values()]],
   })
@@ -223,7 +223,7 @@ async function writeUsedQuotes(client: Queryable, book: BookId, used: ReadonlyMa
     text: `
       update quotes q
          set used_by = v.payment_id
-        from (select $1::int as book, * from unnest($2::uuid[], $3::uuid[]) as ids (id, payment_id) offset 0) as v
+        from (select $1::int as book, unnest($2::uuid[]) as id, unnest($3::uuid[]) as payment_id) as v
        where q.book = v.book and q.id = v.id`,
     values: [book, [...used.keys()], [...used.values()]],
   })

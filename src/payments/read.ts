@@ -93,7 +93,7 @@ export async function readPayments(
     name: 'read-payments',
     text: `
       select ${PAYMENT_COLUMNS}
-        from (select $1::int as book, id from unnest($2::uuid[]) as ids (id) offset 0) as wanted
+        from (select $1::int as book, unnest($2::uuid[]) as id) as wanted
         join payments p on p.book = wanted.book and p.id = wanted.id ${PAYMENT_JOINS}`,
     values: [book, uuids(ids)],
   })
@@ -113,7 +113,7 @@ export async function readPaymentsByKey(
     name: 'find-payments-by-key',
     text: `
       select p.id, wanted.key
-        from (select $1::int as book, key from unnest($2::uuid[]) as ids (key) offset 0) as wanted
+        from (select $1::int as book, unnest($2::uuid[]) as key) as wanted
         join payments p on p.book = wanted.book and p.idempotency_key = wanted.key`,
     values: [book, uuids(keys)],
   })

@@ -187,7 +187,7 @@ async function forgetInitiated(client: Queryable, book: BookId, ids: readonly Pa
     name: 'forget-initiated',
     text: `
       delete from initiated i
-       using (select $1::int as book, id from unnest($2::uuid[]) as ids (id) offset 0) as done
+       using (select $1::int as book, unnest($2::uuid[]) as id) as done
        where i.book = done.book and i.payment_id = done.id`,
     values: [book, uuids(ids)],
   })

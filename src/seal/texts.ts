@@ -31,7 +31,7 @@ export async function readErased(client: Queryable, book: BookId, ids: Buffer): 
     name: 'seal-erased',
     text: `
       select e.object_id
-        from (select $1::int as book, id from unnest($2::uuid[]) as ids (id) offset 0) as wanted
+        from (select $1::int as book, unnest($2::uuid[]) as id) as wanted
         join erased_texts e on e.book = wanted.book and e.object_id = wanted.id`,
     values: [book, ids],
   })
@@ -108,14 +108,14 @@ async function readTextRows(client: Queryable, book: BookId, { payments, lines }
     text: `
       with texts as materialized (
         select p.book, p.id, f.field, f.content, text_owner(p.kind, s.user_id, r.user_id) as owner
-          from (select $1::int as book, id from unnest($2::uuid[]) as ids (id) offset 0) as wanted
+          from (select $1::int as book, unnest($2::uuid[]) as id) as wanted
           join payments p      on p.book = wanted.book and p.id = wanted.id
           left join accounts s on s.book = p.book and s.id = p.from_account
           left join accounts r on r.book = p.book and r.id = p.to_account
          cross join lateral (values ('description', p.description), ('metadata', p.metadata)) f (field, content)
          union all
         select l.book, l.id, f.field, f.content, ${SUBJECT}
-          from (select $1::int as book, id from unnest($3::uuid[]) as ids (id) offset 0) as wanted
+          from (select $1::int as book, unnest($3::uuid[]) as id) as wanted
           join audit_log l on l.book = wanted.book and l.id = wanted.id
          cross join lateral (values ('detail', l.detail), ('address', l.address)) f (field, content)
          where f.field <> 'address' or ${ADDRESS_OWNER} is not null

@@ -51,7 +51,7 @@ export async function takeAnswer(
   await client.query(
     `update wire_batch_payments w
         set rejection = 'due', reject_reason = v.reason, rejected_by = $3
-       from (select $1::int as book, * from unnest($4::uuid[], $5::text[]) as v (id, reason) offset 0) as v
+       from (select $1::int as book, unnest($4::uuid[]) as id, unnest($5::text[]) as reason) as v
       where w.book = v.book and w.payment_id = v.id and w.batch_id = $2 and w.rejection is null`,
     [
       ...[book, order.id, id, rejected.map(({ endToEndId }) => payments.get(endToEndId)?.id ?? null)],
