@@ -102,7 +102,7 @@ async function readSettings(server: Server): Promise<Record<string, string>> {
     client.query<{ name: string; value: string }>(
       `select name, current_setting(name) as value
          from unnest(array['server_version', 'fsync', 'synchronous_commit', 'full_page_writes', 'wal_compression',
-                           'shared_buffers', 'max_wal_size', 'commit_delay', 'max_connections']) as name`,
+                           'shared_buffers', 'max_wal_size', 'wal_buffers', 'commit_delay', 'max_connections']) as name`,
     ),
   )
   return Object.fromEntries(rows.map(({ name, value }) => [name, value]))
