@@ -195,7 +195,7 @@ function settings(socketFolder: string, { durable, maxConnections }: EmbeddedOpt
     max_connections: maxConnections,
     shared_buffers: durable ? '256MB' : '64MB',
     max_wal_size: '4GB',
-    // By itself it is one segment, which a batch fills: others then waited for the disk in the middle of theirs.
+    // PostgreSQL would take one segment, which a batch fills: others then wait for the disk in the middle of theirs.
     wal_buffers: '16MB',
     timezone: 'UTC',
     log_timezone: 'UTC',
