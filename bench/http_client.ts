@@ -9,20 +9,16 @@ export type Answer = { readonly status: number; readonly body: string }
  */
 export function createConnection(host: string, port: number): Promise<Connection> {
   return new Promise((resolve, reject) => {
-    let heard = (_part: Buffer) => {}
     // Read past the stream, into one buffer for all connections: half of what an answer would cost.
     const onread = {
       buffer: RECEIVED,
       callback: (size: number, buffer: Uint8Array) => {
-        heard(Buffer.from(buffer.buffer, buffer.byteOffset, size))
+        connection.heard(Buffer.from(buffer.buffer, buffer.byteOffset, size))
         return true
       },
     }
-    const socket = connect({ host, port, noDelay: true, onread }, () => {
-      const connection = over(socket)
-      heard = connection.heard
-      resolve(connection)
-    })
+    const socket = connect({ host, port, noDelay: true, onread }, () => resolve(connection))
+    const connection = over(socket)
     socket.once('error', reject)
   })
 }
