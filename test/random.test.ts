@@ -7,7 +7,7 @@ import { decodeId } from '../src/ledger/typeid.ts'
 import { verifyBooks } from '../src/verify/verify.ts'
 import { type Books, cents, createBooks, feeOf, type Known, total, written } from './harness/books_model.ts'
 import { aClient, type Reply } from './harness/client.ts'
-import { aDatabase, askedOfTests, type TestCluster, urlOf } from './harness/cluster.ts'
+import { aDatabase, askedOfTests, cutGateways, type TestCluster, urlOf } from './harness/cluster.ts'
 import { until } from './harness/gateway.ts'
 import { aFolder, anOperatorOf, aServer, type TestServer } from './harness/server.ts'
 
@@ -70,20 +70,12 @@ before(async () => {
 const client = () => aClient(server.url, token)
 
 /** By a session that no crash takes. */
-const OURS = { application_name: 'this test' }
-const sql = (text: string, values: unknown[] = []): Promise<any[]> => {
-  const connection = { ...database, ...OURS }
-  return withOwner(connection, async (owner) => (await owner.query(text, values)).rows)
-}
+const sql = (text: string, values: unknown[] = []): Promise<any[]> =>
+  withOwner(database, async (owner) => (await owner.query(text, values)).rows)
 
 /** Takes the database’s sessions, or the gateway itself, from under what is under way. */
 async function strike(crash: string): Promise<void> {
-  if (crash === 'backends') {
-    await sql(
-      'select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and application_name <> $1',
-      [OURS.application_name],
-    )
-  }
+  if (crash === 'backends') await cutGateways(database)
   if (crash === 'server') {
     await server.end('SIGKILL')
     server = await aServer(settings)

@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict'
 import { before, describe, it } from 'node:test'
 import { MAIN_BOOK } from '../src/books/books.ts'
-import { withOwner } from '../src/database/connection.ts'
 import { parseInstant } from '../src/database/instant.ts'
 import type { Instant } from '../src/ledger/id.ts'
-import { urlOf } from './harness/cluster.ts'
+import { cutGateways, urlOf } from './harness/cluster.ts'
 import {
   aGateway,
   anEmail,
@@ -664,9 +663,7 @@ describe('A gateway that is killed while it makes what fell due', () => {
     await until(async () => (await made()) >= 600)
     await killed.end('SIGKILL')
     const [last, other] = [await aServer(settings), await aServer(settings)]
-    const cut =
-      "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and application_name like 'billing-gateway%'"
-    await withOwner(first.database, (client) => client.query(cut))
+    await cutGateways(first.database)
     await until(async () => (await made()) >= 3_600)
     await Promise.all([last.end('SIGTERM'), other.end('SIGTERM')])
     const doubled = `select schedule_id, scheduled_for from payments where schedule_id is not null group by 1, 2 having count(*) > 1`

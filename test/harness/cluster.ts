@@ -49,7 +49,14 @@ async function copyOf(template: string): Promise<TestCluster> {
   return { ...cluster, database }
 }
 
-/** The same as a URL, for DATABASE_URL. */
+/** Ends every session that gateways have on a database, from under whatever is under way. */
+export async function cutGateways(database: TestCluster): Promise<void> {
+  const cut = `select pg_terminate_backend(pid) from pg_stat_activity
+                where datname = current_database() and application_name like 'billing-gateway%'`
+  await withOwner(database, (client) => client.query(cut))
+}
+
+/** A database as a URL, for DATABASE_URL. */
 export function urlOf({ host, port, user, password, database }: TestCluster): string {
   return `postgres://${user}:${encodeURIComponent(password)}@localhost/${database}?host=${encodeURIComponent(host)}&port=${port}`
 }
