@@ -52,8 +52,8 @@ const SESSION_OPTIONS = [
 const PLANS = {
   asEver: '',
   // Batches join every row by its whole key, by index. Their statements carry the book as a column beside keys that are
-  // unnested there, or behind `offset 0`: as a constant it would be the better half of a key while a table is small.
-  // What is unnested in a list of columns is read as it is; in `from` each array becomes a table of its own first.
+  // unnested there: as a constant it would be the better half of a key while a table is small. And what is unnested in a
+  // list of columns is read as it is; in `from` each array becomes a table of its own first.
   byKey: [
     '-c plan_cache_mode=force_generic_plan',
     ...['seqscan', 'hashjoin', 'mergejoin', 'material', 'memoize'].map((name) => `-c enable_${name}=off`),

@@ -220,11 +220,10 @@ async function moveOn(
       update schedules s
          set status = v.status, number = v.number, due_at = v.due_at, attempts = v.attempts, attempt_at = v.attempt_at,
              last_payment_id = v.payment_id, updated_at = v.at
-        from (select $1::int as book, *
-                from unnest($2::uuid[], $3::text[], $4::int[], $5::timestamptz[], $6::int[], $7::timestamptz[], $8::uuid[],
-                            $9::timestamptz[])
-                  as rows (id, status, number, due_at, attempts, attempt_at, payment_id, at)
-              offset 0) as v
+        from (select $1::int as book, unnest($2::uuid[]) as id, unnest($3::text[]) as status,
+                     unnest($4::int[]) as number, unnest($5::timestamptz[]) as due_at, unnest($6::int[]) as attempts,
+                     unnest($7::timestamptz[]) as attempt_at, unnest($8::uuid[]) as payment_id,
+                     unnest($9::timestamptz[]) as at) as v
        where s.book = v.book and s.id = v.id`,
     values: [
       book,

@@ -117,7 +117,7 @@ function cellOf(columns: readonly string[], name: string): (row: Row) => string 
 
 /** The payments that are asked for, and at which place of the block each is. */
 const WANTED =
-  '(select $1::int as book, id, place from unnest($2::uuid[]) with ordinality as ids (id, place) offset 0) as wanted'
+  '(select $1::int as book, unnest($2::uuid[]) as id, generate_subscripts($2::uuid[], 1) as place) as wanted'
 
 async function readRows(client: Queryable, book: BookId, wanted: Buffer, { after, upTo }: Range) {
   const payments = readMany(
