@@ -406,6 +406,9 @@ describe('An operator', () => {
     const [root, ada] = [await anOperator(manual), await aUser(manual)]
     const usd = await ada.account('USD')
     const { body } = await withdraw(ada, usd, '30.04')
+    // Whoever tells the rail of it locks its instruction as well: that is over.
+    const told = `select from rail_instructions where payment_id = '${decodeId('pay', body.id)}' and state = 'submitted'`
+    await until(async () => (await rowsOf(manual, told)).length === 1)
     await withOwner(manual.database, async (owner) => {
       // Both come while the account is locked by a payment, the operator first.
       await owner.query('begin')
