@@ -1,5 +1,6 @@
 import { createPool } from '../src/database/connection.ts'
 import { makeOperator } from '../src/identity/operators.ts'
+import { createPasswords } from '../src/identity/passwords.ts'
 import type { BookId } from '../src/ledger/id.ts'
 import type { Task } from './load.ts'
 import type { Server } from './server.ts'
@@ -15,8 +16,10 @@ const PASSWORD = 'a password for the bench'
  */
 export async function seed(server: Server, count: number): Promise<Task['payers']> {
   const pool = createPool(server.connection, 4, 'bench')
+  // Nobody logs in with a password here, so that it may cost nothing.
+  const means = { pool, passwords: createPasswords({ memory: 8, passes: 1 }) }
   try {
-    const token = await makeOperator(pool, MAIN, 'bench@example.com', PASSWORD, false, 1)
+    const token = await makeOperator(means, MAIN, 'bench@example.com', PASSWORD, false, 1)
     const accounts = Array.from({ length: ACCOUNTS_EACH }, () => ({ currency: 'USD', opening_balance: '1000000.00' }))
     const emails = Array.from({ length: count / ACCOUNTS_EACH }, (_, index) => `payer-${index}@example.com`)
     const third = Math.ceil(emails.length / 3)
@@ -25,7 +28,7 @@ export async function seed(server: Server, count: number): Promise<Task['payers'
       const payers: { token: string; accounts: string[] }[] = []
       for (const { email, accounts: ids } of await importUsers(server.port, token, part, accounts)) {
         // Only an operator's password and token can be set from outside; from one's own accounts it is a user like any other.
-        payers.push({ token: await makeOperator(pool, MAIN, email, PASSWORD, false, 1), accounts: ids })
+        payers.push({ token: await makeOperator(means, MAIN, email, PASSWORD, false, 1), accounts: ids })
       }
       return payers
     }

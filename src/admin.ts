@@ -6,6 +6,7 @@ import { NOBODY } from './gateway.ts'
 import { parseEmail } from './identity/email.ts'
 import { makeOperator } from './identity/operators.ts'
 import { LONGEST_PASSWORD, passwordProblem } from './identity/password_rules.ts'
+import { createPasswords } from './identity/passwords.ts'
 import { run } from './run.ts'
 import { StartError } from './start_error.ts'
 
@@ -26,7 +27,8 @@ await run(async (stopped, environment, args) => {
     const book = await createBooks(pool).find(wanted.book)
     if (!book) throw new StartError(`there is no book '${wanted.book}'`)
     const { email, allBooks, role } = wanted
-    const token = await makeOperator(pool, book, email, password, allBooks, config.tokenDays, role)
+    const passwords = createPasswords(config.passwordCost)
+    const token = await makeOperator({ pool, passwords }, book, email, password, allBooks, config.tokenDays, role)
     process.stdout.write(`${token}\n`)
   } finally {
     await pool.end()

@@ -4,6 +4,7 @@ import type { Connection } from './database/connection.ts'
 import { withPlainTls } from './database/tls.ts'
 import { LOGIN_NOTICES, type LoginNotice } from './identity/notices.ts'
 import { SHORTEST_PASSWORD } from './identity/password_rules.ts'
+import { OWASP_COST, type PasswordCost } from './identity/passwords.ts'
 import type { Welcome } from './identity/signup.ts'
 import { RAIL_CODES, type RailCode } from './ledger/account.ts'
 import { parseRateLimits, type RateLimits } from './limits/settings.ts'
@@ -43,6 +44,8 @@ export type Config = {
   readonly tokenDays: number
   /** Of a password without a second factor, in code points. */
   readonly passwordMinLength: number
+  /** No setting: nobody makes them cheaper by accident. */
+  readonly passwordCost: PasswordCost
   readonly stepUpMinutes: number
   readonly loginNotice: LoginNotice
   /** Above these, adjustments wait for a second operator; undefined: none does. */
@@ -207,6 +210,7 @@ export function readConfig(given: Environment): Config {
     },
     tokenDays: wholeNumber(environment, 'BGW_TOKEN_DAYS', 1, 3_650),
     passwordMinLength: wholeNumber(environment, 'BGW_PASSWORD_MIN_LENGTH', SHORTEST_PASSWORD, 64),
+    passwordCost: OWASP_COST,
     stepUpMinutes: wholeNumber(environment, 'BGW_STEP_UP_MINUTES', 1, 1_440),
     loginNotice: oneOf(environment, 'BGW_LOGIN_NOTICE', LOGIN_NOTICES),
     approvalAbove:

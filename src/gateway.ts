@@ -10,6 +10,7 @@ import { createKeySweeper } from './http/idempotency.ts'
 import { presentEvent } from './http/present.ts'
 import { runJobs } from './identity/jobs.ts'
 import { createMailer } from './identity/mail.ts'
+import { createPasswords } from './identity/passwords.ts'
 import { createSessions } from './identity/sessions.ts'
 import { createSignUp } from './identity/signup.ts'
 import { createLimiter } from './limits/limiter.ts'
@@ -51,7 +52,7 @@ export async function createGateway(connection: Connection, config: Config, publ
 
 async function wire(pools: Pools, config: Config, publicUrl: () => string, log: Log) {
   const { pool, posting, sealing, jobPool, eventPool } = pools
-  const [secretBox, sealKey] = [openSecretBox(config), openSealKey(config)]
+  const { secretBox, sealKey, passwords } = openSecrets(config)
   await ensureMainBook(pool, [...config.currencies.values()], NOBODY)
   await ensureTechnicalAccounts(pool)
 
@@ -75,7 +76,7 @@ async function wire(pools: Pools, config: Config, publicUrl: () => string, log: 
   const limiter = createLimiter(pool, log)
   const settling = { pool: posting, lookout, directory, intake, books, secretBox, log, tell }
   const railParts = createRails(config, publicUrl, settling)
-  const { signUp } = createSignUp({ pool, directory, intake, welcome: config.welcome })
+  const { signUp } = createSignUp({ pool, passwords, directory, intake, welcome: config.welcome })
   const sendMail = createMailer({ smtpUrl: config.smtpUrl, from: config.mailFrom, folder: config.mailFolder })
   const sealer = createSealer({ pool: sealing, lookout, key: sealKey, log })
   const [keySweeper, eraser] = [createKeySweeper(pool, log), createEraser(pool, lookout, log)]
@@ -117,6 +118,7 @@ async function wire(pools: Pools, config: Config, publicUrl: () => string, log: 
     sessions,
     limiter,
     aside,
+    passwords,
     signUp,
     eraser,
     secretBox,
@@ -126,6 +128,14 @@ async function wire(pools: Pools, config: Config, publicUrl: () => string, log: 
     config,
     log,
     stop,
+  }
+}
+
+function openSecrets(config: Config) {
+  return {
+    secretBox: openSecretBox(config),
+    sealKey: openSealKey(config),
+    passwords: createPasswords(config.passwordCost),
   }
 }
 

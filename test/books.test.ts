@@ -61,7 +61,7 @@ describe('a book', () => {
     const found = await gateway.inside.books.find(book)
     assert.ok(found)
     const email = anEmail(`${book}-operator`)
-    const operator = aClient(gateway.url, await makeOperator(gateway.inside.pool, found, email, PASSWORD, false, 1))
+    const operator = aClient(gateway.url, await makeOperator(gateway.inside, found, email, PASSWORD, false, 1))
     const [account, friendAccount] = await Promise.all([user.account('USD'), friend.account('USD')])
     const paid = await user.post('/v1/payments', { from_account: account, to_account: friendAccount, amount: '1.00' })
     assert.equal(paid.body.status, 'completed')

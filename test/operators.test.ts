@@ -377,7 +377,7 @@ describe('making an operator', () => {
     assert.ok(book)
     const user = await aUser(gateway)
     assertProblem(await user.get('/v1/admin/users'), 'forbidden')
-    const token = await makeOperator(gateway.inside.pool, book, user.email, 'another password', false, 1)
+    const token = await makeOperator(gateway.inside, book, user.email, 'another password', false, 1)
     const promoted = aClient(gateway.url, token)
     assert.equal((await promoted.get('/v1/admin/users')).status, 200)
     assert.equal((await promoted.get('/v1/me')).body.role, 'admin')

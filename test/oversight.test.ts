@@ -156,7 +156,7 @@ describe('a role', () => {
     const operators = await Promise.all(
       ['one', 'two'].map(async (name) => {
         const email = anEmail(name)
-        return aClient(gateway.url, await makeOperator(gateway.inside.pool, book, email, PASSWORD, false, 1))
+        return aClient(gateway.url, await makeOperator(gateway.inside, book, email, PASSWORD, false, 1))
       }),
     )
     const ids = await Promise.all(operators.map(async (each) => (await each.get('/v1/me')).body.id))

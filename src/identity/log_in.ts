@@ -9,7 +9,7 @@ import type { SecretBox } from '../database/secret_box.ts'
 import type { BookId, Instant, UserId } from '../ledger/id.ts'
 import { notifyUser } from './job_queue.ts'
 import type { LoginNotice } from './notices.ts'
-import { verifyPassword } from './passwords.ts'
+import type { Passwords } from './passwords.ts'
 import { holdProven, type Proof, type ProofRefusal, provenUntil, refuseProof } from './proof.ts'
 import { scopesOf } from './roles.ts'
 import { newToken } from './secrets.ts'
@@ -27,6 +27,7 @@ const MICROSECONDS_A_DAY = 86_400_000_000n
 type Means = {
   readonly pool: Pool
   readonly secretBox: SecretBox
+  readonly passwords: Passwords
   readonly config: LogInRules
   readonly aside: Aside
 }
@@ -41,7 +42,7 @@ export async function logIn(means: Means, book: Book | undefined, attempt: Attem
   const { email, name, address, requestId } = attempt
   if (!book) {
     // As much work as for a user that is there.
-    await verifyPassword(attempt.password, null)
+    await means.passwords.verify(attempt.password, null)
     return 'invalid_credentials'
   }
   const user = email === undefined ? undefined : await findUserByEmail(pool, book.id, email)

@@ -6,7 +6,7 @@ import { formatInstant } from '../database/instant.ts'
 import type { BookId, Instant, UserId } from '../ledger/id.ts'
 import { dropEmailChanges } from './email_change.ts'
 import { dropMailTokens } from './mail_tokens.ts'
-import { hashPassword } from './passwords.ts'
+import type { Passwords } from './passwords.ts'
 import { type Role, scopesOf } from './roles.ts'
 import { newToken } from './secrets.ts'
 import { endTokens, insertToken } from './tokens.ts'
@@ -14,13 +14,15 @@ import { findUser, findUserByEmail, insertUser } from './users.ts'
 
 const MICROSECONDS_A_DAY = 86_400_000_000n
 
+type Means = { readonly pool: Pool; readonly passwords: Passwords }
+
 /**
  * Makes an operator of the book (or an auditor), or makes the user of that address one, with this password; audited. What
  * the user logged in or began with before is void: who knew the old password need not know this one. Returns a token with
  * every scope of the role. An operator of all books names the book to act in with each request.
  */
 export async function makeOperator(
-  pool: Pool,
+  { pool, passwords }: Means,
   book: Book,
   email: string,
   password: string,
@@ -28,7 +30,7 @@ export async function makeOperator(
   tokenDays: number,
   role: Exclude<Role, 'user'> = 'admin',
 ): Promise<string> {
-  const passwordHash = await hashPassword(password)
+  const passwordHash = await passwords.hash(password)
   const secret = newToken(book.name)
   await inTransaction(pool, async (client) => {
     const at = await readClock(client)

@@ -9,7 +9,7 @@ import { dropEmailChanges } from './email_change.ts'
 import { addJob, notifyUser } from './job_queue.ts'
 import { dropMailTokens, findMailToken, takeMailToken } from './mail_tokens.ts'
 import { type PasswordProblem, passwordProblem, SHORTEST_PASSWORD } from './password_rules.ts'
-import { hashPassword, verifyPassword } from './passwords.ts'
+import type { Passwords } from './passwords.ts'
 import { type ProofRefusal, refuseCode } from './proof.ts'
 import { hasSecondFactor } from './second_factor.ts'
 import type { Sessions } from './sessions.ts'
@@ -20,6 +20,7 @@ type Means = {
   readonly pool: Pool
   readonly sessions: Sessions
   readonly secretBox: SecretBox
+  readonly passwords: Passwords
   readonly config: { readonly passwordMinLength: number }
 }
 
@@ -46,7 +47,7 @@ export async function resetPassword(
   { token, password, otp }: Reset,
   from: Pick<Actor, 'address' | 'requestId'>,
 ): Promise<'invalid_token' | ProofRefusal | NewPasswordRefusal | undefined> {
-  const { pool, sessions } = means
+  const { pool, sessions, passwords } = means
   const found = await findMailToken(pool, token, ['reset_password'])
   const user = found && (await findUser(pool, found.book, found.userId))
   if (!user) return 'invalid_token'
@@ -56,7 +57,7 @@ export async function resetPassword(
   if (problem) return { least, problem }
   const refusal = await refuseCode(means, book, user, otp)
   if (refusal) return refusal
-  const passwordHash = await hashPassword(password)
+  const passwordHash = await passwords.hash(password)
   const reset = await inTransaction(pool, async (client) => {
     const taken = await takeMailToken(client, token, ['reset_password'])
     if (!taken) return false
@@ -83,12 +84,12 @@ export async function changePassword(
   actor: Actor,
   { current, next }: { readonly current: string; readonly next: string },
 ): Promise<'invalid_credentials' | NewPasswordRefusal | undefined> {
-  const { pool, sessions } = means
-  if (!(await verifyPassword(current, user.passwordHash))) return 'invalid_credentials'
+  const { pool, sessions, passwords } = means
+  if (!(await passwords.verify(current, user.passwordHash))) return 'invalid_credentials'
   const least = await leastLength(means, book, user.id)
   const problem = passwordProblem(next, { least, email: user.email })
   if (problem) return { least, problem }
-  const passwordHash = await hashPassword(next)
+  const passwordHash = await passwords.hash(next)
   const changed = await inTransaction(pool, async (client) => {
     const locked = await lockUser(client, book, user.id)
     // Somebody else was faster with a new password, and the present one is not what was checked.

@@ -4,7 +4,7 @@ import { type Client, inTransaction, type Pool } from '../database/connection.ts
 import { formatInstant } from '../database/instant.ts'
 import type { SecretBox } from '../database/secret_box.ts'
 import type { BookId, Instant } from '../ledger/id.ts'
-import { verifyPassword } from './passwords.ts'
+import type { Passwords } from './passwords.ts'
 import { checkSecondFactor, hasSecondFactor } from './second_factor.ts'
 import { markProven } from './tokens.ts'
 import { findUser, holdUser, type User } from './users.ts'
@@ -23,19 +23,20 @@ export type Proven = { readonly user: User; readonly otp: string | undefined }
 export type StaleProof = Extract<ProofRefusal, 'invalid_credentials' | 'otp_required'>
 
 type Means = { readonly pool: Pool; readonly secretBox: SecretBox }
+type PasswordMeans = Means & { readonly passwords: Passwords }
 
 /**
  * Checks the password and, where there is a second factor, a code, which is used up. Undefined where both are right. The
  * code is looked at only behind a right password. An unknown or closed user takes as long as a wrong password.
  */
 export async function refuseProof(
-  means: Means,
+  means: PasswordMeans,
   book: BookId,
   user: User | undefined,
   { password, otp }: Proof,
 ): Promise<ProofRefusal | undefined> {
   const known = user && user.closedAt === null ? user : undefined
-  const verified = await verifyPassword(password, known?.passwordHash ?? null)
+  const verified = await means.passwords.verify(password, known?.passwordHash ?? null)
   if (!known || !verified) return 'invalid_credentials'
   return refuseCode(means, book, known, otp)
 }

@@ -11,7 +11,7 @@ import { postRequests } from '../payments/batch.ts'
 import type { Intake } from '../payments/intake.ts'
 import type { PricedRequest } from '../payments/payment.ts'
 import { addJob } from './job_queue.ts'
-import { hashPassword } from './passwords.ts'
+import type { Passwords } from './passwords.ts'
 import { findUserByEmail, insertUser } from './users.ts'
 
 export type Welcome = {
@@ -23,6 +23,7 @@ export type Welcome = {
 
 type Dependencies = {
   readonly pool: Pool
+  readonly passwords: Passwords
   readonly directory: Directory
   readonly intake: Intake
   readonly welcome: Welcome
@@ -30,14 +31,14 @@ type Dependencies = {
 
 export type SignUp = ReturnType<typeof createSignUp>['signUp']
 
-export function createSignUp({ pool, directory, intake, welcome }: Dependencies) {
+export function createSignUp({ pool, passwords, directory, intake, welcome }: Dependencies) {
   /**
    * Makes an unconfirmed user with the default accounts and the welcome bonus, and asks for the confirmation mail, all in
    * one transaction. For an address that is known it does as much and undoes it, so that neither the answer nor its time
    * tells: nothing but a mail to the address does, unless it had many lately.
    */
   async function signUp(book: Book, email: string, password: string, mayMail = true): Promise<void> {
-    const passwordHash = await hashPassword(password)
+    const passwordHash = await passwords.hash(password)
     const bonusFrom = await bonusAccount(book)
     return inTransaction(pool, async (client) => {
       const at = await readClock(client)

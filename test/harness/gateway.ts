@@ -13,6 +13,7 @@ import { createApp } from '../../src/http/app.ts'
 import { listen } from '../../src/http/listening.ts'
 import type { App } from '../../src/http/route.ts'
 import { makeOperator } from '../../src/identity/operators.ts'
+import type { PasswordCost } from '../../src/identity/passwords.ts'
 import { createLog } from '../../src/log.ts'
 import { aClient, type Client } from './client.ts'
 import { aDatabase, type TestCluster, urlOf } from './cluster.ts'
@@ -23,6 +24,9 @@ export const PASSWORD = 'correct horse battery staple'
 /** For tests of something else, which sign up and log in far more often than any one address should. */
 export const GENEROUS =
   'address=1000000/1s,user=1000000/1s,token=1000000/1s,signup=1000000/1m,login=1000000/1m,identity=1000000/1m,failures=1000/1m,address_failures=100000/1m,mail=1000/1m,mailbox=1000/1m'
+
+/** Thousands of passwords of tests would take a tenth of their time; what one really costs is told in passwords.test.ts. */
+const CHEAP: PasswordCost = { memory: 8, passes: 1 }
 
 /** A gateway that runs in the test's process, on a database and a port of its own. */
 export type TestGateway = {
@@ -49,13 +53,16 @@ after(async () => {
 export async function aGateway(settings: Record<string, string> = {}, database?: TestCluster): Promise<TestGateway> {
   const own = database ?? (await aDatabase())
   const folder = await mkdtemp(join(tmpdir(), 'bgw-gateway-'))
-  const config = readConfig({
-    DATABASE_URL: urlOf(own),
-    BGW_DATA_DIR: folder,
-    BGW_LOG_LEVEL: 'silent',
-    BGW_RATE_LIMITS: GENEROUS,
-    ...settings,
-  })
+  const config = {
+    ...readConfig({
+      DATABASE_URL: urlOf(own),
+      BGW_DATA_DIR: folder,
+      BGW_LOG_LEVEL: 'silent',
+      BGW_RATE_LIMITS: GENEROUS,
+      ...settings,
+    }),
+    passwordCost: CHEAP,
+  }
   let url = ''
   const inside = await createGateway({ connectionString: urlOf(own) }, config, () => url, createLog(config.logLevel))
   folders.set(own.database, (folders.get(own.database) ?? new Set()).add(folder))
@@ -107,7 +114,7 @@ export async function anOperator(
   const email = anEmail(role === 'admin' ? 'operator' : role)
   const book = await gateway.inside.books.find(MAIN_BOOK)
   if (!book) throw new Error('there is no main book')
-  const token = await makeOperator(gateway.inside.pool, book, email, PASSWORD, allBooks, 1, role)
+  const token = await makeOperator(gateway.inside, book, email, PASSWORD, allBooks, 1, role)
   return withAccounts(aClient(gateway.url, token), email)
 }
 
