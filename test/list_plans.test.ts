@@ -22,7 +22,7 @@ import { readPosition } from '../src/reports/position.ts'
 import { readFees, readFlows, readTrialBalance, readVolumes } from '../src/reports/reports.ts'
 import { readStatement } from '../src/reports/statement.ts'
 import { deliveries, deliveriesTo } from '../src/webhooks/list.ts'
-import { aDatabase, type TestCluster } from './harness/cluster.ts'
+import { aMigratedDatabase, type TestCluster } from './harness/cluster.ts'
 import { BUSY, BUSY_ACCOUNT, fillBook, INTERNAL, PAYMENTS, TOLD, timeOf, WEBHOOK } from './harness/full_book.ts'
 import { aPool } from './harness/pool.ts'
 
@@ -36,7 +36,7 @@ let database: TestCluster
 let pool: Pool
 
 before(async () => {
-  database = await aDatabase()
+  database = await aMigratedDatabase()
   await fillBook(database)
   pool = aPool(database, 2, 'inOrder')
 })

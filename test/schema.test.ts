@@ -4,11 +4,11 @@ import { it } from 'node:test'
 import { withOwner } from '../src/database/connection.ts'
 import { TRANSITIONS } from '../src/ledger/lifecycle.ts'
 import { describeSchema, SCHEMA_FILE, staleness } from '../tools/schema.ts'
-import { aDatabase } from './harness/cluster.ts'
+import { aMigratedDatabase } from './harness/cluster.ts'
 
 it('schema.sql is what the migrations leave', async () => {
   const kept = await readFile(SCHEMA_FILE, 'utf8')
-  assert.equal(staleness(kept, await describeSchema(await aDatabase())), undefined)
+  assert.equal(staleness(kept, await describeSchema(await aMigratedDatabase())), undefined)
 })
 
 it('a dump that differs in a line is stale, and that line is named', () => {
@@ -18,7 +18,7 @@ it('a dump that differs in a line is stale, and that line is named', () => {
 })
 
 it('the database has the life of a payment as the code has it', async () => {
-  const { rows } = await withOwner(await aDatabase(), (client) =>
+  const { rows } = await withOwner(await aMigratedDatabase(), (client) =>
     client.query<{ way: string }>(
       `select from_status || ' ' || event || ' ' || to_status as way from payment_transitions`,
     ),

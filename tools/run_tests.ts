@@ -3,10 +3,13 @@ import { cpSync } from 'node:fs'
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { withOwner } from '../src/database/connection.ts'
+import { ensureMainBook, ensureTechnicalAccounts } from '../src/books/books.ts'
+import { readConfig } from '../src/config.ts'
+import { createPool, withOwner } from '../src/database/connection.ts'
 import { startEmbedded } from '../src/database/embedded.ts'
 import { migrate } from '../src/database/migrate.ts'
-import { TEMPLATE } from '../test/harness/cluster.ts'
+import { NOBODY } from '../src/gateway.ts'
+import { MIGRATED, STARTED, type TestCluster } from '../test/harness/cluster.ts'
 import { COMPILED } from '../test/harness/compiled.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
@@ -33,14 +36,19 @@ export async function runTests(
     cpSync(migrated, running, { recursive: true })
     const postgres = await startEmbedded(running, OPTIONS)
     try {
-      await withOwner(postgres.connection, (client) => client.query(`create database ${TEMPLATE} template postgres`))
+      await makeTemplates(postgres.connection)
       const env = {
         ...withoutSettings(environment),
         NODE_COMPILE_CACHE: COMPILED,
         TEST_CLUSTER: JSON.stringify(postgres.connection),
         TEST_DATA_FOLDER: migrated,
       }
-      const options = ['--test', '--test-concurrency=2', `--test-timeout=${longestSeconds * 1_000}`]
+      const options = [
+        '--max-semi-space-size=32',
+        '--test',
+        '--test-concurrency=3',
+        `--test-timeout=${longestSeconds * 1_000}`,
+      ]
       const child = spawn(process.execPath, [...options, ...files], { stdio: 'inherit', env })
       void stopped.then(() => child.kill('SIGTERM'))
       return await new Promise((resolve) => child.once('exit', (code) => resolve(code ?? 1)))
@@ -49,6 +57,22 @@ export async function runTests(
     }
   } finally {
     await rm(folder, { recursive: true, force: true })
+  }
+}
+
+/** Makes what the tests' databases are copies of: to start two hundred times for the first time takes longer than all tests of it. */
+async function makeTemplates(connection: TestCluster): Promise<void> {
+  await withOwner(connection, async (client) => {
+    for (const name of [MIGRATED, STARTED]) await client.query(`create database ${name} template postgres`)
+  })
+  const { currencies, eventDays } = readConfig({})
+  const pool = createPool({ ...connection, database: STARTED }, 1, 'template')
+  try {
+    await ensureMainBook(pool, [...currencies.values()], NOBODY)
+    await ensureTechnicalAccounts(pool)
+    await pool.query('select keep_event_partitions($1)', [eventDays])
+  } finally {
+    await pool.end()
   }
 }
 

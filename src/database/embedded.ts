@@ -23,7 +23,10 @@ import { confined, failedStart, runServer } from './postgres_process.ts'
 // A PostgreSQL of our own: the binaries come from an npm package, the cluster lives in the data folder and listens on a
 // Unix socket only. It dies with its gateway, and a gateway that was killed leaves nothing that blocks the next start.
 
-export type Embedded = { readonly connection: Connection; readonly stop: () => Promise<void> }
+export type Embedded = {
+  readonly connection: Extract<Connection, { host: string }>
+  readonly stop: () => Promise<void>
+}
 
 /** How a cluster is tuned. `durable: false` is for tests, whose databases need not survive the machine. */
 export type EmbeddedOptions = { readonly durable: boolean; readonly maxConnections: number }
@@ -61,7 +64,7 @@ async function answers(connection: Connection): Promise<boolean> {
 }
 
 /** How to reach the cluster of a data folder, whoever started it. */
-export function connectionOf(folder: string): Connection {
+export function connectionOf(folder: string): Embedded['connection'] {
   return {
     host: socketFolderOf(folder),
     port: 5432,

@@ -4,8 +4,11 @@ import { type Connection, withOwner } from '../../src/database/connection.ts'
 /** The PostgreSQL that tools/test.ts started for this run of the tests. */
 export type TestCluster = Extract<Connection, { host: string }>
 
-/** The migrated database that each test's own is a copy of. */
-export const TEMPLATE = 'bgw_template'
+/** A migrated database that no gateway has started on. */
+export const MIGRATED = 'bgw_migrated'
+
+/** What each test's own database is a copy of: as the first gateway that starts on it leaves it. */
+export const STARTED = 'bgw_started'
 
 /** How whoever runs the tests tells them something, tools/test.ts too: where the cluster is. */
 function told(name: string): string | undefined {
@@ -30,9 +33,14 @@ export function migratedDataFolder(): string {
   return told('TEST_DATA_FOLDER') ?? ''
 }
 
-/** A migrated database of its own for one test. */
+/** A database of its own for one test, on which a gateway has started before. */
 export async function aDatabase(): Promise<TestCluster> {
-  return copyOf(TEMPLATE)
+  return copyOf(STARTED)
+}
+
+/** The same without what the first start makes: a main book, and tables for the events of these days. */
+export async function aMigratedDatabase(): Promise<TestCluster> {
+  return copyOf(MIGRATED)
 }
 
 /** A database with nothing in it. */
