@@ -43,12 +43,7 @@ export async function runTests(
         TEST_CLUSTER: JSON.stringify(postgres.connection),
         TEST_DATA_FOLDER: migrated,
       }
-      const options = [
-        '--max-semi-space-size=32',
-        '--test',
-        '--test-concurrency=3',
-        `--test-timeout=${longestSeconds * 1_000}`,
-      ]
+      const options = ['--test', '--test-concurrency=3', `--test-timeout=${longestSeconds * 1_000}`]
       const child = spawn(process.execPath, [...options, ...files], { stdio: 'inherit', env })
       void stopped.then(() => child.kill('SIGTERM'))
       return await new Promise((resolve) => child.once('exit', (code) => resolve(code ?? 1)))
