@@ -241,6 +241,8 @@ create table events (
   created_at timestamp with time zone not null,
   state jsonb,
   texts bytea,
+  viewer uuid,
+  other_viewer uuid,
   constraint events_pkey PRIMARY KEY (book, txid, id)
 ) partition by range (id);
 
@@ -643,14 +645,6 @@ create table tokens (
   constraint tokens_kind CHECK ((kind = ANY (ARRAY['session'::text, 'token'::text])))
 );
 
-create table user_events (
-  book integer not null,
-  user_id uuid not null,
-  txid xid8 not null default pg_current_xact_id(),
-  id uuid not null,
-  constraint user_events_pkey PRIMARY KEY (book, user_id, txid, id)
-) partition by range (id);
-
 create table user_keys (
   book integer not null,
   user_id uuid not null,
@@ -851,6 +845,8 @@ CREATE INDEX blocks_by_time ON public.blocks USING btree (book, last_at, number)
 CREATE INDEX currencies_closed ON public.currencies USING btree (book, code) WHERE (closed_at IS NOT NULL);
 CREATE UNIQUE INDEX email_changes_open ON public.email_changes USING btree (book, user_id) WHERE ((done_at IS NULL) AND (dropped_at IS NULL));
 CREATE INDEX events_by_object ON ONLY public.events USING btree (book, object_id);
+CREATE INDEX events_by_other_viewer ON ONLY public.events USING btree (book, other_viewer, txid, id) WHERE (other_viewer IS NOT NULL);
+CREATE INDEX events_by_viewer ON ONLY public.events USING btree (book, viewer, txid, id) WHERE (viewer IS NOT NULL);
 CREATE INDEX failed_attempts_by_time ON public.failed_attempts USING btree (forgotten_at);
 CREATE INDEX fee_schedules_by_payment ON public.fee_schedules USING btree (book, kind, currency, rail, valid_from, id);
 CREATE INDEX holds_by_expiry ON public.holds USING btree (book, expires_at, payment_id);
@@ -999,6 +995,19 @@ UNION ALL
     postings.credit_balance AS balance_after,
     postings.created_at
    FROM postings;
+
+create view user_events as
+ SELECT events.book,
+    events.viewer AS user_id,
+    events.txid,
+    events.id
+   FROM events
+UNION ALL
+ SELECT events.book,
+    events.other_viewer AS user_id,
+    events.txid,
+    events.id
+   FROM events;
 
 CREATE OR REPLACE FUNCTION public.account_owner(of_book integer, of_account uuid)
  RETURNS uuid
@@ -1221,7 +1230,7 @@ AS $function$
                         where e.book = k.book and e.id < %2$L
                           and e.txid > (select w.txid from public.webhook_cursors w where w.book = k.book))) $needed$;
     day     date;
-    parent  text;
+    name    text;
     first   uuid;
     next    uuid;
     is_needed boolean;
@@ -1231,18 +1240,16 @@ AS $function$
     for day in select today + ahead from generate_series(0, 3) as ahead loop
       execute 'select' || format(id_at, day::timestamp at time zone 'UTC') into first;
       execute 'select' || format(id_at, (day + 1)::timestamp at time zone 'UTC') into next;
-      foreach parent in array array['events', 'user_events'] loop
-        continue when to_regclass(format('public.%I', parent || to_char(day, '_YYYYMMDD'))) is not null;
-        begin
-          execute format('create table public.%I (like public.%I including all)', parent || to_char(day, '_YYYYMMDD'), parent);
-          execute format('alter table public.%I attach partition public.%I for values from (%L) to (%L)',
-                         parent, parent || to_char(day, '_YYYYMMDD'), first, next);
-          changed := changed + 1;
-        exception when check_violation or invalid_object_definition then
-          -- Some of that day lie elsewhere already: so will the others.
-          null;
-        end;
-      end loop;
+      name := to_char(day, '"events_"YYYYMMDD');
+      continue when to_regclass(format('public.%I', name)) is not null;
+      begin
+        execute format('create table public.%I (like public.events including all)', name);
+        execute format('alter table public.events attach partition public.%I for values from (%L) to (%L)', name, first, next);
+        changed := changed + 1;
+      exception when check_violation or invalid_object_definition then
+        -- Some of that day lie elsewhere already: so will the others.
+        null;
+      end;
     end loop;
 
     execute 'select' || format(id_at, kept::timestamp at time zone 'UTC') into first;
@@ -1254,15 +1261,11 @@ AS $function$
       execute format(needed, to_char(day, '"events_"YYYYMMDD'), first) into is_needed;
       exit when is_needed;
       execute format('drop table public.%I', to_char(day, '"events_"YYYYMMDD'));
-      execute format('drop table if exists public.%I', to_char(day, '"user_events_"YYYYMMDD'));
       changed := changed + 1;
     end loop;
 
     execute format(needed, 'events_other', first) into is_needed;
-    if not is_needed then
-      delete from public.events_other where id < first;
-      delete from public.user_events_other where id < first;
-    end if;
+    if not is_needed then delete from public.events_other where id < first; end if;
     return changed;
   end
   $function$
@@ -1379,7 +1382,7 @@ grant delete, insert, select on second_factors to billing_gateway;
 grant delete, insert, select on session_changes to billing_gateway;
 grant insert, select on suspense_items to billing_gateway;
 grant insert, select on tokens to billing_gateway;
-grant insert, select on user_events to billing_gateway;
+grant select on user_events to billing_gateway;
 grant insert, select on user_keys to billing_gateway;
 grant insert, select on users to billing_gateway;
 grant insert, select on webhook_attempts to billing_gateway;

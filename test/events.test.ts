@@ -65,6 +65,18 @@ async function eventsOf(user: TestUser, count: number, query = ''): Promise<any[
 }
 
 describe('the list of events', () => {
+  it('tells who pays themselves once', async () => {
+    const user = await aUser(first)
+    const { body: other } = await user.post('/v1/accounts', { currency: 'USD' })
+    const { body: made } = await user.post('/v1/payments', transfer(await user.account('USD'), other.id, '5.00'))
+    const events = await until(async () => {
+      const found = await eventsOf(user, 1)
+      return found.some(({ data }) => data.object.id === made.id) && found
+    })
+    assert.equal(events.filter(({ data }) => data.object.id === made.id).length, 1)
+    assert.equal((await eventsOf(user, 1, `&object_id=${made.id}`)).length, 1)
+  })
+
   it('tells a payment to both sides as it was at each event, and to nobody else', async () => {
     const [payer, payee, other] = await Promise.all([aUser(first), aUser(first), aUser(first)])
     const [from, to] = [await payer.account('USD'), await payee.account('USD')]

@@ -66,6 +66,11 @@ const EXCEPTIONS = [
     begins: 'create view',
     why: 'the same view, made again',
   },
+  {
+    file: 'src/database/migrations/0098_viewers_of_events.sql',
+    begins: 'create view',
+    why: 'a view has `book` as a column; who reads it says which',
+  },
   ...['insert into user_keys', 'update'].map((begins) => ({
     file: 'src/database/migrations/0093_personal_fields.sql',
     begins,

@@ -63,7 +63,7 @@ function listOf(keys: 'u' | 'e', table: string, joins = ''): EventList {
   }
 }
 
-/** The events that a user may see. Index: the primary key of user_events. */
+/** The events that a user may see. Indexes: events_by_viewer, events_by_other_viewer. */
 export const userEvents = listOf('u', 'user_events u', `left join lateral (${eventAt('u.txid', 'u.id')}) e on true`)
 
 /** All events of a book. Indexes: the primary key, events_by_object. */
@@ -77,8 +77,8 @@ export function ofUser(book: BookId, userId: UserId): Scope {
 }
 
 /**
- * Those of one payment, account, schedule or webhook, which `ofObject` names. Indexes: events_by_object, and for each of its events
- * the primary key of user_events.
+ * Those of one payment, account, schedule or webhook, which `ofObject` names. Index: events_by_object, and for
+ * each of its events the primary key of events.
  */
 export const userEventsOfObject: EventList = {
   ...userEvents,

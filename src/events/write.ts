@@ -1,8 +1,8 @@
 import { texts, uuids } from '../database/binary_arrays.ts'
 import type { NewId } from '../database/clock.ts'
-import { type Queryable, together } from '../database/connection.ts'
+import type { Queryable } from '../database/connection.ts'
 import { formatInstant } from '../database/instant.ts'
-import type { BookId, EventId, Id, Instant, UserId } from '../ledger/id.ts'
+import type { BookId, Id, Instant, UserId } from '../ledger/id.ts'
 import { readScheduleState, type ScheduleState, type StoredScheduleState } from '../schedules/events.ts'
 import type { DisabledReason } from '../webhooks/endpoint.ts'
 
@@ -42,32 +42,24 @@ export async function writeEvents(
   newId: NewId,
   events: readonly NewEvent[],
 ): Promise<void> {
-  const ids: EventId[] = events.map(() => newId<'event'>())
-  await together([writeRows(client, book, at, ids, events), writeViewers(client, book, ids, events)])
-}
-
-async function writeRows(
-  client: Queryable,
-  book: BookId,
-  at: Instant,
-  ids: readonly EventId[],
-  events: readonly NewEvent[],
-): Promise<void> {
+  const viewers = events.map(twoViewers)
   const values = [
     book,
     formatInstant(at),
-    uuids(ids),
+    uuids(events.map(() => newId<'event'>())),
     texts(events.map(({ type }) => type)),
     uuids(events.map(({ objectId }) => objectId)),
+    uuids(viewers.map(([viewer]) => viewer)),
+    uuids(viewers.map(([, other]) => other)),
   ]
   // Almost all events are those of plain payments, which have no state.
   if (events.every(({ state, texts }) => state === undefined && texts === undefined)) {
     await client.query({
       name: 'write-events',
       text: `
-        insert into events (book, id, type, object_id, created_at)
-        select $1, v.*, $2
-          from (select unnest($3::uuid[]), unnest($4::text[]), unnest($5::uuid[])) as v`,
+        insert into events (book, created_at, id, type, object_id, viewer, other_viewer)
+        select $1, $2, v.*
+          from (select unnest($3::uuid[]), unnest($4::text[]), unnest($5::uuid[]), unnest($6::uuid[]), unnest($7::uuid[])) as v`,
       values,
     })
     return
@@ -75,42 +67,22 @@ async function writeRows(
   await client.query({
     name: 'write-events-with-state',
     text: `
-      insert into events (book, id, type, object_id, state, texts, created_at)
-      select $1, v.id, v.type, v.object_id, v.state, stored_text($1, v.owner, v.texts), $2
-        from unnest($3::uuid[], $4::text[], $5::uuid[], $6::jsonb[], $7::uuid[], $8::text[])
-          as v (id, type, object_id, state, owner, texts)`,
+      insert into events (book, created_at, id, type, object_id, viewer, other_viewer, state, texts)
+      select $1, $2, v.id, v.type, v.object_id, v.viewer, v.other_viewer, v.state, stored_text($1, v.viewer, v.texts)
+        from unnest($3::uuid[], $4::text[], $5::uuid[], $6::uuid[], $7::uuid[], $8::jsonb[], $9::text[])
+          as v (id, type, object_id, viewer, other_viewer, state, texts)`,
     values: [
       ...values,
       events.map(({ state }) => (state === undefined ? null : writeState(state))),
-      events.map(({ viewers }) => viewers[0] ?? null),
       events.map(({ texts }) => (texts === undefined ? null : JSON.stringify(texts))),
     ],
   })
 }
 
-/** By user, in the order of the events: what every list of a user's events and every resumed stream reads. */
-async function writeViewers(
-  client: Queryable,
-  book: BookId,
-  ids: readonly EventId[],
-  events: readonly NewEvent[],
-): Promise<void> {
-  const [users, seen]: [UserId[], EventId[]] = [[], []]
-  for (const [index, { viewers }] of events.entries()) {
-    for (const user of new Set(viewers)) {
-      const id = ids[index]
-      if (user === null || id === undefined) continue
-      users.push(user)
-      seen.push(id)
-    }
-  }
-  await client.query({
-    name: 'write-viewers',
-    text: `
-      insert into user_events (book, user_id, id)
-      select $1, v.* from (select unnest($2::uuid[]), unnest($3::uuid[])) as v`,
-    values: [book, uuids(users), uuids(seen)],
-  })
+/** Each of them once: whoever pays themselves is both sides. */
+function twoViewers({ viewers }: NewEvent): readonly [UserId | null, UserId | null] {
+  const [viewer = null, other = null] = new Set(viewers.filter((user) => user !== null))
+  return [viewer, other]
 }
 
 function writeState(state: EventState): string {

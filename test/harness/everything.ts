@@ -3,7 +3,7 @@ import { parseInstant } from '../../src/database/instant.ts'
 import type { Instant } from '../../src/ledger/id.ts'
 import { aBankFile, OWN_IBAN, referenceOf } from './bank.ts'
 import { aGateway, anOperator, aUser, type TestGateway, type TestUser, until } from './gateway.ts'
-import { anAccount, transfer } from './paying.ts'
+import { anAccount, noneHeldBack, transfer } from './paying.ts'
 import { aReceiver } from './receiver.ts'
 
 /** A gateway in whose every list somebody sees something. */
@@ -33,6 +33,7 @@ export async function aGatewayWithEverything(): Promise<Everything> {
   await approvals(operator, other, ada)
   await wire(operator, ada)
   await until(async () => (await ada.get(`/v1/webhooks/${webhook}/deliveries?status=succeeded`)).body.data.length > 1)
+  await noneHeldBack(gateway)
   return { gateway, operator, ada, webhook }
 }
 

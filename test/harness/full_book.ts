@@ -70,13 +70,9 @@ const MANY_ROWS: Readonly<Record<string, string>> = {
              case part when 0 then n end, n, ${at('n')}
         from generate_series(0, ${PAYMENTS - 1}) n, generate_series(0, 1) part order by n, part`,
   events: `
-    insert into events (book, txid, id, type, object_id, created_at)
-      select 1, (1000 + n)::text::xid8, ${idAt('n', '1')}, 'payment.completed', ${idAt('n', '1')}, ${at('n')}
+    insert into events (book, txid, id, type, object_id, viewer, other_viewer, created_at)
+      select 1, (1000 + n)::text::xid8, ${idAt('n', '1')}, 'payment.completed', ${idAt('n', '1')}, ${id(1, FROM)}, ${id(1, TO)}, ${at('n')}
         from generate_series(0, ${EVENTS - 1}) n`,
-  user_events: `
-    insert into user_events (book, user_id, txid, id)
-      select 1, case side when 0 then ${id(1, FROM)} else ${id(1, TO)} end, (1000 + n)::text::xid8, ${idAt('n', '1')}
-        from generate_series(0, ${EVENTS - 1}) n, generate_series(0, 1) side`,
   audit_log: `
     insert into audit_log (book, id, actor_id, action, object_id, detail, created_at)
       select 1, ${idAt('n', '1')}, ${id(1, '1')}, 'account.freeze', ${id(2, '1')}, null, ${at('n')}
