@@ -2,16 +2,15 @@ import { execFileSync, spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { text } from 'node:stream/consumers'
 import pg from 'pg'
-import type { Connection } from '../src/database/connection.ts'
+import type { DatabaseAddress } from '../src/database/connection.ts'
 
 // The yardstick: pgbench's own default script (TPC-B: three updates, one select, one insert), 16 clients, prepared.
 
-type Local = Extract<Connection, { host: string }>
 const SCALE = 10
 const CLIENTS = 16
 
 /** Makes pgbench's tables (scale 10) in a database of their own on the same server. */
-export async function prepareTpcb(owner: Local): Promise<Local> {
+export async function prepareTpcb(owner: DatabaseAddress): Promise<DatabaseAddress> {
   const connection = { ...owner, database: 'tpcb' }
   await withClient(owner, (client) => client.query('create database tpcb'))
   await withClient(connection, (client) =>
@@ -31,7 +30,7 @@ export async function prepareTpcb(owner: Local): Promise<Local> {
   return connection
 }
 
-async function withClient(connection: Local, work: (client: pg.Client) => Promise<unknown>): Promise<void> {
+async function withClient(connection: DatabaseAddress, work: (client: pg.Client) => Promise<unknown>): Promise<void> {
   const client = new pg.Client(connection)
   await client.connect()
   try {
@@ -47,7 +46,7 @@ export function findPgbench(): string | undefined {
 }
 
 /** Transactions a second by pgbench itself. */
-export async function runPgbench(pgbench: string, connection: Local, seconds: number): Promise<number> {
+export async function runPgbench(pgbench: string, connection: DatabaseAddress, seconds: number): Promise<number> {
   const { host, port, user, password, database } = connection
   const args = ['-n', '-c', `${CLIENTS}`, '-j', '2', '-M', 'prepared', '-T', `${seconds}`]
   const child = spawn(pgbench, [...args, '-h', host, '-p', `${port}`, '-U', user, database], {
@@ -61,7 +60,7 @@ export async function runPgbench(pgbench: string, connection: Local, seconds: nu
 }
 
 /** The same without pgbench, by a process of its own (tpcb_driver.ts). */
-export function runDriver(connection: Local, seconds: number): number {
+export function runDriver(connection: DatabaseAddress, seconds: number): number {
   const input = JSON.stringify({ connection, seconds, clients: CLIENTS, scale: SCALE })
   return Number(execFileSync(process.execPath, [`${import.meta.dirname}/tpcb_driver.ts`], { input }).toString())
 }

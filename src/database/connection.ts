@@ -2,16 +2,17 @@ import { Socket } from 'node:net'
 import pg from 'pg'
 import { isUnavailable, leavesOutcomeUnknown, UnknownOutcome } from './faults.ts'
 
-/** How to reach a database. A subset of pg's own configuration. */
-export type Connection =
-  | {
-      readonly host: string
-      readonly port: number
-      readonly user: string
-      readonly password: string
-      readonly database: string
-    }
-  | { readonly connectionString: string }
+/** How to reach a database, in parts. A subset of pg's own configuration. */
+export type DatabaseAddress = {
+  readonly host: string
+  readonly port: number
+  readonly user: string
+  readonly password: string
+  readonly database: string
+}
+
+/** The same, or in one text. */
+export type Connection = DatabaseAddress | { readonly connectionString: string }
 
 export type Pool = pg.Pool
 export type Client = pg.PoolClient

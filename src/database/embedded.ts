@@ -17,16 +17,13 @@ import { createRequire } from 'node:module'
 import { basename, dirname, join, resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { StartError } from '../start_error.ts'
-import { type Connection, probe } from './connection.ts'
+import { type DatabaseAddress, probe } from './connection.ts'
 import { confined, failedStart, runServer } from './postgres_process.ts'
 
 // A PostgreSQL of our own: the binaries come from an npm package, the cluster lives in the data folder and listens on a
 // Unix socket only. It dies with its gateway, and a gateway that was killed leaves nothing that blocks the next start.
 
-export type Embedded = {
-  readonly connection: Extract<Connection, { host: string }>
-  readonly stop: () => Promise<void>
-}
+export type Embedded = { readonly connection: DatabaseAddress; readonly stop: () => Promise<void> }
 
 /** How a cluster is tuned. `durable: false` is for tests, whose databases need not survive the machine. */
 export type EmbeddedOptions = { readonly durable: boolean; readonly maxConnections: number }
@@ -55,7 +52,7 @@ export async function startEmbedded(folder: string, options: EmbeddedOptions): P
   return { connection, stop }
 }
 
-async function answers(connection: Connection): Promise<boolean> {
+async function answers(connection: DatabaseAddress): Promise<boolean> {
   try {
     return await probe(connection)
   } catch (cause) {
@@ -64,7 +61,7 @@ async function answers(connection: Connection): Promise<boolean> {
 }
 
 /** How to reach the cluster of a data folder, whoever started it. */
-export function connectionOf(folder: string): Embedded['connection'] {
+export function connectionOf(folder: string): DatabaseAddress {
   return {
     host: socketFolderOf(folder),
     port: 5432,

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto'
-import { type Connection, withOwner } from '../../src/database/connection.ts'
+import { type DatabaseAddress, withOwner } from '../../src/database/connection.ts'
 
 /** The PostgreSQL that tools/test.ts started for this run of the tests. */
-export type TestCluster = Extract<Connection, { host: string }>
+export type TestCluster = DatabaseAddress
 
 /** A migrated database that no gateway has started on. */
 export const MIGRATED = 'bgw_migrated'
