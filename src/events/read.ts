@@ -33,11 +33,13 @@ export type EventRow = {
   type: string
   object_id: Id<string>
   created_at: string
+  viewer: UserId | null
+  other_viewer: UserId | null
   state: Record<string, unknown> | null
   texts: EventTexts | null
 }
 
-export const EVENT_COLUMNS = `e.txid::text as txid, e.id, e.type, e.object_id, e.created_at, e.state,
+export const EVENT_COLUMNS = `e.txid::text as txid, e.id, e.type, e.object_id, e.created_at, e.viewer, e.other_viewer, e.state,
   case when e.texts is not null
        then (select shown_text(a.book, a.user_id, e.texts)::jsonb from accounts a where a.book = e.book and a.id = e.object_id)
    end as texts`
@@ -100,36 +102,26 @@ export async function withObjects(client: Queryable, book: BookId, rows: readonl
   const webhooks = webhookIds.length > 0 ? await readWebhooks(client, book, webhookIds, 'deleted too') : new Map()
   return rows.flatMap((row): BookEvent[] => {
     const { id, type, created_at: createdAt, object_id: objectId } = row
-    const event = { book, position: positionOf(row), id, type, createdAt }
+    const viewers = [row.viewer, row.other_viewer].filter((user) => user !== null)
+    const event = { book, position: positionOf(row), id, type, createdAt, viewers }
     const state = readState(row.state)
     const payment = payments.get(objectId as PaymentId)
     if (payment) {
-      const { senderUser, receiverUser } = payment
-      const viewers = [...new Set([senderUser, receiverUser])].filter((user) => user !== null)
-      return [
-        { ...event, subject: { kind: 'payment', payment: paymentAsOf(payment, type, createdAt, state) }, viewers },
-      ]
+      return [{ ...event, subject: { kind: 'payment', payment: paymentAsOf(payment, type, createdAt, state) } }]
     }
     const account = accounts.get(objectId as AccountId)
     if (account) {
-      const viewers = account.userId === null ? [] : [account.userId]
       return [
-        {
-          ...event,
-          subject: { kind: 'account', account: accountAsOf(account, type, createdAt, state, row.texts) },
-          viewers,
-        },
+        { ...event, subject: { kind: 'account', account: accountAsOf(account, type, createdAt, state, row.texts) } },
       ]
     }
     const schedule = schedules.get(objectId as ScheduleId)
     if (schedule) {
-      const viewers = [schedule.userId]
-      return [{ ...event, subject: { kind: 'schedule', schedule: scheduleAsOf(schedule, state) }, viewers }]
+      return [{ ...event, subject: { kind: 'schedule', schedule: scheduleAsOf(schedule, state) } }]
     }
     const webhook = webhooks.get(objectId as WebhookId)
     if (webhook) {
-      const viewers = [webhook.userId]
-      return [{ ...event, subject: { kind: 'webhook', webhook: webhookAsOf(webhook, createdAt, state) }, viewers }]
+      return [{ ...event, subject: { kind: 'webhook', webhook: webhookAsOf(webhook, createdAt, state) } }]
     }
     return []
   })
