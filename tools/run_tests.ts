@@ -8,6 +8,7 @@ import { readConfig } from '../src/config.ts'
 import { createPool, withOwner } from '../src/database/connection.ts'
 import { startEmbedded } from '../src/database/embedded.ts'
 import { migrate } from '../src/database/migrate.ts'
+import { keepPartitions } from '../src/events/partitions.ts'
 import { NOBODY } from '../src/gateway.ts'
 import { MIGRATED, STARTED, type TestCluster } from '../test/harness/cluster.ts'
 import { COMPILED } from '../test/harness/compiled.ts'
@@ -17,8 +18,8 @@ type Environment = Readonly<Record<string, string | undefined>>
 const OPTIONS = { durable: false, maxConnections: 600 }
 
 /**
- * Runs test files on a PostgreSQL of their own: one cluster for the run, in a folder that is thrown away, and in it one
- * migrated database that each test copies. Beside it lies a data folder as it is once its database is migrated, for
+ * Runs test files on a PostgreSQL of their own: one cluster for the run, in a folder that is thrown away, and in it the
+ * databases that each test copies one of. Beside it lies a data folder as it is once its database is migrated, for
  * tests that start gateways on folders of their own. Gives the exit code.
  */
 export async function runTests(
@@ -55,7 +56,7 @@ export async function runTests(
   }
 }
 
-/** Makes what the tests' databases are copies of: to start two hundred times for the first time takes longer than all tests of it. */
+/** Makes what the tests' databases are copies of, so that what a first start does is not done for each of two hundred. */
 async function makeTemplates(connection: TestCluster): Promise<void> {
   await withOwner(connection, async (client) => {
     for (const name of [MIGRATED, STARTED]) await client.query(`create database ${name} template postgres`)
@@ -65,7 +66,7 @@ async function makeTemplates(connection: TestCluster): Promise<void> {
   try {
     await ensureMainBook(pool, [...currencies.values()], NOBODY)
     await ensureTechnicalAccounts(pool)
-    await pool.query('select keep_event_partitions($1)', [eventDays])
+    await keepPartitions(pool, eventDays)
   } finally {
     await pool.end()
   }

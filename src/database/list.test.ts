@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { before, describe, it } from 'node:test'
 import fc from 'fast-check'
-import { aMigratedDatabase } from '../../test/harness/cluster.ts'
+import { aMigratedDatabase, type TestCluster } from '../../test/harness/cluster.ts'
 import { aPool } from '../../test/harness/pool.ts'
 import type { BookId, UserId } from '../ledger/id.ts'
 import { encodeId } from '../ledger/typeid.ts'
@@ -116,7 +116,7 @@ function inOrder(sort: readonly { field: string; descending: boolean }[]) {
 
 describe('a list', () => {
   let pool: Pool
-  let database: Awaited<ReturnType<typeof aMigratedDatabase>>
+  let database: TestCluster
   let all: StoredPayment[]
   const scopes: readonly [string, ListSpec<any, StoredPayment>, Scope, (payment: StoredPayment) => boolean][] = [
     ['of a book', bookPayments, inBook(BOOK), () => true],

@@ -17,8 +17,8 @@ export function createPartitionKeeper({ pool, log, keepDays }: Options): Rounds 
   })
 }
 
-/** Where somebody reads what would be dropped, there is a next time. */
-async function keepPartitions(pool: Pool, keepDays: number): Promise<number> {
+/** Makes and drops tables once. Where somebody reads what would be dropped, there is a next time. */
+export async function keepPartitions(pool: Pool, keepDays: number): Promise<number> {
   await pool.query('select keep_event_partitions($1)', [keepDays]).catch((error: unknown) => {
     if (!isRaceLost(error)) throw error
   })
