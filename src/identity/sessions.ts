@@ -40,8 +40,16 @@ const MOST_KEPT = 50_000
 /**
  * Checks tokens. A known one costs no query: sessions are kept, and a few times a second each node drops those whose
  * user changed on any node, and calls `forgetElsewhere`. Where the database cannot be asked, nothing kept is trusted.
+ *
+ * @param now milliseconds of a clock that never goes back
  */
-export function createSessions(pool: Pool, books: Books, log: Log, forgetElsewhere: ForgetUser) {
+export function createSessions(
+  pool: Pool,
+  books: Books,
+  log: Log,
+  forgetElsewhere: ForgetUser,
+  now = () => performance.now(),
+) {
   const kept = createKept()
   const lastUsed = createLastUsed(pool)
   const applied = new Set<string>()
@@ -54,7 +62,7 @@ export function createSessions(pool: Pool, books: Books, log: Log, forgetElsewhe
   }
 
   async function look(): Promise<void> {
-    const started = performance.now()
+    const started = now()
     const { rows } = await pool.query<{ book: BookId; user_id: UserId; changed_at: string }>({
       name: 'session-changes',
       text: `
@@ -72,15 +80,18 @@ export function createSessions(pool: Pool, books: Books, log: Log, forgetElsewhe
     freshUntil = started + FRESH_FOR_MS
   }
 
-  let looking = false
+  let looking: Promise<void> | undefined
+
+  /** One look at a time, which all wait for who need one. */
+  function lookOnce(): Promise<void> {
+    looking ??= look().finally(() => {
+      looking = undefined
+    })
+    return looking
+  }
+
   const timer = setInterval(() => {
-    if (looking) return
-    looking = true
-    look()
-      .catch((error: unknown) => log.debug({ err: error }, 'could not look for changed sessions'))
-      .finally(() => {
-        looking = false
-      })
+    lookOnce().catch((error: unknown) => log.debug({ err: error }, 'could not look for changed sessions'))
   }, LOOK_EVERY_MS)
   timer.unref()
 
@@ -97,7 +108,10 @@ export function createSessions(pool: Pool, books: Books, log: Log, forgetElsewhe
   }
 
   async function lookUp(name: string, bookName: string, hash: () => Buffer): Promise<Session | undefined> {
-    const known = performance.now() < freshUntil ? kept.find(name) : undefined
+    const asked = now()
+    // Looks come late where all answers of the database do: then one is waited for by all, in place of one for each.
+    while (kept.find(name) && asked >= freshUntil) await lookOnce()
+    const known = kept.find(name)
     if (known) {
       if (known.expiresAt <= Date.now()) return undefined
       lastUsed.note(known.session)

@@ -26,7 +26,7 @@ export const GENEROUS =
   'address=1000000/1s,user=1000000/1s,token=1000000/1s,signup=1000000/1m,login=1000000/1m,identity=1000000/1m,failures=1000/1m,address_failures=100000/1m,mail=1000/1m,mailbox=1000/1m'
 
 /** Thousands of passwords of tests would take a tenth of their time; what one really costs is told in passwords.test.ts. */
-const CHEAP: PasswordCost = { memory: 8, passes: 1 }
+export const CHEAP: PasswordCost = { memory: 8, passes: 1 }
 
 /** A gateway that runs in the test's process, on a database and a port of its own. */
 export type TestGateway = {

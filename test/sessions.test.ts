@@ -1,0 +1,100 @@
+import assert from 'node:assert/strict'
+import { describe, it, type TestContext } from 'node:test'
+import { createBooks } from '../src/books/books.ts'
+import { makeOperator } from '../src/identity/operators.ts'
+import { createPasswords } from '../src/identity/passwords.ts'
+import { createSessions } from '../src/identity/sessions.ts'
+import type { BookId } from '../src/ledger/id.ts'
+import { createLog } from '../src/log.ts'
+import { aDatabase } from './harness/cluster.ts'
+import { CHEAP, PASSWORD } from './harness/gateway.ts'
+import { aPool } from './harness/pool.ts'
+
+describe('What a node keeps of a token', () => {
+  it('is good again after one look for all who ask, where looks come late', async (t) => {
+    const { token, sessions, asked, later } = await aNode(t)
+    later(1_000)
+    const found = await Promise.all(Array.from({ length: 50 }, () => sessions.find(token)))
+    assert.equal(found.filter(Boolean).length, 50)
+    assert.deepEqual(asked, ['session-changes'])
+  })
+
+  it('is not good after a look that began too long before', async (t) => {
+    const { token, sessions, revoke, later, holdNext } = await aNode(t)
+    later(1_000)
+    const { held, letGo } = holdNext()
+    const first = sessions.find(token)
+    await held
+    await revoke()
+    later(1_000)
+    const second = sessions.find(token)
+    letGo()
+    assert.ok(await first, 'who asked before it was revoked may have been let in')
+    assert.equal(await second, undefined)
+  })
+
+  it('is not good where nobody can look', async (t) => {
+    const { token, sessions, later, failNext } = await aNode(t)
+    later(1_000)
+    failNext()
+    await assert.rejects(sessions.find(token), /away/)
+    assert.ok(await sessions.find(token))
+  })
+})
+
+/** What a node knows of one token, by a clock of the test's own. Looks are made where somebody asks, not by a timer. */
+async function aNode(t: TestContext) {
+  t.mock.timers.enable({ apis: ['setInterval'] })
+  const pool = aPool(await aDatabase(), 4)
+  const passwords = createPasswords(CHEAP)
+  const main = { id: 1 as BookId, name: 'main' }
+  const newToken = () => makeOperator({ pool, passwords }, main, 'ada@example.com', PASSWORD, false, 1)
+  const token = await newToken()
+
+  const asked: string[] = []
+  let next: ((asking: Promise<unknown>) => Promise<void>) | undefined
+  const query = pool.query.bind(pool) as (...statement: [{ name: string }]) => Promise<unknown>
+  t.mock.method(pool, 'query', async (...statement: [{ name: string }]) => {
+    asked.push(statement[0].name)
+    const before = next
+    next = undefined
+    const answer = query(...statement)
+    await before?.(answer)
+    return answer
+  })
+  let at = 0
+  const sessions = createSessions(
+    pool,
+    createBooks(pool),
+    createLog('silent'),
+    () => undefined,
+    () => at,
+  )
+  t.after(() => sessions.stop())
+  // The first look finds that the operator was made just now, and drops what was read before it.
+  for (const _ of ['read', 'looked, and read again']) await sessions.find(token)
+  asked.length = 0
+  return {
+    token,
+    sessions,
+    asked,
+    later: (milliseconds: number) => {
+      at += milliseconds
+    },
+    /** A second token of an operator is in place of the first. */
+    revoke: newToken,
+    /** What is asked next is answered by the database, and then held until it is let go. */
+    holdNext: () => {
+      const [held, letGo] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+      next = async (answer) => {
+        await answer
+        held.resolve()
+        await letGo.promise
+      }
+      return { held: held.promise, letGo: letGo.resolve }
+    },
+    failNext: () => {
+      next = () => Promise.reject(new Error('the database is away'))
+    },
+  }
+}
