@@ -72,7 +72,7 @@ async function wire(pools: Pools, config: Config, publicUrl: () => string, log: 
   const worker = createWorker({ pool: posting, lookout, directory, rules, log, tell })
   const expiry = createExpiry({ pool: posting, lookout, directory, log, tell })
   const scheduler = createScheduler({ pool: posting, lookout, directory, intake, rules, log, tell })
-  const sessions = createSessions(pool, books, log, directory.forgetUser)
+  const sessions = createSessions(posting, books, log, directory.forgetUser)
   const limiter = createLimiter(pool, log)
   const settling = { pool: posting, lookout, directory, intake, books, secretBox, log, tell }
   const railParts = createRails(config, publicUrl, settling)
@@ -142,7 +142,7 @@ function openSecrets(config: Config) {
 function createPools(connection: Connection, { databaseConnections }: Config) {
   return {
     pool: createPool(connection, databaseConnections, 'billing-gateway', 'inOrder'),
-    // Batches have connections of their own, so that no list keeps them waiting.
+    // Batches, and the tokens of who asks for them, have connections of their own: no list keeps a payment waiting.
     posting: createPool(connection, POSTING_CONNECTIONS, 'billing-gateway posting', 'byKey'),
     // What nobody waits for: sealing, and looking for work. Both by index: what is new is at the end of a day's events,
     // and a scan reads all of them to find that nothing is.

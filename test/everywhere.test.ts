@@ -2,10 +2,19 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { before, describe, it } from 'node:test'
-import type { Reply } from './harness/client.ts'
+import { aClient, type Reply } from './harness/client.ts'
 import { exampleOf, readOperations } from './harness/document.ts'
 import { aGateway, anEmail, anOperator, aUser, PASSWORD, type TestGateway, type TestUser } from './harness/gateway.ts'
-import { anAccount, assertBooksAreRight, assertProblem, fund, rowsOf, transfer } from './harness/paying.ts'
+import {
+  anAccount,
+  assertBooksAreRight,
+  assertProblem,
+  fund,
+  locking,
+  rowsOf,
+  transfer,
+  untilLocked,
+} from './harness/paying.ts'
 
 let gateway: TestGateway
 let operator: TestUser
@@ -241,6 +250,22 @@ describe('payments under load', () => {
       if (answer.status === 503) assert.equal((await pay(`load-${index}`)).status, 201)
     }
     assert.equal(await bob.balance(to), '12.00')
+  })
+
+  it('do not wait for lists, however many are read', async () => {
+    const [from, to] = [await anAccount(ada), await anAccount(bob)]
+    await fund(operator, from, '1.00')
+    const busy = await aGateway({ BGW_DATABASE_CONNECTIONS: '3' }, gateway.database)
+    const [reader, payer] = [aClient(busy.url, operator.token), aClient(busy.url, ada.token)]
+    const lists = await locking(gateway, 'lock table rates in access exclusive mode', async () => {
+      const reading = Array.from({ length: 3 }, () => reader.get('/v1/admin/rates'))
+      await untilLocked(gateway, 3)
+      // The first that this node hears of the payer and of both accounts.
+      assert.equal((await payer.post('/v1/payments', transfer(from, to, '1.00'))).body.status, 'completed')
+      return reading
+    })
+    for (const list of lists) assert.equal((await list).status, 200)
+    await busy.stop()
   })
 })
 
