@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { type ClientRequest, type IncomingMessage, request } from 'node:http'
 import { createInterface } from 'node:readline'
 import { before, describe, it } from 'node:test'
+import { aClient } from './harness/client.ts'
 import { aGateway, anOperator, aUser, type TestGateway, type TestUser, until } from './harness/gateway.ts'
 import { anAccount, assertBooksAreRight, assertProblem, everyPage, fund, transfer } from './harness/paying.ts'
 
@@ -227,6 +228,24 @@ describe('ten thousand payments', () => {
     assert.deepEqual(outcomes.at(-1).error.code, 'too_many_payments')
     assert.equal(outcomes.filter(({ payment }) => payment?.status === 'completed').length, 5)
     assert.equal(await ada.balance(purse), '0.00')
+  })
+})
+
+describe('many bulk requests at once', () => {
+  it('wait for each other, where together they are more than may wait to be posted', async () => {
+    await freshAccounts('40.00')
+    const narrow = await aGateway({ BGW_MOST_WAITING: '1000' }, gateway.database)
+    const lines = Array.from({ length: 1_000 }, () => `${JSON.stringify(payment('0.01'))}\n`).join('')
+    const send = () =>
+      aClient(narrow.url, ada.token).send('POST', '/v1/payments/bulk', lines, { 'content-type': NDJSON })
+    const replies = await Promise.all([send(), send(), send(), send()])
+    const outcomes = replies.flatMap(({ body }) => shortly(linesOf(body)))
+    assert.deepEqual(
+      outcomes,
+      Array.from({ length: 4_000 }, () => [201, '0.01 completed']),
+    )
+    assert.equal(await ada.balance(purse), '0.00')
+    await narrow.stop()
   })
 })
 

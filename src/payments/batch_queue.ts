@@ -23,9 +23,10 @@ export type QueueOptions = {
 export type BatchQueue = {
   /**
    * Adds requests of one book, each of which is answered when its batch is committed. Those that name an account of a user
-   * are posted in the order in which they came; others may go ahead of what waits for such a one.
+   * are posted in the order in which they came; others may go ahead of what waits for such a one. One that is `alone`,
+   * which somebody waits for, goes ahead of those that came in bulk.
    */
-  readonly enqueue: (requests: readonly PaymentRequest[]) => Promise<Submitted>[]
+  readonly enqueue: (requests: readonly PaymentRequest[], alone: boolean) => Promise<Submitted>[]
   /** Requests that are not answered yet. */
   readonly depth: () => number
   /** Waits until every accepted request is answered. */
@@ -130,7 +131,7 @@ export function createBatchQueue(pool: Pool, write: BeginWrite, options: QueueOp
     if (unanswered === 0) for (const drained of whenDrained.splice(0)) drained()
   }
 
-  function enqueue(requests: readonly PaymentRequest[]): Promise<Submitted>[] {
+  function enqueue(requests: readonly PaymentRequest[], alone: boolean): Promise<Submitted>[] {
     const [first] = requests
     if (!first) return []
     if (unanswered + requests.length > options.mostWaiting) {
@@ -140,8 +141,8 @@ export function createBatchQueue(pool: Pool, write: BeginWrite, options: QueueOp
     const queued = requests.map(toQueued)
     const turns = queues.get(first.book) ?? createTurns<Unit>(({ accounts }) => accounts)
     queues.set(first.book, turns)
-    if (options.whole) turns.add(unitOf(queued))
-    else for (const each of queued) turns.add(unitOf([each]))
+    if (options.whole) turns.add(unitOf(queued), alone)
+    else for (const each of queued) turns.add(unitOf([each]), alone)
     // Requests of the same turn of the event loop share the batch.
     setImmediate(startBatches)
     return queued.map(({ answered }) => answered.finally(answeredOne))

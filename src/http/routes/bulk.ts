@@ -5,6 +5,7 @@ import type { Gateway } from '../../gateway.ts'
 import { idempotencyKey } from '../../payments/intake.ts'
 import type { IdempotencyKey, PaymentRequest, Submitted } from '../../payments/payment.ts'
 import { SomeRefused } from '../../payments/refusals.ts'
+import { createRoom, type Room } from '../../payments/room.ts'
 import { sessionOf } from '../authentication.ts'
 import { ApiError, type FieldError, inputError } from '../errors.ts'
 import { keyHeader } from '../idempotency.ts'
@@ -21,6 +22,8 @@ import { madeOf, preferHeader, transferFields } from './payments.ts'
 const MOST_PAYMENTS = 10_000
 /** Payments that are checked and handed in together, about as many as a chunk of a body holds. */
 const GROUP = 350
+/** Groups that are under way at once, of all requests: as many as three of them fill. */
+const MOST_GROUPS = 9
 
 const BulkTransfer = Type.Object(
   {
@@ -57,6 +60,7 @@ type Outcome = { status: number; payment?: object; error?: object; idempotent_re
 
 /** Many payments in one request, each independent, answered in order (api.md, Payments). */
 export function bulkRoutes(app: App, gateway: Gateway): void {
+  const room = createRoom(Math.min(MOST_GROUPS * GROUP, gateway.config.mostWaiting))
   app.addContentTypeParser(NDJSON, (_request, payload, done) => done(null, payload))
 
   app.post('/v1/payments/bulk', {
@@ -89,18 +93,23 @@ export function bulkRoutes(app: App, gateway: Gateway): void {
       line: Outcome,
     }),
     validatorCompiler: validatorExceptBody,
-    handler: (request, reply) => payAll(gateway, request, reply),
+    handler: (request, reply) => payAll(gateway, room, request, reply),
   })
 }
 
-async function payAll(gateway: Gateway, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+async function payAll(
+  gateway: Gateway,
+  room: Room,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
   const header = keyHeader(request)
   const prefer = parsePrefer(request.headers.prefer)
   const asLines = request.body instanceof Readable
   if (isAtomic(request)) return payAtomically(gateway, request, reply, header)
   const groups = groupsOf(gateway, request)
   if (prefer.asynchronous) reply.header('preference-applied', 'respond-async')
-  const answers = Readable.from(writeRecords(answerGroups(gateway, request, groups, header, prefer), asLines))
+  const answers = Readable.from(writeRecords(answerGroups(gateway, room, request, groups, header, prefer), asLines))
   return reply
     .type(asLines ? NDJSON : 'application/json; charset=utf-8')
     .serializer(asIs)
@@ -199,6 +208,7 @@ function keyReusedAt(index: number): FieldError {
 
 async function* answerGroups(
   gateway: Gateway,
+  room: Room,
   request: FastifyRequest,
   groups: AsyncIterable<ParsedRecord[]>,
   header: string | undefined,
@@ -208,7 +218,10 @@ async function* answerGroups(
   const submit = async (group: readonly ParsedRecord[]) => {
     const first = position
     position += group.length
-    return submitGroup(gateway, request, group, first, header, prefer)
+    await room.enter(group.length)
+    const begun = submitGroup(gateway, request, group, first, header, prefer)
+    void Promise.allSettled([begun.then(({ result }) => result)]).then(() => room.leave(group.length))
+    return begun
   }
   try {
     yield* inTurn(atMost(MOST_PAYMENTS, groups), submit)
