@@ -34,11 +34,14 @@ const MOST = 2_000
 
 let database: TestCluster
 let pool: Pool
+/** Where plans are kept of what is explained. */
+let keeping: Pool
 
 before(async () => {
   database = await aMigratedDatabase()
   await fillBook(database)
   pool = aPool(database, 2, 'inOrder')
+  keeping = aPool(database, 1, 'inOrder')
 })
 
 type Node = {
@@ -59,10 +62,13 @@ const EXPLAIN = 'explain (analyze, buffers, timing off, format json) '
 
 /** How a statement goes whose plan is kept: made once, for whatever values. */
 async function explainKept(text: string, values: readonly unknown[]) {
-  const client = await pool.connect()
+  const client = await keeping.connect()
   try {
     await client.query(`begin; set local plan_cache_mode = force_generic_plan; prepare kept as ${text}`)
-    const written = values.map((value) => (value === null ? 'null' : pg.escapeLiteral(String(value))))
+    const written = values.map((value) => {
+      if (value === null) return 'null'
+      return pg.escapeLiteral(Array.isArray(value) ? `{${value.join(',')}}` : String(value))
+    })
     return await client.query(`${EXPLAIN} execute kept${written.length > 0 ? `(${written.join(', ')})` : ''}`)
   } finally {
     await client.query('rollback; deallocate all').finally(() => client.release())

@@ -15,12 +15,22 @@ export async function balanceAt(
   account: AccountState,
   at: Instant,
 ): Promise<{ readonly balance: bigint; readonly at: string }> {
-  const before = firstIdAt((at + 1n) as Instant)
-  const { rows } = await client.query<{ balance: bigint | null }>(
-    account.userId === null ? TECHNICAL_BALANCE : BALANCE,
-    [book, account.id, before],
-  )
-  return { balance: rows[0]?.balance ?? 0n, at: formatInstant(at) }
+  const [balance = 0n] = await balancesAt(client, book, account, [at])
+  return { balance, at: formatInstant(at) }
+}
+
+/** The same at several instants, in their order. */
+export async function balancesAt(
+  client: Queryable,
+  book: BookId,
+  account: AccountState,
+  instants: readonly Instant[],
+): Promise<bigint[]> {
+  const { rows } = await client.query<{ balance: bigint | null }>({
+    ...(account.userId === null ? TECHNICAL_BALANCES : BALANCES),
+    values: [book, account.id, instants.map((at) => firstIdAt((at + 1n) as Instant))],
+  })
+  return rows.map(({ balance }) => balance ?? 0n)
 }
 
 /**
@@ -42,28 +52,47 @@ export async function awaitPostings(
   return true
 }
 
-const BALANCE = `
-  select balance
-    from ((select id, debit_balance as balance from postings
-            where book = $1 and debit_account = $2 and id < $3 order by id desc limit 1)
-          union all
-          (select id, credit_balance from postings
-            where book = $1 and credit_account = $2 and id < $3 order by id desc limit 1)) last
-   order by id desc
-   limit 1`
+const asked = (balance: string) => `
+  select found.balance
+    from (select $1::int as book, $2::uuid as account_id, unnest($3::uuid[]) as before,
+                 generate_subscripts($3::uuid[], 1) as place) asked
+    left join lateral (${balance}) found on true
+   order by asked.place`
 
-const TECHNICAL_BALANCE = `
-  with kept as (
-    select coalesce((select before from posting_totals where book = $1 and before <= $3 order by before desc limit 1),
-                    '00000000-0000-0000-0000-000000000000') as before
-  )
-  select coalesce((select sum(case a.code when t.debit then t.amount else 0 end - case a.code when t.credit then t.amount else 0 end)
-                     from posting_totals t
-                    where t.book = $1 and t.before = kept.before and t.currency = a.currency), 0)
-         + coalesce((select sum(amount) from postings
-                      where book = $1 and debit_account = $2 and id >= kept.before and id < $3), 0)
-         - coalesce((select sum(amount) from postings
-                      where book = $1 and credit_account = $2 and id >= kept.before and id < $3), 0) as balance
-    from accounts a
-   cross join kept
-   where a.book = $1 and a.id = $2`
+const BALANCES = {
+  name: 'balances',
+  text: asked(`
+    select balance
+      from ((select id, debit_balance as balance from postings
+              where book = asked.book and debit_account = asked.account_id and id < asked.before
+              order by id desc limit 1)
+            union all
+            (select id, credit_balance from postings
+              where book = asked.book and credit_account = asked.account_id and id < asked.before
+              order by id desc limit 1)) last
+     order by id desc
+     limit 1`),
+}
+
+const TECHNICAL_BALANCES = {
+  name: 'technical-balances',
+  text: asked(`
+    with kept as (
+      select coalesce((select before from posting_totals
+                        where book = asked.book and before <= asked.before order by before desc limit 1),
+                      '00000000-0000-0000-0000-000000000000') as before
+    )
+    select coalesce((select sum(case a.code when t.debit then t.amount else 0 end
+                                - case a.code when t.credit then t.amount else 0 end)
+                       from posting_totals t
+                      where t.book = asked.book and t.before = kept.before and t.currency = a.currency), 0)
+           + coalesce((select sum(amount) from postings
+                        where book = asked.book and debit_account = asked.account_id
+                          and id >= kept.before and id < asked.before), 0)
+           - coalesce((select sum(amount) from postings
+                        where book = asked.book and credit_account = asked.account_id
+                          and id >= kept.before and id < asked.before), 0) as balance
+      from accounts a
+     cross join kept
+     where a.book = asked.book and a.id = asked.account_id`),
+}

@@ -3,6 +3,7 @@ import { createRequire } from 'node:module'
 import * as fontkit from 'fontkit'
 import { decompress } from 'woff2-encoder'
 import { type Directed, levelsOf, mirrored } from './visual_order.ts'
+import { unpackWoff } from './woff.ts'
 
 // The letters of a PDF: Noto Sans, of the scripts that a package of it is installed for. All are open (OFL 1.1), come cut
 // into subsets of which only those are read that a text needs, and are embedded into the PDF as far as it uses them.
@@ -78,7 +79,7 @@ function load(subset: Subset): Promise<Font> {
 
 async function readFont({ path, thin }: Subset): Promise<Font> {
   const file = await readFile(path)
-  const data = path.endsWith('.woff2') ? Buffer.from(await decompress(file)) : file
+  const data = path.endsWith('.woff2') ? Buffer.from(await decompress(file)) : unpackWoff(file)
   const font = fontkit.create(data)
   if (!('layout' in font)) throw new Error(`${path} is no single font`)
   const isLeftward = (text: string) => font.layout(text).direction === 'rtl'

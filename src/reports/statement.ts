@@ -1,5 +1,5 @@
 import type { AccountState } from '../accounts/account.ts'
-import { awaitPostings, balanceAt } from '../accounts/balance.ts'
+import { awaitPostings, balanceAt, balancesAt } from '../accounts/balance.ts'
 import type { Queryable } from '../database/connection.ts'
 import { shownName } from '../database/personal_fields.ts'
 import { type BookId, firstIdAt, type Instant, type PaymentId, type PostingId } from '../ledger/id.ts'
@@ -96,12 +96,13 @@ async function readCurve(
   closing: bigint,
   count: number,
 ): Promise<BalanceCurve> {
-  const points: [Instant, bigint][] = []
-  for (let index = 0; index < count - 1; index += 1) {
-    const at = (from + ((to - from) * BigInt(index)) / BigInt(count - 1)) as Instant
-    points.push([at, (await balanceAt(client, book, account, (at - 1n) as Instant)).balance])
-  }
-  return [...points, [to, closing]]
+  const moments = Array.from(
+    { length: count - 1 },
+    (_, index) => (from + ((to - from) * BigInt(index)) / BigInt(count - 1)) as Instant,
+  )
+  const before = moments.map((at) => (at - 1n) as Instant)
+  const balances = await balancesAt(client, book, account, before)
+  return [...moments.map((at, index) => [at, balances[index] ?? 0n] as const), [to, closing]]
 }
 
 type Bounds = { readonly first: string; readonly last: string | null }
