@@ -107,7 +107,7 @@ function poolOf(
     client.on('error', () => undefined)
     answerByCallback(client)
   })
-  if (plans === 'byKey') planAfresh(pool)
+  if (plans !== 'asEver') planAfresh(pool)
   return pool
 }
 

@@ -83,6 +83,16 @@ export const PAYMENT_JOINS = `
   left join currencies c on c.book = p.book  and c.code = p.currency
   left join currencies xc on xc.book = p.book and xc.code = p.exchange_currency`
 
+/** The payment of the book that has this id. By itself, so that PostgreSQL keeps the plan, which takes longer than the rest. */
+export async function readPayment(client: Queryable, book: BookId, id: PaymentId): Promise<StoredPayment | undefined> {
+  const { rows } = await client.query<PaymentRow>({
+    name: 'read-payment',
+    text: `select ${PAYMENT_COLUMNS} from payments p ${PAYMENT_JOINS} where p.book = $1 and p.id = $2`,
+    values: [book, id],
+  })
+  return rows[0] && toPayment(rows[0])
+}
+
 /** Those of the ids that are payments of the book, by id. */
 export async function readPayments(
   client: Queryable,

@@ -2,7 +2,7 @@ import type { Pool } from '../database/connection.ts'
 import type { BookId, PaymentId } from '../ledger/id.ts'
 import type { PaymentStatus } from '../ledger/payment.ts'
 import type { Log } from '../log.ts'
-import { readPayments, type StoredPayment } from './read.ts'
+import { readPayment, type StoredPayment } from './read.ts'
 
 /** Waits for payments to come to a status, whichever node brings them there. */
 export type Watch = {
@@ -80,7 +80,7 @@ export function createWatch(pool: Pool, log: Log): Watch {
     id: PaymentId,
     milliseconds: number,
   ): Promise<StoredPayment | undefined> {
-    const read = async () => (await readPayments(pool, book, [id])).get(id)
+    const read = () => readPayment(pool, book, id)
     const givesUpAt = performance.now() + milliseconds
     for (;;) {
       let noticed = () => {}

@@ -12,7 +12,7 @@ import { parseAmount } from '../money/amount.ts'
 import { type Direction, type LockedInstruction, lockInstruction, noteConfirmed } from '../payments/instructions.ts'
 import type { Intake } from '../payments/intake.ts'
 import { endPending } from '../payments/pending.ts'
-import { readPayments, type StoredPayment } from '../payments/read.ts'
+import { readPayment, type StoredPayment } from '../payments/read.ts'
 import type { Arrival, RailReport } from './rail.ts'
 import { bookStray, type Stray, type SuspenseReason } from './suspense.ts'
 
@@ -95,7 +95,7 @@ async function applyReport(
 ): Promise<boolean> {
   // One report of a payment at a time: what it means depends on the ones before.
   const instruction = await lockInstruction(client, book, id)
-  const payment = (await readPayments(client, book, [id])).get(id)
+  const payment = await readPayment(client, book, id)
   if (instruction?.rail !== rail || !payment) return false
   switch (report.state) {
     case 'confirmed':

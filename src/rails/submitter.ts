@@ -9,7 +9,7 @@ import { netAmount } from '../ledger/payment.ts'
 import type { Log } from '../log.ts'
 import { formatAmount } from '../money/amount.ts'
 import { type DueInstruction, finishInstruction, leaseDue, rescheduleInstruction } from '../payments/instructions.ts'
-import { readPayments } from '../payments/read.ts'
+import { readPayment } from '../payments/read.ts'
 import type { Destination, Instruction, Rail, RailReport } from './rail.ts'
 import { referenceOf, type Settlement } from './settlement.ts'
 
@@ -68,7 +68,7 @@ async function attempt(options: SubmitterOptions, book: BookId, due: DueInstruct
   const { pool, rails, settlement, log, askAfterSeconds } = options
   const { payment_id: id, rail: code, attempts } = due
   try {
-    const payment = (await readPayments(pool, book, [id])).get(id)
+    const payment = await readPayment(pool, book, id)
     if (!payment || isFinal(payment.status)) return await finishInstruction(pool, book, id)
     const rail = rails.get(code)
     if (!rail) throw new Error(`there is no rail ${code}`)

@@ -112,8 +112,10 @@ type End = { readonly last: string | null; readonly balance: bigint | null }
 /** The last posting of the account in a period, with the balance behind it where it has one. */
 async function endOf(client: Queryable, book: BookId, account: AccountState, { from, to }: Period): Promise<End> {
   // Indexes: postings_by_debit, postings_by_credit.
-  const { rows } = await client.query<{ id: string; balance: bigint | null }>(
-    `select id, balance
+  const { rows } = await client.query<{ id: string; balance: bigint | null }>({
+    name: 'statement-end',
+    text: `
+    select id, balance
        from ((select id, debit_balance as balance from postings
                where book = $1 and debit_account = $2 and id >= $3 and id < $4 order by id desc limit 1)
              union all
@@ -121,8 +123,8 @@ async function endOf(client: Queryable, book: BookId, account: AccountState, { f
                where book = $1 and credit_account = $2 and id >= $3 and id < $4 order by id desc limit 1)) last
       order by id desc
       limit 1`,
-    [book, account.id, firstIdAt(from), firstIdAt(to)],
-  )
+    values: [book, account.id, firstIdAt(from), firstIdAt(to)],
+  })
   return { last: rows[0]?.id ?? null, balance: rows[0]?.balance ?? null }
 }
 
@@ -156,7 +158,7 @@ async function* readLines(
   let from = first
   let statement = LINES_FROM
   for (;;) {
-    const { rows } = await client.query<Row>(statement, [book, account.id, from, last, PIECE])
+    const { rows } = await client.query<Row>({ ...statement, values: [book, account.id, from, last, PIECE] })
     const end = rows.at(-1)
     if (!end) return
     yield rows.map((row) => {
@@ -204,5 +206,5 @@ const linesOf = (comparison: '>' | '>=') => `
     left join accounts r on r.book = p.book and r.id = p.to_account
     left join users u on u.book = a.book and u.id = a.user_id
    order by l.id`
-const LINES_FROM = linesOf('>=')
-const LINES_AFTER = linesOf('>')
+const LINES_FROM = { name: 'statement-lines-from', text: linesOf('>=') }
+const LINES_AFTER = { name: 'statement-lines-after', text: linesOf('>') }

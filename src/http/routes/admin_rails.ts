@@ -6,7 +6,7 @@ import { decodeId, encodeId } from '../../ledger/typeid.ts'
 import { formatAmount } from '../../money/amount.ts'
 import { DIRECTIONS } from '../../payments/instructions.ts'
 import type { Ending } from '../../payments/pending.ts'
-import { readPayments } from '../../payments/read.ts'
+import { readPayment } from '../../payments/read.ts'
 import { resolveStray, SUSPENSE_REASONS } from '../../rails/suspense.ts'
 import { type SuspenseItem, suspenseIn, suspenseItems } from '../../rails/suspense_list.ts'
 import { actorOf, sessionOf } from '../authentication.ts'
@@ -72,7 +72,7 @@ function endRoute(app: App, gateway: Gateway, verb: 'settle' | 'cancel', summary
       const { id: text } = request.params as { id: string }
       const { book } = sessionOf(request)
       const id = decodeId('pay', text)
-      const payment = id && (await readPayments(gateway.pool, book, [id])).get(id)
+      const payment = id && (await readPayment(gateway.pool, book, id))
       if (!payment) throw new ApiError('not_found')
       if (payment.rail === null) throw new ApiError('not_on_rail')
       const detail = { reason: (request.body as { reason: string }).reason }

@@ -9,7 +9,7 @@ import { decodeId } from '../../ledger/typeid.ts'
 import { parseAmount } from '../../money/amount.ts'
 import { idempotencyKey } from '../../payments/intake.ts'
 import { type Ending, type EndingRefusal, endPending } from '../../payments/pending.ts'
-import { readPayments, type StoredPayment } from '../../payments/read.ts'
+import { readPayment, type StoredPayment } from '../../payments/read.ts'
 import { checkRefund } from '../../payments/refund.ts'
 import { cancelOnRail } from '../../rails/cancel.ts'
 import { actorOf, isOperator, sessionOf } from '../authentication.ts'
@@ -88,7 +88,7 @@ export function paymentActionRoutes(app: App, gateway: Gateway): void {
 /** The payment, canceled; or why it is not. Asked twice, it is canceled all the same. */
 async function cancelRailPayment(gateway: Gateway, payment: StoredPayment, book: BookId) {
   if (payment.status === 'pending') await cancelOnRail(gateway, book, payment.id)
-  const now = (await readPayments(gateway.pool, book, [payment.id])).get(payment.id)
+  const now = await readPayment(gateway.pool, book, payment.id)
   if (!now || now.status === 'pending') throw new ApiError('too_late_to_cancel')
   gateway.watch.tell([payment.id])
   if (now.status !== 'canceled') throw problemOfEnd('not_pending', now.status)
@@ -141,7 +141,7 @@ function refusalOf(mistake: 'not_refundable' | 'invalid_amount'): ApiError {
 export async function visiblePayment({ pool }: Gateway, request: FastifyRequest, text: string): Promise<StoredPayment> {
   const session = sessionOf(request)
   const id = decodeId('pay', text)
-  const payment = id && (await readPayments(pool, session.book, [id])).get(id)
+  const payment = id && (await readPayment(pool, session.book, id))
   if (!payment || !maySee(session, payment)) throw new ApiError('not_found')
   return payment
 }
@@ -187,7 +187,7 @@ export async function endPayment(
     return await answerOnce(posting, request, reply, async (client) => {
       const ended = await endPending(client, directory, book, payment.id, ending, audit)
       if (!ended?.ok) throw new EndRefused(ended?.refusal ?? 'not_pending', ended?.status ?? payment.status)
-      const now = (await readPayments(client, book, [payment.id])).get(payment.id)
+      const now = await readPayment(client, book, payment.id)
       if (!now) throw new Error('a payment that ended is there')
       return { status: 200, body: presentPayment(now) }
     })

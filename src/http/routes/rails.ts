@@ -12,7 +12,7 @@ import { isAbove } from '../../money/sums.ts'
 import type { Direction } from '../../payments/instructions.ts'
 import { idempotencyKey } from '../../payments/intake.ts'
 import type { Instruct, Payment as PaymentState } from '../../payments/payment.ts'
-import { readPayments } from '../../payments/read.ts'
+import { readPayment } from '../../payments/read.ts'
 import type { Destination, Rail } from '../../rails/rail.ts'
 import { placeOfDestination } from '../../rails/submitter.ts'
 import { type PayTo, payToOf } from '../../rails/wire/pay_to.ts'
@@ -94,7 +94,7 @@ export function railRoutes(app: App, gateway: Gateway): void {
     handler: async (request) => {
       const session = sessionOf(request)
       const id = decodeId('pay', request.params.id)
-      const payment = id && (await readPayments(gateway.pool, session.book, [id])).get(id)
+      const payment = id && (await readPayment(gateway.pool, session.book, id))
       if (payment?.kind !== 'deposit' || !maySee(session, payment)) throw new ApiError('not_found')
       return presentDeposit(gateway, await readBookName(gateway.pool, session.book), payment)
     },

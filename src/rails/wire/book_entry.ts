@@ -4,7 +4,7 @@ import type { BankEntryId, BookId, PaymentId, SuspenseId } from '../../ledger/id
 import { encodeId } from '../../ledger/typeid.ts'
 import { lockInstruction } from '../../payments/instructions.ts'
 import { endPending } from '../../payments/pending.ts'
-import { readPayments, type StoredPayment } from '../../payments/read.ts'
+import { readPayment, type StoredPayment } from '../../payments/read.ts'
 import { type BookingOptions, confirm, putDifferenceInSuspense, putInSuspense } from '../settlement.ts'
 import { resolveStray, type SuspenseReason } from '../suspense.ts'
 import { type Decision, decide, type Named, type OnPayment } from './decide.ts'
@@ -44,7 +44,7 @@ export async function lockNamed(
   id: PaymentId,
 ): Promise<Named | undefined> {
   const instruction = await lockInstruction(client, book, id)
-  const payment = (await readPayments(client, book, [id])).get(id)
+  const payment = await readPayment(client, book, id)
   if (instruction?.rail !== 'wire' || payment?.currency.code !== currency) return undefined
   const { rows } = await client.query<{ confirmed: boolean; came_back: boolean }>(
     `select exists (select from bank_entries e where e.book = $1 and e.payment_id = $2 and e.status = 'matched') as confirmed,
@@ -133,7 +133,7 @@ async function confirmByBank(
   const report = { reference: railReference, state: 'confirmed', railReference, reason: null } as const
   const pending = { rail: 'wire', confirmedAs: null } as const
   await confirm(client, options, book, payment, pending, { ...report, amount: decimal(entry) })
-  const now = (await readPayments(client, book, [payment.id])).get(payment.id)
+  const now = await readPayment(client, book, payment.id)
   const settled = now?.status === 'completed' && now.railReference === railReference
   const { rows } = await client.query<{ id: SuspenseId }>(
     `select id from suspense_items where book = $1 and rail = 'wire' and rail_reference = $2`,
