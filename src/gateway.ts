@@ -51,7 +51,7 @@ export async function createGateway(connection: Connection, config: Config, publ
 }
 
 async function wire(pools: Pools, config: Config, publicUrl: () => string, log: Log) {
-  const { pool, posting, sealing, jobPool, eventPool } = pools
+  const { pool, posting, tokenPool, sealing, jobPool, eventPool } = pools
   const { secretBox, sealKey, passwords } = openSecrets(config)
   await ensureMainBook(pool, [...config.currencies.values()], NOBODY)
   await ensureTechnicalAccounts(pool)
@@ -72,7 +72,7 @@ async function wire(pools: Pools, config: Config, publicUrl: () => string, log: 
   const worker = createWorker({ pool: posting, lookout, directory, rules, log, tell })
   const expiry = createExpiry({ pool: posting, lookout, directory, log, tell })
   const scheduler = createScheduler({ pool: posting, lookout, directory, intake, rules, log, tell })
-  const sessions = createSessions(posting, books, log, directory.forgetUser)
+  const sessions = createSessions(tokenPool, books, log, directory.forgetUser)
   const limiter = createLimiter(pool, log)
   const settling = { pool: posting, lookout, directory, intake, books, secretBox, log, tell }
   const railParts = createRails(config, publicUrl, settling)
@@ -142,8 +142,10 @@ function openSecrets(config: Config) {
 function createPools(connection: Connection, { databaseConnections }: Config) {
   return {
     pool: createPool(connection, databaseConnections, 'billing-gateway', 'inOrder'),
-    // Batches, and the tokens of who asks for them, have connections of their own: no list keeps a payment waiting.
+    // Batches have connections of their own, so that no list keeps them waiting, and tokens too, which all need; nobody who
+    // makes tokens up keeps a batch waiting.
     posting: createPool(connection, POSTING_CONNECTIONS, 'billing-gateway posting', 'byKey'),
+    tokenPool: createPool(connection, TOKEN_CONNECTIONS, 'billing-gateway tokens', 'byKey'),
     // What nobody waits for: sealing, and looking for work. Both by index: what is new is at the end of a day's events,
     // and a scan reads all of them to find that nothing is.
     sealing: createPool(connection, 1, 'billing-gateway sealing', 'byKey'),
@@ -185,6 +187,9 @@ function createWebhooks({ webhooks }: Config, { pool, lookout, events, secretBox
   const forgetting = createForgetting({ pool, keepDays: logDays, log })
   return { webhookRules, courier, forgetting }
 }
+
+/** One that looks for changes a few times a second, and one for tokens that are not known yet. */
+const TOKEN_CONNECTIONS = 2
 
 /** One that follows the events, one that keeps their tables, and one for whoever goes on from an earlier one. */
 const EVENT_CONNECTIONS = 3

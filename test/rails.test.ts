@@ -109,6 +109,12 @@ async function decided(user: TestUser, { body }: { body: any }) {
   return (await user.get(`/v1/payments/${body.id}?wait=30`)).body
 }
 
+/** Waits until the rail knows of a payment: while it is told, it is too late to cancel here and too early there. */
+async function untilTold(of: TestGateway, payment: string): Promise<void> {
+  const told = `select from rail_instructions where payment_id = $1 and state = 'submitted'`
+  await until(async () => (await rowsOf(of, told, [decodeId('pay', payment)])).length === 1)
+}
+
 async function moneyOf(user: TestUser, id: string) {
   const { body } = await user.get(`/v1/accounts/${id}`)
   return [body.balance, body.held]
@@ -231,6 +237,7 @@ describe('A withdrawal', () => {
     const ada = await aUser(other)
     const usd = await ada.account('USD')
     const reply = await withdraw(ada, usd, '30.02')
+    await untilTold(other, reply.body.id)
     const canceled = await ada.post(`/v1/payments/${reply.body.id}/cancel`)
     assert.deepEqual([canceled.status, canceled.body.status], [200, 'canceled'])
     assert.deepEqual(await moneyOf(ada, usd), ['100.00', '0.00'])
@@ -407,8 +414,7 @@ describe('An operator', () => {
     const usd = await ada.account('USD')
     const { body } = await withdraw(ada, usd, '30.04')
     // Whoever tells the rail of it locks its instruction as well: that is over.
-    const told = `select from rail_instructions where payment_id = '${decodeId('pay', body.id)}' and state = 'submitted'`
-    await until(async () => (await rowsOf(manual, told)).length === 1)
+    await untilTold(manual, body.id)
     await withOwner(manual.database, async (owner) => {
       // Both come while the account is locked by a payment, the operator first.
       await owner.query('begin')

@@ -19,7 +19,7 @@ export async function balanceAt(
   return { balance, at: formatInstant(at) }
 }
 
-/** The same at several instants, in their order. */
+/** The same at several instants, in their order, by one statement. */
 export async function balancesAt(
   client: Queryable,
   book: BookId,

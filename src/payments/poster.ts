@@ -6,9 +6,9 @@ import type { PaymentRequest, Submitted } from './payment.ts'
 /** Commits requests in groups, and no two of one idempotency key at a time. */
 export type Poster = {
   /**
-   * Answers once the request is committed: it goes ahead of those of `submitAll`, but for what has an account of it. A
-   * second request with the same key waits for the first and gets its payment. Rejects with Refused where it could not be
-   * taken up, and with the fault where it cannot be written.
+   * Answers once the request is committed; it goes ahead of those of `submitAll`. A second request with the same key waits
+   * for the first and gets its payment. Rejects with Refused where it could not be taken up, and with the fault where it
+   * cannot be written.
    */
   readonly submit: (request: PaymentRequest) => Promise<Submitted>
   /** The same for several of one book, which are committed together and in this order. */

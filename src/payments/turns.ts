@@ -3,15 +3,15 @@ import type { AccountId } from '../ledger/id.ts'
 /**
  * What waits to be posted, in the order in which it came, and which of it need not wait for a batch under way: two batches
  * that name the same user's account would be posted one after the other, and all of the second would wait for the
- * locks of the first (ledger.md, Posting). So such requests wait for the batch, and the others go ahead of them. What
- * somebody waits for alone goes ahead of what came in bulk.
+ * locks of the first (ledger.md, Posting). So such requests wait for the batch, and the others go ahead of them. What is
+ * a request of its own, alone, goes ahead of what came in bulk.
  */
 export type Turns<Unit> = {
   /** Adds what is to be posted together: behind all that waits, or ahead of what is not alone and could go as well. */
   readonly add: (unit: Unit, alone: boolean) => void
   /** How many units name no account of a batch under way, nor of one before them that waits for such a batch. */
   readonly ready: () => number
-  /** Takes units that are ready, in order and at most so many, and counts them as under way. */
+  /** Takes units that are ready, those alone first, each in order and at most so many, and counts them as under way. */
   readonly begin: (most: number) => Unit[]
   /** Says that these are no longer under way. */
   readonly end: (units: readonly Unit[]) => void
