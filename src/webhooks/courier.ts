@@ -1,5 +1,6 @@
 import type { Pool } from '../database/connection.ts'
-import { AT_LEAST_EVERY_MS, type Lookout } from '../database/lookout.ts'
+import { AT_LEAST_EVERY_MS, type Lookout, roundsWhere } from '../database/lookout.ts'
+import { createRounds } from '../database/rounds.ts'
 import type { SecretBox } from '../database/secret_box.ts'
 import type { BookId } from '../ledger/id.ts'
 import type { Log } from '../log.ts'
@@ -37,47 +38,54 @@ export const PLACES = { all: 96, each: 8, user: 24, failing: 48, eachFailing: 2 
 const GRACE_MS = 2_000
 
 export function createCourier(options: Options): Courier {
-  const { pool, dispatch, log, timeoutMs } = options
+  const { pool, lookout, dispatch, log, timeoutMs } = options
   const stopping = new AbortController()
   const underWay = new Map<Promise<void>, Due>()
-  let round: Promise<void> | undefined
-  let again = false
 
-  /** Looks now, or once more after the look that is under way. */
-  function look(): void {
-    if (stopping.signal.aborted || ended) return
-    if (round) {
-      again = true
-      return
+  // Neither waits for the other: what is due goes out while there are events of which deliveries are still to be made.
+  const dispatcher = roundsWhere(lookout, {
+    books: BOOKS_WITH_WORK,
+    round: dispatchEverywhere,
+    log,
+    fault: 'could not look for events to send',
+  })
+  const sender = createRounds({
+    round: sendEverywhere,
+    everyMs: AT_LEAST_EVERY_MS,
+    waits: true,
+    log,
+    fault: 'could not look for webhooks to send',
+  })
+
+  /** How many books have more. Where there is no endpoint, the place in the events that were looked at moves on all the same. */
+  async function dispatchEverywhere(): Promise<number> {
+    let more = 0
+    for (const book of await readBooks(pool)) {
+      if (!(await dispatch(book))) more += 1
     }
-    again = false
-    round = lookEverywhere()
-      .catch((error: unknown) => log.warn({ err: error }, 'could not look for webhooks to send'))
-      .finally(() => {
-        round = undefined
-        if (again) look()
-      })
+    sender.wake()
+    return more
   }
 
-  async function lookEverywhere(): Promise<void> {
-    const { rows } = await pool.query<{ book: BookId }>('select book from webhook_cursors order by book')
-    for (const { book } of rows) {
-      if (!(await dispatch(book))) again = true
-      await sendDue(book)
-    }
+  async function sendEverywhere(): Promise<number> {
+    let begun = 0
+    for (const book of await readBooks(pool)) begun += await sendDue(book)
+    return begun
   }
 
-  async function sendDue(book: BookId): Promise<void> {
-    if (underWay.size >= PLACES.all) return
+  async function sendDue(book: BookId): Promise<number> {
+    if (underWay.size >= PLACES.all) return 0
     const due = await readDue(pool, book)
     const endpoints = new Map(due.map((endpoint) => [endpoint.id, endpoint]))
     const wanted = placesFor(due, [...underWay.values()])
-    if (wanted.length === 0) return
+    if (wanted.length === 0) return 0
     // A claim outlives the request by as long again, so that nobody sends it twice while we live.
-    for (const claimed of await claim(pool, book, wanted, Math.max(2 * timeoutMs, 10_000))) {
+    const claims = await claim(pool, book, wanted, Math.max(2 * timeoutMs, 10_000))
+    for (const claimed of claims) {
       const endpoint = endpoints.get(claimed.webhook_id)
       if (endpoint) begin(book, claimed, endpoint)
     }
+    return claims.length
   }
 
   function begin(book: BookId, claimed: Claimed, endpoint: Due): void {
@@ -86,27 +94,24 @@ export function createCourier(options: Options): Courier {
       .catch((error: unknown) => log.error({ err: error, delivery: claimed.id }, 'a webhook could not be handled'))
       .finally(() => {
         underWay.delete(sending)
-        look()
+        sender.wake()
       })
     underWay.set(sending, endpoint)
   }
 
-  let ended = false
-  options.lookout.add(BOOKS_WITH_WORK, look)
-  // Where there is none, the place in the events that were looked at moves on all the same.
-  const timer = setInterval(look, AT_LEAST_EVERY_MS)
-  timer.unref()
-
   async function stop(): Promise<void> {
-    ended = true
-    clearInterval(timer)
-    await round
+    await Promise.all([dispatcher.stop(), sender.stop()])
     const grace = setTimeout(() => stopping.abort(), GRACE_MS)
     await Promise.all(underWay.keys())
     clearTimeout(grace)
   }
 
   return { stop }
+}
+
+async function readBooks(pool: Pool): Promise<BookId[]> {
+  const { rows } = await pool.query<{ book: BookId }>('select book from webhook_cursors order by book')
+  return rows.map(({ book }) => book)
 }
 
 /** How many requests each endpoint may begin now, beside those under way. The order is random, so that none is always last. */

@@ -1,5 +1,5 @@
 import { readClock } from '../database/clock.ts'
-import { type Client, inTransaction, type Pool } from '../database/connection.ts'
+import { type Client, inTransaction, type Pool, together } from '../database/connection.ts'
 import { formatInstant } from '../database/instant.ts'
 import { ownText } from '../database/personal_fields.ts'
 import type { SecretBox } from '../database/secret_box.ts'
@@ -33,11 +33,16 @@ export async function readDue(pool: Pool, book: BookId): Promise<Due[]> {
   const { rows } = await pool.query<Due>({
     name: 'webhooks-due',
     text: `
-      select w.id, w.user_id as "userId", w.failing from webhooks w
-       where w.book = $1 and w.status = 'active'
-         and exists (select from webhook_deliveries d
-                      where d.book = w.book and d.webhook_id = w.id and d.status = 'pending' and d.due_at <= now()
-                        and (d.claimed_until is null or d.claimed_until < now()))`,
+      select w.id, w.user_id as "userId", w.failing
+        from webhooks w
+        -- In the order of the index, so that it is the first one that is found, and not all.
+        cross join lateral (
+          select from webhook_deliveries d
+           where d.book = w.book and d.webhook_id = w.id and d.status = 'pending' and d.due_at <= now()
+             and (d.claimed_until is null or d.claimed_until < now())
+           order by d.due_at
+           limit 1) first
+       where w.book = $1 and w.status = 'active'`,
     values: [book],
   })
   return rows
@@ -93,10 +98,9 @@ type Deliver = {
 /** Sends one delivery that was claimed, once, and writes down what came of it and what is next. */
 export async function deliver(parts: Deliver, book: BookId, claimed: Claimed, stop: AbortSignal): Promise<void> {
   const { pool, secretBox, send } = parts
-  const secrets = await readSecrets(pool, secretBox, book, claimed.webhook_id)
+  const [secrets, at] = await Promise.all([readSecrets(pool, secretBox, book, claimed.webhook_id), readClock(pool)])
   // Deleted since it was claimed.
   if (secrets.length === 0) return
-  const at = await readClock(pool)
   const message = {
     id: encodeId('evt', claimed.event_id),
     timestamp: Number(at / 1_000_000n),
@@ -122,21 +126,24 @@ async function record(
 ): Promise<void> {
   const next = nextStep(made.answer, claimed, retriesMs)
   const now = await readClock(client)
-  // Endpoints are locked before their deliveries, everywhere.
+  // Endpoints are locked before their deliveries, everywhere. What follows needs no answer of what goes before it.
   if (next.step === 'give up') await lockWebhook(client, book, claimed.webhook_id)
-  else await noteFailing(client, book, claimed.webhook_id, next.step)
-  await insertAttempt(client, book, claimed, made)
+  const noted = next.step !== 'give up' && noteFailing(client, book, claimed.webhook_id, next.step)
+  const inserted = insertAttempt(client, book, claimed, made)
   switch (next.step) {
     case 'succeeded':
     case 'failed':
-      return void (await finish(client, book, claimed, next.step, now))
-    case 'give up':
-      if (await finish(client, book, claimed, 'failed', now)) {
-        await giveUpOn(client, book, claimed.webhook_id, next.reason)
-      }
+      return together([noted, inserted, finish(client, book, claimed, next.step, now)])
+    case 'give up': {
+      const finished = finish(client, book, claimed, 'failed', now)
+      await together([inserted, finished])
+      if (await finished) await giveUpOn(client, book, claimed.webhook_id, next.reason)
       return
-    case 'again':
-      return tryAgain(client, book, claimed, (now + BigInt(Math.round(next.inMs * 1000))) as Instant, next.counts)
+    }
+    case 'again': {
+      const due = (now + BigInt(Math.round(next.inMs * 1000))) as Instant
+      return together([noted, inserted, tryAgain(client, book, claimed, due, next.counts)])
+    }
   }
 }
 
@@ -160,8 +167,11 @@ export function nextStep(
   return inMs === undefined ? { step: 'give up', reason: 'failing' } : { step: 'again', inMs, counts: true }
 }
 
-/** Nothing is written where another claim has followed, or the delivery was skipped meanwhile. */
-const STILL_OURS = `id = $2 and status = 'pending' and claimed_until = $3`
+/**
+ * Nothing is written where another claim has followed, or the delivery was skipped meanwhile: what is claimed is pending,
+ * and not said to be, as PostgreSQL then keeps a plan that goes through all that are.
+ */
+const STILL_OURS = 'id = $2 and claimed_until = $3'
 
 async function finish(
   client: Client,
@@ -170,53 +180,63 @@ async function finish(
   status: 'succeeded' | 'failed',
   at: Instant,
 ): Promise<boolean> {
-  const { rowCount } = await client.query(
-    `update webhook_deliveries set status = $4, completed_at = $5, claimed_until = null where book = $1 and ${STILL_OURS}`,
-    [book, id, claimed_until, status, formatInstant(at)],
-  )
+  const finished = client.query({
+    name: 'finish-delivery',
+    text: `
+      update webhook_deliveries set status = $4, completed_at = $5, claimed_until = null
+       where book = $1 and ${STILL_OURS}`,
+    values: [book, id, claimed_until, status, formatInstant(at)],
+  })
   // Whoever waited behind it waits no more.
-  await client.query(
+  const released = client.query(
     `update webhook_deliveries set due_at = $4
       where book = $1 and webhook_id = $2 and object_id = $3 and status = 'pending' and due_at > $4 and tries = 0`,
     [book, webhook_id, object_id, formatInstant(at)],
   )
-  return rowCount === 1
+  await together([finished, released])
+  return (await finished).rowCount === 1
 }
 
 async function tryAgain(client: Client, book: BookId, claimed: Claimed, due: Instant, counts: boolean): Promise<void> {
   const { id, claimed_until, webhook_id, object_id } = claimed
-  await client.query(
-    `update webhook_deliveries set due_at = $4, claimed_until = null, tries = tries + $5::integer where book = $1 and ${STILL_OURS}`,
-    [book, id, claimed_until, formatInstant(due), counts ? 1 : 0],
-  )
+  const put = client.query({
+    name: 'put-off-delivery',
+    text: `
+      update webhook_deliveries set due_at = $4, claimed_until = null, tries = tries + $5::integer
+       where book = $1 and ${STILL_OURS}`,
+    values: [book, id, claimed_until, formatInstant(due), counts ? 1 : 0],
+  })
   // Those behind it wait as long, and need not be looked at before.
-  await client.query(
+  const behind = client.query(
     `update webhook_deliveries set due_at = $4
       where book = $1 and webhook_id = $2 and object_id = $3 and status = 'pending' and due_at < $4 and tries = 0`,
     [book, webhook_id, object_id, formatInstant(due)],
   )
+  await together([put, behind])
 }
 
 async function noteFailing(client: Client, book: BookId, id: WebhookId, step: Next['step']): Promise<void> {
   const failing = step !== 'succeeded'
-  await client.query('update webhooks set failing = $3 where book = $1 and id = $2 and failing <> $3', [
-    book,
-    id,
-    failing,
-  ])
+  await client.query({
+    name: 'note-failing-webhook',
+    text: 'update webhooks set failing = $3 where book = $1 and id = $2 and failing <> $3',
+    values: [book, id, failing],
+  })
 }
 
 async function insertAttempt(client: Client, book: BookId, claimed: Claimed, { at, headers, answer }: Made) {
   const answered = 'status' in answer ? answer : undefined
-  await client.query(
-    `insert into webhook_attempts (book, delivery_id, number, url, request_headers, address, answer_status,
-                                   answer_headers, answer_body, error, milliseconds, created_at)
-     values ($1, $2, $3, stored_text($1, webhook_owner($1, $13), $4), $5, $6, $7, $8,
-             stored_text($1, webhook_owner($1, $13), $9), $10, $11, $12)`,
-    [
+  await client.query({
+    name: 'insert-webhook-attempt',
+    text: `
+      insert into webhook_attempts (book, delivery_id, number, url, request_headers, address, answer_status,
+                                    answer_headers, answer_body, error, milliseconds, created_at)
+      select $1, $2, $3, stored_text($1, o.owner, $4), $5, $6, $7, $8, stored_text($1, o.owner, $9), $10, $11, $12
+        from (select webhook_owner($1, $13) as owner) o`,
+    values: [
       ...[book, claimed.id, claimed.attempts, claimed.url, JSON.stringify(headers), answer.address],
       ...[answered?.status, answered && JSON.stringify(answered.headers), answered?.body],
       ...['error' in answer ? answer.error : null, answer.milliseconds, formatInstant(at), claimed.webhook_id],
     ],
-  )
+  })
 }

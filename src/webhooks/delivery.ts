@@ -206,7 +206,8 @@ export async function insertDeliveries(
 
 /**
  * What stands behind an event that is tried again later waits as long, and need not be looked at before. That event is
- * locked: who delivers it meanwhile does so before, and it is not there, or after, and finds these.
+ * locked: who delivers it meanwhile does so before, and it is not there, or after, and finds these. Of the new ones it is
+ * not said that they are pending, or PostgreSQL may go through all that are.
  */
 async function waitInLine(client: Client, book: BookId, ids: readonly DeliveryId[], at: Instant): Promise<void> {
   await client.query(
@@ -220,7 +221,7 @@ async function waitInLine(client: Client, book: BookId, ids: readonly DeliveryId
             order by h.event_txid, h.event_id
             limit 1
               for share) first
-        where d.book = $1 and d.id = any($2) and d.status = 'pending')
+        where d.book = $1 and d.id = any($2) and d.completed_at is null)
      update webhook_deliveries d set due_at = behind.due_at
        from behind
       where d.book = $1 and d.id = behind.id and behind.due_at > $3`,

@@ -215,11 +215,13 @@ function opens(box: SecretBox, sealed: Buffer, place: string): boolean {
 
 /** The secrets that sign now, the newest first. */
 export async function readSecrets(client: Queryable, box: SecretBox, book: BookId, id: WebhookId): Promise<string[]> {
-  const { rows } = await client.query<{ secret: Buffer; previous: Buffer | null }>(
-    `select secret, case when previous_until > clock_timestamp() then previous_secret end as previous
-       from webhooks where book = $1 and id = $2 and status <> 'deleted'`,
-    [book, id],
-  )
+  const { rows } = await client.query<{ secret: Buffer; previous: Buffer | null }>({
+    name: 'webhook-secrets',
+    text: `
+      select secret, case when previous_until > clock_timestamp() then previous_secret end as previous
+        from webhooks where book = $1 and id = $2 and status <> 'deleted'`,
+    values: [book, id],
+  })
   return rows.flatMap(({ secret, previous }) => {
     return [secret, ...(previous ? [previous] : [])].map((sealed) => box.open(sealed, placeOf(book, id)))
   })
