@@ -879,7 +879,7 @@ CREATE INDEX session_changes_by_time ON public.session_changes USING btree (chan
 CREATE INDEX suspense_items_by_payment ON public.suspense_items USING btree (book, related_id) WHERE (related_id IS NOT NULL);
 CREATE INDEX tokens_by_user ON public.tokens USING btree (book, user_id, id);
 CREATE INDEX webhook_deliveries_by_webhook ON public.webhook_deliveries USING btree (book, webhook_id, id);
-CREATE INDEX webhook_deliveries_due ON public.webhook_deliveries USING btree (book, webhook_id, due_at) WHERE (status = 'pending'::text);
+CREATE INDEX webhook_deliveries_due ON public.webhook_deliveries USING btree (book, webhook_id, due_at) WHERE ((status = 'pending'::text) AND (due_at IS NOT NULL));
 CREATE INDEX webhook_deliveries_in_line ON public.webhook_deliveries USING btree (book, webhook_id, object_id, event_txid, event_id) WHERE (status = 'pending'::text);
 CREATE INDEX webhooks_by_user ON public.webhooks USING btree (book, user_id, id) WHERE (status <> 'deleted'::text);
 CREATE INDEX wire_batch_payments_by_batch ON public.wire_batch_payments USING btree (book, batch_id, payment_id);
