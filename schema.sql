@@ -866,7 +866,7 @@ CREATE UNIQUE INDEX payments_idempotency ON public.payments USING btree (book, i
 CREATE INDEX postings_by_credit ON public.postings USING btree (book, credit_account, id);
 CREATE INDEX postings_by_debit ON public.postings USING btree (book, debit_account, id);
 CREATE INDEX postings_by_payment ON public.postings USING btree (book, payment_id);
-CREATE INDEX rail_instructions_due ON public.rail_instructions USING btree (book, attempt_at, payment_id) WHERE (attempt_at IS NOT NULL);
+CREATE INDEX rail_instructions_due ON public.rail_instructions USING btree (book, rail, attempt_at, payment_id) WHERE (attempt_at IS NOT NULL);
 CREATE INDEX rail_instructions_open ON public.rail_instructions USING btree (book, payment_id) WHERE (state <> 'done'::text);
 CREATE INDEX rail_instructions_open_by_account ON public.rail_instructions USING btree (book, account_id, payment_id) WHERE ((direction = 'out'::text) AND (state <> 'done'::text));
 CREATE INDEX rail_instructions_to_collect ON public.rail_instructions USING btree (book, rail, payment_id) WHERE ((state = 'waiting'::text) AND (attempt_at IS NULL));

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { type AddressInfo, connect, createServer, type Server } from 'node:net'
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream'
 import { after, before, describe, it } from 'node:test'
@@ -286,6 +286,35 @@ describe('A withdrawal', () => {
 })
 
 describe('A rail', () => {
+  it('that never answers keeps no other waiting', async () => {
+    const asking = new Set<Socket>()
+    let left = 0
+    const silent = createServer((socket) => {
+      asking.add(socket)
+      socket.on('error', () => undefined)
+      socket.on('close', () => {
+        left += 1
+      })
+      socket.resume()
+    })
+    ways.push(silent)
+    silent.listen(0, '127.0.0.1')
+    await once(silent, 'listening')
+    const url = `http://127.0.0.1:${(silent.address() as AddressInfo).port}`
+    const other = await aGateway({ BGW_SANDBOX_RAIL_URL: url, BGW_SANDBOX_RAILS: 'wallet' })
+    const ada = await aUser(other)
+    const usd = await ada.account('USD')
+    await Promise.all(Array.from({ length: 60 }, () => deposit(ada, usd, '1.00', 'wallet')))
+    // As many as a rail is told at once.
+    await until(async () => asking.size === 50)
+    const { body } = await deposit(ada, usd, '2.00', 'wire')
+    await untilTold(other, body.id)
+    assert.deepEqual([asking.size, left], [50, 0], 'nobody has given up yet')
+    silent.close()
+    for (const socket of asking) socket.destroy()
+    await other.stop()
+  })
+
   it('that is down for a day is tried at least every hour or so, and told when it is back', async () => {
     const way = await aWayTo(sandbox.url)
     const other = await aGateway({ BGW_SANDBOX_RAIL_URL: way.url, BGW_SANDBOX_RAIL_SECRET: SECRET })

@@ -130,12 +130,13 @@ export type DueInstruction = {
 }
 
 /**
- * Takes instructions that are due, for so many seconds: until then nobody else takes them, and after it anybody does, so
- * that one whose node died is told again. Index: rail_instructions_due.
+ * Takes instructions of a rail that are due, for so many seconds: until then nobody else takes them, and after it anybody
+ * does, so that one whose node died is told again. Index: rail_instructions_due.
  */
 export async function leaseDue(
   client: Queryable,
   book: BookId,
+  rail: RailCode,
   leaseSeconds: number,
   most: number,
 ): Promise<DueInstruction[]> {
@@ -146,7 +147,7 @@ export async function leaseDue(
       due as materialized (
         select i.book, i.payment_id
           from rail_instructions i, clock
-         where i.book = $1 and i.attempt_at <= clock.now
+         where i.book = $1 and i.rail = $4 and i.attempt_at <= clock.now
            -- What a rail was not told yet does not leave a frozen account.
            and not (i.direction = 'out' and i.state = 'waiting'
                     and exists (select from payments p
@@ -169,7 +170,7 @@ export async function leaseDue(
         join books b on b.book = l.book
         join payments p on p.book = l.book and p.id = l.payment_id
         join currencies c on c.book = p.book and c.code = p.currency`,
-    values: [book, leaseSeconds, most],
+    values: [book, leaseSeconds, most, rail],
   })
   return rows
 }

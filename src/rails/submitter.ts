@@ -2,7 +2,7 @@ import type { Pool } from '../database/connection.ts'
 import { type Lookout, roundsWhere } from '../database/lookout.ts'
 import type { Rounds } from '../database/rounds.ts'
 import type { SecretBox } from '../database/secret_box.ts'
-import type { RailCode } from '../ledger/account.ts'
+import { RAIL_CODES, type RailCode } from '../ledger/account.ts'
 import type { BookId, PaymentId } from '../ledger/id.ts'
 import { isFinal } from '../ledger/lifecycle.ts'
 import { netAmount } from '../ledger/payment.ts'
@@ -27,40 +27,72 @@ export type SubmitterOptions = {
   readonly askAfterSeconds: number
 }
 
+/** Calls of one rail under way at once, on a node. */
 const MOST_AT_ONCE = 50
 /** Longer than any call of a rail takes. */
 const LEASE_SECONDS = 60
 const LONGEST_WAIT_SECONDS = 3_600
 
 /** Index: rail_instructions_due. */
-const BOOKS_WITH_WORK = `
+const booksWithWork = (code: RailCode) => `
   select b.book from books b
-   where exists (select from rail_instructions i where i.book = b.book and i.attempt_at <= now())`
+   where exists (select from rail_instructions i where i.book = b.book and i.rail = '${code}' and i.attempt_at <= now())`
 
 /** Where the destination of a withdrawal is sealed for. */
 export function placeOfDestination(book: BookId, id: PaymentId): string {
   return `destination ${book}/${id}`
 }
 
+/** Each rail by itself, so that one that does not answer keeps no other waiting. */
 export function createSubmitter(options: SubmitterOptions): Submitter {
-  return roundsWhere(options.lookout, {
-    books: BOOKS_WITH_WORK,
-    round: () => submitDue(options),
-    log: options.log,
-    fault: 'could not look for instructions of rails',
-  })
+  const each = RAIL_CODES.map((code) => createSubmitterOf(options, code))
+  return {
+    wake: () => {
+      for (const { wake } of each) wake()
+    },
+    stop: async () => {
+      await Promise.all(each.map(({ stop }) => stop()))
+    },
+  }
 }
 
-/** One round over the books. Returns how many instructions were tried. */
-async function submitDue(options: SubmitterOptions): Promise<number> {
-  const { rows: books } = await options.pool.query<{ book: BookId }>(BOOKS_WITH_WORK)
-  let total = 0
-  for (const { book } of books) {
-    const due = await leaseDue(options.pool, book, LEASE_SECONDS, MOST_AT_ONCE)
-    total += due.length
-    await Promise.all(due.map((instruction) => attempt(options, book, instruction)))
+function createSubmitterOf(options: SubmitterOptions, code: RailCode): Rounds {
+  const { pool, lookout, log } = options
+  const underWay = new Set<Promise<void>>()
+  const rounds = roundsWhere(lookout, {
+    books: booksWithWork(code),
+    round: beginDue,
+    log,
+    fault: 'could not look for instructions of rails',
+  })
+
+  /** Fills the places that are free, a share of them for each book. Returns how many instructions were begun. */
+  async function beginDue(): Promise<number> {
+    const { rows: books } = await pool.query<{ book: BookId }>(booksWithWork(code))
+    let begun = 0
+    for (const [index, { book }] of books.entries()) {
+      const share = Math.ceil((MOST_AT_ONCE - underWay.size) / (books.length - index))
+      if (share === 0) break
+      const due = await leaseDue(pool, book, code, LEASE_SECONDS, share)
+      for (const instruction of due) begin(book, instruction)
+      begun += due.length
+    }
+    return begun
   }
-  return total
+
+  function begin(book: BookId, instruction: DueInstruction): void {
+    const trying: Promise<void> = attempt(options, book, instruction).finally(() => {
+      underWay.delete(trying)
+      rounds.wake()
+    })
+    underWay.add(trying)
+  }
+
+  async function stop(): Promise<void> {
+    await rounds.stop()
+    await Promise.all(underWay)
+  }
+  return { wake: rounds.wake, stop }
 }
 
 /** Tells or asks once. Whatever goes wrong is tried again, later each time. */
