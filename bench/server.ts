@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import manifest from '../package.json' with { type: 'json' }
+import type { DatabaseAddress } from '../src/database/connection.ts'
 import { connectionOf } from '../src/database/embedded.ts'
 
 /** Counted as ever, and never reached: a handful of users make all the load. */
@@ -13,7 +14,7 @@ const ROOT = join(import.meta.dirname, '..')
 /** A gateway that runs as its users run it, in a process of its own on a folder of its own. */
 export type Server = {
   readonly port: number
-  readonly connection: Extract<ReturnType<typeof connectionOf>, { host: string }>
+  readonly connection: DatabaseAddress
   /** From spawn to the greeting, in milliseconds. */
   readonly startedIn: number
   /** Seconds of CPU so far, and resident memory in MiB. */
@@ -48,7 +49,7 @@ export async function startServer(folder: string, environment: Record<string, st
     })
   })
   const startedIn = performance.now() - started
-  const connection = connectionOf(folder) as Server['connection']
+  const connection = connectionOf(folder)
   const postmaster = Number(readFileSync(join(folder, 'postgres/postmaster.pid'), 'utf8').split('\n')[0])
   const usage = () => ({
     gatewayCpu: cpuOf(child.pid ?? 0),

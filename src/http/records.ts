@@ -89,7 +89,7 @@ export async function* inGroups(items: readonly unknown[], most: number): AsyncG
 }
 
 /** How many groups are begun and not answered: enough that those behind one that is being posted are ready to be. */
-const MOST_BEGUN = 3
+export const MOST_BEGUN = 3
 
 type Begun<Result> = { readonly result: Promise<Result> }
 type Step<Result> = Begun<Result> | { readonly result: null; readonly error?: unknown }

@@ -110,7 +110,7 @@ export function createSessions(
   async function lookUp(name: string, bookName: string, hash: () => Buffer): Promise<Session | undefined> {
     const asked = now()
     // Looks come late where all answers of the database do: then one is waited for by all, in place of one for each.
-    while (kept.find(name) && asked >= freshUntil) await lookOnce()
+    while (asked >= freshUntil && kept.find(name)) await lookOnce()
     const known = kept.find(name)
     if (known) {
       if (known.expiresAt <= Date.now()) return undefined

@@ -23,8 +23,8 @@ export type QueueOptions = {
 export type BatchQueue = {
   /**
    * Adds requests of one book, each of which is answered when its batch is committed. Those that name an account of a user
-   * are posted in the order in which they came; others may go ahead of what waits for such a one. One that is `alone`,
-   * which somebody waits for, goes ahead of those that came in bulk.
+   * are posted in the order in which they came; others may go ahead of what waits for such a one. What is `alone`, a request
+   * of its own, goes ahead of what came in bulk: each of the two kinds keeps its order.
    */
   readonly enqueue: (requests: readonly PaymentRequest[], alone: boolean) => Promise<Submitted>[]
   /** Requests that are not answered yet. */

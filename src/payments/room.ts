@@ -5,6 +5,7 @@ export type Room = {
   readonly leave: (count: number) => void
 }
 
+/** @param size how many payments may be inside together; a group that is larger enters alone */
 export function createRoom(size: number): Room {
   const waiting: { readonly count: number; readonly letIn: () => void }[] = []
   let inside = 0

@@ -39,8 +39,8 @@ export function createTurns<Unit>(accountsOf: (unit: Unit) => readonly AccountId
   }
 
   function begin(most: number): Unit[] {
-    const taken = ahead.splice(0, most)
-    for (const unit of ready.splice(0, most - taken.length)) taken.push(unit)
+    const alone = ahead.splice(0, most)
+    const taken = [...alone, ...ready.splice(0, most - alone.length)]
     for (const unit of taken) for (const id of accountsOf(unit)) underWay.add(id)
     look()
     return taken

@@ -115,14 +115,14 @@ async function endOf(client: Queryable, book: BookId, account: AccountState, { f
   const { rows } = await client.query<{ id: string; balance: bigint | null }>({
     name: 'statement-end',
     text: `
-    select id, balance
-       from ((select id, debit_balance as balance from postings
-               where book = $1 and debit_account = $2 and id >= $3 and id < $4 order by id desc limit 1)
-             union all
-             (select id, credit_balance from postings
-               where book = $1 and credit_account = $2 and id >= $3 and id < $4 order by id desc limit 1)) last
-      order by id desc
-      limit 1`,
+      select id, balance
+        from ((select id, debit_balance as balance from postings
+                where book = $1 and debit_account = $2 and id >= $3 and id < $4 order by id desc limit 1)
+              union all
+              (select id, credit_balance from postings
+                where book = $1 and credit_account = $2 and id >= $3 and id < $4 order by id desc limit 1)) last
+       order by id desc
+       limit 1`,
     values: [book, account.id, firstIdAt(from), firstIdAt(to)],
   })
   return { last: rows[0]?.id ?? null, balance: rows[0]?.balance ?? null }

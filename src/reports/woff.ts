@@ -8,7 +8,7 @@ const SFNT_ENTRY = 16
 /**
  * What a font in a WOFF file was made from, its tables no longer compressed: read from the file itself, every document
  * would decompress anew what it needs of them. https://www.w3.org/TR/WOFF/ §3 to §5;
- * https://learn.microsoft.com/typography/opentype/spec/otff says what comes out.
+ * https://learn.microsoft.com/typography/opentype/spec/otff says what comes out. Throws where the file is something else.
  */
 export function unpackWoff(file: Buffer): Buffer {
   if (file.toString('latin1', 0, 4) !== 'wOFF') throw new Error('this is no WOFF file')

@@ -12,7 +12,16 @@ import { keyHeader } from '../idempotency.ts'
 import { type Prefer, parsePrefer } from '../prefer.ts'
 import { presentPayment } from '../present.ts'
 import { problemOf, toApiError } from '../problem.ts'
-import { inGroups, inTurn, LARGEST_BODY, linesOfCaller, NDJSON, type ParsedRecord, writeRecords } from '../records.ts'
+import {
+  inGroups,
+  inTurn,
+  LARGEST_BODY,
+  linesOfCaller,
+  MOST_BEGUN,
+  NDJSON,
+  type ParsedRecord,
+  writeRecords,
+} from '../records.ts'
 import { type App, describe } from '../route.ts'
 import { OneOf, Payment, Problem } from '../schemas.ts'
 import { checkedTransfer } from '../transfer.ts'
@@ -22,8 +31,8 @@ import { madeOf, preferHeader, transferFields } from './payments.ts'
 const MOST_PAYMENTS = 10_000
 /** Payments that are checked and handed in together, about as many as a chunk of a body holds. */
 const GROUP = 350
-/** Groups that are under way at once, of all requests: as many as three of them fill. */
-const MOST_GROUPS = 9
+/** Of all requests together, as many payments are under way at once as three of them begin. */
+const MOST_UNDER_WAY = 3 * MOST_BEGUN * GROUP
 
 const BulkTransfer = Type.Object(
   {
@@ -60,7 +69,7 @@ type Outcome = { status: number; payment?: object; error?: object; idempotent_re
 
 /** Many payments in one request, each independent, answered in order (api.md, Payments). */
 export function bulkRoutes(app: App, gateway: Gateway): void {
-  const room = createRoom(Math.min(MOST_GROUPS * GROUP, gateway.config.mostWaiting))
+  const room = createRoom(Math.min(MOST_UNDER_WAY, gateway.config.mostWaiting))
   app.addContentTypeParser(NDJSON, (_request, payload, done) => done(null, payload))
 
   app.post('/v1/payments/bulk', {
@@ -220,7 +229,8 @@ async function* answerGroups(
     position += group.length
     await room.enter(group.length)
     const begun = submitGroup(gateway, request, group, first, header, prefer)
-    void Promise.allSettled([begun.then(({ result }) => result)]).then(() => room.leave(group.length))
+    const leave = () => room.leave(group.length)
+    begun.then(({ result }) => result).then(leave, leave)
     return begun
   }
   try {
