@@ -103,33 +103,9 @@ function poolOf(
   })
   // A connection that breaks while idle is replaced; who uses one that breaks gets the error from its query.
   pool.on('error', () => undefined)
-  pool.on('connect', (client) => {
-    client.on('error', () => undefined)
-    answerByCallback(client)
-  })
+  pool.on('connect', (client) => client.on('error', () => undefined))
   if (plans !== 'asEver') planAfresh(pool)
   return pool
-}
-
-type Query = (config: unknown, values: unknown, callback?: (error: Error | null, result: unknown) => void) => unknown
-
-/**
- * Has the driver know of each query from the beginning who is to be called back. Where it makes a promise itself, it adds
- * that later, and V8 then keeps what was read until its next major collection, however young it is (docs/performance.md).
- */
-function answerByCallback(client: pg.PoolClient): void {
-  const query = client.query.bind(client) as Query
-  const byPromise: Query = (config, values, callback) => {
-    if (callback || typeof values === 'function') return query(config, values, callback)
-    return new Promise((resolve, reject) => {
-      query(config, values, (error, result) => (error ? reject(error) : resolve(result)))
-    }).catch((error: Error) => {
-      // Of the driver's own, the stack would not lead to who asked.
-      Error.captureStackTrace(error)
-      throw error
-    })
-  }
-  client.query = byPromise as typeof client.query
 }
 
 const FIRST_PLANS_MS = 1_000
