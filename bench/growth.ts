@@ -2,7 +2,7 @@ import type { Task } from './load.ts'
 import { writeWeight } from './past.ts'
 import { type Line, reaching } from './report.ts'
 import { measureReports, millionsOf } from './reports.ts'
-import { load, median, ROUNDS, yardstick } from './rounds.ts'
+import { IN_BULK, load, median, ROUNDS, yardstick } from './rounds.ts'
 import { say } from './say.ts'
 import type { Server } from './server.ts'
 
@@ -43,7 +43,7 @@ async function bulkRatio(server: Server, payers: Task['payers'], tpcb: Server['c
   const ratios: number[] = []
   for (let round = 0; round < ROUNDS; round += 1) {
     const tps = await yardstick(tpcb, 3)
-    const { rate } = await load(server, payers, { mode: 'bulk', connections: 3, seconds: 5 })
+    const { rate } = await load(server, payers, { ...IN_BULK, seconds: 5 })
     rates.push(rate)
     ratios.push(rate / tps)
   }

@@ -1,6 +1,6 @@
 import type { Task } from './load.ts'
 import { type Line, within } from './report.ts'
-import { load } from './rounds.ts'
+import { IN_BULK, load } from './rounds.ts'
 import { say } from './say.ts'
 import type { Server } from './server.ts'
 
@@ -18,7 +18,7 @@ export async function measureMemory(
   let payments = made
   while (payments < PAYMENTS && performance.now() - began < longestMs) {
     say(`memory: ${payments} payments so far`)
-    const loaded = await load(server, payers, { mode: 'bulk', connections: 3, seconds: 10 })
+    const loaded = await load(server, payers, { ...IN_BULK, seconds: 10 })
     payments += loaded.made
     seen.push(loaded.gatewayMemory)
   }

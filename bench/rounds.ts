@@ -22,6 +22,9 @@ export type Measured = Loaded & {
 /** What a run of the load generator needs to be told; the rest is the same for all. */
 export type Load = Partial<Pick<Task, 'shape' | 'mode' | 'bulk' | 'connections' | 'rate' | 'skips' | 'seconds'>>
 
+/** Bulk requests from so many callers that lines are there to be posted while other requests come and are answered. */
+export const IN_BULK: Load = { mode: 'bulk', connections: 6 }
+
 /** A run in which a payment was refused, lost or wrong proves nothing. */
 export class VoidRun extends Error {
   override readonly name = 'VoidRun'
