@@ -72,7 +72,6 @@ export function createAdmission(now: () => number): Admission {
 export function refuseOverload(app: App, allowedOrigins: ReadonlySet<string>, count: Metrics['count']): void {
   const admission = createAdmission(() => performance.now())
   const overloaded = new ApiError('overloaded')
-  const turnedAway: Parameters<typeof refuse>[] = []
   let refused = 0
 
   function report(): void {
@@ -93,20 +92,11 @@ export function refuseOverload(app: App, allowedOrigins: ReadonlySet<string>, co
     count({ method: 'POST', route, status: String(status) }, 0)
   }
 
-  /** At the end of this turn of the event loop: what is written in a row wakes those who read it less often. */
-  function refuseSoon(...refusal: Parameters<typeof refuse>): void {
-    if (turnedAway.length === 0) setImmediate(refuseAll)
-    turnedAway.push(refusal)
-  }
-
-  function refuseAll(): void {
-    for (const refusal of turnedAway.splice(0)) refuse(...refusal)
-  }
-
   // In place of the framework, which is the only one to listen until here.
   app.server.removeAllListeners('request').on('request', (request, response) => {
     const [path = ''] = request.url?.split('?', 1) ?? []
-    if (admission.isFull() && isSingle(request.method, path)) refuseSoon(request, response, path)
+    // At the end of this turn of the event loop: what is written in a row wakes those who read it less often.
+    if (admission.isFull() && isSingle(request.method, path)) setImmediate(refuse, request, response, path)
     else app.routing(request, response)
   })
   // Only now: a body that never comes to its end keeps nobody else out, nor does whoever waits for a worker.
