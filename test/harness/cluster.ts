@@ -33,6 +33,11 @@ export function migratedDataFolder(): string {
   return told('TEST_DATA_FOLDER') ?? ''
 }
 
+/** The file of the API's document in this run of the tests, which whoever needs it first makes. */
+export function documentFile(): string | undefined {
+  return told('TEST_API_DOCUMENT')
+}
+
 /** A database of its own for one test, on which a gateway has started before. */
 export async function aDatabase(): Promise<TestCluster> {
   return copyOf(STARTED)

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
@@ -16,7 +16,7 @@ import { makeOperator } from '../../src/identity/operators.ts'
 import type { PasswordCost } from '../../src/identity/passwords.ts'
 import { createLog } from '../../src/log.ts'
 import { aClient, type Client } from './client.ts'
-import { aDatabase, type TestCluster, urlOf } from './cluster.ts'
+import { aDatabase, documentFile, type TestCluster, urlOf } from './cluster.ts'
 import { undocumentedAnswers } from './documented.ts'
 
 export const PASSWORD = 'correct horse battery staple'
@@ -83,10 +83,24 @@ export async function aGateway(settings: Record<string, string> = {}, database?:
 }
 
 let documentOfAll: object | undefined
-/** Every gateway has the same OpenAPI document, and making it takes longer than ending one. */
+/** Every gateway has the same OpenAPI document, and making it takes longer than ending one: the first of a run leaves it to all. */
 function documentOf(app: App): object {
-  documentOfAll ??= app.swagger()
+  documentOfAll ??= documentLeft() ?? leaveDocument(app.swagger())
   return documentOfAll
+}
+
+function documentLeft(): object | undefined {
+  const file = documentFile()
+  return file && existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : undefined
+}
+
+function leaveDocument(document: object): object {
+  const file = documentFile()
+  if (file) {
+    writeFileSync(`${file}.${process.pid}`, JSON.stringify(document))
+    renameSync(`${file}.${process.pid}`, file)
+  }
+  return document
 }
 
 export type TestUser = Client & {
