@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { readConfig } from '../config.ts'
+import { Refused } from '../payments/refusals.ts'
 import { createPasswords } from './passwords.ts'
 
 describe('a password', () => {
@@ -17,5 +18,14 @@ describe('a password', () => {
     assert.equal(await now.verify('wrong horse', hash), false)
     assert.equal(await now.verify('correct horse', null), false)
     assert.notEqual(await earlier.hash('correct horse'), hash)
+  })
+
+  it('waits for its turn, is refused where a hundred wait already, and holds up nobody who comes later', async () => {
+    const { hash } = createPasswords({ memory: 8, passes: 1 })
+    const asked = await Promise.allSettled(Array.from({ length: 150 }, (_, index) => hash(`horse ${index}`)))
+    const refusals = asked.flatMap((each) => (each.status === 'rejected' ? [each.reason] : []))
+    assert.ok(refusals.length >= 1 && refusals.length < 50, `${refusals.length} are refused`)
+    for (const refusal of refusals) assert.ok(refusal instanceof Refused && refusal.reason === 'overloaded')
+    assert.match(await hash('correct horse'), /^\$argon2id\$/)
   })
 })

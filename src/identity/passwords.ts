@@ -1,4 +1,5 @@
 import { argon2, randomBytes, timingSafeEqual } from 'node:crypto'
+import { availableParallelism } from 'node:os'
 import { promisify } from 'node:util'
 import { Refused } from '../payments/refusals.ts'
 
@@ -12,7 +13,12 @@ export const OWASP_COST: PasswordCost = { memory: 19_456, passes: 2 }
 const LANES = 1
 const TAG_BYTES = 32
 
-/** Hashes that may wait for a thread: a second's work. More at once is an attack or an overload, and is refused. */
+/**
+ * Hashes at a time. Each has a core to itself and one of node's four threads, which read files and sign as well: what
+ * payments need is left to them, also where everybody logs in.
+ */
+const AT_ONCE = availableParallelism() >= 4 ? 2 : 1
+/** Hashes that may wait for their turn: some seconds' work. More at once is an attack or an overload, and is refused. */
 const MOST_WAITING = 100
 
 export type Passwords = {
@@ -27,15 +33,20 @@ export type Passwords = {
 
 /** Hashes passwords at that cost, and verifies them at the one that they were hashed at. Refuses as `overloaded`. */
 export function createPasswords({ memory, passes }: PasswordCost): Passwords {
-  let waiting = 0
+  let underWay = 0
+  const waiting: (() => void)[] = []
 
   async function deriveInTurn(...args: Parameters<typeof derive>): Promise<Buffer> {
-    if (waiting >= MOST_WAITING) throw new Refused('overloaded')
-    waiting += 1
+    if (waiting.length >= MOST_WAITING) throw new Refused('overloaded')
+    if (underWay < AT_ONCE) underWay += 1
+    else await new Promise<void>((begin) => waiting.push(begin))
     try {
       return await derive(...args)
     } finally {
-      waiting -= 1
+      // Whoever waits has this one's place.
+      const next = waiting.shift()
+      if (next) next()
+      else underWay -= 1
     }
   }
 
