@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { before, describe, it } from 'node:test'
 import { withOwner } from '../src/database/connection.ts'
 import { parseCsv } from './harness/csv.ts'
-import { aGateway, anOperator, aUser, type TestGateway, type TestUser } from './harness/gateway.ts'
+import { aGateway, anOperator, aUser, type TestGateway, type TestUser, until } from './harness/gateway.ts'
 import { anAccount, assertProblem, everyPage, fund, locking, rowsOf, transfer } from './harness/paying.ts'
 
 let gateway: TestGateway
@@ -108,6 +108,25 @@ describe('an export', () => {
     await response.body?.getReader().read()
     leaving.abort()
     assert.equal((await operator.get('/v1/accounts')).status, 200)
+  })
+
+  it('that has begun waits for a connection, however long others have all of them', async () => {
+    const busy = await aGateway({ BGW_DATABASE_CONNECTIONS: '3' }, gateway.database)
+    const { pool } = busy.inside
+    await withOwner(gateway.database, (client) => client.query(MANY_RATES))
+    const response = await fetch(`${busy.url}/v1/admin/rates?format=ndjson`, {
+      headers: { authorization: `Bearer ${operator.token}` },
+    })
+    const others = await Promise.all([pool.connect(), pool.connect(), pool.connect()])
+    const text = response.text()
+    await until(async () => pool.waitingCount === 1)
+    // Whoever comes behind it waits in vain, so that it has, too.
+    await assert.rejects(pool.connect(), /timeout/)
+    for (const client of others) client.release()
+    const lines = (await text).trimEnd().split('\n')
+    const [count] = await rowsOf(busy, 'select count(*)::int as rates from rates where book = 1')
+    assert.equal(lines.length, count?.rates)
+    await busy.stop()
   })
 
   for (const format of ['ndjson', 'csv']) {

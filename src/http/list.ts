@@ -1,9 +1,10 @@
 import { Readable } from 'node:stream'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Queryable } from '../database/connection.ts'
-import { type ListSpec, type Page, readPage, type Scope } from '../database/list.ts'
+import { type ListSpec, readPage, type Scope } from '../database/list.ts'
 import { QueryError } from '../database/list_fields.ts'
 import { type ListQuery, parseListQuery } from '../database/list_query.ts'
+import { readPatiently } from '../database/patience.ts'
 import { csvRecord, csvText } from '../reports/csv.ts'
 import { VARIES_BY } from './etag.ts'
 import { NDJSON } from './records.ts'
@@ -166,23 +167,31 @@ async function sendExport(
 
 /** The first page is read before anything is answered, so that what is wrong with the query is an error and no stump. */
 async function* everyPage(first: Awaited<ReturnType<ReadPage>>, query: ListQuery, read: ReadPage): Pages {
-  for (let page = first; ; page = await read({ ...query, limit: EXPORT_PAGE, cursor: page.next_cursor })) {
+  const next = (cursor: string | null) => readPatiently(() => read({ ...query, limit: EXPORT_PAGE, cursor }))
+  for (let page = first; ; page = await next(page.next_cursor)) {
     yield page.data
     if (page.next_cursor === null) return
   }
 }
 
+type Shown<Item> = { readonly items: readonly Item[]; readonly shown: readonly Record<string, unknown>[] }
+
 /** All that a listing lists, as it is shown, newest first and some at a time. */
 export async function* everyShown<Row extends object, Item>(
   client: Queryable,
   listing: Listing<Row, Item> & { readonly scope: Scope },
-): AsyncGenerator<{ readonly items: readonly Item[]; readonly shown: readonly Record<string, unknown>[] }> {
+): AsyncGenerator<Shown<Item>> {
+  const { spec, scope } = listing
   const query = { filters: [], sort: [], limit: EXPORT_PAGE }
-  for (let cursor: string | null = null; ; ) {
-    const page: Page<Item> = await readPage(client, listing.spec, listing.scope, { ...query, cursor })
-    yield { items: page.data, shown: await shown(listing, { fields: null, expand: [] }, page.data) }
-    cursor = page.next_cursor
-    if (cursor === null) return
+  const read = async (cursor: string | null): Promise<Shown<Item> & { readonly next: string | null }> => {
+    const page = await readPage(client, spec, scope, { ...query, cursor })
+    const shownItems = await shown(listing, { fields: null, expand: [] }, page.data)
+    return { items: page.data, shown: shownItems, next: page.next_cursor }
+  }
+  const after = (cursor: string | null) => readPatiently(() => read(cursor))
+  for (let page = await after(null); ; page = await after(page.next)) {
+    yield page
+    if (page.next === null) return
   }
 }
 

@@ -1,6 +1,7 @@
 import { accounts, ofUser as accountsOf } from '../accounts/list.ts'
 import { type AuditLine, auditAbout, auditLog } from '../audit/list.ts'
 import type { ListSpec, Scope } from '../database/list.ts'
+import { readPatiently } from '../database/patience.ts'
 import { ofUser as eventsOf, userEvents } from '../events/list.ts'
 import type { Gateway } from '../gateway.ts'
 import { allTokensOf, tokens, userOf, users } from '../identity/list.ts'
@@ -76,7 +77,8 @@ async function* limitLines(gateway: Gateway, book: BookId, userId: UserId): Asyn
   const listing = { spec: accounts, scope: accountsOf(book, userId), present: present.presentAccount }
   for await (const { items } of everyShown(gateway.pool, listing)) {
     for (const account of items) {
-      yield [{ kind: 'limits', data: await presentLimitsOf(gateway, book, userId, account) }]
+      const data = await readPatiently(() => presentLimitsOf(gateway, book, userId, account))
+      yield [{ kind: 'limits', data }]
     }
   }
 }
@@ -87,7 +89,8 @@ async function* paymentLines({ pool }: Gateway, book: BookId, userId: UserId): A
     yield shown.map((data) => ({ kind: 'payment', data }))
     const ids = items.flatMap(({ id, rail }) => (rail === null ? [] : [id]))
     if (ids.length === 0) continue
-    yield (await readRailDetails(pool, book, ids)).map((data) => ({ kind: 'rail_details', data }))
+    const details = await readPatiently(() => readRailDetails(pool, book, ids))
+    yield details.map((data) => ({ kind: 'rail_details', data }))
   }
 }
 
