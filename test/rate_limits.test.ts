@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { connect } from 'node:net'
 import { before, describe, it } from 'node:test'
 import { addressPrefix } from '../src/limits/key.ts'
 import { parseRateLimits } from '../src/limits/settings.ts'
@@ -6,7 +8,7 @@ import type { Reply } from './harness/client.ts'
 import { aDatabase, urlOf } from './harness/cluster.ts'
 import { assertProblem as assertDocumented } from './harness/document.ts'
 import { aGateway, anEmail, aUser, loggedIn, mailsTo, PASSWORD, type TestGateway, until } from './harness/gateway.ts'
-import { assertProblem } from './harness/paying.ts'
+import { assertProblem, locking, untilLocked } from './harness/paying.ts'
 import { aFolder, ended } from './harness/server.ts'
 
 const PROXY = { BGW_TRUSTED_PROXIES: '127.0.0.0/8' }
@@ -120,6 +122,35 @@ describe('failed log-ins', () => {
     const many = await Promise.all(Array.from({ length: 12 }, () => logIn(nodes[0], email, from('192.0.2.6'))))
     assert.deepEqual([...new Set(many.map(({ status }) => status))], [201])
   })
+
+  for (const [what, stream] of [
+    ['hung up on', false],
+    ['hung up on behind a stream', true],
+  ] as const) {
+    it(`that are ${what} keep nobody waiting, nor the gateway from ending`, { timeout: 60_000 }, async () => {
+      const gateway = await aGateway(only('failures=4/1m'))
+      const ada = await aUser(gateway)
+      const { hostname, port } = new URL(gateway.url)
+      const socket = connect(Number(port), hostname)
+      await once(socket, 'connect')
+      const body = JSON.stringify({ email: ada.email, password: PASSWORD })
+      const head = `host: gateway\r\ncontent-type: application/json\r\ncontent-length: ${body.length}`
+      if (stream) {
+        socket.write(`GET /v1/events/stream HTTP/1.1\r\nhost: gateway\r\nauthorization: Bearer ${ada.token}\r\n\r\n`)
+        await once(socket, 'data')
+      }
+      await locking(gateway, 'lock table users in access exclusive mode', async () => {
+        socket.write(`POST /v1/login HTTP/1.1\r\n${head}\r\n\r\n${body}`)
+        await untilLocked(gateway, 1)
+        socket.destroy()
+        await once(socket, 'close')
+        assert.equal((await gateway.anybody.get('/health/live')).status, 200)
+        return []
+      })
+      assert.equal((await logIn(gateway, ada.email)).status, 201)
+      await gateway.stop()
+    })
+  }
 
   it('of a /64 of IPv6 are of one address', async () => {
     const { email } = await aUser(nodes[0])

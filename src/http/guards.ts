@@ -105,12 +105,19 @@ export function createGuards({ limiter, config }: Gateway) {
     request.attempt = { account, address: whole, done }
   }
 
-  /** Settles an attempt by its answer: forgets, or takes back what was no wrong guess. */
+  /**
+   * Settles an attempt by its answer: forgets, or takes back what was no wrong guess. Whatever becomes of it, whoever
+   * waits behind it goes on: also where nobody is there any more to be answered.
+   */
   async function after({ attempt }: FastifyRequest, status: number): Promise<void> {
-    if (!attempt || status === 401) return
-    const { account, address } = attempt
-    if (account && status < 300) await attempts.forget(account)
-    await attempts.takeBack([status < 300 ? undefined : account, address].flatMap((one) => one ?? []))
+    try {
+      if (!attempt || status === 401) return
+      const { account, address } = attempt
+      if (account && status < 300) await attempts.forget(account)
+      await attempts.takeBack([status < 300 ? undefined : account, address].flatMap((one) => one ?? []))
+    } finally {
+      attempt?.done()
+    }
   }
 
   return { before, after }

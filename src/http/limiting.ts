@@ -76,9 +76,4 @@ export function limitRequests(
   app.addHook('onSend', async (request, reply) => {
     if (request.attempt) await guards.after(request, reply.statusCode)
   })
-  // Whatever became of it, whoever waits behind it goes on.
-  app.addHook('onResponse', ({ attempt }, _reply, done) => {
-    attempt?.done()
-    done()
-  })
 }
