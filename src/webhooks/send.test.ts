@@ -146,6 +146,27 @@ describe('what is sent', () => {
     assert.equal(outcome(await send(`http://127.0.0.1:${free}/`, {}, '{}', never)), 'connection_failed')
   })
 
+  for (const [what, head, expected] of [
+    [
+      'switches to another protocol',
+      '101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x',
+      'malformed_answer',
+    ],
+    ['names a protocol behind its answer', '200 OK\r\nconnection: upgrade\r\nupgrade: x\r\ncontent-length: 0', 200],
+    ['goes on and on', '100 Continue', 'timeout'],
+  ] as const) {
+    it(`of whoever ${what} takes its place no longer than any other`, { timeout: 20_000 }, async () => {
+      const server = createTcpServer((socket) => {
+        socket.on('error', () => undefined)
+        socket.on('data', () => socket.write(`HTTP/1.1 ${head}\r\n\r\n`))
+      })
+      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+      const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`
+      assert.equal(outcome(await open(unasked)(url, {}, '{}', never)), expected)
+      server.close()
+    })
+  }
+
   it('takes no longer than it may, also where the answer comes byte by byte', async () => {
     const server = createServer((_request, response) => {
       response.writeHead(200)

@@ -112,6 +112,9 @@ export async function resolveWith(resolver: Resolver, name: string, signal: Abor
   }
 }
 
+/** No answer to a POST, with a code like those of node's parser for others that are none. */
+const SWITCHED = Object.assign(new Error('the receiver switches protocols'), { code: 'HPE_SWITCHED_PROTOCOLS' })
+
 /** One request, up to the head of its answer. */
 function exchange(
   url: URL,
@@ -137,6 +140,12 @@ function exchange(
     })
     // Stays for errors behind the answer's head.
     request.on('error', reject)
+    // Node hangs up by itself on whoever switches to what nobody asked for, and tells of neither answer nor error.
+    request.on('upgrade', (_response, socket) => {
+      socket.destroy()
+      reject(SWITCHED)
+    })
+    request.on('close', () => reject(new Error('there was no answer')))
     request.end(body)
   })
 }
