@@ -103,6 +103,7 @@ async function aPayer(t: TestContext) {
     return paid
   })
   app.get('/v1/payments', () => ({}))
+  app.get('/v1/stream', (_request, reply) => void reply.hijack())
   const url = await app.listen({ host: '127.0.0.1', port: 0 })
   const post = (headers: Record<string, string> = {}, path = '/v1/payments') =>
     fetch(`${url}${path}`, { method: 'POST', headers })
@@ -162,5 +163,26 @@ describe('a payment whose caller hangs up before it is begun', () => {
     }
     met.once('waits', payAll)
     assert.equal((await app.inject({ method: 'POST', url: '/v1/payments' })).statusCode, 200)
+  })
+})
+
+describe('payments behind an answer that does not end', () => {
+  it('keep nobody out once they are made, though they cannot be answered yet', { timeout: 30_000 }, async (t) => {
+    const { url, met, post, payAll } = await aPayer(t)
+    const socket = connect(Number(new URL(url).port), '127.0.0.1')
+    try {
+      socket.write('GET /v1/stream HTTP/1.1\r\nhost: gateway\r\n\r\n')
+      for (let sent = 0; sent < 800; sent += 1) {
+        const waits = once(met, 'waits')
+        socket.write('POST /v1/payments HTTP/1.1\r\nhost: gateway\r\ncontent-length: 0\r\n\r\n')
+        await waits
+      }
+      assert.equal((await post()).status, 503)
+      payAll()
+      met.once('waits', payAll)
+      assert.equal((await post()).status, 200)
+    } finally {
+      socket.destroy()
+    }
   })
 })

@@ -1,9 +1,17 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { FastifyReply } from 'fastify'
 import { ApiError } from './errors.ts'
 import type { Metrics } from './metrics.ts'
 import { originHeaders } from './origins.ts'
 import type { App } from './route.ts'
 import { rawProblem, requestIdOf } from './unrouted.ts'
+
+declare module 'fastify' {
+  interface FastifyReply {
+    /** Says that the payment it answers is no longer under way. */
+    leave: (() => void) | null
+  }
+}
 
 /** What is posted for one request: whoever comes with a single payment should soon have an answer. */
 const SINGLE: ReadonlySet<string> = new Set(['/v1/payments', '/v1/deposits', '/v1/withdrawals'])
@@ -71,6 +79,7 @@ export function createAdmission(now: () => number): Admission {
  */
 export function refuseOverload(app: App, allowedOrigins: ReadonlySet<string>, count: Metrics['count']): void {
   const admission = createAdmission(() => performance.now())
+  app.decorateReply('leave', null)
   const overloaded = new ApiError('overloaded')
   let refused = 0
 
@@ -104,14 +113,28 @@ export function refuseOverload(app: App, allowedOrigins: ReadonlySet<string>, co
     if (!isSingle(method, routeOptions.url)) return done()
     // Many bodies may have come since their heads did, and a path may be written in many ways.
     if (admission.isFull()) return done(overloaded)
-    // Of one that has gone already no other end would be told.
-    if (headers.prefer === undefined && !reply.raw.destroyed) {
-      admission.enter()
-      // Comes whether the answer was sent or the caller has gone.
-      reply.raw.once('close', admission.leave)
-    }
+    if (headers.prefer === undefined) reply.leave = entered(reply)
     done()
   })
+  // Its answer is made: when it goes out, behind others on its connection, may be up to whoever reads them.
+  app.addHook('onSend', (_request, { leave }, payload, done) => {
+    leave?.()
+    done(null, payload)
+  })
+
+  /** Counts one in; gives what counts it out, once, unless its caller has gone before. */
+  function entered({ raw }: FastifyReply): (() => void) | null {
+    // Of one that has gone already no other end would be told.
+    if (raw.destroyed) return null
+    let isInside = true
+    const leave = () => {
+      if (isInside) admission.leave()
+      isInside = false
+    }
+    admission.enter()
+    raw.once('close', leave)
+    return leave
+  }
 }
 
 function isSingle(method: string | undefined, route: string | undefined): boolean {
