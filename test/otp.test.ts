@@ -76,7 +76,17 @@ describe('a second factor', () => {
     assertProblem(await user.post('/v1/withdrawals', wish), 'fresh_proof_required')
     assert.equal((await user.get(`/v1/accounts/${wish.account}`)).body.held, '0.00')
     await user.post('/v1/step-up', { password: PASSWORD, otp: codeOf(user.secret) })
-    assert.equal((await user.post('/v1/withdrawals', wish)).status, 202)
+    const key = { 'idempotency-key': 'pay-out' }
+    const first = await user.post('/v1/withdrawals', wish, key)
+    assert.equal(first.status, 202)
+    // Whoever asks what became of it pays nothing out.
+    await proofIsOld()
+    const again = await user.post('/v1/withdrawals', wish, key)
+    assert.deepEqual(
+      [again.status, again.body.id, again.headers.get('idempotent-replayed')],
+      [202, first.body.id, 'true'],
+    )
+    assertProblem(await user.post('/v1/withdrawals', { ...wish, amount: '9.00' }, key), 'idempotency_key_reused')
   })
 
   it('is asked for anew above the sum that the gateway is set to, in each currency, and not up to it', async () => {

@@ -1,5 +1,6 @@
 import type { FastifyRequest } from 'fastify'
 import { readClock } from '../database/clock.ts'
+import type { Queryable } from '../database/connection.ts'
 import { parseInstant } from '../database/instant.ts'
 import type { Gateway } from '../gateway.ts'
 import type { AccountId, BookId, Instant, QuoteId } from '../ledger/id.ts'
@@ -76,11 +77,15 @@ async function expiryOf(
   const at = parseInstant(written)
   if (at === undefined) throw fieldError('expires_at', 'invalid_value', 'is no time')
   const now = await readClock(pool)
-  const isRepeat = key !== null && (await readPaymentsByKey(pool, book, [key.key])).size > 0
-  if (!isRepeat && (at <= now || at > now + LONGEST_HOLD)) {
+  if ((at <= now || at > now + LONGEST_HOLD) && !(await isRepeat(pool, book, key))) {
     throw fieldError('expires_at', 'invalid_value', 'must be in the future, and within a year')
   }
   return at
+}
+
+/** Whether a payment was made with this key before: what was checked then is not asked of a repeat. */
+export async function isRepeat(client: Queryable, book: BookId, key: IdempotencyKey | null): Promise<boolean> {
+  return key !== null && (await readPaymentsByKey(client, book, [key.key])).size > 0
 }
 
 /** The schema has checked the form already. */

@@ -23,7 +23,7 @@ import { presentPayment } from '../present.ts'
 import { requireFreshProof } from '../proof.ts'
 import { type App, describe } from '../route.ts'
 import { Amount, Description, IdOf, Metadata, Nullable, OneOf, Payment } from '../schemas.ts'
-import { accountId } from '../transfer.ts'
+import { accountId, isRepeat } from '../transfer.ts'
 import { type Made, madeOf, maySee, sendPayment } from './payments.ts'
 
 const tag = 'Payments'
@@ -160,10 +160,15 @@ async function move(
   const account = await ownAccount(gateway, home, asked.account, userId)
   const amount = parseAmount(asked.amount, account.currency)
   if (!amount) throw fieldError('amount', 'invalid_amount', 'is no positive amount of the currency')
-  if (direction === 'out') await requireProof(gateway, request, account.currency.code, amount)
+  const header = keyHeader(request)
+  const kind = direction === 'in' ? 'deposit' : 'withdrawal'
+  const key = header === undefined ? null : idempotencyKey(userId, kind, header, request.body)
+  if (direction === 'out' && isAbove(gateway.config.withdrawalProofAbove, account.currency.code, amount)) {
+    // A repeat pays nothing out: whoever asks with it what became of the first may learn it.
+    if (!(await isRepeat(gateway.pool, home, key))) await requireFreshProof(gateway, request)
+  }
   const outside = await intake.technicalAccount(home, asked.rail, account.currency.code)
-  const [kind, from, to] =
-    direction === 'in' ? (['deposit', outside, account] as const) : (['withdrawal', account, outside] as const)
+  const [from, to] = direction === 'in' ? [outside, account] : [account, outside]
   const byFiles = rail.code === 'wire' && gateway.bankAccount(homeName, account.currency.code) !== undefined
   const instruct = { ...instructionFor(gateway, rail, account, direction, destination), byFiles }
   const { description = null, metadata = {} } = asked
@@ -171,8 +176,6 @@ async function move(
   const payment = await intake.complete({
     ...{ kind, from, to, amount, fee: null, feePayer: asked.feePayer, description, metadata, terms },
   })
-  const header = keyHeader(request)
-  const key = header === undefined ? null : idempotencyKey(userId, kind, header, request.body)
   const made = madeOf(await poster.submit({ ...payment, madeBy: userId, key }))
   submitter.wake()
   return made
@@ -181,11 +184,6 @@ async function move(
 function presentDeposit({ bankAccount, config }: Gateway, book: string, payment: PaymentState) {
   const payTo = payToOf(payment, bankAccount(book, payment.currency.code), config.wireName)
   return { ...presentPayment(payment), pay_to: payTo }
-}
-
-/** Whoever pays out more than BGW_WITHDRAWAL_PROOF_ABOVE says has proven lately who they are; with a second factor, by it. */
-async function requireProof(gateway: Gateway, request: FastifyRequest, code: string, amount: bigint) {
-  if (isAbove(gateway.config.withdrawalProofAbove, code, amount)) await requireFreshProof(gateway, request)
 }
 
 async function ownAccount({ directory }: Gateway, book: AccountFacts['book'], text: string, userId: UserId) {
