@@ -186,6 +186,11 @@ function toExchange({ exchange_currency: code, exchange_digits: digits, ...row }
   return { rate: row.exchange_rate, toCurrency: { code, digits }, toAmount: row.exchange_amount }
 }
 
+/** The payment as it was when it was no longer `initiated`: what whoever waits for that gets, then and as a repeat. */
+export function asPosted(stored: StoredPayment): Payment {
+  return stored.status === 'initiated' ? stored : asFirstAnswered({ ...stored, asynchronous: false })
+}
+
 /**
  * The payment as its request was first answered: what a repeat with the same key gets (api.md, Everywhere). An
  * asynchronous one was answered as `initiated`, one that was held as `pending` with what was asked for, any other with

@@ -21,7 +21,7 @@ import {
 } from '../../payments/list.ts'
 import type { Payment as PaymentState, Submitted } from '../../payments/payment.ts'
 import { previewRequest } from '../../payments/preview.ts'
-import type { StoredPayment } from '../../payments/read.ts'
+import { asPosted, type StoredPayment } from '../../payments/read.ts'
 import { readSchedule } from '../../schedules/schedule.ts'
 import { seesAll, sessionOf } from '../authentication.ts'
 import { ApiError } from '../errors.ts'
@@ -217,7 +217,7 @@ async function createPayment(gateway: Gateway, request: FastifyRequest, reply: F
   gateway.worker.wake()
   if (prefer.waitSeconds === 0) return sendPayment(reply, made)
   const later = await gateway.watch.until(isPosted, payment.book, made.payment.id, prefer.waitSeconds * 1_000)
-  return sendPayment(reply, { payment: later ?? made.payment, replayed: made.replayed })
+  return sendPayment(reply, { payment: later ? asPosted(later) : made.payment, replayed: made.replayed })
 }
 
 const isPosted = (status: PaymentStatus) => status !== 'initiated'
