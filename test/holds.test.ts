@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { before, describe, it } from 'node:test'
+import { aClient } from './harness/client.ts'
 import { aGateway, anOperator, aUser, type TestGateway, type TestUser, until } from './harness/gateway.ts'
 import { assertBooksAreRight, assertProblem, rowsOf, transfer } from './harness/paying.ts'
 
@@ -71,6 +72,24 @@ describe('A payment with manual capture', () => {
     assert.equal((await ada.post(`/v1/payments/${body.id}/capture`)).body.status, 'completed')
     const waited = await ada.post('/v1/payments', wish, { prefer: 'wait=20' })
     assert.deepEqual([waited.status, waited.body.status], [201, 'pending'])
+  })
+
+  it('is answered as it was at first to whoever repeats a request that waited', async () => {
+    const { ada, bob, adaUsd, bobUsd } = await twoUsers()
+    const waiting = (name: string) => ({ 'idempotency-key': name, prefer: 'wait=20' })
+    const wish = transfer(adaUsd, bobUsd, '40.00', { capture: 'manual' })
+    const first = await ada.post('/v1/payments', wish, waiting('hotel'))
+    const plain = transfer(adaUsd, bobUsd, '10.00')
+    const paid = await ada.post('/v1/payments', plain, waiting('taxi'))
+    await ada.post(`/v1/payments/${first.body.id}/capture`, { amount: '15.00' })
+    await bob.post(`/v1/payments/${paid.body.id}/refund`, { amount: '4.00' })
+    for (const [request, answer, name] of [[wish, first, 'hotel'] as const, [plain, paid, 'taxi'] as const]) {
+      const { status, body, headers } = await ada.post('/v1/payments', request, waiting(name))
+      assert.equal(headers.get('idempotent-replayed'), 'true')
+      const ofThen = ['status', 'amount', 'fee', 'refunded_amount', 'completed_at']
+      assert.equal(status, 201)
+      for (const field of ofThen) assert.equal(body[field], answer.body[field], `${name}: ${field}`)
+    }
   })
 
   it('is answered as it was at first to whoever repeats its request', async () => {
@@ -165,6 +184,21 @@ describe('A cancel', () => {
       assert.deepEqual([status, body.status, body.completed_at], [200, 'canceled', null])
       assert.deepEqual(await moneyOf(ada, adaUsd), ['100.00', '0.00', '100.00'])
     }
+  })
+
+  it('is not for an operator who may only read: by the scopes of the token, or frozen', async () => {
+    const { ada, adaUsd, bobUsd } = await twoUsers()
+    const { id } = await held(ada, adaUsd, bobUsd, '30.00')
+    const [root, frozen] = [await anOperator(gateway), await anOperator(gateway)]
+    const scopes = ['payments:read', 'payments:write', 'admin:read']
+    const { body: token } = await root.post('/v1/tokens', { name: 'reader', scopes })
+    const { body: me } = await frozen.get('/v1/me')
+    assert.equal((await root.post(`/v1/admin/users/${me.id}/freeze`, { reason: 'on leave' })).status, 200)
+    for (const reader of [aClient(gateway.url, token.token), frozen]) {
+      assert.equal((await reader.get(`/v1/payments/${id}`)).status, 200)
+      assertProblem(await reader.post(`/v1/payments/${id}/cancel`), 'forbidden')
+    }
+    assert.equal((await root.post(`/v1/payments/${id}/cancel`)).body.status, 'canceled')
   })
 
   it('of a payment that is over is refused, with its state', async () => {

@@ -9,6 +9,7 @@ import { withOwner } from '../src/database/connection.ts'
 import { decodeId } from '../src/ledger/typeid.ts'
 import { destinationOf, shownDestinationOf } from '../src/payments/instructions.ts'
 import { signatureOf } from '../src/webhooks/signature.ts'
+import { aClient } from './harness/client.ts'
 import { aGateway, anOperator, aUser, type TestGateway, type TestUser, until } from './harness/gateway.ts'
 import {
   assertBooksAreRight,
@@ -244,6 +245,44 @@ describe('A withdrawal', () => {
     const done = await decided(ada, await withdraw(ada, usd, '30.00'))
     assertProblem(await ada.post(`/v1/payments/${done.id}/cancel`), 'payment_not_pending')
     assertProblem(await ada.post(`/v1/payments/${done.id}/capture`), 'not_capturable')
+  })
+
+  it('is canceled once for each idempotency key, which cancels no other', async () => {
+    const slow = await aSandbox({ later: 3_600 })
+    const other = await aGateway({ BGW_SANDBOX_RAIL_URL: slow.url, BGW_SANDBOX_RAIL_SECRET: SECRET })
+    const ada = await aUser(other)
+    const usd = await ada.account('USD')
+    const [one, two] = [await withdraw(ada, usd, '30.02'), await withdraw(ada, usd, '20.02')]
+    for (const { body } of [one, two]) await untilTold(other, body.id)
+    const key = { 'idempotency-key': 'cancel-1' }
+    const first = await ada.post(`/v1/payments/${one.body.id}/cancel`, undefined, key)
+    assert.deepEqual([first.status, first.body.status], [200, 'canceled'])
+    const again = await ada.post(`/v1/payments/${one.body.id}/cancel`, undefined, key)
+    assert.deepEqual([again.status, again.headers.get('idempotent-replayed')], [200, 'true'])
+    assert.deepEqual(again.body, first.body)
+    assertProblem(await ada.post(`/v1/payments/${two.body.id}/cancel`, undefined, key), 'idempotency_key_reused')
+    assert.equal((await ada.get(`/v1/payments/${two.body.id}`)).body.status, 'pending')
+  })
+
+  it('of somebody else is canceled by an operator who may, and that is in the audit log', async () => {
+    const slow = await aSandbox({ later: 3_600 })
+    const other = await aGateway({ BGW_SANDBOX_RAIL_URL: slow.url, BGW_SANDBOX_RAIL_SECRET: SECRET })
+    const [ada, root] = [await aUser(other), await anOperator(other)]
+    const usd = await ada.account('USD')
+    const { body: told } = await withdraw(ada, usd, '30.02')
+    await untilTold(other, told.id)
+    const scopes = ['payments:read', 'payments:write', 'admin:read']
+    const { body: reader } = await root.post('/v1/tokens', { name: 'reader', scopes })
+    const reading = aClient(other.url, reader.token)
+    assert.equal((await reading.get(`/v1/payments/${told.id}`)).status, 200)
+    assertProblem(await reading.post(`/v1/payments/${told.id}/cancel`), 'forbidden')
+    assert.equal((await root.post(`/v1/payments/${told.id}/cancel`)).body.status, 'canceled')
+    const { body: audit } = await root.get(`/v1/admin/audit?object_id=${told.id}`)
+    assert.deepEqual(
+      audit.data.map(({ action }: any) => action),
+      ['payment.cancel'],
+    )
+    assert.equal(audit.data[0].actor, root.email)
   })
 
   it('has a destination that is checked, kept sealed and never shown', async () => {

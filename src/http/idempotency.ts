@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { type Client, inTransaction, type Pool } from '../database/connection.ts'
+import { type Client, inTransaction, type Pool, type Queryable } from '../database/connection.ts'
 import { ownText } from '../database/personal_fields.ts'
 import { createRounds, type Rounds } from '../database/rounds.ts'
 import type { BookId } from '../ledger/id.ts'
@@ -48,10 +48,8 @@ export async function answerOnce(
 ): Promise<FastifyReply> {
   const send = async ({ status, body }: Answer) => reply.code(status).send(body)
   const { book, userId } = sessionOf(request)
-  const header = keyHeader(request)
-  if (header === undefined) return send(await reveal(await inTransaction(pool, work)))
-  const asked = { path: request.url, body: request.body ?? null }
-  const key = idempotencyKey(userId, `${request.method} ${request.routeOptions.url}`, header, asked)
+  const key = keyOf(request)
+  if (!key) return send(await reveal(await inTransaction(pool, work)))
   const { answer, replayed } = await inTransaction(pool, async (client) => {
     // The same request at the same time waits here, and then finds the answer of the first.
     await client.query('select pg_advisory_xact_lock(hashtextextended($1, 0))', [`idempotency ${book}/${key.key}`])
@@ -69,8 +67,24 @@ export async function answerOnce(
   return send(await reveal(answer))
 }
 
+/**
+ * Whether `answerOnce` has answered this very request before: for what is done outside, which no transaction can hold
+ * together with its answer. Throws `idempotency_key_reused` where the key is that of another.
+ */
+export async function wasAnswered(pool: Pool, request: FastifyRequest): Promise<boolean> {
+  const key = keyOf(request)
+  return key !== undefined && (await readAnswer(pool, sessionOf(request).book, key)) !== undefined
+}
+
+function keyOf(request: FastifyRequest): IdempotencyKey | undefined {
+  const header = keyHeader(request)
+  if (header === undefined) return undefined
+  const asked = { path: request.url, body: request.body ?? null }
+  return idempotencyKey(sessionOf(request).userId, `${request.method} ${request.routeOptions.url}`, header, asked)
+}
+
 async function readAnswer(
-  client: Client,
+  client: Queryable,
   book: BookId,
   { key, requestHash }: IdempotencyKey,
 ): Promise<Answer | undefined> {

@@ -1,4 +1,5 @@
 import type { Directory } from '../accounts/directory.ts'
+import type { AuditEntry } from '../audit/audit.ts'
 import { inTransaction, type Pool } from '../database/connection.ts'
 import type { RailCode } from '../ledger/account.ts'
 import type { BookId, PaymentId } from '../ledger/id.ts'
@@ -16,18 +17,23 @@ type Options = {
 
 /**
  * Tries to cancel a pending deposit or withdrawal: at once where its rail was not told yet, else by asking the rail,
- * which may be too late. Whatever it says, the payment is then as it says.
+ * which may be too late. Whatever it says, the payment is then as it says. `audit` is written where it is canceled.
  */
-export async function cancelOnRail(options: Options, book: BookId, id: PaymentId): Promise<void> {
+export async function cancelOnRail(
+  options: Options,
+  book: BookId,
+  id: PaymentId,
+  audit: AuditEntry | null,
+): Promise<void> {
   const { posting, directory, settlement, rails } = options
   const told = await inTransaction(posting, async (client) => {
     const instruction = await lockInstruction(client, book, id)
     if (!instruction || instruction.attempts > 0) return instruction
-    await endPending(client, directory, book, id, { event: 'cancel' })
+    await endPending(client, directory, book, id, { event: 'cancel' }, audit)
     return undefined
   })
   const rail = told && rails.get(told.rail)
   if (!told || !rail) return
   // The rail is not called inside a transaction; what it answers is a report like any other.
-  await settlement.report(told.rail, await rail.cancel(referenceOf(told.bookName, id)))
+  await settlement.report(told.rail, await rail.cancel(referenceOf(told.bookName, id)), audit)
 }

@@ -1,4 +1,5 @@
 import type { Directory } from '../accounts/directory.ts'
+import type { AuditEntry } from '../audit/audit.ts'
 import type { Books } from '../books/books.ts'
 import { idsAt, readClock } from '../database/clock.ts'
 import type { Client, Pool } from '../database/connection.ts'
@@ -18,8 +19,11 @@ import { bookStray, type Stray, type SuspenseReason } from './suspense.ts'
 
 /** Makes of what rails say what it means for the books: each report once, in whatever order and however often they come. */
 export type Settlement = {
-  /** What the report came to; `ignored` where it changes nothing, or names no payment of that rail. */
-  readonly report: (rail: RailCode, report: RailReport) => Promise<'applied' | 'ignored'>
+  /**
+   * What the report came to; `ignored` where it changes nothing, or names no payment of that rail. `audit` is written
+   * where it cancels: of whoever had the rail asked to.
+   */
+  readonly report: (rail: RailCode, report: RailReport, audit?: AuditEntry | null) => Promise<'applied' | 'ignored'>
   /** `unknown_currency`: no book can hold it, and it stays with the rail. */
   readonly arrival: (rail: RailCode, arrival: Arrival) => Promise<'applied' | 'ignored' | 'unknown_currency'>
 }
@@ -44,13 +48,17 @@ export function referenceOf(bookName: string, id: PaymentId): string {
 export function createSettlement(options: SettlementOptions): Settlement {
   const { pool, books, log, tell } = options
 
-  async function report(rail: RailCode, said: RailReport): Promise<'applied' | 'ignored'> {
+  async function report(
+    rail: RailCode,
+    said: RailReport,
+    audit: AuditEntry | null = null,
+  ): Promise<'applied' | 'ignored'> {
     const [bookName = '', text = ''] = said.reference.split('.')
     const book = await books.find(bookName)
     const id = decodeId('pay', text)
     if (!book || !id) return 'ignored'
     const applied = await inTransactionAfterRaces(pool, (client) =>
-      applyReport(client, options, book.id, rail, id, said),
+      applyReport(client, options, book.id, rail, id, said, audit),
     )
     if (applied) tell([id])
     else log.info({ rail, reference: said.reference, state: said.state }, 'a report of a rail changes nothing')
@@ -92,6 +100,7 @@ async function applyReport(
   rail: RailCode,
   id: PaymentId,
   report: RailReport,
+  audit: AuditEntry | null,
 ): Promise<boolean> {
   // One report of a payment at a time: what it means depends on the ones before.
   const instruction = await lockInstruction(client, book, id)
@@ -103,7 +112,7 @@ async function applyReport(
     case 'refused':
       return end(client, options, book, id, { event: 'fail', reason: report.reason ?? 'refused' })
     case 'canceled':
-      return end(client, options, book, id, { event: 'cancel' })
+      return end(client, options, book, id, { event: 'cancel' }, audit)
     case 'processing':
     case 'unknown':
       return false
@@ -116,8 +125,9 @@ async function end(
   book: BookId,
   id: PaymentId,
   ending: Parameters<typeof endPending>[4],
+  audit: AuditEntry | null = null,
 ): Promise<boolean> {
-  const ended = await endPending(client, directory, book, id, ending)
+  const ended = await endPending(client, directory, book, id, ending, audit)
   return ended?.ok === true
 }
 

@@ -3,7 +3,7 @@ import { Type } from 'typebox'
 import type { AuditEntry } from '../../audit/audit.ts'
 import { inTransaction } from '../../database/connection.ts'
 import type { Gateway } from '../../gateway.ts'
-import type { BookId, UserId } from '../../ledger/id.ts'
+import type { UserId } from '../../ledger/id.ts'
 import type { PaymentStatus } from '../../ledger/payment.ts'
 import { decodeId } from '../../ledger/typeid.ts'
 import { parseAmount } from '../../money/amount.ts'
@@ -14,7 +14,7 @@ import { checkRefund } from '../../payments/refund.ts'
 import { cancelOnRail } from '../../rails/cancel.ts'
 import { actorOf, isOperator, sessionOf } from '../authentication.ts'
 import { ApiError, type ErrorCode, fieldError } from '../errors.ts'
-import { answerOnce, keyHeader } from '../idempotency.ts'
+import { answerOnce, keyHeader, wasAnswered } from '../idempotency.ts'
 import { presentPayment } from '../present.ts'
 import { type App, describe } from '../route.ts'
 import { Amount, Payment } from '../schemas.ts'
@@ -75,9 +75,11 @@ export function paymentActionRoutes(app: App, gateway: Gateway): void {
     }),
     handler: async (request, reply) => {
       const payment = await visiblePayment(gateway, request, request.params.id)
-      if (payment.rail !== null) return reply.send(await cancelRailPayment(gateway, payment, sessionOf(request).book))
+      const sides = [payment.senderUser, payment.receiverUser]
+      mayOnly(request, sides)
+      const audit = auditOf(request, payment, 'payment.cancel', sides)
+      if (payment.rail !== null) return cancelRailPayment(gateway, request, reply, payment, audit)
       if (payment.capture !== 'manual') throw new ApiError('not_capturable')
-      const audit = auditOf(request, payment, 'payment.cancel', [payment.senderUser, payment.receiverUser])
       return endPayment(gateway, request, reply, payment, { event: 'cancel' }, audit)
     },
   })
@@ -85,14 +87,27 @@ export function paymentActionRoutes(app: App, gateway: Gateway): void {
   refundRoute(app, gateway)
 }
 
-/** The payment, canceled; or why it is not. Asked twice, it is canceled all the same. */
-async function cancelRailPayment(gateway: Gateway, payment: StoredPayment, book: BookId) {
-  if (payment.status === 'pending') await cancelOnRail(gateway, book, payment.id)
-  const now = await readPayment(gateway.pool, book, payment.id)
-  if (!now || now.status === 'pending') throw new ApiError('too_late_to_cancel')
-  gateway.watch.tell([payment.id])
-  if (now.status !== 'canceled') throw problemOfEnd('not_pending', now.status)
-  return presentPayment(now)
+/**
+ * Answers with the payment, canceled, or why it is not. Asked twice, it is canceled all the same. Its rail is asked
+ * outside any transaction, so that the key is looked for before, and kept with the answer.
+ */
+async function cancelRailPayment(
+  gateway: Gateway,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { id, status }: StoredPayment,
+  audit: AuditEntry | null,
+): Promise<FastifyReply> {
+  const { book } = sessionOf(request)
+  const isRepeat = await wasAnswered(gateway.pool, request)
+  if (status === 'pending' && !isRepeat) await cancelOnRail(gateway, book, id, audit)
+  gateway.watch.tell([id])
+  return answerOnce(gateway.posting, request, reply, async (client) => {
+    const now = await readPayment(client, book, id)
+    if (!now || now.status === 'pending') throw new ApiError('too_late_to_cancel')
+    if (now.status !== 'canceled') throw problemOfEnd('not_pending', now.status)
+    return { status: 200, body: presentPayment(now) }
+  })
 }
 
 const COMMON: readonly ErrorCode[] = ['not_found', 'payment_not_pending', 'idempotency_key_reused']
