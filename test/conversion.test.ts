@@ -245,4 +245,29 @@ describe('A payment to somebody in another currency', () => {
     assert.deepEqual([await exchange('USD'), await exchange('EUR')], before)
     await assertBooksAreRight(gateway)
   })
+
+  it('is refunded in part at nobody’s cost but the receiver’s, also where the part is worth less than a minor unit', async () => {
+    const rate = { from_currency: 'BTC', to_currency: 'USD', rate: '60000' }
+    assert.equal((await operator.post('/v1/admin/rates', rate)).status, 201)
+    const [payer, bob] = [await aUser(gateway), await aPayer()]
+    const btc = await anAccount(payer, 'BTC')
+    await fund(operator, btc, '0.00000017')
+    const before = [await exchange('USD'), await payer.balance(btc), await bob.balances()]
+    const wish = { from_currency: 'BTC', to_currency: 'USD', from_amount: '0.00000017' }
+    const quote = await quoted(payer, wish)
+    assert.equal(quote.to_amount, '0.01')
+    const { body: payment } = await payer.post(
+      '/v1/payments',
+      transfer(btc, bob.usd, quote.from_amount, { quote_id: quote.id }),
+    )
+    assert.deepEqual([payment.status, payment.fee], ['completed', '0.00000000'])
+    const given: string[] = []
+    for (const amount of ['0.00000008', '0.00000009']) {
+      const { body } = await bob.user.post(`/v1/payments/${payment.id}/refund`, { amount })
+      given.push(`${body.status} ${body.exchange.from_amount} ${body.exchange.to_amount}`)
+    }
+    assert.deepEqual(given, ['completed 0.00000008 0.01', 'completed 0.00000009 0.00'])
+    assert.deepEqual([await exchange('USD'), await payer.balance(btc), await bob.balances()], before)
+    await assertBooksAreRight(gateway)
+  })
 })

@@ -8,7 +8,7 @@ import type { AccountId, Instant, PaymentId } from './id.ts'
 import { diagram, isFinal, TRANSITIONS, transitionsOf } from './lifecycle.ts'
 import { FEE_PAYERS, netAmount, type Order, PAYMENT_STATUSES, totalAmount } from './payment.ts'
 import { type Context, post, release, settle } from './post.ts'
-import { capturedFee, type Refundable } from './shares.ts'
+import { capturedFee, type Refundable, refundShares } from './shares.ts'
 import type { Posting } from './tally.ts'
 
 const account = (name: string) => name as AccountId
@@ -267,6 +267,45 @@ describe('A refund', () => {
         },
       ),
     )
+  })
+
+  const forEve = (toAmount: bigint) => ({
+    ...{ outOf: account('exchange usd'), into: account('exchange eur'), toCurrency: 'EUR', toAmount },
+  })
+
+  it('in parts never leaves its payer with more of the other currency than is left to be refunded', () => {
+    fc.assert(
+      fc.property(
+        someOrder,
+        fc.bigInt(1n, 20_000n),
+        fc.array(fc.bigInt(1n, 3_000n), { maxLength: 8 }),
+        ({ amount, fee, feePayer }, toAmount, parts) => {
+          let [refunded, returned, exchanged] = [0n, 0n, 0n]
+          for (const part of [...parts, amount]) {
+            const goesBack = part < amount - refunded ? part : amount - refunded
+            const original = { amount, fee, feePayer, refunded, exchange: forEve(toAmount) }
+            const shares = refundShares(original, goesBack)
+            refunded += goesBack
+            returned += shares.fee
+            exchanged += shares.exchanged
+            assert.ok(shares.exchanged >= 0n && shares.fee >= 0n)
+            // As the CHECK on payments has it: within what goes back, where it came out of that.
+            assert.ok(feePayer === 'sender' || shares.fee <= goesBack)
+            // Not a part of a unit too little, nor a whole one too much.
+            const missing = toAmount * refunded - exchanged * amount
+            assert.ok(missing <= 0n && missing > -amount, `${missing} of ${amount}`)
+          }
+          assert.deepEqual([refunded, returned, exchanged], [amount, fee, toAmount])
+        },
+      ),
+    )
+  })
+
+  it('takes a unit that cannot be divided from its payer with the first part of it', () => {
+    const original: Refundable = { amount: 17n, fee: 0n, feePayer: 'receiver', refunded: 0n, exchange: forEve(1n) }
+    assert.deepEqual(refundShares(original, 8n), { fee: 0n, exchanged: 1n })
+    assert.deepEqual(refundShares({ ...original, refunded: 8n }, 9n), { fee: 0n, exchanged: 0n })
+    assert.deepEqual(refundShares(original, 17n), { fee: 0n, exchanged: 1n })
   })
 
   it('is declined where its payer has not the money any more', () => {

@@ -1,4 +1,4 @@
-import { divideHalfEven } from '../money/rounding.ts'
+import { divideHalfEven, divideUp } from '../money/rounding.ts'
 import type { Exchange, FeePayer } from './payment.ts'
 
 /** A completed payment as a refund sees it; amounts in minor units. */
@@ -15,14 +15,14 @@ export type RefundShares = { readonly fee: bigint; readonly exchanged: bigint }
 
 /**
  * What goes back with `amount` of a payment. Shares are taken of all that has been refunded up to now, so that however
- * a payment is refunded bit by bit, a whole refund returns the whole fee to the minor unit. `amount` is at most what
- * is left.
+ * a payment is refunded bit by bit, a whole refund returns the whole fee to the minor unit. What was exchanged is rounded
+ * up: rounded down, the house would pay what its receiver keeps. `amount` is at most what is left.
  */
 export function refundShares(original: Refundable, amount: bigint): RefundShares {
-  const { refunded } = original
-  const partOf = (whole: bigint) =>
-    divideHalfEven(whole * (refunded + amount), original.amount) - divideHalfEven(whole * refunded, original.amount)
-  return { fee: partOf(original.fee), exchanged: original.exchange ? partOf(original.exchange.toAmount) : 0n }
+  const { refunded, fee, exchange } = original
+  const partOf = (whole: bigint, divide: typeof divideUp) =>
+    divide(whole * (refunded + amount), original.amount) - divide(whole * refunded, original.amount)
+  return { fee: partOf(fee, divideHalfEven), exchanged: exchange ? partOf(exchange.toAmount, divideUp) : 0n }
 }
 
 /**

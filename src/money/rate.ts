@@ -1,6 +1,6 @@
 import type { Currency } from './currency.ts'
 import type { Percent } from './percent.ts'
-import { divideHalfEven } from './rounding.ts'
+import { divideHalfEven, divideUp } from './rounding.ts'
 
 /**
  * An exchange rate, exact: so many units of one currency for one unit of another (dollars, not cents). Both parts are
@@ -94,10 +94,6 @@ export function neededFor(wanted: bigint, customers: Rate, house: Rate, from: Cu
 /** Minor units of `to` for one minor unit of `from`. */
 function inMinorUnits({ numerator, denominator }: Rate, from: Currency, to: Currency): Rate {
   return { numerator: numerator * 10n ** BigInt(to.digits), denominator: denominator * 10n ** BigInt(from.digits) }
-}
-
-function divideUp(numerator: bigint, denominator: bigint): bigint {
-  return (numerator + denominator - 1n) / denominator
 }
 
 function greatestCommonFactor(first: bigint, second: bigint): bigint {

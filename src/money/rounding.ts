@@ -15,3 +15,8 @@ export function divideHalfEven(numerator: bigint, denominator: bigint): bigint {
   if (twice > denominator) return quotient + 1n
   return quotient % 2n === 0n ? quotient : quotient + 1n
 }
+
+/** Divides and rounds up to a whole number. The numerator is not below zero, the denominator positive. */
+export function divideUp(numerator: bigint, denominator: bigint): bigint {
+  return (numerator + denominator - 1n) / denominator
+}

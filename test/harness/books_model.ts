@@ -43,12 +43,18 @@ export function capturedFee({ amount, fee, feePayer }: Sum, part: bigint): bigin
   return feePayer === 'receiver' && share >= part ? part - 1n : share
 }
 
-/** What goes back with a part of a payment: the fee's share, and what its receiver got. */
+/** Up to the next whole one. */
+function dividedUp(dividend: bigint, divisor: bigint): bigint {
+  return dividend / divisor + (dividend % divisor > 0n ? 1n : 0n)
+}
+
+/** What goes back with a part of a payment: the fee's share, and what its receiver got, of which they give no part too little. */
 export function refundOf(original: Known, part: bigint): { fee: bigint; loses: bigint } {
-  const share = (whole: bigint) =>
-    divided(whole * (original.refunded + part), original.amount) - divided(whole * original.refunded, original.amount)
-  const fee = share(original.fee)
-  const loses = original.toAmount === null ? net({ ...original, amount: part, fee }) : share(original.toAmount)
+  const share = (whole: bigint, by: typeof divided) =>
+    by(whole * (original.refunded + part), original.amount) - by(whole * original.refunded, original.amount)
+  const fee = share(original.fee, divided)
+  const { toAmount } = original
+  const loses = toAmount === null ? net({ ...original, amount: part, fee }) : share(toAmount, dividedUp)
   return { fee, loses }
 }
 
