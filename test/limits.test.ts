@@ -245,6 +245,23 @@ describe('Limits', () => {
     )
   })
 
+  it('are set and taken away at the same moment, and none of that comes to a fault', async () => {
+    const wanted = { per: 'user', kind: 'transfer', currency: 'ISK', window: 'day' }
+    for (let round = 0; round < 40; round += 1) {
+      const { id } = await limit({ ...wanted, count: 1 })
+      const setting = [2, 3, 4].map((count) => operator.post('/v1/admin/limits', { ...wanted, count }))
+      const [removed, ...set] = await Promise.all([operator.delete(`/v1/admin/limits/${id}`), ...setting])
+      assert.deepEqual([removed?.status, ...set.map(({ status }) => status)], [204, 201, 201, 201], `round ${round}`)
+    }
+  })
+
+  it('that are not there are taken away by nobody, and that changes no rules', async () => {
+    const versions = () => rowsOf(gateway, 'select book, version from rule_versions order by book')
+    const before = await versions()
+    assertProblem(await operator.delete('/v1/admin/limits/lim_01k3v5f0j5d8n2b6v9y4s7k3e3'), 'not_found')
+    assert.deepEqual(await versions(), before)
+  })
+
   const right = { per: 'user', kind: 'transfer', currency: 'EUR', window: 'day', sum: '1.00' }
   const cases = [
     ['an account per user', { account_id: 'acc_01k3v5f2q8e8pv0z3m0c6b7d1e' }, 'account_id', 'invalid_value'],

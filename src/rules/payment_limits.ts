@@ -6,7 +6,7 @@ import type { AccountId, BookId, LimitId, UserId } from '../ledger/id.ts'
 import type { Cap } from '../ledger/meters.ts'
 import { formatAmount } from '../money/amount.ts'
 import type { Currency } from '../money/currency.ts'
-import { bumpRules } from './version.ts'
+import { bumpRules, lockRules } from './version.ts'
 
 /** The kinds of payments that can be limited: those that users ask for. */
 export const LIMITED_KINDS = ['transfer', 'conversion', 'deposit', 'withdrawal'] as const
@@ -116,6 +116,7 @@ async function readLimitFor(client: Client, book: BookId, of: Limited): Promise<
 
 /** Takes a limit away, in the caller's transaction. Audited. False where the book has none of that id. */
 export async function removeLimit(client: Client, book: BookId, id: LimitId, actor: Actor): Promise<boolean> {
+  await lockRules(client, book)
   const { rows } = await client.query<LimitRow>(
     `with gone as (delete from payment_limits where book = $1 and id = $2 returning *)
      select ${LIMIT_COLUMNS} from gone l join currencies c on c.book = l.book and c.code = l.currency`,

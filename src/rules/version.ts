@@ -4,6 +4,14 @@ import type { BookId } from '../ledger/id.ts'
 /** The version of a book's rules as a column of any statement whose `$1` is the book; null where nothing was ever set. */
 export const RULES_VERSION = '(select version from rule_versions where book = $1) as rules_version'
 
+/**
+ * Lets nobody else change a rule of the book until the transaction ends. Whoever changes one that is there locks the rules
+ * first, by this or by bumpRules, and only then the rule: two that did it the other way round would wait for each other.
+ */
+export async function lockRules(client: Client, book: BookId): Promise<void> {
+  await client.query('select from rule_versions where book = $1 for no key update', [book])
+}
+
 /** Notes that a rule of the book is about to be another, in the transaction that writes it. */
 export async function bumpRules(client: Client, book: BookId): Promise<void> {
   await client.query(
