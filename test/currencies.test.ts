@@ -3,7 +3,15 @@ import { before, describe, it } from 'node:test'
 import fc from 'fast-check'
 import type { Reply } from './harness/client.ts'
 import { aGateway, anEmail, anOperator, aUser, type TestGateway, type TestUser } from './harness/gateway.ts'
-import { anAccount, assertBooksAreRight, assertProblem, everyPage, fund, transfer } from './harness/paying.ts'
+import {
+  anAccount,
+  assertBooksAreRight,
+  assertProblem,
+  everyPage,
+  fund,
+  paidBehind,
+  transfer,
+} from './harness/paying.ts'
 
 let gateway: TestGateway
 /** Another node on the same database. */
@@ -158,6 +166,18 @@ describe('In a closed currency', () => {
     const audit = await everyPage(operator, '/v1/admin/audit?action[like]=currency')
     const own = audit.filter(({ detail }) => detail.currency === code).map(({ action }) => action)
     assert.deepEqual(own.sort(), ['currency.add', 'currency.close', 'currency.reopen'])
+  })
+
+  it('nothing begins that waited while it was closed', async () => {
+    const code = await aCurrency()
+    const { adas, bobs } = await purses(code)
+    const paid = await paidBehind(
+      gateway,
+      adas,
+      () => ada.post('/v1/payments', transfer(adas, bobs, '1.00')),
+      () => change(code, 'close'),
+    )
+    assert.deepEqual(outcome(paid), DECLINED)
   })
 
   it('what is pending still ends, and what is left is paid out', async () => {

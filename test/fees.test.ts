@@ -1,7 +1,15 @@
 import assert from 'node:assert/strict'
 import { before, describe, it } from 'node:test'
 import { aGateway, anOperator, aUser, type TestGateway, type TestUser } from './harness/gateway.ts'
-import { anAccount, assertBooksAreRight, assertProblem, everyPage, fund, transfer } from './harness/paying.ts'
+import {
+  anAccount,
+  assertBooksAreRight,
+  assertProblem,
+  everyPage,
+  fund,
+  paidBehind,
+  transfer,
+} from './harness/paying.ts'
 
 // Fee schedules (docs/fees-and-limits.md), on two nodes with one database. Each test prices a currency of its own.
 
@@ -108,6 +116,21 @@ describe('A fee schedule', () => {
     }
     for (const { created_at, fee } of made) assert.equal(fee, created_at >= written.valid_from ? '0.07' : '0.02')
     assert.ok(made.some(({ fee }) => fee === '0.02'))
+  })
+
+  it('prices a payment that waited while it was written, as that is made after it', async () => {
+    const [from, to] = await accountsIn('SGD')
+    let written: any
+    const { body } = await paidBehind(
+      gateway,
+      from,
+      () => ada.post('/v1/payments', transfer(from, to, '10.00')),
+      async () => {
+        written = await schedule({ currency: 'SGD', percent: '50' })
+      },
+    )
+    assert.ok(body.created_at > written.valid_from)
+    assert.deepEqual([body.status, body.fee], ['completed', '5.00'])
   })
 
   it('takes the place of an earlier one, and where it ends the settings count again', async () => {

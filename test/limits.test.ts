@@ -3,7 +3,16 @@ import { before, describe, it } from 'node:test'
 import { firstIdAt, type Instant } from '../src/ledger/id.ts'
 import { decodeId } from '../src/ledger/typeid.ts'
 import { aGateway, anOperator, aUser, type TestGateway, type TestUser, until } from './harness/gateway.ts'
-import { anAccount, assertBooksAreRight, assertProblem, everyPage, fund, rowsOf, transfer } from './harness/paying.ts'
+import {
+  anAccount,
+  assertBooksAreRight,
+  assertProblem,
+  everyPage,
+  fund,
+  paidBehind,
+  rowsOf,
+  transfer,
+} from './harness/paying.ts'
 
 // Limits (docs/fees-and-limits.md), on two nodes with one database. Each test limits a user or a currency of its own.
 
@@ -124,6 +133,17 @@ describe('A limit', () => {
     )
     assert.equal(await paid(account, await anAccount(bob, 'GBP'), '1.00'), 'completed')
   })
+})
+
+it('A limit holds for a payment that waited while it was set', async () => {
+  const [from, , bobs] = await accountsIn('SGD')
+  const { body } = await paidBehind(
+    gateway,
+    from,
+    () => ada.post('/v1/payments', transfer(from, bobs, '10.00')),
+    () => limit({ currency: 'SGD', sum: '9.99' }),
+  )
+  assert.deepEqual([body.status, body.decline_reason], ['declined', 'limit_exceeded'])
 })
 
 describe('However many pay at once, a limit', () => {

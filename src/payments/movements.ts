@@ -15,7 +15,7 @@ import { RULES_VERSION } from '../rules/version.ts'
 // The statements that a batch consists of, whichever way its payments came in (ledger.md, Posting, steps 1, 3 and 4).
 
 /** One row is of the book, and has no id; the others are of one account each. */
-type MomentRow = { id: null; stamp: Instant; rules_version: bigint | null; closed_currencies: string[] | null }
+type MomentRow = { id: null; stamp: Instant }
 type LockedRow = {
   id: AccountId
   currency: string
@@ -26,6 +26,8 @@ type LockedRow = {
   overdraft_limit: bigint
 }
 
+type RulesRow = { rules_version: bigint | null; closed_currencies: string[] | null }
+
 export type Locked = RulesMoment & {
   readonly accounts: ReadonlyMap<AccountId, Account>
   /** The codes of the book's closed currencies. */
@@ -35,7 +37,7 @@ export type Locked = RulesMoment & {
 /**
  * Step 1: locks the users' accounts among `facts` in id order and reads them. `at` is the batch's time: read when all
  * locks are held, and later than the last posting of each of these accounts even where the clock was set back, so that
- * the order of an account's postings is the order of their times.
+ * the order of an account's postings is the order of their times. What counts for the book is what was committed by then.
  */
 export async function lockAccounts(
   client: Queryable,
@@ -49,8 +51,8 @@ export async function lockAccounts(
     else lockable.push(id)
   }
   // With no row to lock, the transaction takes its number here, before it reads the clock (database/settled.ts).
-  if (lockable.length === 0) await client.query('select pg_current_xact_id()')
-  const { rows } = await client.query<MomentRow | LockedRow>({
+  const numbering = lockable.length === 0 && client.query('select pg_current_xact_id()')
+  const locking = client.query<MomentRow | LockedRow>({
     name: 'lock-accounts',
     text: `
       with locked as materialized (
@@ -64,14 +66,22 @@ export async function lockAccounts(
                as stamp
           from locked
       )
-      select stamp, ${RULES_VERSION}, ${CLOSED_CURRENCIES},
-             null::uuid as id, null as currency, null as status, null::boolean as refuse_incoming,
+      select stamp, null::uuid as id, null as currency, null as status, null::boolean as refuse_incoming,
              null::numeric as balance, null::numeric as held, null::numeric as overdraft_limit
         from clock
        union all
-      select null, null, null, id, currency, status, refuse_incoming, balance, held, overdraft_limit from locked`,
+      select null, id, currency, status, refuse_incoming, balance, held, overdraft_limit from locked`,
     values: [book, uuids(lockable)],
   })
+  // A statement sees what was committed when it began, however long it waits for locks: what may be changed meanwhile is
+  // read by one that begins behind it, and goes out with it.
+  const reading = client.query<RulesRow>({
+    name: 'rules-behind-locks',
+    text: `select ${RULES_VERSION}, ${CLOSED_CURRENCIES}`,
+    values: [book],
+  })
+  await together([numbering, locking, reading])
+  const { rows } = await locking
   let moment: MomentRow | undefined
   for (const row of rows) {
     if (row.id === null) {
@@ -89,8 +99,9 @@ export async function lockAccounts(
     } = row
     accounts.set(id, { id, currency, status, refuseIncoming, balance, held, overdraftLimit })
   }
-  if (!moment) throw new Error('the database has no clock')
-  return { at: moment.stamp, rulesVersion: moment.rules_version, accounts, closed: new Set(moment.closed_currencies) }
+  const [rules] = (await reading).rows
+  if (!moment || !rules) throw new Error('the database has no clock')
+  return { at: moment.stamp, rulesVersion: rules.rules_version, accounts, closed: new Set(rules.closed_currencies) }
 }
 
 /** A posting with the payment that it belongs to. */

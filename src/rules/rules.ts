@@ -7,7 +7,7 @@ import { type KeptLimits, NO_LIMITS, readKeptLimits } from './payment_limits.ts'
 import { RULES_VERSION } from './version.ts'
 
 // What operators set for the payments of a book: what they cost, and how much may be paid. A node keeps the rules of each book and their version,
-// which every batch reads together with its accounts; so a rule holds for each payment that is asked for after it was
+// which every batch reads behind the locks of its accounts; so a rule holds for each payment that is asked for after it was
 // set, on every node, and costs nothing to look up.
 
 /** What a transfer costs where no schedule says it. */

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import pg from 'pg'
 import { types } from '../../src/database/connection.ts'
 import { ERRORS, type ErrorCode } from '../../src/http/errors.ts'
+import { decodeId } from '../../src/ledger/typeid.ts'
 import { verifyBooks } from '../../src/verify/verify.ts'
 import type { Client, Reply } from './client.ts'
 import { type TestCluster, urlOf } from './cluster.ts'
@@ -83,6 +84,23 @@ export async function locking<T extends readonly Promise<Reply>[] | []>(
     await client.query('rollback')
     client.release()
   }
+}
+
+/** What comes of a payment that waits for its payer's account while `meanwhile` is done. */
+export async function paidBehind(
+  gateway: TestGateway,
+  payer: string,
+  pay: () => Promise<Reply>,
+  meanwhile: () => Promise<unknown>,
+): Promise<Reply> {
+  const lock = `select from accounts where id = '${decodeId('acc', payer)}' for no key update`
+  const [paying] = await locking(gateway, lock, async () => {
+    const paying = pay()
+    await untilLocked(gateway, 1)
+    await meanwhile()
+    return [paying]
+  })
+  return paying
 }
 
 /** The sessions on the gateway's database of which this is true (https://www.postgresql.org/docs/current/monitoring-stats.html). */
