@@ -189,7 +189,7 @@ export function readConfig(given: Environment): Config {
   return {
     port: wholeNumber(environment, 'PORT', 0, 65_535),
     host: text(environment, 'HOST'),
-    publicUrl: url(environment, 'BGW_PUBLIC_URL', ['http:', 'https:'])?.replace(/\/+$/, ''),
+    publicUrl: publicUrl(environment),
     dataFolder,
     secretKeyFile: text(environment, 'BGW_SECRET_KEY_FILE') || undefined,
     sealKeyFile: text(environment, 'BGW_SEAL_KEY_FILE') || undefined,
@@ -197,11 +197,11 @@ export function readConfig(given: Environment): Config {
     migrationDatabase: migrationDatabase(environment),
     databaseConnections: wholeNumber(environment, 'BGW_DATABASE_CONNECTIONS', 3, 1_000),
     logLevel: oneOf(environment, 'BGW_LOG_LEVEL', ['debug', 'info', 'warn', 'error', 'silent']),
-    smtpUrl: url(environment, 'BGW_SMTP_URL', ['smtp:', 'smtps:']),
-    mailFrom: text(environment, 'BGW_MAIL_FROM'),
+    smtpUrl: smtpUrl(environment),
+    mailFrom: mailFrom(environment),
     mailFolder: join(dataFolder, 'mail'),
     currencies,
-    welcome: { currencies: defaultCurrencies(environment, currencies), bonus: bonus(environment, currencies) },
+    welcome: welcome(environment, currencies),
     fees: { transferPercent: percent(environment, 'BGW_TRANSFER_FEE_PERCENT') },
     quotes: {
       spread: percent(environment, 'BGW_QUOTE_SPREAD_PERCENT'),
@@ -281,6 +281,29 @@ function url(environment: Environment, name: Name, protocols: readonly string[])
   return value
 }
 
+/** Paths are put behind it. */
+function publicUrl(environment: Environment): string | undefined {
+  const address = url(environment, 'BGW_PUBLIC_URL', ['http:', 'https:'])
+  if (address && /[?#]/.test(address)) throw wrong('BGW_PUBLIC_URL', 'must be an address without ? and #')
+  return address?.replace(/\/+$/, '')
+}
+
+function smtpUrl(environment: Environment): string | undefined {
+  const address = url(environment, 'BGW_SMTP_URL', ['smtp:', 'smtps:'])
+  if (address && new URL(address).hostname === '') throw wrong('BGW_SMTP_URL', 'names no host')
+  return address
+}
+
+/** An address, or one with a name before it: `Bank <bank@example.com>`. */
+function mailFrom(environment: Environment): string {
+  const value = text(environment, 'BGW_MAIL_FROM')
+  const address = /<([^<>]*)>$/.exec(value)?.[1] ?? value
+  if (!/^[^\s@<>]+@[^\s@<>]+$/.test(address) || /[\r\n]/.test(value)) {
+    throw wrong('BGW_MAIL_FROM', `must be a mail address, with or without a name, not '${value}'`)
+  }
+  return value
+}
+
 function origins(environment: Environment, name: Name): Set<string> {
   const values = text(environment, name).split(',').filter(Boolean)
   const wrongOne = values.find((value) => !URL.canParse(value) || new URL(value).origin !== value)
@@ -314,7 +337,10 @@ function percent(environment: Environment, name: Name): Percent {
 
 function sandboxRail(environment: Environment): Config['sandboxRail'] {
   const address = url(environment, 'BGW_SANDBOX_RAIL_URL', ['http:', 'https:'])?.replace(/\/+$/, '')
-  if (address === undefined) return undefined
+  if (address === undefined) {
+    if (environment.BGW_SANDBOX_RAILS) throw wrong('BGW_SANDBOX_RAILS', 'goes with BGW_SANDBOX_RAIL_URL')
+    return undefined
+  }
   const codes = text(environment, 'BGW_SANDBOX_RAILS')
     .split(',')
     .map((name) => {
@@ -331,6 +357,16 @@ function readCurrencies(environment: Environment): Map<string, Currency> {
   const currencies = isoCurrenciesByCode()
   for (const currency of digital) currencies.set(currency.code, currency)
   return currencies
+}
+
+/** The default bonus is for those whose accounts it fits; one that was set and fits none is a mistake. */
+function welcome(environment: Environment, known: ReadonlyMap<string, Currency>): Welcome {
+  const currencies = defaultCurrencies(environment, known)
+  const given = bonus(environment, known)
+  if (given && environment.BGW_WELCOME_BONUS && !currencies.includes(given.currency)) {
+    throw wrong('BGW_WELCOME_BONUS', `is in ${given.currency}, in which BGW_DEFAULT_CURRENCIES opens no account`)
+  }
+  return { currencies, bonus: given }
 }
 
 function defaultCurrencies(environment: Environment, known: ReadonlyMap<string, Currency>): string[] {

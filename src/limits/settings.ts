@@ -40,9 +40,12 @@ export function parseRateLimits(text: string): RateLimits | { readonly wrong: st
   const named: Partial<Record<string, Limit | undefined>> = {}
   for (const [name, limit] of Object.entries(LIMITS)) named[name] = text === 'off' ? undefined : parseLimit(limit)
   const ofOperation = new Map<string, Limit>()
+  const seen = new Set<string>()
   for (const part of text === '' || text === 'off' ? [] : text.split(',')) {
     const [name = '', written = ''] = part.trim().split('=')
     const limit = written === 'off' ? undefined : parseLimit(written)
+    if (seen.has(name)) return { wrong: `'${name}' is there twice` }
+    seen.add(name)
     if (written !== 'off' && !limit) return { wrong: `'${part}' is not such as signup=100/1m or signup=off` }
     if (Object.hasOwn(LIMITS, name)) named[name] = limit
     else if (/^[a-z]+[A-Z][A-Za-z]*$/.test(name) && limit) ofOperation.set(name, limit)

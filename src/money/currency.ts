@@ -45,6 +45,7 @@ export function parseDigitalCurrencies(text: string): Currency[] | { readonly wr
     const digits = Number(match?.[2])
     if (code === undefined || digits > MAX_DIGITS) return { wrong: `'${entry}' is not CODE:DIGITS, such as BTC:8` }
     if (iso.has(code)) return { wrong: `${code} is a currency of ISO 4217` }
+    if (currencies.some((known) => known.code === code)) return { wrong: `${code} is there twice` }
     currencies.push({ code, digits })
   }
   return currencies
