@@ -231,10 +231,24 @@ describe('reports', () => {
       return findings.filter(({ text }) => text.includes('totals kept'))
     }
     assert.deepEqual(await wrongTotals(), [])
-    await rowsOf(
+    const [last] = await rowsOf(gateway, 'select max(before::text)::uuid as before from posting_totals')
+    const [first] = await rowsOf(
       gateway,
-      `update posting_totals set amount = amount + 1 where before = (select max(before::text)::uuid from posting_totals) and kind = 'fee'`,
+      `select min(before::text)::uuid as before from posting_totals where kind = 'fee'`,
     )
+    for (const { before } of [first, last]) {
+      for (const [change, back] of [
+        ['amount = amount + 1', 'amount = amount - 1'],
+        ['postings = postings + 7', 'postings = postings - 7'],
+      ] as const) {
+        const where = `where before = '${before}' and kind = 'fee'`
+        await rowsOf(gateway, `update posting_totals set ${change} ${where}`)
+        assert.ok((await wrongTotals()).length > 0, change)
+        await rowsOf(gateway, `update posting_totals set ${back} ${where}`)
+      }
+    }
+    assert.deepEqual(await wrongTotals(), [])
+    await rowsOf(gateway, `delete from posting_totals where before = '${last.before}' and kind = 'fee'`)
     assert.ok((await wrongTotals()).length > 0)
     await rowsOf(gateway, 'delete from posting_totals')
   })

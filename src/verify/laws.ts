@@ -1,4 +1,5 @@
 import { SERVER_ROLE } from '../database/connection.ts'
+import { sumsOf } from '../reports/totals.ts'
 
 // What always holds (docs/ledger.md), laws 1 to 5 as queries that find what breaks it. PostgreSQL does the work and gives
 // back no more than the first few offenders, so memory stays bounded here however large the books.
@@ -78,31 +79,32 @@ const BALANCES: readonly Check[] = [
   },
   {
     law: 2,
-    rule: 'the totals kept for reports are the sums of the postings before them',
+    rule: 'all totals kept for reports are the sums and numbers of the postings before them',
     sql: `
-      with last as (
-        select before from posting_totals where book = $1 order by before desc limit 1
+      with steps as (
+        select before, lag(before, 1, '00000000-0000-0000-0000-000000000000'::uuid) over (order by before) as after
+          from (select distinct before from posting_totals where book = $1) kept
       ), kept as (
-        select t.currency, t.kind, t.debit, t.credit, t.amount
-          from posting_totals t
-          join last on last.before = t.before
-         where t.book = $1
+        select before, currency, kind, debit, credit, sum(postings) as postings, sum(amount) as amount
+          from (select before, currency, kind, debit, credit, postings, amount from posting_totals where book = $1
+                 union all
+                select s.before, t.currency, t.kind, t.debit, t.credit, -t.postings, -t.amount
+                  from steps s
+                  join posting_totals t on t.book = $1 and t.before = s.after) step
+         group by 1, 2, 3, 4, 5
       ), posted as (
-        select p.currency, p.kind, coalesce(d.code, 'user') as debit, coalesce(r.code, 'user') as credit,
-               sum(p.amount) as amount
-          from postings p
-          join last on p.id < last.before
-          left join accounts d on d.book = p.book and d.id = p.debit_account
-          left join accounts r on r.book = p.book and r.id = p.credit_account
-         where p.book = $1
-         group by 1, 2, 3, 4
+        select s.before, sums.* from steps s cross join lateral (${sumsOf('s.after', 's.before')}) sums
       )
       select null::uuid as account, null::uuid as payment, null::uuid as posting, currency, c.digits,
-             coalesce(posted.amount, 0)::text as expected, coalesce(kept.amount, 0)::text as found
+             case when kept.amount = posted.amount then posted.postings || ' postings'
+                  else coalesce(posted.amount, 0)::text end as expected,
+             case when kept.amount = posted.amount then kept.postings || ' postings'
+                  else coalesce(kept.amount, 0)::text end as found
         from kept
-        full join posted using (currency, kind, debit, credit)
+        full join posted using (before, currency, kind, debit, credit)
         left join currencies c on c.book = $1 and c.code = currency
-       where kept.amount is distinct from posted.amount`,
+       where coalesce(kept.amount, 0) <> coalesce(posted.amount, 0)
+          or coalesce(kept.postings, 0) <> coalesce(posted.postings, 0)`,
   },
   {
     law: 2,
