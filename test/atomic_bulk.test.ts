@@ -1,7 +1,19 @@
 import assert from 'node:assert/strict'
 import { before, describe, it } from 'node:test'
+import { decodeId } from '../src/ledger/typeid.ts'
+import { aClient, type Reply } from './harness/client.ts'
 import { aGateway, anOperator, aUser, type TestGateway, type TestUser } from './harness/gateway.ts'
-import { allBalances, assertBooksAreRight, assertProblem, fund, rowsOf, transfer } from './harness/paying.ts'
+import {
+  allBalances,
+  anAccount,
+  assertBooksAreRight,
+  assertProblem,
+  fund,
+  locking,
+  rowsOf,
+  transfer,
+  untilLocked,
+} from './harness/paying.ts'
 
 // Bulk with `atomic: true`: all payments in one transaction, or none (docs/api.md, Bulk).
 
@@ -130,6 +142,80 @@ describe('An atomic bulk request', () => {
     assert.equal(declined.body.errors[0].field, 'payments[1]')
     assert.equal(made.status, 200, JSON.stringify(made.body))
     assert.equal(Number(await ada.balance(adaUsd)), before - 3)
+  })
+
+  describe('that another request has overtaken while it waited', () => {
+    const keyed = (from: string, amount: string, key: string) => ({
+      ...transfer(from, bobUsd, amount),
+      idempotency_key: `${from} ${key}`,
+    })
+    const aPurse = async () => {
+      const account = await anAccount(ada)
+      await fund(operator, account, '100.00')
+      return account
+    }
+    /** Both, one behind the other at the lock of the account that they pay from. */
+    const behindEachOther = async (from: string, one: () => Promise<Reply>, other: () => Promise<Reply>) => {
+      const lock = `select from accounts where id = '${decodeId('acc', from)}' for no key update`
+      const [first, second] = await locking(gateway, lock, async () => {
+        const first = one()
+        await untilLocked(gateway, 1)
+        const second = other()
+        await untilLocked(gateway, 2)
+        return [first, second]
+      })
+      return [await first, await second]
+    }
+    const idsOf = ({ body }: Reply) => body.data.map((outcome: any) => outcome.payment.id)
+
+    it('is answered with what the same request made on another node', async () => {
+      const second = await aGateway({}, gateway.database)
+      const from = await aPurse()
+      const wishes = { payments: [keyed(from, '60.00', 'k1'), keyed(from, '30.00', 'k2')], atomic: true }
+      const there = aClient(second.url, ada.token)
+      const answers = await behindEachOther(
+        from,
+        () => ada.post('/v1/payments/bulk', wishes),
+        () => there.post('/v1/payments/bulk', wishes),
+      )
+      for (const { status, body } of answers) assert.equal(status, 200, JSON.stringify(body))
+      const [made, replayed] = answers as [Reply, Reply]
+      assert.deepEqual(idsOf(made), idsOf(replayed))
+      assert.ok(replayed.body.data.every((outcome: any) => outcome.idempotent_replayed))
+      assert.equal(await ada.balance(from), '10.00')
+      await second.stop()
+    })
+
+    it('makes what is left to make beside a payment with the key of one of its own', async () => {
+      const from = await aPurse()
+      const { idempotency_key, ...alone } = keyed(from, '60.00', 'k1')
+      const wishes = [keyed(from, '60.00', 'k1'), keyed(from, '30.00', 'k2')]
+      const [one, all] = await behindEachOther(
+        from,
+        () => ada.post('/v1/payments', alone, { 'idempotency-key': idempotency_key }),
+        () => atomically(wishes),
+      )
+      assert.equal(all?.status, 200, JSON.stringify(all?.body))
+      assert.equal(idsOf(all as Reply)[0], one?.body.id)
+      assert.equal(await ada.balance(from), '10.00')
+    })
+
+    it('makes none where that one was declined, or its key is that of another payment', async () => {
+      for (const [amount, code] of [
+        ['500.00', 'payments_declined'],
+        ['50.00', 'idempotency_key_reused'],
+      ] as const) {
+        const from = await aPurse()
+        const { idempotency_key, ...alone } = keyed(from, amount, 'k1')
+        const [, all] = await behindEachOther(
+          from,
+          () => ada.post('/v1/payments', alone, { 'idempotency-key': idempotency_key }),
+          () => atomically([keyed(from, '500.00', 'k1'), keyed(from, '1.00', 'k2')]),
+        )
+        assertProblem(all as Reply, code)
+        assert.equal(await ada.balance(from), amount === '50.00' ? '50.00' : '100.00')
+      }
+    })
   })
 
   it('takes ten thousand payments in one transaction', async () => {

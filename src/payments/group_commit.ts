@@ -3,7 +3,7 @@ import type { Clients } from '../database/clients.ts'
 import { type Client, sendNow, together } from '../database/connection.ts'
 import { isRaceLost, isUnavailable, isUniqueViolation, leavesOutcomeUnknown } from '../database/faults.ts'
 import type { BookId, Instant, PaymentId } from '../ledger/id.ts'
-import type { BeginWrite, Mint } from './batch.ts'
+import type { BeginWrite, Mint, WriteFresh, Written } from './batch.ts'
 import type { PaymentRequest, Submitted } from './payment.ts'
 import { asFirstAnswered, readPayments, readPaymentsByKey } from './read.ts'
 import { Refused, SomeRefused, type WholeRefusal } from './refusals.ts'
@@ -99,13 +99,20 @@ async function attempt(
     )
     sendNow(client)
     await together([begun, finding, beginning])
-    const found = await finding
-    if (whole) refuseWithout(found)
     const writeFresh = await beginning
-    const fresh = batch.filter((waiting) => !found.has(waiting))
-    const nothing = { payments: [], done: Promise.resolve() }
-    const requests = fresh.map(({ request }) => request)
-    const { payments, done } = requests.length > 0 ? writeFresh(requests, mintedFor(fresh, attempts)) : nothing
+    const made = await finding
+    let written: New
+    try {
+      written = writeNew(made, writeFresh, batch, whole, attempts)
+    } catch (error) {
+      if (!(error instanceof SomeRefused)) throw error
+      // Whoever was ahead at the locks may have made some of these, with the money that is missing now; what is refused
+      // comes to no unique violation that would tell. Behind the locks it can be seen.
+      const madeByNow = await findMade(client, book, batch, attempts)
+      if (madeByNow.size === made.size) throw error
+      written = writeNew(madeByNow, writeFresh, batch, whole, attempts)
+    }
+    const { found, fresh, payments, done } = written
     // Where a statement fails, so does the transaction: then this commit is a rollback, and `done` tells the reason.
     const committing = client.query('commit')
     committing.catch((error: unknown) => {
@@ -128,6 +135,24 @@ async function attempt(
   } finally {
     clients.give(client, broken)
   }
+}
+
+/** What was made before, and what is new and on its way to the database. */
+type New = Written & { readonly found: Map<Waiting, Submitted>; readonly fresh: readonly Waiting[] }
+
+/** Writes what is not among what was found; where all is to be `whole`, throws SomeRefused before anything is written. */
+function writeNew(
+  found: Map<Waiting, Submitted>,
+  writeFresh: WriteFresh,
+  batch: readonly Waiting[],
+  whole: boolean,
+  attempts: Attempts,
+): New {
+  if (whole) refuseWithout(found)
+  const fresh = batch.filter((waiting) => !found.has(waiting))
+  if (fresh.length === 0) return { found, fresh, payments: [], done: Promise.resolve() }
+  const requests = fresh.map(({ request }) => request)
+  return { found, fresh, ...writeFresh(requests, mintedFor(fresh, attempts)) }
 }
 
 /** All or none: what was made before is there, unless it was declined, or the key is that of another payment. */
