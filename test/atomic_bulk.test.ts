@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { before, describe, it } from 'node:test'
 import { decodeId } from '../src/ledger/typeid.ts'
 import { aClient, type Reply } from './harness/client.ts'
-import { aGateway, anOperator, aUser, type TestGateway, type TestUser } from './harness/gateway.ts'
+import { aGateway, anOperator, aUser, type TestGateway, type TestUser, until } from './harness/gateway.ts'
 import {
   allBalances,
   anAccount,
@@ -128,6 +128,56 @@ describe('An atomic bulk request', () => {
     assertProblem(reply, 'payments_declined')
     assert.deepEqual(reply.body.errors[0].detail, 'insufficient_funds')
     assert.deepEqual(await everything(), before)
+  })
+
+  it('makes none where one was accepted before and declined then', async () => {
+    const wish = transfer(adaUsd, bobUsd, '5000.00')
+    const accepted = await ada.post('/v1/payments', wish, { 'idempotency-key': 'later', prefer: 'respond-async' })
+    assert.deepEqual([accepted.status, accepted.body.status], [202, 'initiated'])
+    assert.equal((await ada.get(`/v1/payments/${accepted.body.id}?wait=30`)).body.status, 'declined')
+    const before = await everything()
+    const reply = await atomically([{ ...wish, idempotency_key: 'later' }, transfer(adaUsd, bobUsd, '5.00')])
+    assertProblem(reply, 'payments_declined')
+    assert.deepEqual(
+      reply.body.errors.map(({ field, detail }: any) => [field, detail]),
+      [['payments[0]', 'insufficient_funds']],
+    )
+    assert.deepEqual(await everything(), before)
+  })
+
+  it('is to be repeated where one was accepted before and is not posted yet', async () => {
+    const idle = await aGateway()
+    await idle.inside.worker.stop()
+    const [eve, fay] = await Promise.all([aUser(idle), aUser(idle)])
+    const [from, to] = [await eve.account('USD'), await fay.account('USD')]
+    const [accepted, declined] = [transfer(from, to, '10.00'), transfer(from, from, '1.00')]
+    const keyed = (key: string, more: object = {}) => ({ 'idempotency-key': key, ...more })
+    await eve.post('/v1/payments', accepted, keyed('accepted', { prefer: 'respond-async' }))
+    await eve.post('/v1/payments', declined, keyed('declined'))
+    const payments = [{ ...accepted, idempotency_key: 'accepted' }, transfer(from, to, '5.00')]
+    const reply = await eve.post('/v1/payments/bulk', { payments, atomic: true })
+    assertProblem(reply, 'overloaded')
+    assert.deepEqual(
+      [reply.headers.get('retry-after'), reply.body.errors.map(({ field }: any) => field)],
+      ['1', ['payments[0]']],
+    )
+    const never = [...payments, { ...declined, idempotency_key: 'declined' }]
+    assertProblem(await eve.post('/v1/payments/bulk', { payments: never, atomic: true }), 'payments_declined')
+    assert.equal(await eve.balance(from), '100.00')
+
+    const working = await aGateway({}, idle.database)
+    await until(async () => (await eve.balance(from)) === '90.00')
+    const { status, body } = await eve.post('/v1/payments/bulk', { payments, atomic: true })
+    assert.equal(status, 200, JSON.stringify(body))
+    assert.deepEqual(
+      body.data.map((outcome: any) => [outcome.status, outcome.payment.status, outcome.idempotent_replayed]),
+      [
+        [202, 'initiated', true],
+        [201, 'completed', undefined],
+      ],
+    )
+    assert.equal(await eve.balance(from), '85.00')
+    await Promise.all([idle.stop(), working.stop()])
   })
 
   it('makes all or none also where one of them is under way with another request', async () => {

@@ -5,7 +5,7 @@ import { isRaceLost, isUnavailable, isUniqueViolation, leavesOutcomeUnknown } fr
 import type { BookId, Instant, PaymentId } from '../ledger/id.ts'
 import type { BeginWrite, Mint, WriteFresh, Written } from './batch.ts'
 import type { PaymentRequest, Submitted } from './payment.ts'
-import { asFirstAnswered, readPayments, readPaymentsByKey } from './read.ts'
+import { asFirstAnswered, readPayments, readPaymentsByKey, type StoredPayment } from './read.ts'
 import { Refused, SomeRefused, type WholeRefusal } from './refusals.ts'
 
 export type Waiting = {
@@ -109,7 +109,7 @@ async function attempt(
       // Whoever was ahead at the locks may have made some of these, with the money that is missing now; what is refused
       // comes to no unique violation that would tell. Behind the locks it can be seen.
       const madeByNow = await findMade(client, book, batch, attempts)
-      if (madeByNow.size === made.size) throw error
+      if (madeByNow.size === 0) throw error
       written = writeNew(madeByNow, writeFresh, batch, whole, attempts)
     }
     const { found, fresh, payments, done } = written
@@ -124,9 +124,9 @@ async function attempt(
     for (const [index, waiting] of fresh.entries()) {
       const payment = payments[index]
       if (!payment) throw new Error('a batch has one payment for each request')
-      found.set(waiting, { result: 'payment', payment, replayed: false })
+      found.set(waiting, { submitted: { result: 'payment', payment, replayed: false }, refusal: null })
     }
-    return batch.map((waiting) => found.get(waiting) ?? { result: 'key_reused' })
+    return batch.map((waiting) => found.get(waiting)?.submitted ?? { result: 'key_reused' })
   } catch (error) {
     await client.query('rollback').catch((cause: Error) => {
       broken = cause
@@ -137,12 +137,23 @@ async function attempt(
   }
 }
 
+/** How a request that was made before is answered, and why none of those that are all or none with it is made, if so. */
+type Made = { readonly submitted: Submitted; readonly refusal: WholeRefusal | null }
+
+/** A repeat is answered as the first was; what became of it since is what counts for others. */
+function madeBefore(stored: StoredPayment, replayed: boolean): Made {
+  const refusal = stored.status === 'initiated' ? 'not_posted' : stored.declineReason
+  return { submitted: { result: 'payment', payment: asFirstAnswered(stored), replayed }, refusal }
+}
+
+const KEY_REUSED: Made = { submitted: { result: 'key_reused' }, refusal: 'key_reused' }
+
 /** What was made before, and what is new and on its way to the database. */
-type New = Written & { readonly found: Map<Waiting, Submitted>; readonly fresh: readonly Waiting[] }
+type New = Written & { readonly found: Map<Waiting, Made>; readonly fresh: readonly Waiting[] }
 
 /** Writes what is not among what was found; where all is to be `whole`, throws SomeRefused before anything is written. */
 function writeNew(
-  found: Map<Waiting, Submitted>,
+  found: Map<Waiting, Made>,
   writeFresh: WriteFresh,
   batch: readonly Waiting[],
   whole: boolean,
@@ -155,14 +166,15 @@ function writeNew(
   return { found, fresh, ...writeFresh(requests, mintedFor(fresh, attempts)) }
 }
 
-/** All or none: what was made before is there, unless it was declined, or the key is that of another payment. */
-function refuseWithout(found: ReadonlyMap<Waiting, Submitted>): void {
+/**
+ * All or none: what was made before is there, unless it was declined, or the key is that of another payment. One that is
+ * not posted yet could still be declined: where nothing else is in the way, it may be asked again once that is known.
+ */
+function refuseWithout(found: ReadonlyMap<Waiting, Made>): void {
   const refused = new Map<PaymentRequest, WholeRefusal>()
-  for (const [{ request }, submitted] of found) {
-    const reason = submitted.result === 'key_reused' ? submitted.result : submitted.payment.declineReason
-    if (reason !== null) refused.set(request, reason)
-  }
-  if (refused.size > 0) throw new SomeRefused(refused)
+  for (const [{ request }, { refusal }] of found) if (refusal !== null) refused.set(request, refusal)
+  const forGood = new Map([...refused].filter(([, refusal]) => refusal !== 'not_posted'))
+  if (refused.size > 0) throw new SomeRefused(forGood.size > 0 ? forGood : refused)
 }
 
 /** The ids of an earlier attempt, or where to leave those of this one. */
@@ -187,13 +199,13 @@ async function findMade(
   book: BookId,
   batch: readonly Waiting[],
   attempts: Attempts,
-): Promise<Map<Waiting, Submitted>> {
-  const made = new Map<Waiting, Submitted>()
+): Promise<Map<Waiting, Made>> {
+  const made = new Map<Waiting, Made>()
   if (attempts.commitLost) {
     const stored = await readPayments(client, book, [...attempts.ids.values()])
     for (const waiting of batch) {
       const payment = stored.get(attempts.ids.get(waiting) ?? ('' as PaymentId))
-      if (payment) made.set(waiting, { result: 'payment', payment: asFirstAnswered(payment), replayed: false })
+      if (payment) made.set(waiting, madeBefore(payment, false))
     }
   }
   const keyed = batch.filter((waiting) => waiting.request.key && !made.has(waiting))
@@ -208,12 +220,7 @@ async function findMade(
     const { key } = waiting.request
     const earlier = stored.get(key?.key ?? '')
     if (!earlier) continue
-    made.set(
-      waiting,
-      earlier.requestHash === key?.requestHash
-        ? { result: 'payment', payment: asFirstAnswered(earlier), replayed: true }
-        : { result: 'key_reused' },
-    )
+    made.set(waiting, earlier.requestHash === key?.requestHash ? madeBefore(earlier, true) : KEY_REUSED)
   }
   return made
 }

@@ -18,8 +18,11 @@ export class Refused extends Error {
   }
 }
 
-/** Why one of several that are to be posted all or none is not: a rule, or its idempotency key is another payment's. */
-export type WholeRefusal = DeclineReason | 'key_reused'
+/**
+ * Why one of several that are to be posted all or none is not: a rule, its idempotency key is another payment's, or it was
+ * accepted before and nobody knows yet whether a rule refuses it.
+ */
+export type WholeRefusal = DeclineReason | 'key_reused' | 'not_posted'
 
 /** Of payments that are to be posted all or none, some are refused: nothing was written. */
 export class SomeRefused extends Error {

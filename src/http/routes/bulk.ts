@@ -206,6 +206,7 @@ function refusedProblem({ refused }: SomeRefused, requests: readonly PaymentRequ
     const reason = refused.get(request)
     const field = `payments[${index}]`
     if (reason === 'key_reused') return [keyReusedAt(index)]
+    if (reason === 'not_posted') return [{ field, code: 'overloaded', detail: 'is not posted yet' }]
     return reason ? [{ field, code: 'payments_declined', detail: reason }] : []
   })
   return inputError(errors)
