@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { before, describe, it } from 'node:test'
+import { aClient, type Client, type Reply } from './harness/client.ts'
 import { aGateway, anEmail, anOperator, aUser, type TestGateway, type TestUser, until } from './harness/gateway.ts'
 import { anAccount, assertBooksAreRight, assertProblem, everyPage, rowsOf } from './harness/paying.ts'
 
@@ -97,4 +98,111 @@ describe('an adjustment above the sum', () => {
   })
 
   it('leaves the books right', () => assertBooksAreRight(gateway))
+})
+
+describe('the idempotency key of an adjustment', () => {
+  let lenient: TestGateway
+  let there: Client
+  before(async () => {
+    lenient = await aGateway({ BGW_APPROVAL_ABOVE: '9000.00 USD' }, gateway.database)
+    there = aClient(lenient.url, asker.token)
+  })
+
+  const keyed = (key: string) => ({ 'idempotency-key': key })
+  /** The same on a node that asks for approval above a greater sum, as one does whose settings were changed. */
+  const adjustThere = (account: string, amount: string, key: string) =>
+    there.post('/v1/admin/adjustments', { account, amount, direction: 'debit', reason: 'Cash' }, keyed(key))
+  /** How many payments and how many approvals there are for an account. */
+  const madeFor = async (account: string) =>
+    Promise.all([everyPage(ada, `/v1/payments?to_account=${account}`), approvalsFor(account)]).then((lists) =>
+      lists.map(({ length }) => length),
+    )
+  const approvalsFor = (account: string) => everyPage(asker, `/v1/admin/approvals?account_id=${account}`)
+
+  function assertReplayOf(first: Reply, again: Reply) {
+    assert.deepEqual([again.status, again.body], [first.status, first.body])
+    for (const [reply, replayed] of [
+      [first, null],
+      [again, 'true'],
+    ] as const) {
+      assert.equal(reply.headers.get('idempotent-replayed'), replayed)
+      const location = reply.status === 201 ? `/v1/payments/${reply.body.id}` : null
+      assert.equal(reply.headers.get('location'), location)
+    }
+  }
+
+  it('is for one body, on whichever side of the sum another would be', async () => {
+    for (const [first, second] of [
+      ['100.00', '5000.00'],
+      ['5000.00', '100.00'],
+    ] as const) {
+      const account = await anAccount(ada)
+      assert.ok((await adjust(account, first, {}, keyed(account))).status < 300)
+      assertProblem(await adjust(account, second, {}, keyed(account)), 'idempotency_key_reused')
+      assert.deepEqual(await madeFor(account), first === '100.00' ? [1, 0] : [0, 1])
+    }
+  })
+
+  it('gives the first answer again where the sum is another one by now', async () => {
+    const account = await anAccount(ada)
+    const asked = await adjust(account, '5000.00', {}, keyed('asked'))
+    assert.equal(asked.status, 202)
+    assertReplayOf(asked, await adjustThere(account, '5000.00', 'asked'))
+    const made = await adjustThere(account, '6000.00', 'made')
+    assert.equal(made.status, 201)
+    assertReplayOf(made, await adjust(account, '6000.00', {}, keyed('made')))
+    const lines = await auditOf(`object_id=${made.body.id}`)
+    assert.deepEqual(
+      lines.map(({ action, actor }) => [action, actor]),
+      [['adjustment.create', asker.email]],
+    )
+    assert.equal((await decide(asked.body.id, 'approve')).status, 201)
+    assertReplayOf(asked, await adjustThere(account, '5000.00', 'asked'))
+    assert.equal(await ada.balance(account), '11000.00')
+    assert.deepEqual(await madeFor(account), [2, 1])
+  })
+
+  it('makes one of it on two nodes at once', async () => {
+    for (let round = 0; round < 8; round += 1) {
+      const account = await anAccount(ada)
+      const answers = await Promise.all([
+        adjust(account, '5000.00', {}, keyed(account)),
+        adjustThere(account, '5000.00', account),
+        adjust(account, '5000.00', {}, keyed(account)),
+        adjustThere(account, '5000.00', account),
+      ])
+      const first = answers.find(({ headers }) => headers.get('idempotent-replayed') === null)
+      assert.ok(first)
+      for (const again of answers) if (again !== first) assertReplayOf(first, again)
+      assert.deepEqual(await madeFor(account), first.status === 201 ? [1, 0] : [0, 1])
+    }
+  })
+
+  it('gives again what was declined', async () => {
+    const account = await anAccount(ada)
+    const take = () => adjust(account, '1.00', { direction: 'credit' }, keyed('declined'))
+    const declined = await take()
+    assert.deepEqual([declined.status, declined.body.decline_reason], [201, 'insufficient_funds'])
+    await adjust(account, '1.00')
+    assertReplayOf(declined, await take())
+    assert.equal(await ada.balance(account), '1.00')
+  })
+
+  it('is found where only the payment has it, as those that were made before answers were kept', async () => {
+    const account = await anAccount(ada)
+    const made = await adjust(account, '700.00', {}, keyed('long ago'))
+    const forget = "delete from idempotency_keys where shown_text(book, user_id, answer)::json ->> 'id' = $1"
+    await rowsOf(gateway, forget, [made.body.id])
+    assertReplayOf(made, await adjust(account, '700.00', {}, keyed('long ago')))
+    for (const amount of ['70.00', '7000.00']) {
+      assertProblem(await adjust(account, amount, {}, keyed('long ago')), 'idempotency_key_reused')
+    }
+    assert.equal(await ada.balance(account), '700.00')
+    assert.deepEqual(await madeFor(account), [1, 0])
+  })
+
+  it('leaves the books right', async () => {
+    await lenient.stop()
+    await assertBooksAreRight(gateway)
+  })
 })

@@ -31,6 +31,8 @@ type Kept = {
   readonly reveal?: (answer: Answer) => Answer | Promise<Answer>
   /** Whether the key may be forgotten after a week: never where money moves by it. */
   readonly expires?: boolean
+  /** Finds the answer to an earlier request with the key in another place; throws `idempotency_key_reused` where it was another. */
+  readonly answeredElsewhere?: (client: Client) => Promise<Answer | undefined>
 }
 
 const KEY_DAYS = 7
@@ -44,7 +46,7 @@ export async function answerOnce(
   request: FastifyRequest,
   reply: FastifyReply,
   work: (client: Client) => Promise<Answer>,
-  { reveal = (answer) => answer, expires = false }: Kept = {},
+  { reveal = (answer) => answer, expires = false, answeredElsewhere = async () => undefined }: Kept = {},
 ): Promise<FastifyReply> {
   const send = async ({ status, body }: Answer) => reply.code(status).send(body)
   const { book, userId } = sessionOf(request)
@@ -53,7 +55,7 @@ export async function answerOnce(
   const { answer, replayed } = await inTransaction(pool, async (client) => {
     // The same request at the same time waits here, and then finds the answer of the first.
     await client.query('select pg_advisory_xact_lock(hashtextextended($1, 0))', [`idempotency ${book}/${key.key}`])
-    const earlier = await readAnswer(client, book, key)
+    const earlier = (await readAnswer(client, book, key)) ?? (await answeredElsewhere(client))
     if (earlier) return { answer: earlier, replayed: true }
     const first = await work(client)
     await client.query(

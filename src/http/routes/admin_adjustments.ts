@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
-import type { Queryable } from '../../database/connection.ts'
+import type { Client, Queryable } from '../../database/connection.ts'
 import { readPage } from '../../database/list.ts'
 import { parseListQuery } from '../../database/list_query.ts'
 import type { Gateway } from '../../gateway.ts'
@@ -11,10 +11,13 @@ import { isAbove } from '../../money/sums.ts'
 import { ADJUSTMENT_DIRECTIONS, type Adjustment, adjustmentRequest } from '../../payments/adjustment.ts'
 import { approve, reject, requestApproval } from '../../payments/approvals.ts'
 import { APPROVAL_STATUSES, type Approval, approvals, approvalsIn } from '../../payments/approvals_list.ts'
+import { postRequests } from '../../payments/batch.ts'
 import { idempotencyKey } from '../../payments/intake.ts'
+import type { PricedRequest } from '../../payments/payment.ts'
+import { asFirstAnswered, readPaymentsByKey } from '../../payments/read.ts'
 import { actorOf, sessionOf } from '../authentication.ts'
 import { ApiError, type ErrorCode, fieldError } from '../errors.ts'
-import { answerOnce, keyHeader } from '../idempotency.ts'
+import { type Answer, answerOnce, keyHeader } from '../idempotency.ts'
 import { presentPayment } from '../present.ts'
 import { type App, describe } from '../route.ts'
 import { Amount, CurrencyCode, IdOf, Nullable, OneOf, Payment, Reason, ReasonBody, Time } from '../schemas.ts'
@@ -86,32 +89,65 @@ function adjustmentRoute(app: App, gateway: Gateway): void {
       if (!account?.userId) throw fieldError('account', 'not_found', 'is no account here')
       const amount = parseAmount(written, account.currency)
       if (!amount) throw fieldError('amount', 'invalid_amount', 'is no positive amount of the currency')
-      const adjustment = { account, amount, direction, reason }
-      const { approvalAbove } = gateway.config
-      const waits = approvalAbove !== undefined && isAbove(approvalAbove, account.currency.code, amount)
-      return waits ? ask(gateway, request, reply, adjustment) : adjust(gateway, request, reply, adjustment)
+      return adjust(gateway, request, reply, { account, amount, direction, reason })
     },
   })
 }
 
+/**
+ * Makes an adjustment, or asks for its approval. One key is for either, as the sums may be others when it comes again: so
+ * both answers are kept in one place. Without a key there is no again, and it is posted with the payments of others.
+ */
 async function adjust(gateway: Gateway, request: FastifyRequest, reply: FastifyReply, adjustment: Adjustment) {
+  const { approvalAbove } = gateway.config
+  const { currency } = adjustment.account
+  const waits = approvalAbove !== undefined && isAbove(approvalAbove, currency.code, adjustment.amount)
+  const payment = await paymentOf(gateway, request, adjustment)
+  if (!waits && !payment.key) return sendPayment(reply, madeOf(await gateway.poster.submit(payment)))
+  const work = (client: Client) => (waits ? ask(client, gateway, request, adjustment) : post(client, payment))
+  return answerOnce(gateway.posting, request, reply, work, {
+    answeredElsewhere: (client) => answerOfPayment(client, payment),
+    reveal: (answer) => {
+      if (answer.status === 201 && 'id' in answer.body) reply.header('location', `/v1/payments/${answer.body.id}`)
+      return answer
+    },
+  })
+}
+
+function paymentOf({ intake }: Gateway, request: FastifyRequest, adjustment: Adjustment): Promise<PricedRequest> {
   const { userId } = sessionOf(request)
   const header = keyHeader(request)
   const detail = request.body as Record<string, unknown>
-  const payment = await adjustmentRequest(gateway.intake, adjustment, {
+  return adjustmentRequest(intake, adjustment, {
     madeBy: userId,
     key: header === undefined ? null : idempotencyKey(userId, 'adjustment', header, request.body),
     audit: { actor: actorOf(request), action: 'adjustment.create', objectId: null, detail },
   })
-  return sendPayment(reply, madeOf(await gateway.poster.submit(payment)))
 }
 
-function ask({ pool, config }: Gateway, request: FastifyRequest, reply: FastifyReply, adjustment: Adjustment) {
-  return answerOnce(pool, request, reply, async (client) => {
-    const { userId } = sessionOf(request)
-    const id = await requestApproval(client, adjustment, userId, actorOf(request), config.approvalHours)
-    return { status: 202, body: await readApproval(client, request, id) }
-  })
+async function ask(
+  client: Client,
+  { config }: Gateway,
+  request: FastifyRequest,
+  adjustment: Adjustment,
+): Promise<Answer> {
+  const { userId } = sessionOf(request)
+  const id = await requestApproval(client, adjustment, userId, actorOf(request), config.approvalHours)
+  return { status: 202, body: await readApproval(client, request, id) }
+}
+
+async function post(client: Client, request: PricedRequest): Promise<Answer> {
+  const [payment] = await postRequests(client, request.book, [request])
+  if (!payment) throw new Error('a payment that was posted is there')
+  return { status: 201, body: presentPayment(payment) }
+}
+
+/** What a payment says that has the key and no answer beside it, as a node of an earlier version leaves it. */
+async function answerOfPayment(client: Client, { book, key }: PricedRequest): Promise<Answer | undefined> {
+  const earlier = key && (await readPaymentsByKey(client, book, [key.key])).get(key.key)
+  if (!earlier) return undefined
+  if (earlier.requestHash !== key.requestHash) throw new ApiError('idempotency_key_reused')
+  return { status: 201, body: presentPayment(asFirstAnswered(earlier)) }
 }
 
 function decisionRoutes(app: App, gateway: Gateway): void {
