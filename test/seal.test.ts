@@ -16,6 +16,7 @@ import {
   WITHHELD_OF_POSTING,
 } from '../src/seal/leaves.ts'
 import { verifyBooks } from '../src/verify/verify.ts'
+import { aDatabase } from './harness/cluster.ts'
 import { endsWithTest } from './harness/ends_with_test.ts'
 import { aGateway, anOperator, aUser, type TestGateway, until } from './harness/gateway.ts'
 import { assertProblem, fund, rowsOf, transfer, untilSealed } from './harness/paying.ts'
@@ -173,6 +174,37 @@ describe('sealed blocks', () => {
       await untilSealed(one)
     }
     assert.deepEqual(await lawSix(one), [])
+  })
+
+  it('are right where the clock of the database was wrong for a while and was set back', async () => {
+    const database = await aDatabase()
+    // Stands before the clock of PostgreSQL in sessions that begin from now on.
+    await withOwner(database, async (client) => {
+      await client.query('create table clock_is_ahead (by interval)')
+      await client.query(`insert into clock_is_ahead values ('15 minutes')`)
+      await client.query(`
+        create function clock_timestamp() returns timestamptz language sql volatile security definer as
+        'select pg_catalog.clock_timestamp() + by from public.clock_is_ahead'`)
+      await client.query(`alter database ${database.database} set search_path = public, pg_catalog`)
+    })
+    const gateway = await aGateway({}, database)
+    endsWithTest(gateway.stop)
+    const [ada, bob] = [await aUser(gateway), await aUser(gateway)]
+    await untilSealed(gateway)
+    await rowsOf(gateway, `update clock_is_ahead set by = '0'`)
+    const wish = transfer(await ada.account('USD'), await bob.account('USD'), '1.00')
+    assert.equal((await ada.post('/v1/payments', wish)).status, 201)
+    // Of somebody whose account has no later posting already.
+    await aUser(gateway)
+    await untilSealed(gateway)
+    const { rows } = await withOwner(database, (client) =>
+      client.query('select sealed_at < lag(sealed_at) over (order by number) as earlier from blocks'),
+    )
+    assert.ok(
+      rows.some(({ earlier }) => earlier),
+      'the clock went back',
+    )
+    assert.deepEqual((await verifyBooks(database)).findings, [])
   })
 
   it('are signed with a key that only its owner can read', async () => {

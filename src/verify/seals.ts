@@ -124,10 +124,12 @@ function faultOfRows(block: Block, entries: readonly Entry[]): string | undefine
   )
 }
 
+/** A block that was sealed before the one before it says itself that the clock was set back between the two. */
 function faultOfTimes(block: Block, before: Block | undefined): string | undefined {
-  const first = parseInstant(block.firstAt)
+  const [first, own] = [parseInstant(block.firstAt), parseInstant(block.sealedAt)]
   const sealed = before && parseInstant(before.sealedAt)
-  if (!before || first === undefined || sealed === undefined || first > sealed - LONGEST_MICROSECONDS) return undefined
+  if (!before || first === undefined || own === undefined || sealed === undefined) return undefined
+  if (own < sealed || first > sealed - LONGEST_MICROSECONDS) return undefined
   return `holds a row of ${block.firstAt} that was not there when block ${before.number} was sealed, ${before.sealedAt}`
 }
 
