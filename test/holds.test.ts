@@ -153,6 +153,18 @@ describe('A capture', () => {
     assert.deepEqual([body.data[0].action, body.data[0].object_id], ['payment.capture', id])
   })
 
+  it('is one of sixty at once on a node that has just started, and each of them posts', async () => {
+    const { ada, adaUsd, bobUsd } = await twoUsers()
+    const payments = await Promise.all(Array.from({ length: 60 }, () => held(ada, adaUsd, bobUsd, '1.00')))
+    const fresh = await aGateway({}, gateway.database)
+    const client = aClient(fresh.url, ada.token)
+    const captures = await Promise.all(payments.map(({ id }) => client.post(`/v1/payments/${id}/capture`)))
+    assert.deepEqual(Object.keys(Object.groupBy(captures, ({ status, body }) => `${status} ${body.status}`)), [
+      '200 completed',
+    ])
+    await fresh.stop()
+  })
+
   it('with an idempotency key is done once and answered alike', async () => {
     const { ada, bob, adaUsd, bobUsd } = await twoUsers()
     const { id } = await held(ada, adaUsd, bobUsd, '30.00')

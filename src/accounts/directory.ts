@@ -16,7 +16,10 @@ export type AccountFacts = {
   readonly label: string
 }
 
-/** Looks accounts up by id without asking the database twice: facts are kept until their user changes. */
+/**
+ * Looks accounts up by id without asking the database twice: facts are kept until their user changes. Who looks within a
+ * transaction does so by its client: as many as there are connections could else wait for another one, each with its own.
+ */
 export type Directory = ReturnType<typeof createDirectory>
 
 type Row = {
@@ -88,18 +91,26 @@ export function createDirectory(pool: Pool) {
   }
 
   /** One account of the book, at once where it is known. */
-  function find(book: BookId, id: AccountId): AccountFacts | Promise<AccountFacts | undefined> {
-    return kept.get(book, id) ?? loadTogether(book, id).then((found) => found.get(id))
+  function find(book: BookId, id: AccountId, client?: Queryable): AccountFacts | Promise<AccountFacts | undefined> {
+    const known = kept.get(book, id)
+    if (known) return known
+    const loaded = client ? load(book, [id], client) : loadTogether(book, id)
+    return loaded.then((found) => found.get(id))
   }
 
   // By book, currency and code: to put a key together of them costs more than to look it up.
   const technical = new Map<BookId, Map<string, Map<TechnicalCode, AccountFacts>>>()
 
   /** The book's technical account of that code and currency; undefined where the book has no such currency. */
-  async function findTechnical(book: BookId, code: TechnicalCode, currency: string): Promise<AccountFacts | undefined> {
+  async function findTechnical(
+    book: BookId,
+    code: TechnicalCode,
+    currency: string,
+    client: Queryable = pool,
+  ): Promise<AccountFacts | undefined> {
     const known = technical.get(book)?.get(currency)?.get(code)
     if (known) return known
-    const { rows } = await pool.query<Row>(
+    const { rows } = await client.query<Row>(
       `select ${FACTS}
          from accounts a ${FACTS_JOINS}
         where a.book = $1 and a.code = $2 and a.currency = $3`,
@@ -115,8 +126,13 @@ export function createDirectory(pool: Pool) {
   }
 
   /** The same, of a currency that the book must have: its lack is a fault. */
-  async function technicalAccount(book: BookId, code: TechnicalCode, currency: string): Promise<AccountFacts> {
-    const account = await findTechnical(book, code, currency)
+  async function technicalAccount(
+    book: BookId,
+    code: TechnicalCode,
+    currency: string,
+    client?: Queryable,
+  ): Promise<AccountFacts> {
+    const account = await findTechnical(book, code, currency, client)
     if (!account) throw new Error(`book ${book} has no account ${code} in ${currency}`)
     return account
   }

@@ -84,7 +84,7 @@ export function createSignUp({ pool, passwords, directory, intake, welcome }: De
     if (!id || !bonusFrom) return
     const { currency } = bonusFrom
     const account: AccountFacts = { id, book: book.id, userId: user.id, code: null, currency, label: user.email }
-    const bonus = await bonusRequest(bonusFrom, account)
+    const bonus = await bonusRequest(client, bonusFrom, account)
     await postRequests(client, book.id, [bonus])
   }
 
@@ -94,11 +94,11 @@ export function createSignUp({ pool, passwords, directory, intake, welcome }: De
     return directory.findTechnical(book.id, 'internal', welcome.bonus.currency)
   }
 
-  async function bonusRequest(from: AccountFacts, to: AccountFacts): Promise<PricedRequest> {
+  async function bonusRequest(client: Client, from: AccountFacts, to: AccountFacts): Promise<PricedRequest> {
     const amount = parseAmount(welcome.bonus?.amount ?? '', to.currency)
     if (!amount) throw new Error('the welcome bonus is no amount of its currency')
     const terms = { fee: 0n, feePayer: 'receiver', description: 'Welcome bonus', metadata: {} } as const
-    return intake.complete({ kind: 'bonus', from, to, amount, ...terms })
+    return intake.complete({ kind: 'bonus', from, to, amount, ...terms }, client)
   }
 
   return { signUp }

@@ -1,4 +1,5 @@
 import type { AccountFacts } from '../accounts/directory.ts'
+import type { Queryable } from '../database/connection.ts'
 import type { Intake } from './intake.ts'
 import type { PaymentRequest, PricedRequest } from './payment.ts'
 
@@ -14,14 +15,15 @@ export type Adjustment = {
   readonly reason: string
 }
 
-/** The payment that an adjustment is, by whom and with which key and line of the audit log. */
+/** The payment that an adjustment is, by whom and with which key and line of the audit log. `client`: as in intake.ts. */
 export async function adjustmentRequest(
   { technicalAccount, complete }: Intake,
   { account, amount, direction, reason }: Adjustment,
   made: Pick<PaymentRequest, 'madeBy' | 'key' | 'audit'>,
+  client?: Queryable,
 ): Promise<PricedRequest> {
-  const internal = await technicalAccount(account.book, 'internal', account.currency.code)
+  const internal = await technicalAccount(account.book, 'internal', account.currency.code, client)
   const [from, to] = direction === 'debit' ? [internal, account] : [account, internal]
   const terms = { fee: 0n, feePayer: 'receiver', description: reason, metadata: {} } as const
-  return { ...(await complete({ kind: 'adjustment', from, to, amount, ...terms })), ...made }
+  return { ...(await complete({ kind: 'adjustment', from, to, amount, ...terms }, client)), ...made }
 }

@@ -69,7 +69,7 @@ export async function approve(
   const { book, id, by, actor } = decision
   const row = await lockUndecided(client, decision)
   if (typeof row === 'string') return row
-  const account = await directory.find(book, row.account_id)
+  const account = await directory.find(book, row.account_id, client)
   if (!account) throw new Error(`account ${row.account_id} has gone`)
   const { amount, direction, reason } = row
   const detail = {
@@ -87,6 +87,7 @@ export async function approve(
       key: null,
       audit: { actor, action: 'adjustment.approve', objectId: null, detail },
     },
+    client,
   )
   const [payment] = await postRequests(client, book, [request])
   if (!payment) throw new Error('a payment that was posted is there')

@@ -43,25 +43,27 @@ export function createIntake(pool: Queryable, directory: Directory) {
   /**
    * Checks a transfer: `from` is the payer's (or the payer is an operator), `to` is somebody's, the amount is positive
    * and of the currency, a quote is the payer's and for these currencies and this amount. Somebody else's account or
-   * quote is as unknown as one that does not exist.
+   * quote is as unknown as one that does not exist. `client` is that of the caller's transaction, where it has one.
    */
   async function checkTransfer(
     payer: Payer,
     draft: TransferDraft,
     key: IdempotencyKey | null,
     audit: AuditEntry | null,
+    client?: Queryable,
   ): Promise<Checked> {
-    const from = await directory.find(payer.book, draft.from)
+    const from = await directory.find(payer.book, draft.from, client)
     if (!from?.userId || (from.userId !== payer.userId && !payer.operator)) return refused('not_found', 'from_account')
-    const to = await directory.find(payer.book, draft.to)
+    const to = await directory.find(payer.book, draft.to, client)
     if (!to?.userId) return refused('not_found', 'to_account')
     const amount = parseAmount(draft.amount, from.currency)
     if (amount === undefined || amount === 0n) return refused('invalid_amount', 'amount')
     const { feePayer, description, metadata } = draft
-    const checked = await checkTerms(payer, draft, { from, to, amount })
+    const checked = await checkTerms(payer, draft, { from, to, amount }, client)
     if ('mistake' in checked) return checked
     const kind = checked.terms.type === 'exchange' && from.userId === to.userId ? 'conversion' : 'transfer'
-    const request = await complete({ kind, from, to, amount, fee: null, feePayer, description, metadata, ...checked })
+    const parts = { kind, from, to, amount, fee: null, feePayer, description, metadata, ...checked } as const
+    const request = await complete(parts, client)
     return {
       ok: true,
       request: { ...request, madeBy: payer.userId, key, audit: from.userId === payer.userId ? null : audit },
@@ -74,29 +76,34 @@ export function createIntake(pool: Queryable, directory: Directory) {
     payer: Payer,
     draft: TransferDraft,
     sides: Sides,
+    client?: Queryable,
   ): Promise<{ readonly terms: RequestTerms } | Extract<Checked, { ok: false }>> {
     if (draft.capture === 'manual') return { terms: { type: 'hold', expiresAt: draft.expiresAt } }
     if (draft.quote === null) return { terms: PLAIN }
-    const quote = await readQuote(pool, payer.book, draft.quote)
+    const quote = await readQuote(client ?? pool, payer.book, draft.quote)
     if (!quote || quote.userId !== payer.userId) return refused('not_found', 'quote_id')
     const { from, to, amount } = sides
     const fits = quote.from.code === from.currency.code && quote.to.code === to.currency.code
     if (!fits || quote.fromAmount !== amount) return refused('quote_mismatch', 'quote_id')
-    const accounts = await exchangeAccounts(directory, payer.book, quote.from.code, quote.to.code)
+    const accounts = await exchangeAccounts(directory, payer.book, quote.from.code, quote.to.code, client)
     const exchange = { rate: quote.rate, toAmount: quote.toAmount, ...accounts }
     return { terms: { type: 'exchange', quote: draft.quote, exchange } }
   }
 
-  /** A request of the gateway itself: no key, no author. The book must have the currency of `from`. */
+  /**
+   * A request of the gateway itself: no key, no author. The book must have the currency of `from`. `client` as in
+   * checkTransfer.
+   */
   async function complete<Fee extends bigint | null>(
     parts: Pick<PaymentRequest, 'from' | 'to' | 'amount' | 'feePayer' | 'description' | 'metadata'> & {
       readonly kind: PaymentKind
       readonly fee: Fee
       readonly terms?: RequestTerms
     },
+    client?: Queryable,
   ): Promise<PaymentRequest & { readonly fee: Fee }> {
     const { book, currency } = parts.from
-    const feeAccount = await directory.technicalAccount(book, 'internal', currency.code)
+    const feeAccount = await directory.technicalAccount(book, 'internal', currency.code, client)
     return { terms: PLAIN, ...parts, book, currency, feeAccount, madeBy: null, key: null, audit: null }
   }
 

@@ -30,11 +30,12 @@ export async function checkRefund(
   if (status !== 'completed' || !REFUNDABLE.includes(kind)) return { ok: false, mistake: 'not_refundable' }
   const amount = written === undefined ? allThatIsLeft(original) : parseAmount(written, currency)
   if (!amount) return { ok: false, mistake: 'invalid_amount' }
-  const accounts = exchange && (await exchangeAccounts(directory, book, currency.code, exchange.toCurrency.code))
+  const accounts =
+    exchange && (await exchangeAccounts(directory, book, currency.code, exchange.toCurrency.code, client))
   const facts = await directory.load(book, [original.from, original.to], client)
   const payer = facts.get(original.to)
   const payee = facts.get(original.from)
-  const feeAccount = await directory.technicalAccount(book, 'internal', currency.code)
+  const feeAccount = await directory.technicalAccount(book, 'internal', currency.code, client)
   if (!payer || !payee) throw new Error(`payment ${id} names an account that is not there`)
   const request: PaymentRequest = {
     book,

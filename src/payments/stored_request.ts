@@ -38,11 +38,12 @@ export async function requestsOf(
 ): Promise<PricedRequest[]> {
   const facts = await directory.load(book, new Set(rows.flatMap((row) => [row.from_account, row.to_account])), client)
   const requests: PricedRequest[] = []
-  for (const row of rows) requests.push(await requestOf(directory, book, row, facts))
+  for (const row of rows) requests.push(await requestOf(client, directory, book, row, facts))
   return requests
 }
 
 async function requestOf(
+  client: Queryable,
   directory: Directory,
   book: BookId,
   row: StoredRow,
@@ -50,7 +51,7 @@ async function requestOf(
 ): Promise<PricedRequest> {
   const from = facts.get(row.from_account)
   const to = facts.get(row.to_account)
-  const feeAccount = await directory.technicalAccount(book, 'internal', row.currency)
+  const feeAccount = await directory.technicalAccount(book, 'internal', row.currency, client)
   if (!from || !to) throw new Error(`payment ${row.id} names an account that is not there`)
   const { kind, amount, fee, fee_payer: feePayer } = row
   return {
@@ -63,7 +64,7 @@ async function requestOf(
     fee,
     feePayer,
     feeAccount,
-    terms: await termsOf(directory, book, row),
+    terms: await termsOf(client, directory, book, row),
     description: null,
     metadata: {},
     madeBy: null,
@@ -72,10 +73,10 @@ async function requestOf(
   }
 }
 
-async function termsOf(directory: Directory, book: BookId, row: StoredRow): Promise<RequestTerms> {
+async function termsOf(client: Queryable, directory: Directory, book: BookId, row: StoredRow): Promise<RequestTerms> {
   if (row.capture === 'manual') return { type: 'hold', expiresAt: null }
   if (row.rail !== null) return { type: 'rail', rail: row.rail, instruct: null }
-  const exchange = await exchangeOf(directory, book, row)
+  const exchange = await exchangeOf(client, directory, book, row)
   if (row.refund_of !== null) return { type: 'refund', of: row.refund_of, exchange }
   if (exchange && row.quote_id) return { type: 'exchange', quote: row.quote_id, exchange }
   return { type: 'plain' }
@@ -83,15 +84,26 @@ async function termsOf(directory: Directory, book: BookId, row: StoredRow): Prom
 
 type Exchanged = Pick<StoredRow, 'currency' | 'exchange_currency' | 'exchange_amount' | 'exchange_rate'>
 
-async function exchangeOf(directory: Directory, book: BookId, row: Exchanged): Promise<RequestedExchange | null> {
+async function exchangeOf(
+  client: Queryable,
+  directory: Directory,
+  book: BookId,
+  row: Exchanged,
+): Promise<RequestedExchange | null> {
   const { currency, exchange_currency: toCurrency, exchange_amount: toAmount, exchange_rate: rate } = row
   if (toCurrency === null || toAmount === null || rate === null) return null
-  return { rate, toAmount, ...(await exchangeAccounts(directory, book, currency, toCurrency)) }
+  return { rate, toAmount, ...(await exchangeAccounts(directory, book, currency, toCurrency, client)) }
 }
 
 /** The two accounts between the currencies of a conversion. The book must have both currencies. */
-export async function exchangeAccounts(directory: Directory, book: BookId, currency: string, toCurrency: string) {
-  const outOf = await directory.technicalAccount(book, 'exchange', currency)
-  const into = await directory.technicalAccount(book, 'exchange', toCurrency)
+export async function exchangeAccounts(
+  directory: Directory,
+  book: BookId,
+  currency: string,
+  toCurrency: string,
+  client?: Queryable,
+) {
+  const outOf = await directory.technicalAccount(book, 'exchange', currency, client)
+  const into = await directory.technicalAccount(book, 'exchange', toCurrency, client)
   return { outOf, into }
 }

@@ -50,12 +50,13 @@ export async function bookStray(
     [book, rail, railReference],
   )
   if (rows.length > 0) return undefined
-  const outside = await intake.technicalAccount(book, rail, currency.code)
-  const suspense = await intake.technicalAccount(book, 'suspense', currency.code)
+  const outside = await intake.technicalAccount(book, rail, currency.code, client)
+  const suspense = await intake.technicalAccount(book, 'suspense', currency.code, client)
   const [from, to] = direction === 'in' ? [outside, suspense] : [suspense, outside]
   const kind = direction === 'in' ? 'deposit' : 'withdrawal'
   const terms = { fee: 0n, feePayer: 'receiver', description: `In suspense: ${reason}`, metadata: {} } as const
-  const [payment] = await postRequests(client, book, [await intake.complete({ kind, from, to, amount, ...terms })])
+  const request = await intake.complete({ kind, from, to, amount, ...terms }, client)
+  const [payment] = await postRequests(client, book, [request])
   if (payment?.status !== 'completed') throw new Error('money cannot be put into suspense')
   const id = newId<'suspense'>()
   await client.query(
@@ -98,11 +99,11 @@ export async function resolveStray(
   if (!item) return { ok: false, refusal: 'not_found' }
   if (item.resolved_by !== null) return { ok: false, refusal: 'already_resolved' }
   if (account && account.currency.code !== item.currency) return { ok: false, refusal: 'currency_mismatch' }
-  const suspense = await intake.technicalAccount(book, 'suspense', item.currency)
-  const whose = account ?? (await intake.technicalAccount(book, 'internal', item.currency))
+  const suspense = await intake.technicalAccount(book, 'suspense', item.currency, client)
+  const whose = account ?? (await intake.technicalAccount(book, 'internal', item.currency, client))
   const [from, to] = item.direction === 'in' ? [suspense, whose] : [whose, suspense]
   const terms = { fee: 0n, feePayer: 'receiver', description: reason, metadata: {} } as const
-  const request = await intake.complete({ kind: 'adjustment', from, to, amount: item.amount, ...terms })
+  const request = await intake.complete({ kind: 'adjustment', from, to, amount: item.amount, ...terms }, client)
   const [payment] = await postRequests(client, book, [{ ...request, madeBy: audit.actor.userId, audit }])
   if (!payment) throw new Error('a payment that was posted is there')
   if (payment.status === 'completed') {

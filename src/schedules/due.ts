@@ -154,7 +154,7 @@ async function pay(
 ): Promise<Payment[]> {
   await directory.load(book, new Set(claimed.flatMap(({ from, to }) => [from, to])), client)
   const requests: PaymentRequest[] = []
-  for (const schedule of claimed) requests.push(await requestOf(intake, book, schedule))
+  for (const schedule of claimed) requests.push(await requestOf(client, intake, book, schedule))
   const keyOf = ({ key }: PaymentRequest) => key?.key ?? ''
   // Where somebody set a schedule back, by hand or from a backup, its payments are there already.
   const there = await readPaymentsByKey(client, book, requests.map(keyOf))
@@ -176,12 +176,13 @@ async function post(client: Client, book: BookId, requests: readonly PaymentRequ
 }
 
 /** Checked like any payment of its owner. */
-async function requestOf(intake: Intake, book: BookId, schedule: Claimed): Promise<PaymentRequest> {
+async function requestOf(client: Client, intake: Intake, book: BookId, schedule: Claimed): Promise<PaymentRequest> {
   const { id, userId, turn, currency, amount, from, to, feePayer, description, metadata } = schedule
   const key = idempotencyKey(userId, 'schedule', `${id}/${turn.number}/${turn.attempts}`, null)
   const draft = { from, to, amount: formatAmount(amount, currency), feePayer, description, metadata }
   const plain = { capture: 'automatic', expiresAt: null, quote: null } as const
-  const checked = await intake.checkTransfer({ book, userId, operator: false }, { ...draft, ...plain }, key, null)
+  const payer = { book, userId, operator: false }
+  const checked = await intake.checkTransfer(payer, { ...draft, ...plain }, key, null, client)
   if (!checked.ok) throw new Error(`schedule ${id} is no payment: ${checked.mistake} in ${checked.field}`)
   return { ...checked.request, terms: { type: 'scheduled', by: id, dueAt: formatInstant(turn.dueAt) } }
 }

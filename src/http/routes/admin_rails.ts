@@ -1,5 +1,6 @@
 import type { FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
+import type { Client } from '../../database/connection.ts'
 import type { Gateway } from '../../gateway.ts'
 import { RAIL_CODES } from '../../ledger/account.ts'
 import { decodeId, encodeId } from '../../ledger/typeid.ts'
@@ -111,7 +112,7 @@ function suspenseRoutes(app: App, gateway: Gateway): void {
       return answerOnce(gateway.posting, request, reply, async (client) => {
         const { book } = sessionOf(request)
         const { reason, account: text } = request.body
-        const account = text === undefined ? null : await userAccount(gateway, request, text)
+        const account = text === undefined ? null : await userAccount(client, gateway, request, text)
         const detail = { suspense: request.params.id, account: text ?? null, reason }
         const audit = { actor: actorOf(request), action: 'suspense.resolve', objectId: null, detail }
         const resolved = await resolveStray(client, gateway.intake, book, id, { account, reason, audit })
@@ -123,8 +124,8 @@ function suspenseRoutes(app: App, gateway: Gateway): void {
   })
 }
 
-async function userAccount({ directory }: Gateway, request: FastifyRequest, text: string) {
-  const account = await directory.find(sessionOf(request).book, accountId(text, 'account'))
+async function userAccount(client: Client, { directory }: Gateway, request: FastifyRequest, text: string) {
+  const account = await directory.find(sessionOf(request).book, accountId(text, 'account'), client)
   if (!account?.userId) throw fieldError('account', 'not_found', 'is no account here')
   return account
 }

@@ -190,7 +190,7 @@ async function giveBack(
   suspense: SuspenseId,
   actor: Actor,
 ): Promise<void> {
-  const account = await directory.find(book, payment.from)
+  const account = await directory.find(book, payment.from, client)
   if (!account) throw new Error('the account of a withdrawal is there')
   const reason = `Returned by the bank${entry.return_reason === null ? '' : `: ${entry.return_reason}`}`
   const detail = { suspense: encodeId('sus', suspense), payment: encodeId('pay', payment.id), reason }
