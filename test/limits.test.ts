@@ -214,7 +214,7 @@ describe('However many pay at once, a limit', () => {
 
 describe('The window of a limit', () => {
   // It forges payments of another time, so the books are looked at before.
-  it('is the time before a payment to the minute, and the books are right under all limits', async () => {
+  it('is the time before a payment to the second, and the books are right under all limits', async () => {
     await assertBooksAreRight(gateway)
     const [first, , bobs] = await accountsIn('DKK')
     await limit({ currency: 'DKK', sum: '100.00' })
@@ -228,15 +228,47 @@ describe('The window of a limit', () => {
         [decodeId('pay', body.id), firstIdAt(at as Instant)],
       )
     }
-    await hours(24.02)
+    await hours(24 + 2 / 3600)
     assert.deepEqual(await usedOf(first, 'day'), [1, null, '60.00', '40.00'])
     assert.deepEqual(await usedOf(first, 'month'), [2, null, '120.00', '30.00'])
-    await hours(24 * 30 + 0.02)
+    await hours(24 * 30 + 2 / 3600)
     assert.deepEqual(await usedOf(first, 'month'), [2, null, '120.00', '30.00'])
     assert.equal(await paid(first, bobs, '30.01'), 'limit_exceeded')
     await hours(23.98)
     assert.deepEqual(await usedOf(first, 'day'), [2, null, '120.00', '0.00'])
   })
+
+  for (const [window, hours] of [
+    ['day', 24],
+    ['month', 24 * 30],
+  ] as const) {
+    it(`of a ${window} is that before each payment, also where an older one of somebody else is posted with it`, async () => {
+      const node = await aGateway()
+      const [admin, eva, dan] = await Promise.all([anOperator(node), aUser(node), aUser(node)])
+      const wanted = { per: 'account', kind: 'transfer', currency: 'USD', window, sum: '50.00' }
+      assert.equal((await admin.post('/v1/admin/limits', wanted)).status, 201)
+      const [evas, dans] = [await eva.account('USD'), await dan.account('USD')]
+      const idOf = (ago: number) => firstIdAt((BigInt(Date.now() - ago * 3_600_000) * 1_000n) as Instant)
+      const copied = `insert into payments
+        select (jsonb_populate_record(p, jsonb_build_object('id', $2::text, 'amount', $3::int))).* from payments p where id = $1`
+      const { body: small } = await eva.post('/v1/payments', transfer(evas, dans, '5.00'))
+      await rowsOf(node, copied, [decodeId('pay', small.id), idOf(hours + 6), 4_000])
+      const { body: limits } = await eva.get(`/v1/accounts/${evas}/limits`)
+      assert.equal(limits.data[0].sum_used, '5.00')
+
+      await node.inside.worker.stop()
+      const later = { prefer: 'respond-async' }
+      const { body: older } = await dan.post('/v1/payments', transfer(dans, evas, '1.00'), later)
+      const moved = `with copy as (${copied}) update initiated set payment_id = $2::uuid where payment_id = $1`
+      await rowsOf(node, moved, [decodeId('pay', older.id), idOf(10), 100])
+      const { body: own } = await eva.post('/v1/payments', transfer(evas, dans, '45.00'), later)
+      assert.equal(own.status, 'initiated')
+      const other = await aGateway({}, node.database)
+      const { body: posted } = await eva.get(`/v1/payments/${own.id}?wait=20`)
+      assert.equal(posted.decline_reason ?? posted.status, 'completed')
+      await Promise.all([other.stop(), node.stop()])
+    })
+  }
 })
 
 describe('Limits', () => {

@@ -32,9 +32,14 @@ export type Written = { readonly payments: readonly Payment[]; readonly done: Pr
 /**
  * Begins to write requests of one book inside the caller's transaction: reads what is needed for all of them, and then
  * writes those that turned out to be new. Between the two calls nothing waits, so that the statements of each go out
- * together.
+ * together. `since` is the time that the payments keep from an earlier attempt, if there was one.
  */
-export type BeginWrite = (client: Queryable, book: BookId, requests: readonly PaymentRequest[]) => Promise<WriteFresh>
+export type BeginWrite = (
+  client: Queryable,
+  book: BookId,
+  requests: readonly PaymentRequest[],
+  since?: Instant,
+) => Promise<WriteFresh>
 export type WriteFresh = (fresh: readonly PaymentRequest[], mint: Mint) => Written
 
 /** Ids for a batch that is tried once. */
@@ -86,8 +91,8 @@ export function beginPostingAll(rules: RuleKeeper): BeginWrite {
 
 /** Posts requests, unless `check` throws at what would become of them. */
 function beginPosted(rules: RuleKeeper, check: (fresh: readonly PaymentRequest[], posted: Posted) => void): BeginWrite {
-  return async (client, book, requests) => {
-    const ruled = await lockRuled(client, rules, book, requests)
+  return async (client, book, requests, since) => {
+    const ruled = await lockRuled(client, rules, book, requests, since)
     const { at } = ruled.context
     return (fresh, mint) => {
       const minted = mintAt(at, mint)

@@ -96,6 +96,7 @@ async function attempt(
       client,
       book,
       batch.map(({ request }) => request),
+      attempts.at,
     )
     sendNow(client)
     await together([begun, finding, beginning])

@@ -42,6 +42,8 @@ const BOOKS_WITH_WORK = `
    where exists (select from initiated i where i.book = b.book and i.attempt_at <= now())`
 
 const LARGEST_BATCH = 1_000
+/** In microseconds: limits are counted for a whole batch from the time of its first payment. */
+const LONGEST_BATCH = 1_000_000n
 const LAST_ROUNDS_MS = 5_000
 /** A payment that cannot be posted by a fault of its own is left alone for this long, so that it holds up no other. */
 const RETRY_AFTER = '10 seconds'
@@ -102,7 +104,7 @@ async function postClaimed(options: Options, book: BookId, most: number): Promis
   let claimed: readonly Claimed[] = []
   try {
     return await inTransaction(pool, async (client) => {
-      claimed = await claim(client, book, most)
+      claimed = withinAMoment(await claim(client, book, most))
       if (claimed.length > 0) await postBatch(client, options, book, claimed)
       return claimed.map(({ id }) => id)
     })
@@ -136,6 +138,14 @@ async function claim(client: Client, book: BookId, most: number): Promise<Claime
     values: [book, most],
   })
   return rows
+}
+
+/** Leaves for the next batch what was asked for more than a moment after the first. */
+function withinAMoment(claimed: readonly Claimed[]): readonly Claimed[] {
+  const [first] = claimed
+  if (!first) return claimed
+  const last = instantOf(first.id) + LONGEST_BATCH
+  return claimed.filter(({ id }) => instantOf(id) <= last)
 }
 
 async function postBatch(

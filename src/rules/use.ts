@@ -9,9 +9,6 @@ import type { LimitedKind, Span } from './payment_limits.ts'
 const DAY = 24n * 3_600n * 1_000_000n
 const LENGTHS: Record<Exclude<Span, 'payment'>, bigint> = { day: DAY, month: 30n * DAY }
 
-/** A batch that is tried again keeps the time of its first attempt, so that its payments may be this much older than it. */
-const PATIENCE = 10n * 1_000_000n
-
 /** Whose use is asked for: all payments of a kind from (a deposit: to) an account, or a user's accounts in a currency. */
 export type UseOf = {
   readonly userId: UserId | null
@@ -22,7 +19,7 @@ export type UseOf = {
 }
 
 /**
- * What was used of each in its span before `at`. Index: payments_by_sender or payments_by_receiver, by the time that
+ * What was used of each in its span before `at`, and since. Index: payments_by_sender or payments_by_receiver, by the time that
  * payments' ids carry.
  */
 export async function readUse(client: Queryable, book: BookId, at: Instant, asked: readonly UseOf[]): Promise<Use[]> {
@@ -40,7 +37,7 @@ export async function readUse(client: Queryable, book: BookId, at: Instant, aske
         wanted.map(({ accountId }) => accountId),
         wanted.map(({ kind }) => kind),
         wanted.map(({ currency }) => currency),
-        wanted.map(({ span }) => firstIdAt((at - LENGTHS[span] - PATIENCE) as Instant)),
+        wanted.map(({ span }) => firstIdAt((at - LENGTHS[span]) as Instant)),
       ],
     })
     for (const { index, count, sum } of rows) used[index] = { count, sum }
