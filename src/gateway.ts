@@ -51,7 +51,7 @@ export async function createGateway(connection: Connection, config: Config, publ
 }
 
 async function wire(pools: Pools, config: Config, publicUrl: () => string, log: Log) {
-  const { pool, posting, tokenPool, sealing, jobPool, eventPool } = pools
+  const { pool, posting, deciding, tokenPool, sealing, jobPool, eventPool } = pools
   const { secretBox, sealKey, passwords } = openSecrets(config)
   await ensureMainBook(pool, [...config.currencies.values()], NOBODY)
   await ensureTechnicalAccounts(pool)
@@ -70,11 +70,11 @@ async function wire(pools: Pools, config: Config, publicUrl: () => string, log: 
     events.feed.wake()
   }
   const worker = createWorker({ pool: posting, lookout, directory, rules, log, tell })
-  const expiry = createExpiry({ pool: posting, lookout, directory, log, tell })
+  const expiry = createExpiry({ pool: deciding, lookout, directory, log, tell })
   const scheduler = createScheduler({ pool: posting, lookout, directory, intake, rules, log, tell })
   const sessions = createSessions(tokenPool, books, log, directory.forgetUser)
   const limiter = createLimiter(pool, log)
-  const settling = { pool: posting, lookout, directory, intake, books, secretBox, log, tell }
+  const settling = { pool: deciding, lookout, directory, intake, books, secretBox, log, tell }
   const railParts = createRails(config, publicUrl, settling)
   const { signUp } = createSignUp({ pool, passwords, directory, intake, welcome: config.welcome })
   const sendMail = createMailer({ smtpUrl: config.smtpUrl, from: config.mailFrom, folder: config.mailFolder })
@@ -104,7 +104,7 @@ async function wire(pools: Pools, config: Config, publicUrl: () => string, log: 
 
   return {
     pool,
-    posting,
+    deciding,
     directory,
     books,
     intake,
@@ -145,6 +145,9 @@ function createPools(connection: Connection, { databaseConnections }: Config) {
     // Batches have connections of their own, so that no list keeps them waiting, and tokens too, which all need; nobody who
     // makes tokens up keeps a batch waiting.
     posting: createPool(connection, POSTING_CONNECTIONS, 'billing-gateway posting', 'byKey'),
+    // What posts or ends one payment at a time: captures, cancels, approvals, reports of rails. Each keeps its connection
+    // while it waits for an account, so a burst of them would keep batches waiting.
+    deciding: createPool(connection, DECIDING_CONNECTIONS, 'billing-gateway deciding', 'byKey'),
     tokenPool: createPool(connection, TOKEN_CONNECTIONS, 'billing-gateway tokens', 'byKey'),
     // What nobody waits for: sealing, and looking for work. Both by index: what is new is at the end of a day's events,
     // and a scan reads all of them to find that nothing is.
@@ -202,8 +205,14 @@ const BATCHES_AT_ONCE = 3
 /** While so many are written, the next are read and worked out: with more of them, or larger ones, cores are idle. */
 const LARGEST_BATCH = 300
 
-/** Batches under way, one that is only stored, one that is all or none, a worker's, and three for what they look up. */
-const POSTING_CONNECTIONS = BATCHES_AT_ONCE + 6
+/**
+ * Batches under way, one that is only stored, one that is all or none, and a worker's: schedules, and what is looked up
+ * for payments, have those that are free, as all of them are seldom busy.
+ */
+const POSTING_CONNECTIONS = BATCHES_AT_ONCE + 3
+
+/** Few: those of one account go on one after another anyway. */
+const DECIDING_CONNECTIONS = 3
 
 /** Whoever does what nobody asked for: the gateway itself. */
 export const NOBODY = { userId: null, tokenId: null, address: null, requestId: null }

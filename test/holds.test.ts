@@ -1,8 +1,17 @@
 import assert from 'node:assert/strict'
 import { before, describe, it } from 'node:test'
+import { decodeId } from '../src/ledger/typeid.ts'
 import { aClient } from './harness/client.ts'
 import { aGateway, anOperator, aUser, type TestGateway, type TestUser, until } from './harness/gateway.ts'
-import { assertBooksAreRight, assertProblem, rowsOf, transfer } from './harness/paying.ts'
+import {
+  assertBooksAreRight,
+  assertProblem,
+  locking,
+  rowsOf,
+  sessionsWhere,
+  transfer,
+  WAITS_FOR_LOCK,
+} from './harness/paying.ts'
 
 // Two-phase payments: the money is held first, and captured, canceled or expired later (docs/ledger.md, Holds).
 
@@ -163,6 +172,21 @@ describe('A capture', () => {
       '200 completed',
     ])
     await fresh.stop()
+  })
+
+  it('of a locked account keeps nobody else’s payment waiting, however many there are', async () => {
+    const { ada, adaUsd, bobUsd } = await twoUsers()
+    const others = await twoUsers()
+    const payments = await Promise.all(Array.from({ length: 60 }, () => held(ada, adaUsd, bobUsd, '1.00')))
+    const lock = `select from accounts where id = '${decodeId('acc', adaUsd)}' for no key update`
+    const captures = await locking(gateway, lock, async () => {
+      const captures = payments.map(({ id }) => ada.post(`/v1/payments/${id}/capture`))
+      await until(async () => (await sessionsWhere(gateway, WAITS_FOR_LOCK)).length >= 3)
+      const { body } = await others.ada.post('/v1/payments', transfer(others.adaUsd, others.bobUsd, '0.01'))
+      assert.equal(body.status, 'completed')
+      return captures
+    })
+    for (const capture of captures) assert.equal((await capture).body.status, 'completed')
   })
 
   it('with an idempotency key is done once and answered alike', async () => {

@@ -9,7 +9,7 @@ import type { Rail } from './rail.ts'
 import { referenceOf, type Settlement } from './settlement.ts'
 
 type Options = {
-  readonly posting: Pool
+  readonly deciding: Pool
   readonly directory: Directory
   readonly settlement: Settlement
   readonly rails: ReadonlyMap<RailCode, Rail>
@@ -25,8 +25,8 @@ export async function cancelOnRail(
   id: PaymentId,
   audit: AuditEntry | null,
 ): Promise<void> {
-  const { posting, directory, settlement, rails } = options
-  const told = await inTransaction(posting, async (client) => {
+  const { deciding, directory, settlement, rails } = options
+  const told = await inTransaction(deciding, async (client) => {
     const instruction = await lockInstruction(client, book, id)
     if (!instruction || instruction.attempts > 0) return instruction
     await endPending(client, directory, book, id, { event: 'cancel' }, audit)

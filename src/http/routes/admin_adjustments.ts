@@ -105,7 +105,7 @@ async function adjust(gateway: Gateway, request: FastifyRequest, reply: FastifyR
   const payment = await paymentOf(gateway, request, adjustment)
   if (!waits && !payment.key) return sendPayment(reply, madeOf(await gateway.poster.submit(payment)))
   const work = (client: Client) => (waits ? ask(client, gateway, request, adjustment) : post(client, payment))
-  return answerOnce(gateway.posting, request, reply, work, {
+  return answerOnce(gateway.deciding, request, reply, work, {
     answeredElsewhere: (client) => answerOfPayment(client, payment),
     reveal: (answer) => {
       if (answer.status === 201 && 'id' in answer.body) reply.header('location', `/v1/payments/${answer.body.id}`)
@@ -162,7 +162,7 @@ function decisionRoutes(app: App, gateway: Gateway): void {
       response: { 201: Payment },
     }),
     handler: (request, reply) =>
-      answerOnce(gateway.posting, request, reply, async (client) => {
+      answerOnce(gateway.deciding, request, reply, async (client) => {
         const made = await approve(client, gateway, decisionOf(request, request.params.id))
         if (typeof made === 'string') throw new ApiError(made)
         return { status: 201, body: presentPayment(made) }
@@ -180,7 +180,7 @@ function decisionRoutes(app: App, gateway: Gateway): void {
       response: { 200: ApprovalBody },
     }),
     handler: (request, reply) =>
-      answerOnce(gateway.posting, request, reply, async (client) => {
+      answerOnce(gateway.deciding, request, reply, async (client) => {
         const decision = decisionOf(request, request.params.id)
         const refusal = await reject(client, decision, request.body.reason)
         if (refusal) throw new ApiError(refusal)

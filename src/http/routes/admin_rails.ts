@@ -109,7 +109,7 @@ function suspenseRoutes(app: App, gateway: Gateway): void {
     handler: (request, reply) => {
       const id = decodeId('sus', request.params.id)
       if (!id) throw new ApiError('not_found')
-      return answerOnce(gateway.posting, request, reply, async (client) => {
+      return answerOnce(gateway.deciding, request, reply, async (client) => {
         const { book } = sessionOf(request)
         const { reason, account: text } = request.body
         const account = text === undefined ? null : await userAccount(client, gateway, request, text)

@@ -90,7 +90,7 @@ export function wireEntryRoutes(app: App, gateway: Gateway): void {
 type Work = (client: Client, book: BookId, id: BankEntryId, actor: Actor) => Promise<Reconciled>
 
 async function reconcile(
-  { posting, watch }: Gateway,
+  { deciding, watch }: Gateway,
   request: FastifyRequest,
   reply: FastifyReply,
   text: string,
@@ -100,7 +100,7 @@ async function reconcile(
   const id = decodeId('bke', text)
   if (!id) throw new ApiError('not_found')
   let touched: readonly PaymentId[] = []
-  const answer = await answerOnce(posting, request, reply, async (client) => {
+  const answer = await answerOnce(deciding, request, reply, async (client) => {
     const done = await work(client, book, id, actorOf(request))
     if (!done.ok) throw problemOf(done)
     touched = done.touched

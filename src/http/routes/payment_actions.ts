@@ -102,7 +102,7 @@ async function cancelRailPayment(
   const isRepeat = await wasAnswered(gateway.pool, request)
   if (status === 'pending' && !isRepeat) await cancelOnRail(gateway, book, id, audit)
   gateway.watch.tell([id])
-  return answerOnce(gateway.posting, request, reply, async (client) => {
+  return answerOnce(gateway.deciding, request, reply, async (client) => {
     const now = await readPayment(client, book, id)
     if (!now || now.status === 'pending') throw new ApiError('too_late_to_cancel')
     if (now.status !== 'canceled') throw problemOfEnd('not_pending', now.status)
@@ -190,7 +190,7 @@ function auditOf(
  * time is up, and that nobody has looked for yet, has expired with that.
  */
 export async function endPayment(
-  { directory, posting, watch }: Gateway,
+  { directory, deciding, watch }: Gateway,
   request: FastifyRequest,
   reply: FastifyReply,
   payment: StoredPayment,
@@ -199,7 +199,7 @@ export async function endPayment(
 ): Promise<FastifyReply> {
   const { book } = sessionOf(request)
   try {
-    return await answerOnce(posting, request, reply, async (client) => {
+    return await answerOnce(deciding, request, reply, async (client) => {
       const ended = await endPending(client, directory, book, payment.id, ending, audit)
       if (!ended?.ok) throw new EndRefused(ended?.refusal ?? 'not_pending', ended?.status ?? payment.status)
       const now = await readPayment(client, book, payment.id)
@@ -210,7 +210,7 @@ export async function endPayment(
     if (!(error instanceof EndRefused)) throw error
     if (error.refusal !== 'expired') throw problemOfEnd(error.refusal, error.status)
     const expire = { event: 'expire' } as const
-    const ended = await inTransaction(posting, (client) => endPending(client, directory, book, payment.id, expire))
+    const ended = await inTransaction(deciding, (client) => endPending(client, directory, book, payment.id, expire))
     // Who canceled it meanwhile was first.
     throw problemOfEnd('expired', ended?.status ?? error.status)
   } finally {
