@@ -41,9 +41,11 @@ export const types = {
   },
 } as pg.CustomTypesConfig
 
+/** Times are read as they are written in this way. */
+const TIME_OPTIONS = '-c TimeZone=UTC -c DateStyle=ISO'
+
 const SESSION_OPTIONS = [
-  '-c TimeZone=UTC',
-  '-c DateStyle=ISO',
+  TIME_OPTIONS,
   // A node that hangs or is cut off must not keep rows locked.
   '-c idle_in_transaction_session_timeout=10s',
   '-c statement_timeout=30s',
@@ -88,8 +90,9 @@ function poolOf(
   plans: keyof typeof PLANS,
   types: pg.CustomTypesConfig,
 ): Pool {
+  const options = `${PLANS[plans]} -c role=${SERVER_ROLE} ${SESSION_OPTIONS}`
   const pool = new pg.Pool({
-    ...connection,
+    ...reached(connection, options),
     max,
     types,
     application_name: name,
@@ -99,13 +102,33 @@ function poolOf(
     // Statements of a batch go out together, without waiting for the one before.
     pipeline: true,
     stream: coalescingSocket,
-    options: `${PLANS[plans]} -c role=${SERVER_ROLE} ${SESSION_OPTIONS}`,
   })
   // A connection that breaks while idle is replaced; who uses one that breaks gets the error from its query.
   pool.on('error', () => undefined)
   pool.on('connect', (client) => client.on('error', () => undefined))
   if (plans !== 'asEver') planAfresh(pool)
   return pool
+}
+
+/** What a URL may say beside its options: where the database is, who asks, and how the line is kept secret. */
+const ADDRESS_PARAMETERS = new Set([
+  ...['host', 'port', 'user', 'password'],
+  ...['ssl', 'sslmode', 'sslrootcert', 'sslcert', 'sslkey', 'sslnegotiation'],
+])
+
+/**
+ * The driver's configuration for sessions with these options. To the driver whatever a URL says goes before all else,
+ * the server's role too (ledger.md law 5): so it sees an address only, and of the URL's own options, which hosted
+ * databases need, those hold that ours do not set, as PostgreSQL takes the last word on each.
+ */
+export function reached(connection: Connection, options: string): pg.ClientConfig {
+  if (!('connectionString' in connection)) return { ...connection, options }
+  const [url = ''] = connection.connectionString.split('#', 1)
+  const [address, ...queries] = url.split('?')
+  const query = queries.join('?')
+  const kept = query.split('&').filter((part) => ADDRESS_PARAMETERS.has([...new URLSearchParams(part).keys()][0] ?? ''))
+  const theirs = new URLSearchParams(query).getAll('options').at(-1) ?? ''
+  return { connectionString: `${address}?${kept.join('&')}`, options: `${theirs} ${options}` }
 }
 
 const FIRST_PLANS_MS = 1_000
@@ -133,7 +156,7 @@ function planAfresh(pool: Pool): void {
 
 /** One session as the database's owner: for migrations, and nothing else. */
 export async function withOwner<T>(connection: Connection, work: (client: pg.Client) => Promise<T>): Promise<T> {
-  const client = new pg.Client({ ...connection, types, connectionTimeoutMillis: 5_000 })
+  const client = new pg.Client({ ...reached(connection, TIME_OPTIONS), types, connectionTimeoutMillis: 5_000 })
   client.on('error', () => undefined)
   await client.connect()
   try {
