@@ -33,8 +33,9 @@ export function lockDataFolder(folder: string): () => void {
   const file = lockFileOf(folder)
   const mine = `${file}.${process.pid}`
   const holder: Holder = { pid: process.pid, started: startOf(process.pid) }
+  const content = JSON.stringify(holder)
   try {
-    writeFileSync(mine, JSON.stringify(holder), { mode: 0o600 })
+    writeFileSync(mine, content, { mode: 0o600 })
     if (!claim(mine, file)) {
       const other = holderOf(folder)
       if (other !== undefined)
@@ -48,7 +49,17 @@ export function lockDataFolder(folder: string): () => void {
   } finally {
     rmSync(mine, { force: true })
   }
-  return () => rmSync(file, { force: true })
+  return () => {
+    if (readIfThere(file) === content) rmSync(file, { force: true })
+  }
+}
+
+function readIfThere(file: string): string | undefined {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch {
+    return undefined // removed, perhaps with its folder
+  }
 }
 
 /** A hard link appears whole or not at all, and only where none is. */

@@ -14,6 +14,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { createRequire } from 'node:module'
+import { connect } from 'node:net'
 import { basename, dirname, join, resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { StartError } from '../start_error.ts'
@@ -42,7 +43,7 @@ export async function startEmbedded(folder: string, options: EmbeddedOptions): P
   if (!existsSync(cluster) || readdirSync(cluster).length === 0) initialize(native, folder, cluster)
   const connection = connectionOf(folder)
   const socketFolder = makeSocketFolder(folder)
-  await stopOrphan(cluster, socketFolder)
+  await stopOrphan(folder, cluster, socketFolder)
   const command = confined([join(native, 'bin', 'postgres'), '-D', cluster, ...settings(socketFolder, options)])
   const end = await runServer(command, () => answers(connection))
   const stop = async () => {
@@ -86,10 +87,41 @@ function passwordFileOf(folder: string): string {
   return join(folder, 'postgres.password')
 }
 
+/**
+ * Whether a PostgreSQL of another container serves the data folder: our process ids say nothing of its gateway. It is
+ * known by its socket, which is reached from every namespace, and by no process here that could be its.
+ */
+export async function isServedElsewhere(folder: string): Promise<boolean> {
+  const cluster = join(folder, 'postgres')
+  // In this order: of one of ours that ends meanwhile, the socket is closed once it is not seen any more.
+  if (!existsSync(cluster) || runningOn(cluster).some(isOfOurs)) return false
+  return isListening(join(socketFolderOf(folder), SOCKET))
+}
+
+export function servedElsewhere(folder: string): StartError {
+  return new StartError(`a gateway in another container runs PostgreSQL on the data folder ${folder}`)
+}
+
+/** Whether somebody accepts connections there, or may: only where it is certain, nobody does. */
+function isListening(socket: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const line = connect(socket)
+    line.once('connect', () => {
+      line.destroy()
+      resolve(true)
+    })
+    line.once('error', ({ code }: NodeJS.ErrnoException) => {
+      resolve(!['ENOENT', 'ENOTDIR', 'ENOTSOCK', 'ECONNREFUSED'].includes(code ?? ''))
+    })
+  })
+}
+
+const SOCKET = '.s.PGSQL.5432'
+
 /** In the data folder; in /tmp where that is too long a path for a socket. */
 function socketFolderOf(folder: string): string {
   const inside = resolve(folder, 'socket')
-  if (join(inside, '.s.PGSQL.5432').length <= MAX_SOCKET_PATH) return inside
+  if (join(inside, SOCKET).length <= MAX_SOCKET_PATH) return inside
   const digest = createHash('sha256').update(inside).digest('hex').slice(0, 16)
   return join('/tmp', `billing-gateway-${digest}`)
 }
@@ -212,25 +244,52 @@ function settings(socketFolder: string, { durable, maxConnections }: EmbeddedOpt
  * The data folder's lock is ours by now. What is left of its lock files then names nobody, though the number may be
  * another process's, or a dead one's that nobody has waited for.
  */
-async function stopOrphan(cluster: string, socketFolder: string): Promise<void> {
-  const file = join(cluster, 'postmaster.pid')
+async function stopOrphan(folder: string, cluster: string, socketFolder: string): Promise<void> {
   const deadline = Date.now() + 30_000
   for (;;) {
-    const pid = existsSync(file) ? Number(readFileSync(file, 'utf8').split('\n')[0]) : 0
-    const alive = process.platform === 'linux' ? serversIn(cluster) : [pid].filter(isPostgres)
+    const pid = postmasterOf(cluster)
+    if (await isServedElsewhere(folder)) throw servedElsewhere(folder)
+    const alive = runningOn(cluster)
     if (alive.length === 0) {
-      const socket = join(socketFolder, '.s.PGSQL.5432')
-      for (const left of [file, socket, `${socket}.lock`]) rmSync(left, { force: true })
+      const socket = join(socketFolder, SOCKET)
+      for (const left of [join(cluster, POSTMASTER), socket, `${socket}.lock`]) rmSync(left, { force: true })
       return
     }
     if (Date.now() > deadline)
       throw new StartError(`PostgreSQL (process ${alive[0]}) of a killed gateway does not stop`)
-    if (alive.includes(pid)) process.kill(pid, 'SIGINT')
+    if (alive.includes(pid) && isOfOurs(pid)) process.kill(pid, 'SIGINT')
     await delay(50)
   }
 }
 
-/** The processes of PostgreSQL on a cluster: each works in its folder. */
+/** The processes of PostgreSQL on a cluster, as far as they are seen from here. */
+function runningOn(cluster: string): number[] {
+  if (process.platform === 'linux') return serversIn(cluster)
+  return [postmasterOf(cluster)].filter(isPostgres)
+}
+
+/** Who wrote that it serves the cluster, by the number that it has where it runs; 0 where nobody did. */
+function postmasterOf(cluster: string): number {
+  const file = join(cluster, POSTMASTER)
+  return existsSync(file) ? Number(readFileSync(file, 'utf8').split('\n')[0]) : 0
+}
+
+const POSTMASTER = 'postmaster.pid'
+
+/** Whether a process counts by the same numbers as we do. That of a container inside of ours has its gateway in there. */
+function isOfOurs(pid: number): boolean {
+  return numbersOf(pid) === numbersOf('self')
+}
+
+function numbersOf(pid: number | 'self'): string | undefined {
+  try {
+    return readlinkSync(`/proc/${pid}/ns/pid`)
+  } catch {
+    return undefined // gone, or a system without
+  }
+}
+
+/** Each works in the cluster's folder. */
 function serversIn(cluster: string): number[] {
   const path = realpathSync(cluster)
   const worksThere = (pid: string) => {

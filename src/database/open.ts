@@ -3,7 +3,7 @@ import type { Config } from '../config.ts'
 import { StartError } from '../start_error.ts'
 import { type Connection, probe, SERVER_ROLE, withOwner } from './connection.ts'
 import { holderOf, lockDataFolder } from './data_folder.ts'
-import { connectionOf, startEmbedded } from './embedded.ts'
+import { connectionOf, isServedElsewhere, servedElsewhere, startEmbedded } from './embedded.ts'
 import { migrate } from './migrate.ts'
 
 /** A database that is there and migrated. `close` stops what was started for it, and nothing else. */
@@ -21,9 +21,12 @@ export async function openDatabase(config: Config): Promise<OpenDatabase> {
     await migrate(config.migrationDatabase ?? config.database)
     return { connection: config.database, close: async () => undefined }
   }
-  const unlock = lockDataFolder(config.dataFolder)
+  const folder = config.dataFolder
+  // Before its lock is judged by a process id that means nothing here.
+  if (holderOf(folder) === undefined && (await isServedElsewhere(folder))) throw servedElsewhere(folder)
+  const unlock = lockDataFolder(folder)
   try {
-    const embedded = await startEmbedded(config.dataFolder, { durable: true, maxConnections: MAX_CONNECTIONS })
+    const embedded = await startEmbedded(folder, { durable: true, maxConnections: MAX_CONNECTIONS })
     try {
       await migrate(embedded.connection)
       await ensureServerLogin(embedded.connection)
@@ -44,11 +47,14 @@ export async function openDatabase(config: Config): Promise<OpenDatabase> {
 
 /** The same for a command that works beside a running server as well as alone: where one runs, its database is joined. */
 export async function joinDatabase(config: Config): Promise<OpenDatabase> {
-  const running = !config.database && holderOf(config.dataFolder) !== undefined
-  if (!running) return openDatabase(config)
+  if (config.database || !(await isRunning(config.dataFolder))) return openDatabase(config)
   const connection = await untilReady(config.dataFolder)
   await migrate(connection)
   return { connection: asServer(connection), close: async () => undefined }
+}
+
+async function isRunning(folder: string): Promise<boolean> {
+  return holderOf(folder) !== undefined || (await isServedElsewhere(folder))
 }
 
 /** Who the gateway is in its own PostgreSQL: no session of it can become the owner. */

@@ -1,12 +1,17 @@
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { after, before, describe, it } from 'node:test'
+import { lockDataFolder } from '../../src/database/data_folder.ts'
 import { aClient } from '../harness/client.ts'
 import { PASSWORD, until } from '../harness/gateway.ts'
 import { aFolder, aServer, type Ended, ended, environment, gone, isAlive, postmasterOf } from '../harness/server.ts'
 
+const SOURCE = join(import.meta.dirname, '../../src')
+const CONTAINER = ['--pid', '--ipc', '--fork', '--kill-child', '--mount-proc']
 const asRoot = process.getuid?.() === 0
 
 function assertOneLine({ code, stdout, stderr }: Ended, expected: RegExp): void {
@@ -83,6 +88,63 @@ describe('a data folder', () => {
     const server = await starting
     assert.equal((await aClient(server.url, made.stdout.trim()).get('/v1/me')).status, 200)
     await server.end('SIGTERM')
+  })
+
+  // As in a container of its own: it sees no process of ours, and we see its own by other numbers.
+  describe('shared with another container', { skip: !asRoot && 'namespaces are made as root only' }, () => {
+    const inContainer = (program: string, settings: Record<string, string>, args: string[] = []) =>
+      spawn('unshare', [...CONTAINER, process.execPath, join(SOURCE, program), ...args], {
+        env: environment(settings),
+        timeout: 30_000,
+      })
+    async function endedInContainer(...of: Parameters<typeof inContainer>): Promise<Ended> {
+      const child = inContainer(...of)
+      child.stdin.on('error', () => undefined)
+      child.stdin.end(`${PASSWORD}\n`)
+      const [stdout, stderr, code] = await Promise.all([text(child.stdout), text(child.stderr), gone(child)])
+      return { code, stdout, stderr }
+    }
+
+    it('is refused to a second gateway there, and joined by the commands', async () => {
+      const settings = { BGW_DATA_DIR: folder }
+      const server = await aServer(settings)
+      const lock = readFileSync(join(folder, 'gateway.lock'), 'utf8')
+      const postmaster = postmasterOf(folder)
+      assertOneLine(await endedInContainer('main.ts', settings), /in another container .* the data folder/)
+      const made = await endedInContainer('admin.ts', settings, ['create', 'container@example.com'])
+      assert.deepEqual([made.code, made.stderr], [0, ''])
+      assert.equal((await endedInContainer('verify/main.ts', settings)).code, 0)
+      assert.equal((await aClient(server.url, made.stdout.trim()).get('/v1/me')).status, 200)
+      assert.deepEqual([readFileSync(join(folder, 'gateway.lock'), 'utf8'), postmasterOf(folder)], [lock, postmaster])
+      assert.equal(await server.end('SIGTERM'), 0)
+    })
+
+    it('is refused here while a gateway runs there, and taken over once that is killed', async () => {
+      const other = inContainer('main.ts', { BGW_DATA_DIR: folder })
+      let said = ''
+      for (const stream of [other.stdout, other.stderr]) {
+        stream.on('data', (chunk) => {
+          said += chunk
+        })
+      }
+      const url = await until(async () => /ready at (\S+)/.exec(said)?.[1])
+      assertOneLine(await ended('main.ts', { BGW_DATA_DIR: folder }), /in another container .* the data folder/)
+      assert.equal((await aClient(url).get('/health/ready')).status, 200)
+      other.kill('SIGKILL')
+      await gone(other)
+      await until(async () => !(await fetch(url).catch(() => undefined)))
+      await assertStarts(folder)
+    })
+  })
+
+  it('keeps a lock that is another’s by now', () => {
+    const unlock = lockDataFolder(folder)
+    const lock = join(folder, 'gateway.lock')
+    writeFileSync(lock, 'another’s')
+    unlock()
+    assert.equal(readFileSync(lock, 'utf8'), 'another’s')
+    lockDataFolder(folder)()
+    assert.equal(existsSync(lock), false)
   })
 
   describe('that cannot be used says so in one line, and is as it was', () => {
