@@ -91,12 +91,16 @@ function lockFileOf(folder: string): string {
 }
 
 function isAlive({ pid, started }: Holder): boolean {
+  let isAnothers = false
   try {
     process.kill(pid, 0)
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM'
+    isAnothers = (error as NodeJS.ErrnoException).code === 'EPERM'
+    if (!isAnothers) return false
   }
-  return started === '' || startOf(pid) === started
+  const begun = startOf(pid)
+  // Some systems hide when another user's process began: it may be the gateway.
+  return started === '' || begun === started || (isAnothers && begun === '')
 }
 
 /** When a process started: field 22 of /proc/PID/stat, or what ps says; '' where neither is to be had. */

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { spawn, spawnSync } from 'node:child_process'
+import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { after, before, describe, it } from 'node:test'
+import { pathToFileURL } from 'node:url'
 import { lockDataFolder } from '../../src/database/data_folder.ts'
 import { aClient } from '../harness/client.ts'
 import { PASSWORD, until } from '../harness/gateway.ts'
@@ -12,6 +13,7 @@ import { aFolder, aServer, type Ended, ended, environment, gone, isAlive, postma
 
 const SOURCE = join(import.meta.dirname, '../../src')
 const CONTAINER = ['--pid', '--ipc', '--fork', '--kill-child', '--mount-proc']
+const NOBODY = 65_534
 const asRoot = process.getuid?.() === 0
 
 function assertOneLine({ code, stdout, stderr }: Ended, expected: RegExp): void {
@@ -135,6 +137,25 @@ describe('a data folder', () => {
       await until(async () => !(await fetch(url).catch(() => undefined)))
       await assertStarts(folder)
     })
+  })
+
+  it('whose lock names a number that another user’s process has by now is taken over', { skip: !asRoot }, async () => {
+    const other = await aFolder()
+    chownSync(other, NOBODY, NOBODY)
+    const stat = readFileSync('/proc/1/stat', 'utf8')
+    const begun = stat.slice(stat.lastIndexOf(')')).split(' ').at(20)
+    const module = pathToFileURL(join(SOURCE, 'database/data_folder.ts'))
+    const take = `import { pathToFileURL } from 'node:url'
+import { lockDataFolder } from '${module}'; lockDataFolder(process.argv[1])()`
+    const takenByNobody = (started: string | undefined) => {
+      writeFileSync(join(other, 'gateway.lock'), JSON.stringify({ pid: 1, started }))
+      const user = { uid: NOBODY, gid: NOBODY, env: {}, encoding: 'utf8' } as const
+      return spawnSync(process.execPath, ['--input-type=module', '-e', take, other], user).stderr
+    }
+    const alive = /process 1 already runs a gateway/
+    for (const started of [begun, '']) assert.match(takenByNobody(started), alive)
+    assert.equal(takenByNobody('999999999'), '')
+    assert.equal(existsSync(join(other, 'gateway.lock')), false)
   })
 
   it('keeps a lock that is another’s by now', () => {
