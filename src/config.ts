@@ -101,7 +101,7 @@ export const SETTINGS = {
   BGW_PUBLIC_URL: { fallback: '', help: 'address of this gateway as users reach it, for links in mails' },
   BGW_DATABASE_CONNECTIONS: {
     fallback: '10',
-    help: 'connections for everything but posting, tokens, events, sealing and jobs, which have 18 more',
+    help: 'connections for everything but posting, decisions, tokens, events, sealing and jobs, which have 19 more',
   },
   BGW_LOG_LEVEL: { fallback: 'info', help: 'debug, info, warn, error or silent' },
   BGW_SMTP_URL: { fallback: '', help: 'mail server such as smtps://user:password@host; unset: one file a mail' },

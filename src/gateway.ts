@@ -4,6 +4,7 @@ import { createBooks, ensureMainBook, ensureTechnicalAccounts } from './books/bo
 import type { Config } from './config.ts'
 import { type Connection, createJobPool, createPool, type Pool } from './database/connection.ts'
 import { createLookout, type Lookout } from './database/lookout.ts'
+import { BATCHES_AT_ONCE, NODE_CONNECTIONS } from './database/node_connections.ts'
 import { openSecretBox, type SecretBox } from './database/secret_box.ts'
 import { createEvents } from './events/events.ts'
 import { createKeySweeper } from './http/idempotency.ts'
@@ -144,16 +145,16 @@ function createPools(connection: Connection, { databaseConnections }: Config) {
     pool: createPool(connection, databaseConnections, 'billing-gateway', 'inOrder'),
     // Batches have connections of their own, so that no list keeps them waiting, and tokens too, which all need; nobody who
     // makes tokens up keeps a batch waiting.
-    posting: createPool(connection, POSTING_CONNECTIONS, 'billing-gateway posting', 'byKey'),
+    posting: createPool(connection, NODE_CONNECTIONS.posting, 'billing-gateway posting', 'byKey'),
     // What posts or ends one payment at a time: captures, cancels, approvals, reports of rails. Each keeps its connection
     // while it waits for an account, so a burst of them would keep batches waiting.
-    deciding: createPool(connection, DECIDING_CONNECTIONS, 'billing-gateway deciding', 'byKey'),
-    tokenPool: createPool(connection, TOKEN_CONNECTIONS, 'billing-gateway tokens', 'byKey'),
+    deciding: createPool(connection, NODE_CONNECTIONS.deciding, 'billing-gateway deciding', 'byKey'),
+    tokenPool: createPool(connection, NODE_CONNECTIONS.tokens, 'billing-gateway tokens', 'byKey'),
     // What nobody waits for: sealing, and looking for work. Both by index: what is new is at the end of a day's events,
     // and a scan reads all of them to find that nothing is.
-    sealing: createPool(connection, 1, 'billing-gateway sealing', 'byKey'),
-    eventPool: createPool(connection, EVENT_CONNECTIONS, 'billing-gateway events', 'byKey'),
-    jobPool: createJobPool(connection, JOB_CONNECTIONS),
+    sealing: createPool(connection, NODE_CONNECTIONS.sealing, 'billing-gateway sealing', 'byKey'),
+    eventPool: createPool(connection, NODE_CONNECTIONS.events, 'billing-gateway events', 'byKey'),
+    jobPool: createJobPool(connection, NODE_CONNECTIONS.jobs),
   }
 }
 
@@ -191,28 +192,8 @@ function createWebhooks({ webhooks }: Config, { pool, lookout, events, secretBox
   return { webhookRules, courier, forgetting }
 }
 
-/** One that looks for changes a few times a second, and one for tokens that are not known yet. */
-const TOKEN_CONNECTIONS = 2
-
-/** One that follows the events, one that keeps their tables, and one for whoever goes on from an earlier one. */
-const EVENT_CONNECTIONS = 3
-
-/** One that listens, and one for each job under way. */
-const JOB_CONNECTIONS = 3
-
-/** Of batches that post. */
-const BATCHES_AT_ONCE = 3
-/** While so many are written, the next are read and worked out: with more of them, or larger ones, cores are idle. */
+/** While so many batches are written, the next are read and worked out: with more, or larger ones, cores are idle. */
 const LARGEST_BATCH = 300
-
-/**
- * Batches under way, one that is only stored, one that is all or none, and a worker's: schedules, and what is looked up
- * for payments, have those that are free, as all of them are seldom busy.
- */
-const POSTING_CONNECTIONS = BATCHES_AT_ONCE + 3
-
-/** Few: those of one account go on one after another anyway. */
-const DECIDING_CONNECTIONS = 3
 
 /** Whoever does what nobody asked for: the gateway itself. */
 export const NOBODY = { userId: null, tokenId: null, address: null, requestId: null }

@@ -244,6 +244,21 @@ describe('PostgreSQL 15 as Debian packages it', () => {
   })
 })
 
+describe('the embedded PostgreSQL', () => {
+  const most = async (settings: Record<string, string>) => {
+    const folder = await aMigratedFolder()
+    const server = await aServer({ BGW_DATA_DIR: folder, ...settings })
+    const { rows } = await withOwner(connectionOf(folder), (client) => client.query('show max_connections'))
+    await server.end('SIGTERM')
+    return Number(rows[0].max_connections)
+  }
+
+  it('lets a gateway have the connections that it is set to, and others beside it', async () => {
+    assert.equal(await most({ BGW_DATABASE_CONNECTIONS: '300' }), 300 + 19 + 20)
+    assert.equal(await most({ BGW_DATABASE_CONNECTIONS: '3' }), 100)
+  })
+})
+
 describe('a data folder', () => {
   it('of a running gateway is private, and holds the password that reaches its database', async () => {
     const folder = await aMigratedFolder()

@@ -5,11 +5,11 @@ import { type Connection, probe, SERVER_ROLE, withOwner } from './connection.ts'
 import { holderOf, lockDataFolder } from './data_folder.ts'
 import { connectionOf, isServedElsewhere, servedElsewhere, startEmbedded } from './embedded.ts'
 import { migrate } from './migrate.ts'
+import { mostConnections } from './node_connections.ts'
 
 /** A database that is there and migrated. `close` stops what was started for it, and nothing else. */
 export type OpenDatabase = { readonly connection: Connection; readonly close: () => Promise<void> }
 
-const MAX_CONNECTIONS = 100
 const LONGEST_START_MS = 10_000
 
 /**
@@ -26,7 +26,10 @@ export async function openDatabase(config: Config): Promise<OpenDatabase> {
   if (holderOf(folder) === undefined && (await isServedElsewhere(folder))) throw servedElsewhere(folder)
   const unlock = lockDataFolder(folder)
   try {
-    const embedded = await startEmbedded(folder, { durable: true, maxConnections: MAX_CONNECTIONS })
+    const embedded = await startEmbedded(folder, {
+      durable: true,
+      maxConnections: mostConnections(config.databaseConnections),
+    })
     try {
       await migrate(embedded.connection)
       await ensureServerLogin(embedded.connection)
