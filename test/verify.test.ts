@@ -314,6 +314,20 @@ describe('verify', () => {
     }
   })
 
+  it('finds it where the server could change the events of one day', async () => {
+    const gateway = await aGateway()
+    const ofDays = `select string_agg(relid::text, ', ' order by relid::text) as days
+                      from pg_partition_tree('events') where level > 0`
+    const [{ days }] = await rowsOf(gateway, ofDays)
+    const [day] = days.split(', ')
+    await tamper(gateway, `grant update (id), delete, truncate on ${day} to billing_gateway`)
+    const findings = await findingsOf(gateway.database)
+    assert.deepEqual(
+      findings.map(({ law, text }) => [law, /found (.*)$/.exec(text)?.[1]]).sort(),
+      ['delete', 'truncate', 'update'].map((privilege) => [5, `${privilege} on ${day}`]),
+    )
+  })
+
   it('names the book in which something is wrong, and no other', async () => {
     const gateway = await aGatewayWithPayments()
     const root = await anOperator(gateway, { allBooks: true })

@@ -250,7 +250,10 @@ const PRIVILEGES: Check = {
   sql: `
     select null::uuid as account, null::uuid as payment, null::uuid as posting, null as currency, null::smallint as digits,
            'no such privilege' as expected, privilege || ' on ' || name as found
-      from unnest(array['postings', 'events', 'audit_log', 'blocks', 'seal_keys']) as name,
+      from (select unnest(array['postings', 'audit_log', 'blocks', 'seal_keys']::regclass[]) as name
+             union all
+            -- Each day's table can be granted by itself.
+            select relid from pg_partition_tree('events')) as tables,
            unnest(array['update', 'delete', 'truncate']) as privilege
      where exists (
              select from pg_roles role
