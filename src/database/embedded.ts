@@ -2,8 +2,11 @@ import { execFileSync } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
 import {
   chmodSync,
+  closeSync,
   existsSync,
+  fsyncSync,
   mkdirSync,
+  openSync,
   readdirSync,
   readFileSync,
   readlinkSync,
@@ -189,7 +192,7 @@ function initialize(native: string, folder: string, cluster: string): void {
   }
   const unfinished = join(folder, `${UNFINISHED}${process.pid}`)
   const passwordFile = passwordFileOf(folder)
-  writeFileSync(passwordFile, `${randomBytes(24).toString('base64url')}\n`, { mode: 0o600 })
+  writeFileSync(passwordFile, `${randomBytes(24).toString('base64url')}\n`, { mode: 0o600, flush: true })
   mkdirSync(unfinished, { mode: 0o700 })
   const args = ['-D', unfinished, '-U', OWNER, '--pwfile', passwordFile, '--auth=scram-sha-256', '-E', 'UTF8']
   // All commits wait while a segment of the log is made, once for each that there was no time to use again: of 16 MB,
@@ -204,6 +207,17 @@ function initialize(native: string, folder: string, cluster: string): void {
     throw failedStart('could not make a PostgreSQL cluster', stderr?.trim() || message, cause)
   }
   renameSync(unfinished, cluster)
+  flushNames(folder)
+}
+
+/** What stands in files is on the disk by now: that the folder has them must be as well, before a payment is in there. */
+function flushNames(folder: string): void {
+  const opened = openSync(folder, 'r')
+  try {
+    fsyncSync(opened)
+  } finally {
+    closeSync(opened)
+  }
 }
 
 const UNFINISHED = 'postgres.unfinished-'

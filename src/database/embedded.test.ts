@@ -1,0 +1,34 @@
+import assert from 'node:assert/strict'
+import fs, { existsSync, readFileSync, readlinkSync } from 'node:fs'
+import { syncBuiltinESMExports } from 'node:module'
+import { join } from 'node:path'
+import { it } from 'node:test'
+import { aFolder } from '../../test/harness/server.ts'
+import { startEmbedded } from './embedded.ts'
+
+const skip = process.platform !== 'linux' && 'files are named by /proc'
+
+it('the password is on the disk before there is a cluster that asks for it, and both names with it', {
+  skip,
+}, async (t) => {
+  const folder = await aFolder()
+  const flushed: [string, { cluster: boolean; length: number }][] = []
+  const flush = fs.fsyncSync
+  t.mock.method(fs, 'fsyncSync', (fd: number) => {
+    flush(fd)
+    const cluster = existsSync(join(folder, 'postgres'))
+    const { length } = readFileSync(join(folder, 'postgres.password'), 'utf8').trim()
+    flushed.push([readlinkSync(`/proc/self/fd/${fd}`), { cluster, length }])
+  })
+  syncBuiltinESMExports()
+  t.after(() => {
+    t.mock.restoreAll()
+    syncBuiltinESMExports()
+  })
+  const embedded = await startEmbedded(folder, { durable: false, maxConnections: 20 })
+  await embedded.stop()
+  assert.deepEqual(flushed, [
+    [join(folder, 'postgres.password'), { cluster: false, length: 32 }],
+    [folder, { cluster: true, length: 32 }],
+  ])
+})
