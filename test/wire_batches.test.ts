@@ -4,6 +4,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
+import { withOwner } from '../src/database/connection.ts'
+import { decodeId } from '../src/ledger/typeid.ts'
 import { all, attribute, need, needText, readXml } from '../src/rails/wire/xml.ts'
 import { aBankFile, OWN_IBAN, referenceOf, today } from './harness/bank.ts'
 import { aClient } from './harness/client.ts'
@@ -217,6 +219,45 @@ describe('A batch', () => {
     assertProblem(await ada.get(`/v1/admin/wire/batches/${batch.id}/file`), 'forbidden')
     assertProblem(await collect({}, ada), 'forbidden')
     assertProblem(await operator.get(`/v1/admin/wire/batches/${batch.id.replace('wbt', 'pay')}/file`), 'not_found')
+  })
+
+  it('leaves out whom it cannot open, as the key of the gateway or of the user is lost, and orders the others', async () => {
+    const otherKey = join(keys, 'other.key')
+    writeFileSync(otherKey, randomBytes(32).toString('base64'))
+    const other = await aGateway({ ...SETTINGS, BGW_SECRET_KEY_FILE: otherKey }, gateway.database)
+    const there = aClient(other.url, operator.token)
+    const eve = await aUser(gateway)
+    const account = await eve.account('EUR')
+    await fund(operator, account, '1.00')
+    const lost = await aClient(other.url, eve.token).post('/v1/withdrawals', {
+      ...{ account, rail: 'wire', amount: '1.00', destination: ADA },
+    })
+    assert.equal(lost.status, 202)
+    const id = decodeId('usr', (await eve.get('/v1/me')).body.id)
+    const [key] = await rowsOf(gateway, 'select * from user_keys where user_id = $1', [id])
+    await withOwner(gateway.database, (client) => client.query('delete from user_keys where user_id = $1', [id]))
+    const closed = await aWithdrawal('1.10')
+    const open = (
+      await aClient(other.url, ada.token).post('/v1/withdrawals', {
+        ...{ account: euros, rail: 'wire', amount: '1.20', destination: ADA },
+      })
+    ).body
+    const { status, body: batch } = await collect({}, there)
+    assert.equal(status, 201)
+    assert.deepEqual(batch.left_out, [
+      { payment_id: lost.body.id, problem: 'the destination is lost, as the key of its user is' },
+      { payment_id: closed.id, problem: 'the destination cannot be opened with the keys of this gateway' },
+    ])
+    const contents = await everyPage(operator, `/v1/admin/wire/batches/payments?batch_id=${batch.id}`)
+    assert.deepEqual(
+      contents.map((each) => each.payment_id),
+      [open.id],
+    )
+    await withOwner(gateway.database, (client) =>
+      client.query('insert into user_keys (book, user_id, key) values ($1, $2, $3)', [key.book, id, key.key]),
+    )
+    for (const each of [lost.body, closed])
+      assert.equal((await operator.post(`/v1/admin/payments/${each.id}/cancel`, { reason: 'lost' })).status, 200)
   })
 
   it('is refused where there is no account, no such currency, or no such day', async () => {

@@ -274,7 +274,7 @@ export type CollectedWireBatch = {
   readonly created_by: string | null
   /** RFC 3339, UTC, microseconds. */
   readonly created_at: string
-  /** Withdrawals that no bank would take, and why: they wait until an operator cancels them. */
+  /** Withdrawals that no bank would take, or whose destination cannot be opened, and why: they wait until an operator cancels them. */
   readonly left_out: readonly { readonly payment_id: string; readonly problem: string }[]
 }
 

@@ -48,7 +48,8 @@ const CollectedBody = Type.Object(
   {
     ...shown,
     left_out: Type.Array(Type.Object({ payment_id: IdOf('pay'), problem: Type.String() }), {
-      description: 'Withdrawals that no bank would take, and why: they wait until an operator cancels them.',
+      description:
+        'Withdrawals that no bank would take, or whose destination cannot be opened, and why: they wait until an operator cancels them.',
     }),
   },
   { title: 'CollectedWireBatch' },
@@ -106,8 +107,8 @@ export function wireBatchRoutes(app: App, gateway: Gateway): void {
     handler: (request, reply) =>
       answerOnce(gateway.pool, request, reply, async (client) => {
         const wish = await checkedWish(gateway, client, request, request.body)
-        const { secretBox } = gateway
-        const collected = await collectBatch(client, secretBox, sessionOf(request).book, wish, actorOf(request))
+        const { secretBox, log } = gateway
+        const collected = await collectBatch(client, secretBox, sessionOf(request).book, wish, actorOf(request), log)
         if (collected.ok) {
           return { status: 201, body: { ...presentBatch(collected.batch), left_out: leftOut(collected.leftOut) } }
         }

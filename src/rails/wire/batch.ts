@@ -6,8 +6,10 @@ import type { SecretBox } from '../../database/secret_box.ts'
 import type { BookId, PaymentId, WireBatchId } from '../../ledger/id.ts'
 import { type FeePayer, netAmount } from '../../ledger/payment.ts'
 import { encodeId } from '../../ledger/typeid.ts'
+import type { Log } from '../../log.ts'
 import type { Currency } from '../../money/currency.ts'
 import { destinationOf } from '../../payments/instructions.ts'
+import type { Destination } from '../rail.ts'
 import { openDestination } from '../submitter.ts'
 import type { WireBatch } from './batch_list.ts'
 import { bankForm, wireReference } from './matching.ts'
@@ -52,6 +54,7 @@ export async function collectBatch(
   book: BookId,
   wish: BatchWish,
   actor: Actor,
+  log: Log,
 ): Promise<Collected> {
   const { currency, account, name, version, most, batchBooking } = wish
   const waiting = await lockWaiting(client, book, currency, most)
@@ -62,7 +65,12 @@ export async function collectBatch(
   const messageId = bankForm(encodeId('wbt', id))
   const requestedDate = wish.requestedDate ?? createdAt.slice(0, 10)
   const leftOut: LeftOut[] = []
-  let ordered = waiting.map((row) => ({ id: row.id, order: orderOf(secretBox, book, row) }))
+  let ordered: Ordered[] = []
+  for (const row of waiting) {
+    const order = orderOf(secretBox, book, row, log)
+    if ('problem' in order) leftOut.push({ payment: row.id, problem: order.problem })
+    else ordered.push({ id: row.id, order })
+  }
   for (;;) {
     if (ordered.length === 0) return { ok: false, refusal: 'nothing', leftOut }
     const payments = ordered.map(({ order }) => order)
@@ -95,8 +103,11 @@ type Waiting = {
   fee: bigint
   fee_payer: FeePayer
   description: string | null
-  destination: Buffer
+  /** Null where the key of the user is lost. */
+  destination: Buffer | null
 }
+
+type Ordered = { readonly id: PaymentId; readonly order: OrderedPayment }
 
 /** Whatever anybody else is busy with is left to the next batch. Index: rail_instructions_to_collect. */
 async function lockWaiting(client: Client, book: BookId, currency: Currency, most: number): Promise<Waiting[]> {
@@ -116,8 +127,22 @@ async function lockWaiting(client: Client, book: BookId, currency: Currency, mos
   return rows
 }
 
-function orderOf(secretBox: SecretBox, book: BookId, { id, destination, ...row }: Waiting): OrderedPayment {
-  const { name = '', iban = '', bic = null } = openDestination(secretBox, book, id, destination)
+/** What the bank is asked to do about a withdrawal, or why it cannot be asked: one that cannot be opened keeps no other waiting. */
+function orderOf(
+  secretBox: SecretBox,
+  book: BookId,
+  { id, destination, ...row }: Waiting,
+  log: Log,
+): OrderedPayment | { readonly problem: string } {
+  if (!destination) return { problem: 'the destination is lost, as the key of its user is' }
+  let opened: Destination
+  try {
+    opened = openDestination(secretBox, book, id, destination)
+  } catch (error) {
+    log.warn({ err: error, payment: id }, 'the destination of a withdrawal cannot be opened')
+    return { problem: 'the destination cannot be opened with the keys of this gateway' }
+  }
+  const { name = '', iban = '', bic = null } = opened
   const amount = netAmount({ amount: row.amount, fee: row.fee, feePayer: row.fee_payer })
   return { endToEndId: wireReference(id), amount, creditor: { name, iban, bic }, remittance: row.description ?? '' }
 }
@@ -132,7 +157,7 @@ async function writeBatch(
   book: BookId,
   batch: WireBatch,
   file: Buffer,
-  ordered: readonly { readonly id: PaymentId; readonly order: OrderedPayment }[],
+  ordered: readonly Ordered[],
 ): Promise<void> {
   const { id, messageId, version, account, currency, requestedDate, payments, total, createdBy, createdAt } = batch
   await client.query(
