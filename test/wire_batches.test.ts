@@ -260,6 +260,31 @@ describe('A batch', () => {
       assert.equal((await operator.post(`/v1/admin/payments/${each.id}/cancel`, { reason: 'lost' })).status, 200)
   })
 
+  it('finds what can be ordered behind whatever its version cannot hold, and waits for none that it leaves out', async () => {
+    const unheld = { destination: { ...ADA, bic: 'COBADEFO' } }
+    const bad = [
+      await aWithdrawal('1.00', unheld),
+      await aWithdrawal('1.00', unheld),
+      await aWithdrawal('1.00', unheld),
+    ]
+    const good = [await aWithdrawal('1.30'), await aWithdrawal('1.40'), await aWithdrawal('1.50')]
+    const { status, body: batch } = await collect({ version: '03', most: 2 })
+    assert.deepEqual([status, batch.payments, batch.total], [201, 2, '2.70'])
+    assert.deepEqual(
+      batch.left_out.map((each: { payment_id: string }) => each.payment_id),
+      bad.map(({ id }) => id),
+    )
+    for (const { problem } of batch.left_out)
+      assert.match(problem, /creditor has a BIC that pain\.001\.001\.03 cannot hold/)
+    assert.equal((await collect({ version: '03', most: 1 })).body.total, '1.50')
+    const none = await collect({ version: '03', most: 1 })
+    assertProblem(none, 'nothing_to_order')
+    assert.equal(none.body.errors.length, 3)
+    assert.equal((await collect({ version: '09' })).body.payments, 3)
+    const ordered = await everyPage(operator, '/v1/admin/wire/batches/payments')
+    for (const { id } of [...bad, ...good]) assert.equal(ordered.filter((each) => each.payment_id === id).length, 1)
+  })
+
   it('is refused where there is no account, no such currency, or no such day', async () => {
     for (const [wish, code] of [
       [{ currency: 'USD' }, 'invalid_value'],

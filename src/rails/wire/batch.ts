@@ -14,7 +14,7 @@ import { openDestination } from '../submitter.ts'
 import type { WireBatch } from './batch_list.ts'
 import { bankForm, wireReference } from './matching.ts'
 import type { OwnAccount } from './own_accounts.ts'
-import { type OrderedPayment, type PainVersion, writePain001 } from './pain.ts'
+import { type OrderedPayment, type PainVersion, problemOfPayment, writePain001 } from './pain.ts'
 
 // Withdrawals by wire on their way to a bank: collected into an order, each into one order ever, and downloaded.
 
@@ -56,45 +56,58 @@ export async function collectBatch(
   actor: Actor,
   log: Log,
 ): Promise<Collected> {
-  const { currency, account, name, version, most, batchBooking } = wish
-  const waiting = await lockWaiting(client, book, currency, most)
+  const { currency, account, name, version, batchBooking } = wish
+  const { ordered, leftOut } = await findOrdered(client, secretBox, book, wish, log)
+  if (ordered.length === 0) return { ok: false, refusal: 'nothing', leftOut }
   const at = await readClock(client)
   const newId = idsAt(at)
   const id = newId<'wire_batch'>()
   const createdAt = formatInstant(at)
   const messageId = bankForm(encodeId('wbt', id))
   const requestedDate = wish.requestedDate ?? createdAt.slice(0, 10)
+  const payments = ordered.map(({ order }) => order)
+  const debtor = { name, iban: account.iban, bic: account.bic }
+  const order = { version, messageId, createdAt, debtor, requestedDate, currency, batchBooking, payments }
+  const written = writePain001(order)
+  if (!written.ok) return { ok: false, refusal: 'impossible', problem: written.problem }
+  const total = payments.reduce((sum, { amount }) => sum + amount, 0n)
+  const { iban } = account
+  const batch: WireBatch = {
+    ...{ id, messageId, version, account: iban, currency, requestedDate, payments: payments.length, total },
+    ...{ createdBy: actor.userId, createdAt },
+  }
+  await writeBatch(client, book, batch, secretBox.seal(written.xml, placeOfFile(book, id)), ordered)
+  const detail = { batch: encodeId('wbt', id), account: iban, currency: currency.code, payments: payments.length }
+  await writeAudit(client, book, at, newId, [{ actor, action: 'wire_batch.create', objectId: id, detail }])
+  return { ok: true, batch, leftOut }
+}
+
+type Found = { readonly ordered: readonly Ordered[]; readonly leftOut: readonly LeftOut[] }
+
+/** The oldest that the order can hold, their rows locked, and those among them that it cannot: these take the place of none. */
+async function findOrdered(
+  client: Client,
+  secretBox: SecretBox,
+  book: BookId,
+  { currency, version, most }: BatchWish,
+  log: Log,
+): Promise<Found> {
+  const ordered: Ordered[] = []
   const leftOut: LeftOut[] = []
-  let ordered: Ordered[] = []
-  for (const row of waiting) {
-    const order = orderOf(secretBox, book, row, log)
-    if ('problem' in order) leftOut.push({ payment: row.id, problem: order.problem })
-    else ordered.push({ id: row.id, order })
-  }
-  for (;;) {
-    if (ordered.length === 0) return { ok: false, refusal: 'nothing', leftOut }
-    const payments = ordered.map(({ order }) => order)
-    const debtor = { name, iban: account.iban, bic: account.bic }
-    const order = { version, messageId, createdAt, debtor, requestedDate, currency, batchBooking, payments }
-    const written = writePain001(order)
-    if (written.ok) {
-      const total = payments.reduce((sum, { amount }) => sum + amount, 0n)
-      const { iban } = account
-      const batch: WireBatch = {
-        ...{ id, messageId, version, account: iban, currency, requestedDate, payments: payments.length, total },
-        ...{ createdBy: actor.userId, createdAt },
-      }
-      await writeBatch(client, book, batch, secretBox.seal(written.xml, placeOfFile(book, id)), ordered)
-      const detail = { batch: encodeId('wbt', id), account: iban, currency: currency.code, payments: payments.length }
-      await writeAudit(client, book, at, newId, [{ actor, action: 'wire_batch.create', objectId: id, detail }])
-      return { ok: true, batch, leftOut }
+  for (let last: PaymentId | null = null; ordered.length < most; ) {
+    // More at a time the more are left out: thousands of these are few reads.
+    const wanted = Math.min(most - ordered.length + leftOut.length, MOST_IN_BATCH)
+    const waiting: Waiting[] = await lockWaiting(client, book, currency, last, wanted)
+    for (const row of waiting) {
+      if (ordered.length === most) break
+      const made = orderOf(secretBox, book, row, version, log)
+      if (made.ok) ordered.push({ id: row.id, order: made.order })
+      else leftOut.push({ payment: row.id, problem: made.problem })
     }
-    const { endToEndId, problem } = written
-    const culprit = ordered.find(({ order }) => order.endToEndId === endToEndId)
-    if (!culprit) return { ok: false, refusal: 'impossible', problem }
-    leftOut.push({ payment: culprit.id, problem })
-    ordered = ordered.filter((each) => each !== culprit)
+    if (waiting.length < wanted) break
+    last = waiting.at(-1)?.id ?? null
   }
+  return { ordered, leftOut }
 }
 
 type Waiting = {
@@ -109,8 +122,14 @@ type Waiting = {
 
 type Ordered = { readonly id: PaymentId; readonly order: OrderedPayment }
 
-/** Whatever anybody else is busy with is left to the next batch. Index: rail_instructions_to_collect. */
-async function lockWaiting(client: Client, book: BookId, currency: Currency, most: number): Promise<Waiting[]> {
+/** The oldest behind `last`. Whatever anybody else is busy with is left to the next batch. Index: rail_instructions_to_collect. */
+async function lockWaiting(
+  client: Client,
+  book: BookId,
+  currency: Currency,
+  last: PaymentId | null,
+  most: number,
+): Promise<Waiting[]> {
   const { rows } = await client.query<Waiting>(
     `select p.id, p.amount, p.fee, p.fee_payer,
             shown_text(p.book, a.user_id, p.description) as description, ${destinationOf('i')} as destination
@@ -118,33 +137,40 @@ async function lockWaiting(client: Client, book: BookId, currency: Currency, mos
        join payments p on p.book = i.book and p.id = i.payment_id
        join accounts a on a.book = p.book and a.id = p.from_account
       where i.book = $1 and a.status <> 'frozen' and i.rail = 'wire' and i.state = 'waiting' and i.attempt_at is null and i.direction = 'out'
-        and p.status = 'pending' and p.currency = $2
+        and p.status = 'pending' and p.currency = $2 and ($4::uuid is null or i.payment_id > $4)
       order by i.payment_id
       limit $3
         for no key update of i, p skip locked`,
-    [book, currency.code, most],
+    [book, currency.code, most, last],
   )
   return rows
 }
 
-/** What the bank is asked to do about a withdrawal, or why it cannot be asked: one that cannot be opened keeps no other waiting. */
+type Made = { readonly ok: true; readonly order: OrderedPayment } | { readonly ok: false; readonly problem: string }
+
+/** What the bank is asked to do about a withdrawal, or why it cannot be asked. */
 function orderOf(
   secretBox: SecretBox,
   book: BookId,
   { id, destination, ...row }: Waiting,
+  version: PainVersion,
   log: Log,
-): OrderedPayment | { readonly problem: string } {
-  if (!destination) return { problem: 'the destination is lost, as the key of its user is' }
+): Made {
+  if (!destination) return { ok: false, problem: 'the destination is lost, as the key of its user is' }
   let opened: Destination
   try {
     opened = openDestination(secretBox, book, id, destination)
   } catch (error) {
+    // It keeps no other waiting.
     log.warn({ err: error, payment: id }, 'the destination of a withdrawal cannot be opened')
-    return { problem: 'the destination cannot be opened with the keys of this gateway' }
+    return { ok: false, problem: 'the destination cannot be opened with the keys of this gateway' }
   }
   const { name = '', iban = '', bic = null } = opened
   const amount = netAmount({ amount: row.amount, fee: row.fee, feePayer: row.fee_payer })
-  return { endToEndId: wireReference(id), amount, creditor: { name, iban, bic }, remittance: row.description ?? '' }
+  const remittance = row.description ?? ''
+  const order = { endToEndId: wireReference(id), amount, creditor: { name, iban, bic }, remittance }
+  const problem = problemOfPayment(order, version)
+  return problem === undefined ? { ok: true, order } : { ok: false, problem }
 }
 
 /** Where the file of a batch is sealed for. */

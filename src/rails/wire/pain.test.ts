@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { inBankCharacters } from './charset.ts'
-import { type PainVersion, type PaymentOrder, writePain001 } from './pain.ts'
+import { type OrderedPayment, type PainVersion, type PaymentOrder, problemOfPayment, writePain001 } from './pain.ts'
 import { all, attribute, type Element, need, needText, readXml, textOf } from './xml.ts'
 
 const EUR = { code: 'EUR', digits: 2 }
@@ -155,22 +155,38 @@ describe('an order to a bank', () => {
     const [payment] = anOrder().payments
     assert.ok(payment)
     assert.match(problemOf({ payments: [payment, payment] }), /twice/)
-    assert.match(problemOf({ payments: [{ ...payment, amount: 0n }] }), /amount/)
-    assert.match(problemOf({ payments: [{ ...payment, amount: 10n ** 18n }] }), /amount/)
-    assert.match(problemOf({ payments: [{ ...payment, creditor: { ...ADA, bic: 'NO' } }] }), /valid BIC/)
-    assert.match(problemOf({ payments: [{ ...payment, creditor: { ...ADA, name: '李' } }] }), /no name/)
-    assert.match(problemOf({ payments: [{ ...payment, endToEndId: 'pay_1' }] }), /end-to-end/)
+    assert.match(
+      problemOf({
+        payments: [
+          { ...payment, amount: 10n ** 18n - 1n },
+          { ...payment, endToEndId: 'PAY03' },
+        ],
+      }),
+      /sum/,
+    )
+  })
+
+  it('does not hold a payment that a bank would refuse', () => {
+    const [payment] = anOrder().payments
+    assert.ok(payment)
+    const wrong = (changes: Partial<OrderedPayment>) => problemOfPayment({ ...payment, ...changes }, '03') ?? ''
+    assert.equal(wrong({}), '')
+    assert.match(wrong({ amount: 0n }), /amount/)
+    assert.match(wrong({ amount: 10n ** 18n }), /amount/)
+    assert.match(wrong({ creditor: { ...ADA, bic: 'NO' } }), /valid BIC/)
+    assert.match(wrong({ creditor: { ...ADA, name: '李' } }), /no name/)
+    assert.match(wrong({ endToEndId: 'pay_1' }), /end-to-end/)
   })
 
   it('names no bank by a BIC that the schema of its version does not take', () => {
     const [payment] = anOrder().payments
     assert.ok(payment)
     for (const bic of ['NWBKGB0L', 'NWBKGB1LXXX', 'NWBKGB2O', 'nwbkgb2l']) {
-      const paid = { payments: [{ ...payment, creditor: { ...BOB, bic } }] }
-      assert.match(problemOf(paid), /creditor has a BIC that pain\.001\.001\.03 cannot hold/)
+      const paid = { ...payment, creditor: { ...BOB, bic } }
+      assert.match(problemOfPayment(paid, '03') ?? '', /creditor has a BIC that pain\.001\.001\.03 cannot hold/)
       assert.match(problemOf({ debtor: { ...DEBTOR, bic } }), /debtor has a BIC/)
-      if (bic !== bic.toUpperCase()) assert.match(problemOf({ version: '09', ...paid }), /\.09 cannot hold/)
-      else written(anOrder({ version: '09', debtor: { ...DEBTOR, bic }, ...paid }))
+      if (bic !== bic.toUpperCase()) assert.match(problemOfPayment(paid, '09') ?? '', /\.09 cannot hold/)
+      else written(anOrder({ version: '09', debtor: { ...DEBTOR, bic }, payments: [paid] }))
     }
   })
 
@@ -193,6 +209,7 @@ describe('an order to a bank', () => {
             creditor: { ...ADA, name: `A${name}` },
             remittance: text,
           }))
+          for (const payment of payments) assert.equal(problemOfPayment(payment, version), undefined)
           const body = written(anOrder({ version, payments }))
           const sum = payments.reduce((total, { amount }) => total + amount, 0n)
           assert.equal(needText(body, 'GrpHdr/CtrlSum').replace('.', '').replace(/^0+/, ''), String(sum))

@@ -24,6 +24,7 @@ export type PaymentOrder = {
   readonly currency: Currency
   /** Whether the bank is asked to book all payments in one; else each by itself, so that the statement tells of each. */
   readonly batchBooking: boolean
+  /** Such as nothing is wrong with (problemOfPayment). */
   readonly payments: readonly OrderedPayment[]
 }
 
@@ -39,8 +40,8 @@ export type OrderedPayment = {
 
 export type WrittenPain =
   | { readonly ok: true; readonly xml: string }
-  /** What could not be ordered, and why; `endToEndId` null where it is the order as a whole. */
-  | { readonly ok: false; readonly endToEndId: string | null; readonly problem: string }
+  /** Why the order as a whole cannot be. */
+  | { readonly ok: false; readonly problem: string }
 
 /** Of the schemas: 03 keeps the rules of ISO 9362 of then, which not every bank of today keeps. */
 const BIC: Readonly<Record<PainVersion, RegExp>> = {
@@ -52,10 +53,10 @@ const IDENTIFIER = /^(?!\/)(?!.*\/\/)[A-Za-z0-9/\-?:().,'+ ]{1,35}(?<!\/)$/
 const MOST_DIGITS = 18
 const MOST_FRACTION_DIGITS = 5
 
-/** Writes the order, valid against the schema of its version, or says what in it no bank would take. */
+/** Writes the order, valid against the schema of its version, or says why no bank would take it. */
 export function writePain001(order: PaymentOrder): WrittenPain {
   const problem = problemOf(order)
-  if (problem) return { ok: false, ...problem }
+  if (problem) return { ok: false, problem }
   const { version, messageId, payments, currency, debtor } = order
   const total = payments.reduce((sum, { amount }) => sum + amount, 0n)
   const sums = element('NbOfTxs', String(payments.length)) + element('CtrlSum', formatAmount(total, currency))
@@ -97,31 +98,30 @@ function transactionOf({ endToEndId, amount, creditor, remittance }: OrderedPaym
   )
 }
 
-type Problem = { readonly endToEndId: string | null; readonly problem: string }
-
-function problemOf(order: PaymentOrder): Problem | undefined {
+function problemOf(order: PaymentOrder): string | undefined {
   const { version, messageId, createdAt, debtor, requestedDate, currency, payments } = order
-  const whole = (problem: string) => ({ endToEndId: null, problem })
-  if (!IDENTIFIER.test(messageId)) return whole('the message id is not one that banks take')
-  if (!/^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}/.test(createdAt)) return whole('the time of creation is none')
-  if (!isDay(requestedDate)) return whole('the requested date is none')
-  if (currency.digits > MOST_FRACTION_DIGITS) return whole(`no bank pays in ${currency.code}`)
+  if (!IDENTIFIER.test(messageId)) return 'the message id is not one that banks take'
+  if (!/^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}/.test(createdAt)) return 'the time of creation is none'
+  if (!isDay(requestedDate)) return 'the requested date is none'
+  if (currency.digits > MOST_FRACTION_DIGITS) return `no bank pays in ${currency.code}`
   const wrongDebtor = problemOfParty(debtor, version)
-  if (wrongDebtor) return whole(`the debtor ${wrongDebtor}`)
-  if (payments.length === 0) return whole('there is no payment')
-  const seen = new Set<string>()
-  let total = 0n
-  for (const { endToEndId, amount, creditor } of payments) {
-    const wrong = (problem: string) => ({ endToEndId, problem })
-    if (!IDENTIFIER.test(endToEndId)) return wrong('the end-to-end id is not one that banks take')
-    if (seen.has(endToEndId)) return wrong('the end-to-end id is there twice')
-    seen.add(endToEndId)
-    total += amount
-    if (amount <= 0n || amount.toString().length > MOST_DIGITS) return wrong('the amount is none that a bank pays')
-    const problem = problemOfParty(creditor, version)
-    if (problem) return wrong(`the creditor ${problem}`)
-  }
-  return total.toString().length > MOST_DIGITS ? whole('the sum has more digits than banks take') : undefined
+  if (wrongDebtor) return `the debtor ${wrongDebtor}`
+  if (payments.length === 0) return 'there is no payment'
+  if (new Set(payments.map(({ endToEndId }) => endToEndId)).size < payments.length)
+    return 'an end-to-end id is there twice'
+  const total = payments.reduce((sum, { amount }) => sum + amount, 0n)
+  return total.toString().length > MOST_DIGITS ? 'the sum has more digits than banks take' : undefined
+}
+
+/** Why an order of that version cannot hold the payment; undefined where it can. */
+export function problemOfPayment(
+  { endToEndId, amount, creditor }: OrderedPayment,
+  version: PainVersion,
+): string | undefined {
+  if (!IDENTIFIER.test(endToEndId)) return 'the end-to-end id is not one that banks take'
+  if (amount <= 0n || amount.toString().length > MOST_DIGITS) return 'the amount is none that a bank pays'
+  const problem = problemOfParty(creditor, version)
+  return problem && `the creditor ${problem}`
 }
 
 function problemOfParty({ name, iban, bic }: Party, version: PainVersion): string | undefined {
