@@ -110,6 +110,7 @@ create table bank_entries (
   suspense_id uuid,
   batch_id uuid,
   stated boolean not null default false,
+  other_key bytea,
   constraint bank_entries_pkey PRIMARY KEY (book, id),
   constraint bank_entries_book_account_entry_key_line_key UNIQUE (book, account, entry_key, line),
   constraint bank_entries_amount_check CHECK ((amount >= (0)::numeric)),
@@ -835,6 +836,7 @@ alter table wire_batches add constraint wire_batches_book_fkey FOREIGN KEY (book
 CREATE INDEX accounts_by_code ON public.accounts USING btree (book, code, id) WHERE (code IS NOT NULL);
 CREATE INDEX accounts_by_user ON public.accounts USING btree (book, user_id, id) WHERE (user_id IS NOT NULL);
 CREATE INDEX audit_log_by_transaction ON public.audit_log USING btree (book, txid, id);
+CREATE INDEX bank_entries_by_other_key ON public.bank_entries USING btree (book, account, other_key) WHERE (other_key IS NOT NULL);
 CREATE INDEX bank_entries_by_status ON public.bank_entries USING btree (book, status, id);
 CREATE INDEX bank_entries_of_order ON public.bank_entries USING btree (book, account, end_to_end_id) WHERE (batch_id IS NOT NULL);
 CREATE UNIQUE INDEX bank_entries_of_payment ON public.bank_entries USING btree (book, payment_id) WHERE (status = 'matched'::text);
@@ -1394,7 +1396,7 @@ grant insert, select on wire_batches to billing_gateway;
 
 grant update (name, status, balance, held, overdraft_limit, metadata, updated_at, frozen_itself, frozen_with_user, refuse_incoming) on accounts to billing_gateway;
 grant update (status, decided_by, decided_at, payment_id) on approvals to billing_gateway;
-grant update (status, payment_id, matched_by, suspense_id, stated) on bank_entries to billing_gateway;
+grant update (status, payment_id, matched_by, suspense_id, stated, other_key) on bank_entries to billing_gateway;
 grant update (outcome, settled_at) on bank_files to billing_gateway;
 grant update (closed_at) on currencies to billing_gateway;
 grant update (old_confirmed_at, new_confirmed_at, done_at, dropped_at) on email_changes to billing_gateway;

@@ -417,23 +417,96 @@ describe('What a bank says twice without any reference', () => {
   })
 })
 
+describe('Movements that say the same of themselves', () => {
+  const of = (deposit: { id: string; amount: string }, servicer?: string): Movement => ({
+    ...{ amount: deposit.amount, reference: referenceOf(deposit), ...(servicer === undefined ? {} : { servicer }) },
+  })
+  /** What came by wire, in cents. */
+  async function came(): Promise<number> {
+    const { body } = await operator.get('/v1/admin/accounts?code=wire&currency=EUR')
+    return -Math.round(Number(body.data[0].balance) * 100)
+  }
+  /** Uploads, and gives how many of a file were new, and how many known. */
+  async function told(movements: Movement[], kind: 'camt.053' | 'camt.054', opening = 0): Promise<[number, number]> {
+    const { body } = await send(aBankFile(movements, { kind, opening }))
+    return [body.statements[0].added, body.statements[0].known]
+  }
+
+  it('are known one for one where only the notices have the references of the bank', async () => {
+    const deposit = await aDeposit('31.00')
+    const before = await came()
+    for (const servicer of ['A1', 'A2']) assert.deepEqual(await told([of(deposit, servicer)], 'camt.054'), [1, 0])
+    const both = [of(deposit), of(deposit)]
+    for (let times = 0; times < 2; times += 1) assert.deepEqual(await told(both, 'camt.053', 20_000_000), [0, 2])
+    assert.equal((await came()) - before, 6_200)
+    // A third one, of which no notice told: the balances say that it is another.
+    assert.deepEqual(await told([of(deposit)], 'camt.053', 20_000_000 + 6_200), [1, 0])
+  })
+
+  it('are known one for one where the notices have them, and each statement has one of the two', async () => {
+    const deposit = await aDeposit('31.50')
+    const before = await came()
+    for (const servicer of ['A3', 'A4']) assert.deepEqual(await told([of(deposit, servicer)], 'camt.054'), [1, 0])
+    assert.deepEqual(await told([of(deposit)], 'camt.053', 30_000_000), [0, 1])
+    for (let times = 0; times < 2; times += 1)
+      assert.deepEqual(await told([of(deposit)], 'camt.053', 30_000_000 + 3_150), [0, 1])
+    assert.equal((await came()) - before, 6_300)
+  })
+
+  it('are two where one notice without a reference of the bank is followed by two statements with one each', async () => {
+    const deposit = await aDeposit('32.00')
+    const before = await came()
+    assert.deepEqual(await told([of(deposit)], 'camt.054'), [1, 0])
+    assert.deepEqual(await told([of(deposit, 'B1')], 'camt.053', 40_000_000), [0, 1])
+    assert.deepEqual(await told([of(deposit, 'B2')], 'camt.053', 40_000_000 + 3_200), [1, 0])
+    assert.deepEqual(await told([of(deposit, 'B1'), of(deposit, 'B2')], 'camt.053', 40_000_000), [0, 2])
+    assert.equal((await came()) - before, 6_400)
+  })
+
+  it('are known one for one where a statement without references is followed by notices with them', async () => {
+    const deposit = await aDeposit('33.00')
+    const before = await came()
+    assert.deepEqual(await told([of(deposit), of(deposit)], 'camt.053', 50_000_000), [2, 0])
+    for (const servicer of ['C1', 'C2', 'C1', 'C2'])
+      assert.deepEqual(await told([of(deposit, servicer)], 'camt.054'), [0, 1])
+    assert.deepEqual(await told([of(deposit, 'C3')], 'camt.054'), [1, 0])
+    assert.equal((await came()) - before, 9_900)
+  })
+
+  it('are two where a statement has one of them and the notice of another has a reference', async () => {
+    const deposit = await aDeposit('34.00')
+    const before = await came()
+    assert.deepEqual(await told([of(deposit)], 'camt.053', 60_000_000), [1, 0])
+    assert.deepEqual(await told([of(deposit, 'D1')], 'camt.054'), [0, 1])
+    assert.deepEqual(await told([of(deposit, 'D2')], 'camt.054'), [1, 0])
+    assert.equal((await came()) - before, 6_800)
+  })
+})
+
 describe('Whatever banks tell, in whatever files and order,', () => {
   it('the books hold what the bank says, and each payment is settled at most once', async () => {
     let told = 0
-    const kinds = fc.constantFrom('deposit', 'withdrawal', 'unknown', 'charges', 'returned')
+    const kinds = fc.constantFrom('deposit', 'twice', 'withdrawal', 'unknown', 'charges', 'returned')
+    // Which kinds of file have the bank's references of what names a payment.
+    const referring = fc.subarray(['camt.053', 'camt.054'] as const)
+    const wanting = fc.array(kinds, { minLength: 3, maxLength: 7 })
     await fc.assert(
-      fc.asyncProperty(fc.array(kinds, { minLength: 3, maxLength: 7 }), fc.boolean(), async (wanted, noticed) => {
+      fc.asyncProperty(wanting, fc.boolean(), referring, async (wanted, noticed, refer) => {
         const [{ balance: wire }] = (await operator.get('/v1/admin/accounts?code=wire&currency=EUR')).body.data
         const opening = -Math.round(Number(wire) * 100)
         const movements: Movement[] = []
         for (const kind of wanted) {
           told += 1
           const servicer = `B-${told}`
-          const payment = kind === 'deposit' ? await aDeposit('1.00') : await aWithdrawal('1.00')
+          const isDeposit = kind === 'deposit' || kind === 'twice'
+          const payment = isDeposit ? await aDeposit('1.00') : await aWithdrawal('1.00')
           const reference = referenceOf(payment)
           const out = { amount: '1.00', out: true, reference, servicer }
           if (kind === 'deposit') movements.push({ amount: '1.00', reference, servicer })
-          else if (kind === 'withdrawal') movements.push(out)
+          else if (kind === 'twice') {
+            for (const time of ['a', 'b'])
+              movements.push({ amount: '1.00', reference, servicer: `${servicer}-${time}` })
+          } else if (kind === 'withdrawal') movements.push(out)
           else if (kind === 'returned') {
             movements.push(out, { amount: '1.00', reference, reversal: true, servicer: `${servicer}-r` })
           } else {
@@ -441,15 +514,24 @@ describe('Whatever banks tell, in whatever files and order,', () => {
             movements.push({ amount: '77.07', out: kind === 'charges', servicer })
           }
         }
+        const fileOf = (some: Movement[], kind: 'camt.053' | 'camt.054') =>
+          aBankFile(
+            some.map(({ servicer = '', ...movement }) =>
+              refer.includes(kind) || movement.reference === undefined ? { ...movement, servicer } : movement,
+            ),
+            { kind, opening },
+          )
+        // Each by itself, as notices are; what they say twice without a reference is one movement for them.
         const half = movements.slice(0, Math.ceil(movements.length / 2))
-        if (noticed) await booked(aBankFile(half, { kind: 'camt.054' }))
-        const { body } = await send(aBankFile(movements, { opening }))
+        if (noticed) for (const each of half) await send(fileOf([each], 'camt.054'))
+        const { body } = await send(fileOf(movements, 'camt.053'))
         const [statement] = body.statements
         assert.deepEqual([statement.opening.difference, statement.closing.difference], ['0.00', '0.00'])
         assert.equal(Math.round(Number(statement.closing.books) * 100), opening + centsOf(movements))
-        await send(aBankFile(movements, { opening }))
+        const { body: again } = await send(fileOf(movements, 'camt.053'))
+        assert.equal(again.statements[0].added, 0)
       }),
-      { numRuns: 5 },
+      { numRuns: 10 },
     )
     await assertBooksAreRight(gateway)
   })

@@ -11,11 +11,11 @@ import type { BankFile, Statement } from './bank_file.ts'
 import { readExpected } from './books_side.ts'
 import { divideOrders } from './divide_orders.ts'
 import type { FileReader } from './file_reader.ts'
-import { readKnown } from './known_lines.ts'
+import { recognize } from './known_lines.ts'
 import { comesBack, type Line, linesOf } from './lines.ts'
 import { matchEntries, paymentsNamed } from './matching.ts'
 import { type OwnAccount, ownAccountOf } from './own_accounts.ts'
-import { noteStated, tellApart } from './repeated_lines.ts'
+import { tellApart } from './repeated_lines.ts'
 import { takeAnswer } from './take_answer.ts'
 import { findBySha256, readTakenFile, type TakenStatement, type Upload } from './taken_file.ts'
 import {
@@ -150,8 +150,7 @@ async function freshLines(
     const told = owned.map(({ statement }) => statement)
     const written = await tellApart(client, book, kind, iban, told, linesOf(told))
     const lines = await divideOrders(client, book, kind, iban, written)
-    const known = await readKnown(client, book, kind, iban, lines.flat())
-    if (kind === 'camt.053') await noteStated(client, book, iban, lines.flat())
+    const known = await recognize(client, book, kind, iban, lines.flat())
     for (const [index, { number, statement }] of owned.entries()) {
       const all = lines[index] ?? []
       const added = all.filter((line) => !known.has(line))

@@ -1,7 +1,7 @@
 import type { Queryable } from '../../database/connection.ts'
 import type { BookId, PaymentId } from '../../ledger/id.ts'
 import type { BankFile, Direction } from './bank_file.ts'
-import type { Line } from './lines.ts'
+import { entryKeyOf, type Line } from './lines.ts'
 import { paymentsNamed, wireReference } from './matching.ts'
 
 // Which movements earlier files told of: each counts once.
@@ -10,26 +10,28 @@ import { paymentsNamed, wireReference } from './matching.ts'
 export type KnownLine = { readonly id: string; readonly booked: bigint }
 
 type KnownEntry = KnownLine & {
-  readonly entry_key: Buffer
-  readonly told_key: Buffer | null
+  readonly told_key: string | null
   readonly servicer_reference: string | null
   readonly same_kind: boolean
+  /** By which a file of the other kind told of it. */
+  readonly other_key: string | null
+  /** A file of the other kind told of it. */
+  readonly told_by_both: boolean
 }
 
-/** The known ones of these lines of one account. */
-export async function readKnown(
+/** The known ones of these lines of one account; notes of each that a file of the other kind told of it, too. */
+export async function recognize(
   client: Queryable,
   book: BookId,
   kind: BankFile['kind'],
   account: string,
   lines: readonly Line[],
 ): Promise<ReadonlyMap<Line, KnownLine>> {
-  const byEntry = await knownByEntry(client, book, kind, account, lines)
+  const entries = [...Map.groupBy(lines, ({ entryKey }) => entryKey.toString('hex')).values()]
+  const byEntry = await knownByEntry(client, book, kind, account, entries)
+  await noteToldByBoth(client, book, account, byEntry)
   const known = new Map<Line, KnownLine>()
-  for (const line of lines) {
-    const one = byEntry(line)
-    if (one) known.set(line, one)
-  }
+  for (const [entry, one] of byEntry) for (const line of entry) known.set(line, one)
   // An entry that is told of as a whole is not told of by its payments besides.
   const taken = new Set([...known.values()].map(({ id }) => id))
   const others = lines.filter((line) => !known.has(line))
@@ -39,39 +41,98 @@ export async function readKnown(
 
 const BOOKED = `case when e.status in ('unmatched', 'ignored') then 0 when e.direction = 'in' then e.amount else -e.amount end`
 
+/** The lines of one entry: they have its keys. */
+type LinesOfEntry = readonly Line[]
+
 /**
  * By the key of the entry or, where a statement and a notice tell of it and one gives no reference of the bank, by the
- * references of its payments.
+ * references of its payments: each movement of the one for one of the other.
  */
 async function knownByEntry(
   client: Queryable,
   book: BookId,
   kind: BankFile['kind'],
   account: string,
-  lines: readonly Line[],
-): Promise<(line: Line) => KnownLine | undefined> {
+  entries: readonly LinesOfEntry[],
+): Promise<ReadonlyMap<LinesOfEntry, KnownEntry>> {
+  const tolds = toldKeysOf(entries)
+  // Indexes: the one of the entry's key, bank_entries_by_other_key, bank_entries_told.
   const { rows } = await client.query<KnownEntry>(
-    `select encode(e.entry_key, 'hex') as id, e.entry_key, e.told_key, e.servicer_reference, f.kind = $3 as same_kind,
-            sum(${BOOKED}) as booked
+    `select encode(e.entry_key, 'hex') as id, encode(e.told_key, 'hex') as told_key, e.servicer_reference, f.kind = $3 as same_kind,
+            encode(e.other_key, 'hex') as other_key,
+            e.other_key is not null or (e.stated and f.kind = 'camt.054') as told_by_both, sum(${BOOKED}) as booked
        from bank_entries e
        join bank_files f on f.book = e.book and f.id = e.file_id
       where e.book = $1 and e.account = $2
-        and (e.entry_key = any($4::bytea[]) or e.told_key = any($5::bytea[]))
-      group by e.entry_key, e.told_key, e.servicer_reference, f.kind`,
-    [book, account, kind, lines.map(({ entryKey }) => entryKey), lines.flatMap(({ toldKey }) => toldKey ?? [])],
+        and (e.entry_key = any($4::bytea[]) or e.other_key = any($4::bytea[]) or e.told_key = any($5::bytea[]))
+      group by e.entry_key, e.told_key, e.servicer_reference, e.other_key, e.stated, f.kind
+      order by min(e.id::text)`,
+    [
+      ...[book, account, kind, entries.flatMap(([line]) => line?.entryKey ?? [])],
+      [...tolds.keys()].map((key) => Buffer.from(key, 'hex')),
+    ],
   )
-  const byEntry = new Map(rows.map((row) => [row.id, row]))
-  const byTold = new Map(
-    rows.flatMap((row) =>
-      row.told_key === null || row.same_kind ? [] : [[row.told_key.toString('hex'), row] as const],
+  const known = new Map<LinesOfEntry, KnownEntry>()
+  const taken = new Set<KnownEntry>()
+  const take = (entry: LinesOfEntry, row: KnownEntry | undefined) => {
+    if (!row) return
+    known.set(entry, row)
+    taken.add(row)
+  }
+  const byOtherKey = new Map(rows.flatMap((row) => (row.same_kind || !row.other_key ? [] : [[row.other_key, row]])))
+  const byKey = new Map(rows.map((row) => [row.id, row]))
+  for (const entry of entries) take(entry, byOtherKey.get(keyOf(entry)) ?? byKey.get(keyOf(entry)))
+  const open = Map.groupBy(
+    rows.filter((row) => !row.same_kind && !row.told_by_both && !taken.has(row)),
+    (row) => tolds.get(row.told_key ?? ''),
+  )
+  // What has a reference of the bank can be no other that has one, so it goes first.
+  const hasReference = ([line]: LinesOfEntry) => line?.servicerReference !== null
+  const unknown = entries.filter((entry) => !known.has(entry))
+  for (const entry of [...unknown.filter(hasReference), ...unknown.filter((each) => !hasReference(each))]) {
+    const [line] = entry
+    const some = (line && line.told !== null && open.get(line.told)) || []
+    const free = some.filter(
+      (row) => !taken.has(row) && isOneOf(row.servicer_reference, line?.servicerReference ?? null),
+    )
+    take(entry, free.find((row) => row.servicer_reference !== null) ?? free[0])
+  }
+  return known
+}
+
+function keyOf([line]: LinesOfEntry): string {
+  return line?.entryKey.toString('hex') ?? ''
+}
+
+/** Entries that were written before all that say the same had one key are there under the key of their place in the file. */
+const PLACES = 8
+
+/** By each key that an entry may have been told under, what it says. */
+function toldKeysOf(entries: readonly LinesOfEntry[]): Map<string, string> {
+  const counts = new Map<string, number>()
+  for (const [line] of entries) if (line && line.told !== null) counts.set(line.told, (counts.get(line.told) ?? 0) + 1)
+  return new Map(
+    [...counts].flatMap(([told, count]) =>
+      Array.from({ length: count + PLACES }, (_, place) => [entryKeyOf(told, place).toString('hex'), told] as const),
     ),
   )
-  return ({ entryKey, toldKey, servicerReference }) => {
-    const same = byEntry.get(entryKey.toString('hex'))
-    if (same) return same
-    const told = toldKey ? byTold.get(toldKey.toString('hex')) : undefined
-    return told && isOneOf(told.servicer_reference, servicerReference) ? told : undefined
-  }
+}
+
+/** Notes by which key a file of the other kind told of an entry: what either tells besides is another movement. */
+async function noteToldByBoth(
+  client: Queryable,
+  book: BookId,
+  account: string,
+  known: ReadonlyMap<LinesOfEntry, KnownEntry>,
+): Promise<void> {
+  const told = [...known].filter(([, { same_kind, other_key }]) => !same_kind && other_key === null)
+  if (told.length === 0) return
+  await client.query(
+    `update bank_entries e set other_key = decode(v.other_key, 'hex')
+       from unnest($3::text[], $4::text[]) as v (entry_key, other_key)
+      where e.book = $1 and e.account = $2 and e.entry_key = decode(v.entry_key, 'hex')`,
+    [book, account, told.map(([, { id }]) => id), told.map(([entry]) => keyOf(entry))],
+  )
 }
 
 /** Two references of the bank make two movements. */

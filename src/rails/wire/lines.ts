@@ -12,7 +12,7 @@ export type Line = {
   readonly said: string
   readonly place: number
   /** The same in a file of another kind that gives no reference of the bank; null where nothing in it is a reference. */
-  readonly toldKey: Buffer | null
+  readonly told: string | null
   readonly number: number
   readonly direction: Direction
   readonly amount: bigint
@@ -56,9 +56,7 @@ export function linesOf(statements: readonly Pick<Statement, 'entries'>[]): Line
       if (entry.status !== 'BOOK') return []
       const said = identityOf(entry)
       const place = placeOf(said)
-      const told = toldOf(entry)
-      const toldKey = told === null ? null : entryKeyOf(told, placeOf(told))
-      return linesOfEntry(entry, { entryKey: entryKeyOf(said, place), said, place, toldKey })
+      return linesOfEntry(entry, { entryKey: entryKeyOf(said, place), said, place, told: toldOf(entry) })
     }),
   )
 }
@@ -98,7 +96,7 @@ function ordersOf({ orders, transactions }: Entry): string[] {
   return [...orders, ...transactions.flatMap((each) => each.orders)]
 }
 
-type Keys = Pick<Line, 'entryKey' | 'said' | 'place' | 'toldKey'>
+type Keys = Pick<Line, 'entryKey' | 'said' | 'place' | 'told'>
 
 function linesOfEntry(entry: Entry, keys: Keys): Line[] {
   const { transactions } = entry

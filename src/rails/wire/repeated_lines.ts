@@ -40,26 +40,9 @@ export async function tellApart(
       if (next) return { ...line, entryKey: next, repeated: isNotice }
       const from = `${opening?.date} ${opening?.amount} ${closing?.amount}`
       const entryKey = createHash('sha256').update(line.entryKey).update(from).digest()
-      // By the references of its payments it would be the one of before.
-      return { ...line, entryKey, toldKey: null, repeated: true }
+      return { ...line, entryKey, repeated: true }
     })
   })
-}
-
-/** Notes which of the movements that only notices told of a statement has told of now. */
-export async function noteStated(
-  client: Queryable,
-  book: BookId,
-  account: string,
-  lines: readonly Line[],
-): Promise<void> {
-  const keys = lines.filter(isUnnumbered).map(keyOf)
-  if (keys.length === 0) return
-  await client.query(
-    `update bank_entries e set stated = true
-      where e.book = $1 and e.account = $2 and e.entry_key = any($3::bytea[]) and not e.stated`,
-    [book, account, keys],
-  )
 }
 
 function isUnnumbered({ servicerReference, orders }: Line): boolean {
@@ -67,7 +50,7 @@ function isUnnumbered({ servicerReference, orders }: Line): boolean {
 }
 
 function isNameless(line: Line): boolean {
-  return isUnnumbered(line) && line.toldKey === null
+  return isUnnumbered(line) && line.told === null
 }
 
 /**
@@ -173,13 +156,20 @@ async function readBefore(
   keys: readonly Buffer[],
 ): Promise<ReadonlyMap<string, Before>> {
   if (keys.length === 0) return new Map()
+  // Indexes: the one of the entry's key, and bank_entries_by_other_key.
   const { rows } = await client.query<Before & { key: string }>(
-    `select encode(e.entry_key, 'hex') as key, bool_or(f.kind = 'camt.054') as noticed,
-            bool_or(f.kind = 'camt.053' or e.stated) as stated
-       from bank_entries e
-       join bank_files f on f.book = e.book and f.id = e.file_id
-      where e.book = $1 and e.account = $2 and e.entry_key = any($3::bytea[])
-      group by e.entry_key`,
+    `select encode(b.key, 'hex') as key, bool_or(b.noticed) as noticed, bool_or(b.stated) as stated
+       from (select e.entry_key as key, f.kind = 'camt.054' as noticed,
+                    f.kind = 'camt.053' or e.stated or e.other_key is not null as stated
+               from bank_entries e
+               join bank_files f on f.book = e.book and f.id = e.file_id
+              where e.book = $1 and e.account = $2 and e.entry_key = any($3::bytea[])
+              union all
+             select e.other_key, true, true
+               from bank_entries e
+               join bank_files f on f.book = e.book and f.id = e.file_id
+              where e.book = $1 and e.account = $2 and e.other_key = any($3::bytea[]) and f.kind = 'camt.054') b
+      group by b.key`,
     [book, account, keys],
   )
   return new Map(rows.map(({ key, ...before }) => [key, before]))

@@ -4,7 +4,7 @@ import { formatInstant } from '../../database/instant.ts'
 import type { BankFileId, BookId, Instant, WireBatchId } from '../../ledger/id.ts'
 import { encodeId } from '../../ledger/typeid.ts'
 import type { BankFile, Statement } from './bank_file.ts'
-import type { Line } from './lines.ts'
+import { entryKeyOf, type Line } from './lines.ts'
 import type { Suggestion } from './matching.ts'
 import type { TakenFile, TakenStatement } from './taken_file.ts'
 
@@ -118,7 +118,11 @@ export async function writeLines(
         of(({ remittance }) => remittance),
         some.map(({ suggestions }) => JSON.stringify(suggestions.map(presentSuggestion))),
         ...[some.map(({ status }) => status), some.map(({ number }) => number)],
-        ...[of(({ toldKey }) => toldKey), of(({ returnReason }) => returnReason), of(({ batch }) => batch)],
+        ...[
+          of(({ told }) => (told === null ? null : entryKeyOf(told, 0))),
+          of(({ returnReason }) => returnReason),
+          of(({ batch }) => batch),
+        ],
       ],
     )
   }
