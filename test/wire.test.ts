@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { before, describe, it } from 'node:test'
@@ -117,6 +118,12 @@ describe('A bank statement', () => {
     assertProblem(await operator.post('/v1/admin/wire/statements', {}), 'unsupported_media_type')
     assertProblem(await operator.send('POST', '/v1/admin/wire/statements'), 'unsupported_media_type')
     assertProblem(await upload('x'.repeat(32 * 1024 * 1024 + 1)), 'too_large')
+  })
+
+  it('with an id that is too long, or of a year before the first, is refused', async () => {
+    const long = randomBytes(950).toString('hex')
+    assertProblem(await upload(aBankFile([{ amount: '1.00' }], { message: long })), 'invalid_file')
+    assertProblem(await upload(aBankFile([{ amount: '1.00' }], { day: '0000-01-01' })), 'invalid_file')
   })
 
   it('is for operators, and each book has its own', async () => {

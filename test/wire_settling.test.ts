@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { before, describe, it } from 'node:test'
 import fc from 'fast-check'
+import { withOwner } from '../src/database/connection.ts'
+import { decodeId } from '../src/ledger/typeid.ts'
 import { takeBankFile } from '../src/rails/wire/import.ts'
 import { aBankFile, centsOf, type Movement, OWN_IBAN, referenceOf } from './harness/bank.ts'
 import { aClient, type Client } from './harness/client.ts'
@@ -376,6 +378,29 @@ describe('What a bank says twice without any reference', () => {
     assert.deepEqual([third.added, third.known, third.unmatched], [1, 0, 1])
   })
 
+  it('is ignored where nothing moved', async () => {
+    const nothing = { amount: '0.00', text: 'nothing' }
+    for (let times = 0; times < 2; times += 1) {
+      const [entry] = await booked(aBankFile([nothing], { kind: 'camt.054' }))
+      assert.equal(entry.status, 'ignored')
+      const suspended = await operator.post(`/v1/admin/wire/entries/${entry.id}/suspend`, { reason: 'x' })
+      assertProblem(suspended, 'already_resolved')
+    }
+  })
+
+  it('waits and has no money in it: it is ignored, and neither accepted nor suspended', async () => {
+    const deposit = await aDeposit('2.20')
+    const [entry] = await booked(aBankFile([{ amount: '0.00', text: 'nothing of before' }], { kind: 'camt.054' }))
+    // As it was listed once.
+    await withOwner(gateway.database, (client) =>
+      client.query(`update bank_entries set status = 'unmatched' where id = $1`, [decodeId('bke', entry.id)]),
+    )
+    assertProblem(await accept(entry, deposit), 'already_resolved')
+    const say = (what: string) => operator.post(`/v1/admin/wire/entries/${entry.id}/${what}`, { reason: 'Nothing' })
+    assertProblem(await say('suspend'), 'already_resolved')
+    assert.equal((await say('ignore')).body.status, 'ignored')
+  })
+
   it('is told by the statement that goes on from one that said it, and by the notice of before', async () => {
     const charge = { amount: '1.15', out: true, text: 'a charge of a notice' }
     const counts = async (kind: 'camt.053' | 'camt.054', opening: number) => {
@@ -411,7 +436,7 @@ describe('What a bank says twice without any reference', () => {
     assertProblem(await say('ignore'), 'already_resolved')
     const audit = await everyPage(operator, '/v1/admin/audit?action=bank_entry.ignore')
     assert.deepEqual(
-      audit.map(({ detail }) => detail),
+      audit.map(({ detail }) => detail).filter(({ entry }) => entry === second.id),
       [{ entry: second.id, reason: 'The same as on the day before' }],
     )
   })

@@ -132,6 +132,20 @@ describe('a bank statement', () => {
   it('is refused where a day is none', () => {
     refused(MULTI.replace('2015-01-02', '2015-02-30'), /no date/)
     refused(MULTI.replace('2015-01-02', 'tomorrow'), /no date/)
+    // ISO 8601 has that year, and PostgreSQL has none.
+    refused(MULTI.replace('2015-01-02', '0000-01-01'), /no date/)
+  })
+
+  it('is refused where an id or a reference is longer than ISO 20022 lets it be', () => {
+    const withText = (name: string, text: string) =>
+      MULTI.replace(new RegExp(`<${name}>[^<]*</${name}>`), `<${name}>${text}</${name}>`)
+    for (const name of ['MsgId', 'EndToEndId']) {
+      assert.ok(read(withText(name, 'ž'.repeat(35))).ok, name)
+      refused(withText(name, 'ž'.repeat(36)), /longer than 35 characters/)
+    }
+    for (const long of ['NtryRef', 'AcctSvcrRef'].map((name) => `<${name}>${'x'.repeat(36)}</${name}>`))
+      refused(MULTI.replace('<Ntry>', `<Ntry>${long}`), /longer than 35 characters/)
+    refused(MULTI.replace('253EURNL26VAYB8060476890', 'x'.repeat(1_900)), /longer than 35 characters/)
   })
 
   it('is read under whatever prefix, and only in its namespace', () => {

@@ -2,8 +2,8 @@ import { type Currency, isoCurrenciesByCode } from '../../money/currency.ts'
 import type { Balance, BankAccount, BankFile, Statement } from './bank_file.ts'
 import { readEntry } from './camt_entry.ts'
 import { checkSummary } from './camt_summary.ts'
-import { directionOf, readAmount, readDate } from './camt_values.ts'
-import { all, attribute, broken, type Element, findText, need, needText } from './xml.ts'
+import { directionOf, needReference, readAmount, readDate } from './camt_values.ts'
+import { all, attribute, broken, type Element, findText, need } from './xml.ts'
 
 // Statements (camt.053.001.02 to .08) and notices (camt.054.001.02 to .08) of banks, of ISO 20022. A file is taken whole
 // or not at all: one sum that is wrong, and nothing in it can be trusted.
@@ -17,7 +17,7 @@ export function readCamt(message: string, version: string, root: Element): BankF
   const kind = message
   const [name, statement] = kind === 'camt.053' ? ['BkToCstmrStmt', 'Stmt'] : ['BkToCstmrDbtCdtNtfctn', 'Ntfctn']
   const body = need(root, name)
-  const messageId = needText(body, 'GrpHdr/MsgId')
+  const messageId = needReference(body, 'GrpHdr/MsgId')
   const found = all(body, statement)
   if (found.length === 0) broken(`has no ${body.path}/${statement}`)
   if (found.length > MOST_STATEMENTS) broken(`has more than ${MOST_STATEMENTS} statements`)
@@ -32,7 +32,7 @@ export function readCamt(message: string, version: string, root: Element): BankF
 }
 
 function readStatement(element: Element, kind: BankFile['kind']): Statement {
-  const id = needText(element, 'Id')
+  const id = needReference(element, 'Id')
   const currency = currencyOf(element)
   const amountOf = (amount: Element) => readAmount(amount, currency)
   const entries = all(element, 'Ntry').map((each) => readEntry(each, amountOf))

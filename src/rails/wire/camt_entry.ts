@@ -1,5 +1,5 @@
 import type { Direction, Entry, Transaction } from './bank_file.ts'
-import { directionOf, isNoReference, readCount, readDate } from './camt_values.ts'
+import { directionOf, findReference, isNoReference, readCount, readDate } from './camt_values.ts'
 import { all, broken, type Element, find, findText, need, textOf } from './xml.ts'
 
 type AmountOf = (amount: Element) => bigint
@@ -16,7 +16,7 @@ export function readEntry(element: Element, amountOf: AmountOf): Entry {
   const bookingDate = find(element, 'BookgDt')
   const valueDate = find(element, 'ValDt')
   return {
-    reference: findText(element, 'NtryRef') ?? null,
+    reference: findReference(element, 'NtryRef') ?? null,
     servicerReference: referenceAt(element, 'AcctSvcrRef'),
     amount,
     direction,
@@ -32,7 +32,7 @@ export function readEntry(element: Element, amountOf: AmountOf): Entry {
 
 /** The bank's own reference; null also where it writes that it has none. */
 function referenceAt(element: Element, path: string): string | null {
-  const text = findText(element, path)
+  const text = findReference(element, path)
   return text === undefined || isNoReference(text) ? null : text
 }
 
@@ -101,13 +101,15 @@ function readTransaction(element: Element, entry: Direction, amountOf: AmountOf)
   return {
     amount: amountOfTransaction(element, amountOf),
     direction,
-    endToEndId: text('Refs/EndToEndId'),
-    instructionId: text('Refs/InstrId'),
-    transactionId: text('Refs/TxId'),
-    mandateId: text('Refs/MndtId'),
+    endToEndId: findReference(element, 'Refs/EndToEndId') ?? null,
+    instructionId: findReference(element, 'Refs/InstrId') ?? null,
+    transactionId: findReference(element, 'Refs/TxId') ?? null,
+    mandateId: findReference(element, 'Refs/MndtId') ?? null,
     servicerReference: referenceAt(element, 'Refs/AcctSvcrRef'),
     orders: ordersAt(element, 'Refs'),
-    returnReason: find(element, 'RtrInf') ? (text('RtrInf/Rsn/Cd') ?? text('RtrInf/Rsn/Prtry') ?? 'NARR') : null,
+    returnReason: find(element, 'RtrInf')
+      ? (findReference(element, 'RtrInf/Rsn/Cd') ?? findReference(element, 'RtrInf/Rsn/Prtry') ?? 'NARR')
+      : null,
     counterparty: {
       name: party(side) ?? party(`Ultmt${side}`),
       account: text(`${account}/IBAN`) ?? text(`${account}/Othr/Id`),
@@ -125,7 +127,7 @@ function amountOfTransaction(element: Element, amountOf: AmountOf): bigint | nul
 }
 
 function ordersAt(element: Element, group: string): string[] {
-  return ['MsgId', 'PmtInfId'].flatMap((name) => findText(element, `${group}/${name}`) ?? [])
+  return ['MsgId', 'PmtInfId'].flatMap((name) => findReference(element, `${group}/${name}`) ?? [])
 }
 
 function remittanceOf(transaction: Element): Transaction['remittance'] {

@@ -1,6 +1,6 @@
 import type { Currency } from '../../money/currency.ts'
 import type { Direction } from './bank_file.ts'
-import { attribute, broken, type Element, find, needText, textOf } from './xml.ts'
+import { attribute, broken, type Element, find, findText, needText, textOf } from './xml.ts'
 
 const DECIMAL = /^(\d{1,18})(?:\.(\d{1,17}))?$/
 
@@ -39,6 +39,24 @@ export function directionOf(element: Element): Direction {
   return text === 'DBIT' ? 'out' : broken(`has neither CRDT nor DBIT at ${element.path}/CdtDbtInd`)
 }
 
+const LONGEST_REFERENCE = 35
+
+/** An id or a reference at a path (Max35Text of ISO 20022); undefined where it is missing or empty. */
+export function findReference(element: Element, path: string): string | undefined {
+  const text = findText(element, path)
+  if (text !== undefined && [...text].length > LONGEST_REFERENCE) {
+    broken(
+      `has more in ${element.path}/${path} than ISO 20022 allows: it is longer than ${LONGEST_REFERENCE} characters`,
+    )
+  }
+  return text
+}
+
+/** The same where it has to be. */
+export function needReference(element: Element, path: string): string {
+  return findReference(element, path) ?? needText(element, path)
+}
+
 /** Whether it is what banks write where there is no reference: in SEPA, and in what was a SWIFT message. */
 export function isNoReference(text: string): boolean {
   return /^(NOTPROVIDED|NONREF)$/i.test(text)
@@ -51,8 +69,9 @@ export function readDate(element: Element): string {
   return day !== undefined && isDay(day) ? day : broken(`has no date at ${element.path}`)
 }
 
-/** Whether there is such a day: the 31st of June would come back as another. */
+/** Whether there is such a day: the 31st of June would come back as another, and PostgreSQL has no year 0. */
 export function isDay(day: string): boolean {
+  if (day < '0001') return false
   const time = Date.parse(`${day}T00:00:00Z`)
   return !Number.isNaN(time) && new Date(time).toISOString().slice(0, 10) === day
 }

@@ -1,4 +1,4 @@
-import { readCount } from './camt_values.ts'
+import { needReference, readCount } from './camt_values.ts'
 import { ANSWER_VERSIONS, type AnsweredPayment, type OrderAnswer, type Said, type SaidOfAll } from './order_answer.ts'
 import { all, attribute, broken, type Element, find, findText, need, needText, textOf } from './xml.ts'
 
@@ -14,14 +14,14 @@ export function readAnswer(message: string, written: string, root: Element): Ord
   const whole = saidOfAll(group, 'GrpSts', 'NbOfTxsPerSts')
   const found = find(body, 'OrgnlPmtInfAndSts')
   const instruction = found
-    ? { ...saidOfAll(found, 'PmtInfSts', 'NbOfTxsPerSts'), id: needText(found, 'OrgnlPmtInfId') }
+    ? { ...saidOfAll(found, 'PmtInfSts', 'NbOfTxsPerSts'), id: needReference(found, 'OrgnlPmtInfId') }
     : null
   const payments = found ? all(found, 'TxInfAndSts').map(readPayment) : []
   const answer: OrderAnswer = {
-    ...{ kind: 'pain.002', version, messageId: needText(body, 'GrpHdr/MsgId') },
+    ...{ kind: 'pain.002', version, messageId: needReference(body, 'GrpHdr/MsgId') },
     createdAt: needText(body, 'GrpHdr/CreDtTm'),
-    orderId: needText(group, 'OrgnlMsgId'),
-    orderName: needText(group, 'OrgnlMsgNmId'),
+    orderId: needReference(group, 'OrgnlMsgId'),
+    orderName: needReference(group, 'OrgnlMsgNmId'),
     ...{ whole, instruction, payments },
   }
   holdTogether(answer)
@@ -54,7 +54,7 @@ function readPayment(element: Element): AnsweredPayment {
   const amount = find(element, 'OrgnlTxRef/Amt/InstdAmt')
   return {
     ...said(element, 'TxSts'),
-    endToEndId: needText(element, 'OrgnlEndToEndId'),
+    endToEndId: needReference(element, 'OrgnlEndToEndId'),
     amount: amount ? { text: textOf(amount), currency: attribute(amount, 'Ccy') ?? '' } : null,
   }
 }

@@ -28,7 +28,7 @@ export async function acceptEntry(
   payment: PaymentId,
   actor: Actor,
 ): Promise<Reconciled> {
-  const entry = await lockOpen(client, book, id)
+  const entry = await lockMoved(client, book, id)
   if ('refusal' in entry) return entry
   const named = await lockNamed(client, book, entry.currency, payment)
   const fits = named && directionOutside(named.payment) === entry.direction && !entry.reversal
@@ -55,7 +55,7 @@ export async function suspendEntry(
   reason: string,
   actor: Actor,
 ): Promise<Reconciled> {
-  const entry = await lockOpen(client, book, id)
+  const entry = await lockMoved(client, book, id)
   if ('refusal' in entry) return entry
   await suspend(client, options, book, entry, 'unexpected', null)
   await audited(client, book, id, actor, 'bank_entry.suspend', { entry: encodeId('bke', id), reason })
@@ -81,15 +81,19 @@ export async function ignoreEntry(
   return { ok: true, touched: [] }
 }
 
+type Closed = Extract<Reconciled, { refusal: 'not_found' | 'already_resolved' | 'other_payment' }>
+
+/** The same where there is something to book: of nothing it is said already what it is. */
+async function lockMoved(client: Client, book: BookId, id: BankEntryId): Promise<DueEntry | Closed> {
+  const entry = await lockOpen(client, book, id)
+  return 'refusal' in entry || entry.amount > 0n ? entry : { ok: false, refusal: 'already_resolved' }
+}
+
 /** A movement that waits for an operator, or that one ignored, which was a mistake if it is booked all the same. */
-async function lockOpen(
-  client: Client,
-  book: BookId,
-  id: BankEntryId,
-): Promise<DueEntry | Extract<Reconciled, { refusal: 'not_found' | 'already_resolved' | 'other_payment' }>> {
+async function lockOpen(client: Client, book: BookId, id: BankEntryId): Promise<DueEntry | Closed> {
   const entry = await lockEntry(client, book, id)
   if (!entry) return { ok: false, refusal: 'not_found' }
-  const isOpen = entry.status === 'unmatched' || (entry.status === 'ignored' && entry.amount > 0n)
+  const isOpen = entry.status === 'unmatched' || entry.status === 'ignored'
   return isOpen ? entry : { ok: false, refusal: 'already_resolved' }
 }
 
