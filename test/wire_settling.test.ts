@@ -102,6 +102,19 @@ describe('A movement that names a payment', () => {
   })
 })
 
+describe('A movement of several payments', () => {
+  it('that the bank does not divide waits for an operator, though it names one of them', async () => {
+    const deposit = await aDeposit('10.00')
+    for (const amount of ['25.00', '10.00']) {
+      const parts = [{ reference: referenceOf(deposit) }, { reference: `OTHER-${amount}` }]
+      const [entry] = await booked(aBankFile([{ amount, parts }]))
+      assert.deepEqual([entry.status, entry.suggestions[0].payment_id], ['unmatched', deposit.id])
+    }
+    assert.equal((await paymentOf(deposit)).status, 'pending')
+    await ada.post(`/v1/payments/${deposit.id}/cancel`)
+  })
+})
+
 describe('A movement that names none', () => {
   it('is booked to suspense where nothing speaks for a payment: money that came, charges that went', async () => {
     const [came, went] = await booked(

@@ -12,8 +12,8 @@ export type Movement = {
   readonly reason?: string
   /** The message id of the order that it books in one, without telling of its payments. */
   readonly order?: string
-  /** The payments that it books in one, each told of. */
-  readonly parts?: readonly { readonly amount: string; readonly reference: string }[]
+  /** The payments that it books in one, each told of; without amounts the bank does not say how it divides. */
+  readonly parts?: readonly { readonly amount?: string; readonly reference: string }[]
 }
 
 type About = {
@@ -61,7 +61,8 @@ function balance(type: string, units: number, day: string): string {
 function entry({ amount, out = false, reversal, servicer, order, parts, ...told }: Movement, day: string): string {
   const divided = parts?.map(
     (part) =>
-      `<TxDtls><Refs><EndToEndId>${part.reference}</EndToEndId></Refs><Amt Ccy="EUR">${part.amount}</Amt></TxDtls>`,
+      `<TxDtls><Refs><EndToEndId>${part.reference}</EndToEndId></Refs>` +
+      `${part.amount === undefined ? '' : `<Amt Ccy="EUR">${part.amount}</Amt>`}</TxDtls>`,
   )
   const details =
     order === undefined

@@ -72,7 +72,7 @@ function divided(line: Line, ordered: readonly Ordered[]): Line[] {
   if (!booked || others.length > 0) return [line]
   return booked.map(({ batch_id: batch, payment_id: id, amount }) => ({
     ...{ ...line, amount, endToEndId: wireReference(id), remittance: null, orders: [], batch },
-    counterparty: { name: null, account: null },
+    ...{ counterparty: { name: null, account: null }, undivided: false },
   }))
 }
 

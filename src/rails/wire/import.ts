@@ -217,9 +217,10 @@ async function withSuggestions(
     }
     const may = only ? [only] : (suggestions.get(String(index)) ?? [])
     const named = paymentsNamed([each.line.endToEndId ?? '', each.line.remittance ?? '']).size
-    const { orders, repeated } = each.line
+    const { orders, repeated, undivided } = each.line
     // Where nothing moved there is nothing to say of it.
-    const isDue = each.line.amount === 0n || (!repeated && orders.length === 0 && (named === 1 || may.length === 0))
+    const isDue =
+      each.line.amount === 0n || (!repeated && !undivided && orders.length === 0 && (named === 1 || may.length === 0))
     return { ...each, suggestions: may, status: isDue ? 'due' : 'unmatched' }
   })
 }

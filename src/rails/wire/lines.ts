@@ -30,6 +30,8 @@ export type Line = {
   readonly batch: WireBatchId | null
   /** An earlier file said the same, and it is hardly the same: for an operator. */
   readonly repeated: boolean
+  /** It is of several payments, and the bank does not say how much of each: for an operator. */
+  readonly undivided: boolean
 }
 
 /** Whether it takes back an earlier one. */
@@ -101,7 +103,7 @@ type Keys = Pick<Line, 'entryKey' | 'said' | 'place' | 'told'>
 function linesOfEntry(entry: Entry, keys: Keys): Line[] {
   const { transactions } = entry
   const divided = transactions.length > 0 && transactions.every(({ amount }) => amount !== null)
-  if (!divided) return [lineOf(entry, keys, 0, mergedOf(entry))]
+  if (!divided) return [{ ...lineOf(entry, keys, 0, mergedOf(entry)), undivided: transactions.length > 1 }]
   // Of one transaction the entry says the same, of several it says it of all together.
   const [only] = transactions.length === 1 ? transactions : []
   if (only) return [lineOf(entry, keys, 0, { ...only, orders: ordersOf(entry) })]
@@ -152,5 +154,6 @@ function lineOf(entry: Entry, keys: Keys, number: number, part: Part): Line {
     orders: [...ordersNamed([...part.orders, told])],
     batch: null,
     repeated: false,
+    undivided: false,
   }
 }
