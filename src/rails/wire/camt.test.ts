@@ -136,6 +136,22 @@ describe('a bank statement', () => {
     refused(MULTI.replace('2015-01-02', '0000-01-01'), /no date/)
   })
 
+  it('may have charges taken out of it more than once, of an entry and of its transactions', () => {
+    const charge = '<Chrgs><Amt Ccy="EUR">0.10</Amt></Chrgs>'
+    const transaction = (more = '') => `<TxDtls><Amt Ccy="EUR">4.50</Amt>${more}</TxDtls>`
+    const details = (text: string) => MULTI.replace(/<NtryDtls>[\s\S]*?<\/NtryDtls>/, text)
+    const inEntry = details(`${charge}${charge}<NtryDtls>${transaction()}${transaction()}</NtryDtls>`)
+    const inTransaction = details(`<NtryDtls>${transaction(charge + charge)}${transaction()}</NtryDtls>`)
+    for (const charged of [inEntry, inTransaction]) {
+      const [entry] = fileOf(read(charged)).statements[0]?.entries ?? []
+      assert.deepEqual(
+        entry?.transactions.map(({ amount }) => amount),
+        [null, null],
+      )
+    }
+    refused(details(`<NtryDtls>${transaction()}${transaction()}</NtryDtls>`), /do not add up/)
+  })
+
   it('is refused where an id or a reference is longer than ISO 20022 lets it be', () => {
     const withText = (name: string, text: string) =>
       MULTI.replace(new RegExp(`<${name}>[^<]*</${name}>`), `<${name}>${text}</${name}>`)

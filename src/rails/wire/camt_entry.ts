@@ -55,11 +55,9 @@ function divided(
   if (read.length === 0 || total === entry.amount) return [...read]
   if (total === null) return read.map((transaction) => ({ ...transaction, amount: null }))
   // With charges taken out of it an entry is less than its transactions, or more: nobody can say which is which.
-  const charged =
-    find(element, 'Chrgs') ??
-    all(element, 'NtryDtls')
-      .flatMap(transactionsOf)
-      .find((each) => find(each, 'Chrgs'))
+  const charged = [element, ...all(element, 'NtryDtls').flatMap(transactionsOf)].some(
+    (each) => all(each, 'Chrgs').length > 0,
+  )
   if (!charged) broken(`has transactions that do not add up to ${element.path}/Amt`)
   return read.map((transaction) => ({ ...transaction, amount: null }))
 }
