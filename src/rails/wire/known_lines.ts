@@ -66,7 +66,7 @@ async function knownByEntry(
       where e.book = $1 and e.account = $2
         and (e.entry_key = any($4::bytea[]) or e.other_key = any($4::bytea[]) or e.told_key = any($5::bytea[]))
       group by e.entry_key, e.told_key, e.servicer_reference, e.other_key, e.stated, f.kind
-      order by min(e.id::text)`,
+      order by min(e.id::text) desc`,
     [
       ...[book, account, kind, entries.flatMap(([line]) => line?.entryKey ?? [])],
       [...tolds.keys()].map((key) => Buffer.from(key, 'hex')),
@@ -82,38 +82,38 @@ async function knownByEntry(
   const byOtherKey = new Map(rows.flatMap((row) => (row.same_kind || !row.other_key ? [] : [[row.other_key, row]])))
   const byKey = new Map(rows.map((row) => [row.id, row]))
   for (const entry of entries) take(entry, byOtherKey.get(keyOf(entry)) ?? byKey.get(keyOf(entry)))
-  const open = Map.groupBy(
-    rows.filter((row) => !row.same_kind && !row.told_by_both && !taken.has(row)),
-    (row) => tolds.get(row.told_key ?? ''),
+  const open = rows.filter((row) => !row.same_kind && !row.told_by_both && !taken.has(row))
+  const saying = (row: KnownEntry) => tolds.get(row.told_key ?? '')
+  const numbered = Map.groupBy(open.filter(hasReference), saying)
+  const others = Map.groupBy(
+    open.filter((row) => !hasReference(row)),
+    saying,
   )
-  // What has a reference of the bank can be no other that has one, so it goes first.
-  const hasReference = ([line]: LinesOfEntry) => line?.servicerReference !== null
-  const unknown = entries.filter((entry) => !known.has(entry))
-  for (const entry of [...unknown.filter(hasReference), ...unknown.filter((each) => !hasReference(each))]) {
-    const [line] = entry
-    const some = (line && line.told !== null && open.get(line.told)) || []
-    const free = some.filter(
-      (row) => !taken.has(row) && isOneOf(row.servicer_reference, line?.servicerReference ?? null),
-    )
-    take(entry, free.find((row) => row.servicer_reference !== null) ?? free[0])
+  const unknown = entries.flatMap((entry) => (known.has(entry) || !entry[0] ? [] : [{ entry, line: entry[0] }]))
+  // Two references of the bank make two movements: what has one can be none that has, and so it chooses first.
+  for (const { entry, line } of unknown) if (hasReference(line)) take(entry, others.get(line.told ?? '')?.pop())
+  for (const { entry, line } of unknown) {
+    const told = line.told ?? ''
+    if (!hasReference(line)) take(entry, numbered.get(told)?.pop() ?? others.get(told)?.pop())
   }
   return known
+}
+
+function hasReference(one: KnownEntry | Line): boolean {
+  return ('servicerReference' in one ? one.servicerReference : one.servicer_reference) !== null
 }
 
 function keyOf([line]: LinesOfEntry): string {
   return line?.entryKey.toString('hex') ?? ''
 }
 
-/** Entries that were written before all that say the same had one key are there under the key of their place in the file. */
-const PLACES = 8
-
-/** By each key that an entry may have been told under, what it says. */
+/** By each key that an entry may have been told under, what it says: the older ones have keys by their place in the file. */
 function toldKeysOf(entries: readonly LinesOfEntry[]): Map<string, string> {
   const counts = new Map<string, number>()
   for (const [line] of entries) if (line && line.told !== null) counts.set(line.told, (counts.get(line.told) ?? 0) + 1)
   return new Map(
     [...counts].flatMap(([told, count]) =>
-      Array.from({ length: count + PLACES }, (_, place) => [entryKeyOf(told, place).toString('hex'), told] as const),
+      Array.from({ length: count + 1 }, (_, place) => [entryKeyOf(told, place).toString('hex'), told] as const),
     ),
   )
 }
