@@ -90,7 +90,8 @@ describe('sslmode', () => {
     })
   }
 
-  for (const asked of ['?sslmode=prefer', '?sslmode=allow', '?sslmode=', '?uselibpqcompat=true', '?sslrootcert=/x']) {
+  const unclear = ['?sslmode=prefer', '?sslmode=allow', '?sslmode=', '?sslmode=verify-full&sslmode=disable']
+  for (const asked of [...unclear, '?uselibpqcompat=true', '?sslrootcert=/x']) {
     it(`${asked} is refused, as it may mean no TLS`, () => assert.ok('wrong' in withPlainTls(url + asked)))
   }
 })

@@ -17,6 +17,8 @@ export function withPlainTls(url: string): { readonly url: string } | { readonly
   const parsed = new URL(url)
   const { searchParams } = parsed
   if (searchParams.has('uselibpqcompat')) return { wrong: 'may not have uselibpqcompat' }
+  // The driver takes the last of two, and nobody can say which was meant.
+  if (searchParams.getAll('sslmode').length > 1) return { wrong: 'has sslmode more than once' }
   const asked = searchParams.get('sslmode')
   if (asked === null) {
     const halfDone = ['sslrootcert', 'sslcert', 'sslkey'].find((name) => searchParams.has(name))
