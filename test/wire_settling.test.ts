@@ -374,6 +374,16 @@ describe('What a bank says twice without any reference', () => {
     }
   })
 
+  it('waits for an operator where a statement and a notice have told of it, whichever came first', async () => {
+    const rent = { amount: '77.01', text: 'a rent that a statement told of first' }
+    const [first] = await booked(aBankFile([rent], { opening: 8_000_000 }))
+    assert.equal(first.status, 'suspense')
+    const notice = (message: string) => aBankFile([rent], { kind: 'camt.054', message })
+    assert.equal((await send(notice('RENT-1'))).body.statements[0].known, 1)
+    const [second] = await booked(notice('RENT-2'))
+    assert.equal(second.status, 'unmatched')
+  })
+
   it('waits for an operator where two notices say it, and a statement that says both has nothing to add', async () => {
     const charge = { amount: '1.05', out: true, text: 'a charge of two notices' }
     const notice = (movements: Movement[], message?: string) =>

@@ -159,7 +159,7 @@ async function readBefore(
   // Indexes: the one of the entry's key, and bank_entries_by_other_key.
   const { rows } = await client.query<Before & { key: string }>(
     `select encode(b.key, 'hex') as key, bool_or(b.noticed) as noticed, bool_or(b.stated) as stated
-       from (select e.entry_key as key, f.kind = 'camt.054' as noticed,
+       from (select e.entry_key as key, f.kind = 'camt.054' or e.other_key is not null as noticed,
                     f.kind = 'camt.053' or e.stated or e.other_key is not null as stated
                from bank_entries e
                join bank_files f on f.book = e.book and f.id = e.file_id
