@@ -151,8 +151,9 @@ describe('where too much is under way', () => {
 })
 
 describe('a payment whose caller hangs up before it is begun', () => {
-  it('keeps nobody out', async (t) => {
+  it('keeps nobody out once it is made', async (t) => {
     const { app, url, met, payAll } = await aPayer(t)
+    met.on('waits', payAll)
     for (let caller = 0; caller < 1_000; caller += 1) {
       const [here, gone] = [once(met, 'one'), once(met, 'gone')]
       const socket = connect(Number(new URL(url).port), '127.0.0.1')
@@ -161,7 +162,6 @@ describe('a payment whose caller hangs up before it is begun', () => {
       socket.destroy()
       await gone
     }
-    met.once('waits', payAll)
     assert.equal((await app.inject({ method: 'POST', url: '/v1/payments' })).statusCode, 200)
   })
 })
@@ -184,5 +184,23 @@ describe('payments behind an answer that does not end', () => {
     } finally {
       socket.destroy()
     }
+  })
+})
+
+describe('a payment whose caller hangs up while it waits', () => {
+  it('is under way until it is made', { timeout: 30_000 }, async (t) => {
+    const { url, met, post, payAll } = await aPayer(t)
+    for (let caller = 0; caller < 800; caller += 1) {
+      const waits = once(met, 'waits')
+      const socket = connect(Number(new URL(url).port), '127.0.0.1')
+      socket.write('POST /v1/payments HTTP/1.1\r\nhost: gateway\r\ncontent-length: 0\r\n\r\n')
+      await waits
+      socket.destroy()
+      await once(socket, 'close')
+    }
+    assert.equal((await post()).status, 503)
+    payAll()
+    met.once('waits', payAll)
+    assert.equal((await post()).status, 200)
   })
 })

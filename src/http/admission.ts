@@ -1,5 +1,4 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { FastifyReply } from 'fastify'
 import { ApiError } from './errors.ts'
 import type { Metrics } from './metrics.ts'
 import { originHeaders } from './origins.ts'
@@ -8,8 +7,8 @@ import { rawProblem, requestIdOf } from './unrouted.ts'
 
 declare module 'fastify' {
   interface FastifyReply {
-    /** Says that the payment it answers is no longer under way. */
-    leave: (() => void) | null
+    /** Whether it is to answer a payment that waits to be made. */
+    isUnderWay: boolean
   }
 }
 
@@ -79,7 +78,7 @@ export function createAdmission(now: () => number): Admission {
  */
 export function refuseOverload(app: App, allowedOrigins: ReadonlySet<string>, count: Metrics['count']): void {
   const admission = createAdmission(() => performance.now())
-  app.decorateReply('leave', null)
+  app.decorateReply('isUnderWay', false)
   const overloaded = new ApiError('overloaded')
   let refused = 0
 
@@ -113,28 +112,19 @@ export function refuseOverload(app: App, allowedOrigins: ReadonlySet<string>, co
     if (!isSingle(method, routeOptions.url)) return done()
     // Many bodies may have come since their heads did, and a path may be written in many ways.
     if (admission.isFull()) return done(overloaded)
-    if (headers.prefer === undefined) reply.leave = entered(reply)
+    if (headers.prefer === undefined) {
+      admission.enter()
+      reply.isUnderWay = true
+    }
     done()
   })
-  // Its answer is made: when it goes out, behind others on its connection, may be up to whoever reads them.
-  app.addHook('onSend', (_request, { leave }, payload, done) => {
-    leave?.()
+  // Its answer is made. When that goes out, behind others on its connection, may be up to whoever reads them; and where
+  // nobody is there any more, it is made all the same.
+  app.addHook('onSend', (_request, reply, payload, done) => {
+    if (reply.isUnderWay) admission.leave()
+    reply.isUnderWay = false
     done(null, payload)
   })
-
-  /** Counts one in; gives what counts it out, once, unless its caller has gone before. */
-  function entered({ raw }: FastifyReply): (() => void) | null {
-    // Of one that has gone already no other end would be told.
-    if (raw.destroyed) return null
-    let isInside = true
-    const leave = () => {
-      if (isInside) admission.leave()
-      isInside = false
-    }
-    admission.enter()
-    raw.once('close', leave)
-    return leave
-  }
 }
 
 function isSingle(method: string | undefined, route: string | undefined): boolean {
