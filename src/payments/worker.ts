@@ -42,8 +42,8 @@ const BOOKS_WITH_WORK = `
    where exists (select from initiated i where i.book = b.book and i.attempt_at <= now())`
 
 const LARGEST_BATCH = 1_000
-/** In microseconds: limits are counted for a whole batch from the time of its first payment. */
-const LONGEST_BATCH = 1_000_000n
+/** In milliseconds, of the times of its payments: limits are counted for a whole batch from that of the first. */
+const LONGEST_BATCH = 1_000
 const LAST_ROUNDS_MS = 5_000
 /** A payment that cannot be posted by a fault of its own is left alone for this long, so that it holds up no other. */
 const RETRY_AFTER = '10 seconds'
@@ -104,7 +104,7 @@ async function postClaimed(options: Options, book: BookId, most: number): Promis
   let claimed: readonly Claimed[] = []
   try {
     return await inTransaction(pool, async (client) => {
-      claimed = withinAMoment(await claim(client, book, most))
+      claimed = await claim(client, book, most)
       if (claimed.length > 0) await postBatch(client, options, book, claimed)
       return claimed.map(({ id }) => id)
     })
@@ -123,29 +123,37 @@ async function postClaimed(options: Options, book: BookId, most: number): Promis
   }
 }
 
-/** The lock on its row of `initiated` is the claim: it ends with the transaction, also where the worker dies. */
+/**
+ * The first that is due and what was asked for within a moment of it, as the first 48 bits of their ids tell. The lock on
+ * its row of `initiated` is the claim: it ends with the transaction, also where the worker dies. Index: the primary key.
+ */
 async function claim(client: Client, book: BookId, most: number): Promise<Claimed[]> {
   const { rows } = await client.query<Claimed>({
     name: 'claim-initiated',
     text: `
+      with first as materialized (
+        select i.payment_id as id
+          from initiated i
+         where i.book = $1 and i.attempt_at <= clock_timestamp()
+         order by i.payment_id
+         limit 1
+           for update skip locked
+      ), bounds as materialized (
+        select id, (lpad(to_hex(('x' || left(replace(id::text, '-', ''), 12))::bit(48)::bigint + $3), 12, '0')
+                    || repeat('f', 20))::uuid as last
+          from first
+      )
       select ${STORED_COLUMNS}, p.expires_at
-        from initiated i
+        from bounds
+        join initiated i on i.book = $1 and i.payment_id between bounds.id and bounds.last
         join payments p on p.book = i.book and p.id = i.payment_id
-       where i.book = $1 and i.attempt_at <= clock_timestamp()
+       where i.attempt_at <= clock_timestamp()
        order by i.payment_id
        limit $2
          for update of i skip locked`,
-    values: [book, most],
+    values: [book, most, LONGEST_BATCH],
   })
   return rows
-}
-
-/** Leaves for the next batch what was asked for more than a moment after the first. */
-function withinAMoment(claimed: readonly Claimed[]): readonly Claimed[] {
-  const [first] = claimed
-  if (!first) return claimed
-  const last = instantOf(first.id) + LONGEST_BATCH
-  return claimed.filter(({ id }) => instantOf(id) <= last)
 }
 
 async function postBatch(
