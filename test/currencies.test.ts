@@ -168,6 +168,27 @@ describe('In a closed currency', () => {
     assert.deepEqual(own.sort(), ['currency.add', 'currency.close', 'currency.reopen'])
   })
 
+  it('that is closed while an import goes on gets no accounts by its later lines', async () => {
+    const code = await aCurrency()
+    const lines = new TransformStream<Uint8Array, Uint8Array>()
+    const writer = lines.writable.getWriter()
+    const line = () =>
+      new TextEncoder().encode(`${JSON.stringify({ email: anEmail(), accounts: [{ currency: code }] })}\n`)
+    const answering = fetch(`${gateway.url}/v1/admin/users/import`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${operator.token}`, 'content-type': 'application/x-ndjson' },
+      body: lines.readable,
+      duplex: 'half',
+    } as RequestInit)
+    await writer.write(line())
+    const reader = (await answering).body?.pipeThrough(new TextDecoderStream()).getReader()
+    assert.equal(JSON.parse((await reader?.read())?.value ?? '').status, 201)
+    assert.equal((await change(code, 'close')).body.status, 'closed')
+    await writer.write(line())
+    assert.equal(JSON.parse((await reader?.read())?.value ?? '').error.code, 'currency_closed')
+    await writer.close()
+  })
+
   it('nothing begins that waited while it was closed', async () => {
     const code = await aCurrency()
     const { adas, bobs } = await purses(code)

@@ -91,8 +91,7 @@ async function* importLines(
   groups: AsyncIterable<ParsedRecord[]>,
 ): AsyncGenerator<object[]> {
   try {
-    const currencies = await readCurrencies(gateway.pool, sessionOf(request).book)
-    for await (const group of groups) yield await importGroup(gateway, request, group, currencies)
+    for await (const group of groups) yield await importGroup(gateway, request, group)
   } catch (error) {
     // The stream of answers has begun: what goes wrong with the body now is its last line.
     yield [failed(error)]
@@ -103,9 +102,10 @@ async function importGroup(
   gateway: Gateway,
   request: FastifyRequest,
   group: readonly ParsedRecord[],
-  currencies: ReadonlyMap<string, BookCurrency>,
 ): Promise<object[]> {
   const { book } = sessionOf(request)
+  // Anew for each group: lines may come for hours, and currencies be closed meanwhile.
+  const currencies = await readCurrencies(gateway.pool, book)
   const checked = await Promise.all(
     group.map((record) => checkLine(gateway, request, record, currencies).catch((error: unknown) => failed(error))),
   )
