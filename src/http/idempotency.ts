@@ -1,6 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { type Client, inTransaction, type Pool, type Queryable } from '../database/connection.ts'
+import type { Client, Pool, Queryable } from '../database/connection.ts'
 import { ownText } from '../database/personal_fields.ts'
+import { inTransactionAfterRaces } from '../database/races.ts'
 import { createRounds, type Rounds } from '../database/rounds.ts'
 import type { BookId } from '../ledger/id.ts'
 import type { Log } from '../log.ts'
@@ -51,8 +52,8 @@ export async function answerOnce(
   const send = async ({ status, body }: Answer) => reply.code(status).send(body)
   const { book, userId } = sessionOf(request)
   const key = keyOf(request)
-  if (!key) return send(await reveal(await inTransaction(pool, work)))
-  const { answer, replayed } = await inTransaction(pool, async (client) => {
+  if (!key) return send(await reveal(await inTransactionAfterRaces(pool, work)))
+  const { answer, replayed } = await inTransactionAfterRaces(pool, async (client) => {
     // The same request at the same time waits here, and then finds the answer of the first.
     await client.query('select pg_advisory_xact_lock(hashtextextended($1, 0))', [`idempotency ${book}/${key.key}`])
     const earlier = (await readAnswer(client, book, key)) ?? (await answeredElsewhere(client))
