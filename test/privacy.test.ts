@@ -19,7 +19,17 @@ import {
   type TestUser,
   until,
 } from './harness/gateway.ts'
-import { anAccount, assertBooksAreRight, assertProblem, fund, rowsOf, transfer, untilSealed } from './harness/paying.ts'
+import {
+  anAccount,
+  assertBooksAreRight,
+  assertProblem,
+  fund,
+  locking,
+  rowsOf,
+  transfer,
+  untilLocked,
+  untilSealed,
+} from './harness/paying.ts'
 
 let gateway: TestGateway
 let bob: TestUser
@@ -258,6 +268,75 @@ describe('the data of a user', () => {
     assert.ok(answers.some(({ status }) => status < 300))
     await erased()
     await assertBooksAreRight(gateway)
+  })
+
+  for (const name of ['id', 'completed', 'Grace']) {
+    it(`leave what others were answered, but for who paid or was paid: of somebody who is called ${name}`, async () => {
+      const [user, namesake, other] = [await aUser(gateway), await aUser(gateway), await aUser(gateway)]
+      for (const each of [user, namesake]) await each.patch('/v1/me', { display_name: name })
+      const [hers, theirs, own] = [await user.account('USD'), await namesake.account('USD'), await other.account('USD')]
+      const starts_at = new Date(Date.now() + 86_400_000).toISOString()
+      const held = async (from: TestUser, wish: object) => {
+        const { body } = await from.post('/v1/payments', { ...wish, capture: 'manual' })
+        return `/v1/payments/${body.id}`
+      }
+      const texts = { description: name, metadata: { name } }
+      const paid = await held(other, transfer(own, hers, '2.00', texts))
+      const called = await held(user, transfer(hers, own, '1.00', { description: 'what she wrote' }))
+      const elsewhere = await held(other, transfer(own, theirs, '3.00', texts))
+      const asked: [string, object][] = [
+        ['/v1/tokens', { name, scopes: ['payments:read'] }],
+        ['/v1/accounts', { currency: 'USD', name, metadata: { name } }],
+        ['/v1/schedules', { ...transfer(own, hers, '1.00', texts), starts_at }],
+        ['/v1/webhooks', { url: 'https://hooks.example.com/x', events: ['*'], description: name }],
+        [`${elsewhere}/capture`, {}],
+        [`${paid}/capture`, {}],
+        [`${called}/cancel`, {}],
+      ]
+      const answers = async () => {
+        const all: { status: number; body: any }[] = []
+        for (const [index, [path, wish]] of asked.entries()) {
+          const { status, body } = await other.post(path, wish, { 'idempotency-key': `kept ${index}` })
+          all.push({ status, body })
+        }
+        return all
+      }
+      const before = await answers()
+      assert.deepEqual(await answers(), before)
+      const [captured, canceled] = before.splice(-2)
+      assert.deepEqual([captured?.body.receiver, canceled?.body.sender], [name, name])
+      assert.deepEqual(new Set(before.map(({ status }) => status)), new Set([200, 201]))
+
+      await user.post('/v1/payments', transfer(hers, await bob.account('USD'), await user.balance(hers)))
+      assert.equal((await erase(user)).status, 202)
+      await erased()
+
+      const gone = { sender: 'erased user', description: null, metadata: {} }
+      assert.deepEqual(await answers(), [
+        ...before,
+        { ...captured, body: { ...captured?.body, receiver: 'erased user' } },
+        { ...canceled, body: { ...canceled?.body, ...gone } },
+      ])
+    })
+  }
+
+  it('are erased step by step, so that a node that ends leaves the rest to another', async () => {
+    const first = await aGateway()
+    const user = await aUser(first)
+    const [hers, his] = [await user.account('USD'), await (await aUser(first)).account('USD')]
+    await user.post('/v1/payments', transfer(hers, his, '100.00'))
+    const under = () => rowsOf(first, 'select from erasures')
+    let stopped: Promise<void> | undefined
+    await locking(first, 'lock table idempotency_keys', async () => {
+      assert.equal((await erase(user)).status, 202)
+      await untilLocked(first, 1)
+      stopped = first.inside.eraser.stop()
+      return []
+    })
+    await stopped
+    assert.equal((await under()).length, 1)
+    await aGateway({}, first.database)
+    await until(async () => (await under()).length === 0)
   })
 
   it('stand in no table in the clear', async () => {

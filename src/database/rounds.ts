@@ -6,13 +6,16 @@ import { isUnavailable } from './faults.ts'
 export type Rounds = {
   /** Says that there may be something to do: without it, it is found by looking. */
   readonly wake: () => void
-  /** Lets the round under way end, and begins no other. */
+  /** Lets the round under way end, at its next step where it heeds `stopping`, and begins no other. */
   readonly stop: () => Promise<void>
 }
 
 type Options = {
-  /** Does what there is to do, and says how much that was: after something, the next round follows at once. */
-  readonly round: () => Promise<number>
+  /**
+   * Does what there is to do, and says how much that was: after something, the next round follows at once. A long one, whose
+   * steps may be done again, ends between them by `stopping.throwIfAborted()`.
+   */
+  readonly round: (stopping: AbortSignal) => Promise<number>
   readonly everyMs: number
   /** Whether the first round waits for that, or to be woken, too: where a lookout finds out if there is work. */
   readonly waits?: boolean
@@ -40,8 +43,8 @@ export function createRounds({ round, everyMs, waits = false, log, fault }: Opti
     while (!stopping.signal.aborted) {
       // Before the round, so that who wakes during it is not missed.
       const awake = sleep()
-      const done = await round().catch((error: unknown) => {
-        if (!isUnavailable(error)) log.error({ err: error }, fault)
+      const done = await round(stopping.signal).catch((error: unknown) => {
+        if (error !== stopping.signal.reason && !isUnavailable(error)) log.error({ err: error }, fault)
         return 0
       })
       if (done === 0) await rest(awake)

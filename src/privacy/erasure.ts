@@ -63,13 +63,11 @@ export async function eraseUser(means: Means, order: Order): Promise<ErasureRefu
 }
 
 async function dropIdentity(client: Client, book: BookId, user: User, at: Instant): Promise<void> {
-  const { id, email, displayName, erasedAt } = user
+  const { id, erasedAt } = user
   const stamp = formatInstant(at)
-  const knownAs = erasedAt === null ? [email, displayName].filter((name) => name !== null) : []
   await client.query(
-    `insert into erasures (book, user_id, known_as, asked_at) values ($1, $2, encrypted($1, $2, $3), $4)
-         on conflict (book, user_id) do nothing`,
-    [book, id, JSON.stringify(knownAs), stamp],
+    `insert into erasures (book, user_id, asked_at) values ($1, $2, $3) on conflict (book, user_id) do nothing`,
+    [book, id, stamp],
   )
   if (erasedAt !== null) return
   // No address has a hash as short as an id.
