@@ -74,6 +74,18 @@ describe('A quote', () => {
     await free.stop()
   })
 
+  it('gives no more there and back than was brought, where a rate was put right by one written the other way', async () => {
+    const free = await aGateway({ BGW_QUOTE_SPREAD_PERCENT: '0' })
+    const [by, user] = await Promise.all([anOperator(free), aUser(free)])
+    const sameTime = { valid_from: '2026-06-01T00:00:00Z' }
+    await writeRate(by, 'USD', 'CNY', '70', sameTime)
+    await writeRate(by, 'CNY', 'USD', '0.125', sameTime)
+    const there = (await quote(user, 'USD', 'CNY', { from_amount: '10.00' })).body
+    const back = (await quote(user, 'CNY', 'USD', { from_amount: there.to_amount })).body
+    assert.deepEqual([there.to_amount, back.to_amount], ['80.00', '10.00'])
+    await free.stop()
+  })
+
   it('is refused where no rate is known, or only one that is too old', async () => {
     assertProblem(await quote(ada, 'USD', 'CNY', { from_amount: '1.00' }), 'no_rate')
     const strict = await aGateway({ BGW_RATE_MAX_AGE_DAYS: '7' })

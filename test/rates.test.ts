@@ -260,6 +260,31 @@ describe('The rates that hold', () => {
     assert.equal(crossed.valid_from, '2026-04-13T15:00:00.000000Z')
   })
 
+  it('are the same both ways, so that of two for one pair and time the later written counts, whichever way it was', async () => {
+    const write = (from_currency: string, to_currency: string, rate: string, valid_from: string) =>
+      operator.post('/v1/admin/rates', { from_currency, to_currency, rate, valid_from })
+    const bothWays = async (from: string, to: string) =>
+      (await Promise.all([rate(`from=${from}&to=${to}`), rate(`from=${to}&to=${from}`)])).map(([{ rate }]) => rate)
+    const at = '2026-06-01T00:00:00Z'
+    assert.equal((await write('USD', 'CNY', '70', at)).status, 201)
+    assert.equal((await write('CNY', 'USD', '0.125', at)).status, 201)
+    assert.deepEqual(await bothWays('USD', 'CNY'), ['8', '0.125'])
+    assert.equal((await write('USD', 'CNY', '10', at)).status, 201)
+    assert.deepEqual(await bothWays('USD', 'CNY'), ['10', '0.1'])
+    // What was valid earlier stays behind, however late it is written down.
+    assert.equal((await write('CNY', 'USD', '0.5', '2026-05-31T00:00:00Z')).status, 201)
+    assert.deepEqual(await bothWays('USD', 'CNY'), ['10', '0.1'])
+    // Both parts of what is crossed are chosen in the same way.
+    for (const [code, wrong, right] of [
+      ['SEK', '100', '0.1'],
+      ['NOK', '500', '0.05'],
+    ] as const) {
+      assert.equal((await write('EUR', code, wrong, at)).status, 201)
+      assert.equal((await write(code, 'EUR', right, at)).status, 201)
+    }
+    assert.deepEqual(await bothWays('SEK', 'NOK'), ['2', '0.5'])
+  })
+
   it('of one book are nothing to another', async () => {
     const book = await aBook()
     assert.deepEqual((await book.get('/v1/admin/rates')).body.data, [])

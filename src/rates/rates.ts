@@ -1,6 +1,6 @@
 import type { Queryable } from '../database/connection.ts'
 import { formatInstant } from '../database/instant.ts'
-import type { BookId, Instant } from '../ledger/id.ts'
+import type { BookId, Instant, RateId } from '../ledger/id.ts'
 import { cross, inverse, type Rate } from '../money/rate.ts'
 
 /** Where rates come from: a file of the European Central Bank, or an operator's hand. */
@@ -26,7 +26,8 @@ type Pair = { readonly from: string; readonly to: string }
 /**
  * The rates from `from` to each of `to` that are valid at that instant: the newest of those written down for the two
  * currencies, in either direction, and of those crossed through EUR. Where they are equally old, the one that is not
- * crossed. A currency without a rate, and `from` itself, is left out.
+ * crossed; of those written down for the two, the last. So a rate and the one back are the same, turned round: if not,
+ * whoever converted there and back would gain. A currency without a rate, and `from` itself, is left out.
  */
 export async function readRates(
   client: Queryable,
@@ -37,7 +38,7 @@ export async function readRates(
 ): Promise<CurrentRate[]> {
   const wanted = to.filter((code) => code !== from)
   const known = await readWritten(client, book, [from, BASE_CURRENCY], [...wanted, from, BASE_CURRENCY], at)
-  const between = (pair: Pair) => newest([known.get(keyOf(pair)), turned(known.get(keyOf(turnedPair(pair))))])
+  const between = (pair: Pair) => laterOf(known.get(keyOf(pair)), turned(known.get(keyOf(turnedPair(pair)))))
   return wanted.flatMap((code) => {
     const direct = between({ from, to: code })
     const toBase = between({ from, to: BASE_CURRENCY })
@@ -59,7 +60,11 @@ export async function readRate(
   return rate
 }
 
+/** A rate as it was written down for two currencies; ids grow with the time of writing. */
+type WrittenDown = CurrentRate & { readonly id: RateId }
+
 type Row = {
+  id: RateId
   from_currency: string
   to_currency: string
   numerator: bigint
@@ -75,7 +80,7 @@ async function readWritten(
   ones: readonly string[],
   others: readonly string[],
   at: Instant,
-): Promise<Map<string, CurrentRate>> {
+): Promise<Map<string, WrittenDown>> {
   const pairs = new Map<string, Pair>()
   for (const from of ones) {
     for (const to of others) {
@@ -89,7 +94,7 @@ async function readWritten(
     `select newest.*
        from unnest($2::text[], $3::text[]) as pair (from_currency, to_currency)
       cross join lateral (
-            select r.from_currency, r.to_currency, r.numerator, r.denominator, r.source, r.valid_from
+            select r.id, r.from_currency, r.to_currency, r.numerator, r.denominator, r.source, r.valid_from
               from rates r
              where r.book = $1 and r.from_currency = pair.from_currency and r.to_currency = pair.to_currency
                and r.valid_from <= $4
@@ -98,9 +103,9 @@ async function readWritten(
     [book, asked.map(({ from }) => from), asked.map(({ to }) => to), formatInstant(at)],
   )
   return new Map(
-    rows.map(({ from_currency: from, to_currency: to, numerator, denominator, source, valid_from: validFrom }) => [
+    rows.map(({ id, from_currency: from, to_currency: to, numerator, denominator, source, valid_from: validFrom }) => [
       keyOf({ from, to }),
-      { from, to, rate: { numerator, denominator }, source, validFrom },
+      { id, from, to, rate: { numerator, denominator }, source, validFrom },
     ]),
   )
 }
@@ -113,8 +118,15 @@ function turnedPair({ from, to }: Pair): Pair {
   return { from: to, to: from }
 }
 
-function turned(known: CurrentRate | undefined): CurrentRate | undefined {
+function turned(known: WrittenDown | undefined): WrittenDown | undefined {
   return known && { ...known, ...turnedPair(known), rate: inverse(known.rate) }
+}
+
+/** The one that is valid since the later time, of equals the one that was written down last. Both compare as text. */
+function laterOf(one: WrittenDown | undefined, other: WrittenDown | undefined): WrittenDown | undefined {
+  if (!one || !other) return one ?? other
+  if (one.validFrom !== other.validFrom) return one.validFrom > other.validFrom ? one : other
+  return one.id > other.id ? one : other
 }
 
 /** The one that is valid since the latest time, the first of equals. Times of one form compare as text. */
