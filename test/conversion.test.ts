@@ -270,4 +270,39 @@ describe('A payment to somebody in another currency', () => {
     assert.deepEqual([await exchange('USD'), await payer.balance(btc), await bob.balances()], before)
     await assertBooksAreRight(gateway)
   })
+
+  it('is refunded exactly, also where a part was given back by a version that rounded it otherwise', async () => {
+    const rate = { from_currency: 'BTC', to_currency: 'USD', rate: '5912000' }
+    assert.equal((await operator.post('/v1/admin/rates', rate)).status, 201)
+    const [payer, bob] = [await aUser(gateway), await aPayer()]
+    const btc = await anAccount(payer, 'BTC')
+    await fund(operator, btc, '0.00000017')
+    const before = [await exchange('USD'), await payer.balance(btc), await bob.balances()]
+    const wish = { from_currency: 'BTC', to_currency: 'USD', from_amount: '0.00000017' }
+    const quote = await quoted(payer, wish)
+    assert.equal(quote.to_amount, '1.00')
+    const order = transfer(btc, bob.usd, quote.from_amount, { quote_id: quote.id })
+    const { body: payment } = await payer.post('/v1/payments', order)
+    const refund = async (amount: string) => {
+      const { body } = await bob.user.post(`/v1/payments/${payment.id}/refund`, { amount })
+      return [body.id, body.status, body.exchange.to_amount]
+    }
+    const [id, ...first] = await refund('0.00000008')
+    assert.deepEqual(first, ['completed', '0.48'])
+    // Half-even, as it was once, these are 0.47: a cent less went from bob to exchange.
+    await rowsOf(
+      gateway,
+      `with payment as (update payments set exchange_amount = exchange_amount - 1 where id = $1),
+            posting as (update postings set amount = amount - 1, credit_balance = credit_balance + 1
+                         where payment_id = $1 and currency = 'USD' returning credit_account, debit_account)
+       update accounts a set balance = a.balance + case a.id when p.credit_account then 1 else -1 end
+         from posting p where a.id in (p.credit_account, p.debit_account)`,
+      [decodeId('pay', id)],
+    )
+    // One that is declined has given nothing back.
+    assert.deepEqual((await refund('0.00000010')).slice(1), ['declined', '0.00'])
+    assert.deepEqual((await refund('0.00000009')).slice(1), ['completed', '0.53'])
+    assert.deepEqual([await exchange('USD'), await payer.balance(btc), await bob.balances()], before)
+    await assertBooksAreRight(gateway)
+  })
 })

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
+import { divideHalfEven } from '../money/rounding.ts'
 import { type Account, isTechnical, type UserAccount } from './account.ts'
 import type { AccountId, Instant, PaymentId } from './id.ts'
 import { diagram, isFinal, TRANSITIONS, transitionsOf } from './lifecycle.ts'
@@ -187,12 +188,14 @@ describe('A hold', () => {
 })
 
 describe('A refund', () => {
+  const unrefunded = { refunded: 0n, givenBack: 0n }
+
   /** Refunds a payment in parts until nothing is left; whatever is asked beyond that is declined. */
   function refundInParts(original: Refundable, accounts: Map<AccountId, Account>, parts: readonly bigint[]) {
     const technical = new Map<AccountId, bigint>()
     const of = 'payment' as PaymentId
     const [from, to] = [account(original.exchange ? 'eve' : 'bob'), account('ada')]
-    let { refunded } = original
+    let { refunded, givenBack } = original
     const postings: Posting[] = []
     for (const part of [...parts, original.amount]) {
       const left = original.amount - refunded
@@ -202,7 +205,7 @@ describe('A refund', () => {
       }
       const last = { ...order, amount: left }
       const orders = part === original.amount && left > 0n ? [last, order] : [order]
-      const originals = new Map([[of, { ...original, refunded }]])
+      const originals = new Map([[of, { ...original, refunded, givenBack }]])
       const result = post(orders, contextOf(accounts, { originals }))
       for (const [index, { amount }] of orders.entries()) {
         const outcome = result.outcomes[index]
@@ -211,6 +214,7 @@ describe('A refund', () => {
         if (outcome?.status === 'declined') assert.equal(outcome.reason, 'refund_exceeds_payment')
         if (outcome?.status !== 'completed') continue
         refunded += amount
+        givenBack += outcome.shares?.exchanged ?? 0n
         postings.push(...outcome.postings)
         assert.ok(outcome.postings.every((posting) => posting.amount > 0n))
       }
@@ -229,7 +233,7 @@ describe('A refund', () => {
         const technical = new Map<AccountId, bigint>()
         apply(accounts, technical, post([order], contextOf(accounts)))
         const { amount, fee, feePayer } = order
-        const back = refundInParts({ amount, fee, feePayer, refunded: 0n, exchange: null }, accounts, parts)
+        const back = refundInParts({ ...unrefunded, amount, fee, feePayer, exchange: null }, accounts, parts)
         assert.equal(back.refunded, amount)
         assert.deepEqual(accounts, before)
         const internal = account('internal')
@@ -261,7 +265,7 @@ describe('A refund', () => {
           assert.equal(technical.get(exchange.outOf), netAmount(order))
           assert.equal(technical.get(exchange.into), -toAmount)
           const { amount, fee, feePayer } = order
-          const back = refundInParts({ amount, fee, feePayer, refunded: 0n, exchange }, accounts, parts)
+          const back = refundInParts({ ...unrefunded, amount, fee, feePayer, exchange }, accounts, parts)
           assert.deepEqual(accounts, before)
           for (const [id, delta] of technical) assert.equal(delta + (back.technical.get(id) ?? 0n), 0n)
         },
@@ -283,7 +287,7 @@ describe('A refund', () => {
           let [refunded, returned, exchanged] = [0n, 0n, 0n]
           for (const part of [...parts, amount]) {
             const goesBack = part < amount - refunded ? part : amount - refunded
-            const original = { amount, fee, feePayer, refunded, exchange: forEve(toAmount) }
+            const original = { amount, fee, feePayer, refunded, givenBack: exchanged, exchange: forEve(toAmount) }
             const shares = refundShares(original, goesBack)
             refunded += goesBack
             returned += shares.fee
@@ -301,11 +305,66 @@ describe('A refund', () => {
     )
   })
 
+  it('of what was refunded in parts of which too little was given back takes the rest too, and is exact in sum', () => {
+    fc.assert(
+      fc.property(
+        fc.bigInt(1n, 10_000n),
+        fc.bigInt(1n, 20_000n),
+        fc.array(fc.bigInt(1n, 3_000n), { maxLength: 4 }),
+        fc.array(fc.bigInt(1n, 3_000n), { maxLength: 4 }),
+        (amount, toAmount, roundedHalfEven, parts) => {
+          let refunded = 0n
+          for (const part of roundedHalfEven) if (part < amount - refunded) refunded += part
+          // In sum the parts of before came to this, each being the difference to what was refunded ahead of it.
+          let givenBack = divideHalfEven(toAmount * refunded, amount)
+          for (const part of [...parts, amount]) {
+            const goesBack = part < amount - refunded ? part : amount - refunded
+            if (goesBack === 0n) continue
+            const original: Refundable = {
+              ...{ amount, fee: 0n, feePayer: 'receiver', refunded, givenBack, exchange: forEve(toAmount) },
+            }
+            const { exchanged } = refundShares(original, goesBack)
+            refunded += goesBack
+            givenBack += exchanged
+            assert.ok(exchanged >= 0n)
+            const missing = toAmount * refunded - givenBack * amount
+            assert.ok(missing <= 0n && missing > -amount, `${missing} of ${amount}`)
+          }
+          assert.deepEqual([refunded, givenBack], [amount, toAmount])
+        },
+      ),
+    )
+  })
+
+  it('counts what the refunds before it gave back, those of its own batch too', () => {
+    const original: Refundable = {
+      ...{ amount: 17n, fee: 0n, feePayer: 'receiver', refunded: 8n, givenBack: 47n, exchange: forEve(100n) },
+    }
+    assert.deepEqual(refundShares(original, 9n), { fee: 0n, exchanged: 53n })
+    const accounts = bank(0n)
+    accounts.set(account('eve'), { ...user(accounts, 'eve'), balance: 53n })
+    const of = 'payment' as PaymentId
+    const part: Order = {
+      ...{ from: account('eve'), to: account('ada'), currency: 'USD', amount: 1n, fee: 0n, feePayer: 'receiver' },
+      ...{ feeAccount: account('internal'), terms: { type: 'refund', of }, inClosed: true },
+    }
+    const { outcomes } = post(
+      [part, { ...part, amount: 8n }],
+      contextOf(accounts, { originals: new Map([[of, original]]) }),
+    )
+    const given = outcomes.map((outcome) => outcome.status === 'completed' && outcome.shares?.exchanged)
+    assert.deepEqual(given, [6n, 47n])
+  })
+
   it('takes a unit that cannot be divided from its payer with the first part of it', () => {
-    const original: Refundable = { amount: 17n, fee: 0n, feePayer: 'receiver', refunded: 0n, exchange: forEve(1n) }
+    const original: Refundable = {
+      ...{ amount: 17n, fee: 0n, feePayer: 'receiver', refunded: 0n, givenBack: 0n, exchange: forEve(1n) },
+    }
     assert.deepEqual(refundShares(original, 8n), { fee: 0n, exchanged: 1n })
-    assert.deepEqual(refundShares({ ...original, refunded: 8n }, 9n), { fee: 0n, exchanged: 0n })
+    assert.deepEqual(refundShares({ ...original, refunded: 8n, givenBack: 1n }, 9n), { fee: 0n, exchanged: 0n })
     assert.deepEqual(refundShares(original, 17n), { fee: 0n, exchanged: 1n })
+    // Where more was given back already, nothing comes the other way.
+    assert.deepEqual(refundShares({ ...original, refunded: 8n, givenBack: 2n }, 1n), { fee: 0n, exchanged: 0n })
   })
 
   it('is declined where its payer has not the money any more', () => {
@@ -314,7 +373,7 @@ describe('A refund', () => {
       ...{ from: account('bob'), to: account('ada'), currency: 'USD', amount: 100n, fee: 0n, feePayer: 'receiver' },
       ...{ feeAccount: account('internal'), terms: { type: 'refund', of: 'payment' as PaymentId }, inClosed: true },
     }
-    const original: Refundable = { amount: 100n, fee: 2n, feePayer: 'receiver', refunded: 0n, exchange: null }
+    const original: Refundable = { ...unrefunded, amount: 100n, fee: 2n, feePayer: 'receiver', exchange: null }
     const originals = new Map([['payment' as PaymentId, original]])
     const { outcomes, refunded } = post([order], contextOf(accounts, { originals }))
     assert.deepEqual([outcomes, refunded.size], [[{ status: 'declined', reason: 'insufficient_funds' }], 0])

@@ -50,12 +50,17 @@ export function post(orders: readonly Order[], context: Context): Posted {
   const tally = createTally(context.accounts)
   const limits = createMeters(context.meters)
   const refunded = new Map<PaymentId, bigint>()
+  const givenBack = new Map<PaymentId, bigint>()
   const usedQuotes = new Map<QuoteId, number>()
 
   function originalOf(id: PaymentId): Refundable {
     const original = context.originals.get(id)
     if (!original) throw new Error(`the batch refunds payment ${id}, which was not loaded`)
-    return { ...original, refunded: refunded.get(id) ?? original.refunded }
+    return {
+      ...original,
+      refunded: refunded.get(id) ?? original.refunded,
+      givenBack: givenBack.get(id) ?? original.givenBack,
+    }
   }
 
   function quoteIsGood(id: QuoteId): boolean {
@@ -87,6 +92,7 @@ export function post(orders: readonly Order[], context: Context): Posted {
     if (reason) return { status: 'declined', reason }
     // From here the refund must post.
     refunded.set(of, original.refunded + order.amount)
+    givenBack.set(of, original.givenBack + shares.exchanged)
     return { status: 'completed', postings: movedBack(tally, priced, exchange, shares), shares }
   }
 

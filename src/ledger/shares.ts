@@ -7,6 +7,8 @@ export type Refundable = {
   readonly fee: bigint
   readonly feePayer: FeePayer
   readonly refunded: bigint
+  /** What its refunds up to now have given back of what it was exchanged for; zero where it was not. */
+  readonly givenBack: bigint
   readonly exchange: Exchange | null
 }
 
@@ -16,13 +18,17 @@ export type RefundShares = { readonly fee: bigint; readonly exchanged: bigint }
 /**
  * What goes back with `amount` of a payment. Shares are taken of all that has been refunded up to now, so that however
  * a payment is refunded bit by bit, a whole refund returns the whole fee to the minor unit. What was exchanged is rounded
- * up: rounded down, the house would pay what its receiver keeps. `amount` is at most what is left.
+ * up: rounded down, the house would pay what its receiver keeps. Of it goes back what has not yet, so that a whole refund
+ * is exact whichever way earlier parts were rounded. `amount` is at most what is left.
  */
 export function refundShares(original: Refundable, amount: bigint): RefundShares {
   const { refunded, fee, exchange } = original
-  const partOf = (whole: bigint, divide: typeof divideUp) =>
-    divide(whole * (refunded + amount), original.amount) - divide(whole * refunded, original.amount)
-  return { fee: partOf(fee, divideHalfEven), exchanged: exchange ? partOf(exchange.toAmount, divideUp) : 0n }
+  const returned = (upTo: bigint) => divideHalfEven(fee * upTo, original.amount)
+  const due = exchange ? divideUp(exchange.toAmount * (refunded + amount), original.amount) : 0n
+  return {
+    fee: returned(refunded + amount) - returned(refunded),
+    exchanged: due > original.givenBack ? due - original.givenBack : 0n,
+  }
 }
 
 /**

@@ -128,7 +128,7 @@ async function lockOriginals(
   book: BookId,
   refunds: ReadonlyMap<PaymentId, RequestedExchange | null>,
 ): Promise<Map<PaymentId, Refundable>> {
-  const { rows } = await client.query<OriginalRow>({
+  const locking = client.query<OriginalRow>({
     name: 'lock-originals',
     text: `
       select p.id, p.amount, p.fee, p.fee_payer, p.refunded_amount, p.exchange_amount
@@ -139,14 +139,44 @@ async function lockOriginals(
          for no key update of p`,
     values: [book, [...refunds.keys()]],
   })
+  const exchanged = [...refunds].flatMap(([id, exchange]) => (exchange ? [id] : []))
+  const reading = exchanged.length > 0 ? readGivenBack(client, book, exchanged) : NOTHING_GIVEN_BACK
+  await together([locking, reading])
+  const [{ rows }, givenBack] = [await locking, await reading]
   return new Map(
     rows.map((row) => {
       const requested = refunds.get(row.id)
       const exchange = requested && { ...toExchange(requested), toAmount: row.exchange_amount ?? 0n }
       const { amount, fee, fee_payer: feePayer, refunded_amount: refunded } = row
-      return [row.id, { amount, fee, feePayer, refunded, exchange: exchange ?? null }]
+      return [
+        row.id,
+        { amount, fee, feePayer, refunded, givenBack: givenBack.get(row.id) ?? 0n, exchange: exchange ?? null },
+      ]
     }),
   )
+}
+
+const NOTHING_GIVEN_BACK: Promise<ReadonlyMap<PaymentId, bigint>> = Promise.resolve(new Map())
+
+/**
+ * What the refunds of each have given back in the other currency. A statement of its own, behind the one that locks the
+ * originals, so that it sees what was committed while that waited. Index: payments_by_original.
+ */
+async function readGivenBack(
+  client: Queryable,
+  book: BookId,
+  originals: readonly PaymentId[],
+): Promise<ReadonlyMap<PaymentId, bigint>> {
+  const { rows } = await client.query<{ id: PaymentId; given_back: bigint }>({
+    name: 'read-given-back',
+    text: `
+      select r.refund_of as id, sum(r.exchange_amount) as given_back
+        from payments r
+       where r.book = $1 and r.refund_of = any($2::uuid[]) and r.status = 'completed'
+       group by r.refund_of`,
+    values: [book, originals],
+  })
+  return new Map(rows.map(({ id, given_back: givenBack }) => [id, givenBack]))
 }
 
 async function lockQuotes(client: Queryable, book: BookId, ids: readonly QuoteId[]): Promise<Map<QuoteId, QuoteState>> {
