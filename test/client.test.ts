@@ -110,6 +110,23 @@ describe('a call of the client', () => {
     assert.deepEqual(await picked.json(), { data: [{ id: usd }], next_cursor: null })
   })
 
+  it('has the headers that its caller names, in any case, and the key among them is its key', async () => {
+    const { fetch, sent } = aFetch((answer) => answer)
+    const { token, usd } = await aCaller()
+    const friend = await aCaller()
+    const client = createClient({ url: gateway.url, token: 'bgw_none', fetch, retry: QUICK })
+    const headers = { 'Idempotency-Key': 'order-17', Authorization: `Bearer ${token}` }
+    const body = { from_account: usd, to_account: friend.usd, amount: '1.00' }
+    const made = async () => (await client.request('createPayment', { body, headers })).json()
+    assert.deepEqual(await made(), await made())
+    assert.deepEqual(
+      sent.map((each) => new Headers(each.headers).get('idempotency-key')),
+      ['order-17', 'order-17'],
+    )
+    const wrong = client.request('createPayment', { body: { ...body, amount: '0' }, headers })
+    await assert.rejects(wrong, { name: 'ProblemError', idempotencyKey: 'order-17' })
+  })
+
   it('acts in the book that an operator of all books names', async () => {
     const { token = '' } = await anOperator(gateway, { allBooks: true })
     await createClient({ url: gateway.url, token }).createBook({ body: { name: 'aside', currencies: ['USD'] } })
@@ -265,6 +282,20 @@ describe('records, one a line', () => {
       made.data.map(({ amount }) => amount),
       ['1.00', '2.00', '4.00', '5.00', '6.00'],
     )
+  })
+
+  it('have the key that is named among the headers, each request one of its own', async () => {
+    const keys: (string | null)[] = []
+    const fetch = async (_url: unknown, init: RequestInit = {}) => {
+      keys.push(new Headers(init.headers).get('idempotency-key'))
+      return new Response(String(init.body).replaceAll(/.+/g, '{"status":201}'))
+    }
+    const client = createClient({ url: gateway.url, fetch, retry: QUICK })
+    const records = Array.from({ length: 10_001 }, () => ({ from_account: '', to_account: '', amount: '1.00' }))
+    const input = { headers: { 'Idempotency-Key': 'salaries' } }
+    let answered = 0
+    for await (const { status } of client.lines('createPayments', records, input)) answered += status === 201 ? 1 : 0
+    assert.deepEqual([answered, keys], [10_001, ['salaries', 'salaries 10000']])
   })
 
   it('are not sent again where they have no key', async () => {

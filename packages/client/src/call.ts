@@ -13,11 +13,12 @@ export type AnyInput = {
   readonly signal?: AbortSignal
 }
 
-/** What is sent for a call. One that may be repeated has a key from here on, the same for each attempt. */
-export function sentFor(
-  id: keyof Operations,
-  { path = {}, query, headers, body, type, idempotencyKey, signal }: AnyInput,
-): Sent {
+/**
+ * What is sent for a call. One that may be repeated has a key from here on, the same for each attempt: the one given
+ * here, or else the caller's.
+ */
+export function sentFor(id: keyof Operations, input: AnyInput, idempotencyKey?: string): Sent {
+  const { path = {}, query, headers, body, type, signal } = input
   const operation: { method: string; path: string; body?: string; repeatable?: true } = operations[id]
   const { method, repeatable = false } = operation
   const place = operation.path.replaceAll(/\{(\w+)\}/g, (_braced, name) => encodeURIComponent(path[name] ?? ''))
@@ -28,12 +29,18 @@ export function sentFor(
     headers: { ...headers, ...(body === undefined ? {} : { 'content-type': type ?? operation.body ?? '' }) },
     ...(body === undefined ? {} : { body: raw ? (body as string) : JSON.stringify(body) }),
     repeatable: method === 'GET' || repeatable,
-    idempotencyKey: repeatable ? (idempotencyKey ?? newKey()) : undefined,
+    idempotencyKey: repeatable ? (idempotencyKey ?? keyOf(input)) : undefined,
     signal,
   }
 }
 
+/** The key that the caller gives, as a header or by itself, or else a new one. */
+export function keyOf({ headers = {}, idempotencyKey }: AnyInput): string {
+  const named = Object.entries(headers).find(([name]) => name.toLowerCase() === 'idempotency-key')
+  return named?.[1] ?? idempotencyKey ?? newKey()
+}
+
 /** A new idempotency key: 128 random bits. */
-export function newKey(): string {
+function newKey(): string {
   return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, '0')).join('')
 }

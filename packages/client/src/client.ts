@@ -39,6 +39,8 @@ type Shaped<Id extends OperationId> = Omit<Input<Id>, 'query'> & {
   readonly query?: Query
   readonly headers?: Readonly<Record<string, string>>
 }
+/** What a call takes beside its records. */
+type Beside = Pick<AnyInput, 'query' | 'headers' | 'idempotencyKey' | 'signal'>
 
 export type Calls = {
   readonly [Id in CallId]: Record<never, never> extends Operations[Id]['input']
@@ -57,7 +59,7 @@ export type Client = Calls & {
   readonly lines: <Id extends LinesId>(
     id: Id,
     records: readonly LineOf<Id>['sent'][],
-    input?: Input<Id>,
+    input?: Beside,
   ) => AsyncGenerator<LineOf<Id>['answered']>
   /** The answer to a call as it comes, for what has no type: `format`, `fields`, `expand`. */
   readonly request: <Id extends OperationId>(id: Id, input: Shaped<Id>) => Promise<Response>

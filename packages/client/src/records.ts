@@ -1,5 +1,5 @@
 import type { Operations, Problem } from './api.ts'
-import { type AnyInput, newKey, sentFor } from './call.ts'
+import { type AnyInput, keyOf, sentFor } from './call.ts'
 import { NoAnswerError, ProblemError } from './errors.ts'
 import { linesOf } from './lines.ts'
 import { mayRetry, pause, pauseMs } from './retry.ts'
@@ -19,13 +19,13 @@ export async function* sendRecords(
   records: readonly object[],
   input: AnyInput,
 ): AsyncGenerator<unknown> {
-  const key = input.idempotencyKey ?? newKey()
+  const key = keyOf(input)
   for (let start = 0; start < records.length; start += RECORDS_A_REQUEST) {
     const part = records.slice(start, start + RECORDS_A_REQUEST)
     const body = part.map((record) => `${JSON.stringify(record)}\n`).join('')
     // A key stands for the records of one request, by their places.
     const idempotencyKey = start === 0 ? key : `${key} ${start}`
-    yield* sendPart(transport, sentFor(id, { ...input, body, type: NDJSON, idempotencyKey }), part.length)
+    yield* sendPart(transport, sentFor(id, { ...input, body, type: NDJSON }, idempotencyKey), part.length)
   }
 }
 

@@ -69,13 +69,15 @@ async function sendOnce<T>(transport: Transport, sent: Sent, read: (response: Re
   }
 }
 
-function headersOf({ token, book }: Transport, { headers, idempotencyKey }: Sent): Record<string, string> {
-  return {
-    ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
-    ...(book === undefined ? {} : { book }),
-    ...(idempotencyKey === undefined ? {} : { 'idempotency-key': idempotencyKey }),
-    ...headers,
-  }
+/** The caller's headers over ours, whatever the case of their names: fetch would join two of one name. */
+function headersOf({ token, book }: Transport, { headers = {}, idempotencyKey }: Sent): Record<string, string> {
+  const all = new Headers()
+  if (token !== undefined) all.set('authorization', `Bearer ${token}`)
+  if (book !== undefined) all.set('book', book)
+  for (const [name, value] of Object.entries(headers)) all.set(name, value)
+  // The caller's, where there is one; of records it names the part of them too.
+  if (idempotencyKey !== undefined) all.set('idempotency-key', idempotencyKey)
+  return Object.fromEntries(all)
 }
 
 /** What fetch says is `fetch failed`; why is in its cause. */
