@@ -298,6 +298,160 @@ describe('records, one a line', () => {
     assert.deepEqual([answered, keys], [10_001, ['salaries', 'salaries 10000']])
   })
 
+  describe('of which some fail for a moment', () => {
+    const paid = (id: string) => ({ status: 201, payment: { id } })
+    const failed = (status: number, code: string) => ({ status, error: { status, code, detail: code, errors: [] } })
+    const [one, two, three] = [paid('pay_1'), paid('pay_2'), paid('pay_3')]
+    const [unavailable, unknown] = [failed(503, 'unavailable'), failed(503, 'outcome_unknown')]
+    const [wrong, late, broken] = [
+      failed(400, 'invalid_amount'),
+      failed(401, 'unauthenticated'),
+      failed(500, 'internal'),
+    ]
+    const cut = 'the line is gone'
+    const all = ['pay_1', 'pay_2', 'pay_3']
+    type Row = readonly [what: string, answers: readonly (readonly (object | string)[])[], told: readonly string[]]
+    const rows: readonly Row[] = [
+      [
+        'the body as a whole',
+        [
+          [one, unavailable],
+          [one, two, three],
+        ],
+        all,
+      ],
+      [
+        'the body as a whole, behind all answers',
+        [
+          [one, two, three, unavailable],
+          [one, two, three],
+        ],
+        all,
+      ],
+      [
+        'a record, and then the line breaks',
+        [
+          [one, unavailable, three, cut],
+          [one, two, three],
+        ],
+        all,
+      ],
+      [
+        'a record, and then the body',
+        [
+          [unknown, unavailable],
+          [one, wrong, three],
+        ],
+        ['pay_1', 'invalid_amount', 'pay_3'],
+      ],
+      [
+        'a record by a fault, and then the line breaks',
+        [
+          [broken, two, cut],
+          [one, two, three],
+        ],
+        all,
+      ],
+      [
+        'a record that was made before',
+        [
+          [one, two, cut],
+          [unavailable, two, three],
+        ],
+        all,
+      ],
+      [
+        'each time another',
+        [
+          [unavailable, cut],
+          [one, unavailable, cut],
+          [one, two, unavailable, unavailable],
+          [one, two, three],
+        ],
+        all,
+      ],
+      ['a record, and it is told at the end', [[one, unavailable, three]], ['pay_1', 'unavailable', 'pay_3']],
+      [
+        'the last record, and it is told at the end',
+        [[one, wrong, unknown]],
+        ['pay_1', 'invalid_amount', 'outcome_unknown'],
+      ],
+      ['the body, for good', [[one, late]], ['pay_1', 'throws unauthenticated']],
+      [
+        'the body, for good, behind a mistake',
+        [
+          [wrong, cut],
+          [wrong, late],
+        ],
+        ['invalid_amount', 'throws unauthenticated'],
+      ],
+      [
+        'the body, again and again',
+        [
+          [one, unavailable],
+          [one, unavailable],
+          [one, unavailable],
+          [one, unavailable],
+        ],
+        ['pay_1', 'throws unavailable'],
+      ],
+    ]
+    for (const [what, answers, expected] of rows) {
+      it(`tell of none that is made after all: ${what}`, async () => {
+        const left = answers.map((lines) => aBody(lines))
+        const fetch = async () => new Response(left.shift() ?? null)
+        const client = createClient({ url: gateway.url, fetch, retry: { firstMs: 1, longestMs: 5, attempts: 4 } })
+        const record = { from_account: '', to_account: '', amount: '1.00' }
+        const told: string[] = []
+        try {
+          for await (const { payment, error } of client.lines('createPayments', [record, record, record]))
+            told.push(payment?.id ?? error?.code ?? '')
+        } catch (error) {
+          told.push(`throws ${(error as ProblemError).code}`)
+        }
+        assert.deepEqual([told, left.length], [expected, 0])
+      })
+    }
+
+    /** Lines, each as it is wanted, and then the end, or a text that breaks it. */
+    function aBody(lines: readonly (object | string)[]): ReadableStream<Uint8Array> {
+      const left = [...lines]
+      return new ReadableStream({
+        pull: (controller) => {
+          const line = left.shift()
+          if (line === undefined) controller.close()
+          else if (typeof line === 'string') controller.error(new Error(line))
+          else controller.enqueue(new TextEncoder().encode(`${JSON.stringify(line)}\n`))
+        },
+      })
+    }
+  })
+
+  it('are told as they come, also behind a mistake', async () => {
+    let lines = 0
+    const body = new ReadableStream<Uint8Array>(
+      {
+        pull: (controller) => {
+          lines += 1
+          const answer = lines === 1 ? { status: 400, error: { code: 'invalid_amount', status: 400 } } : { status: 201 }
+          controller.enqueue(new TextEncoder().encode(`${JSON.stringify(answer)}\n`))
+        },
+      },
+      { highWaterMark: 0 },
+    )
+    const client = createClient({ url: gateway.url, fetch: async () => new Response(body), retry: QUICK })
+    const records = Array.from({ length: 10 }, () => ({ from_account: '', to_account: '', amount: '1.00' }))
+    const told = client.lines('createPayments', records)
+    const read: [number | undefined, number][] = []
+    for (let count = 0; count < 3; count += 1) read.push([(await told.next()).value?.status, lines])
+    assert.deepEqual(read, [
+      [400, 2],
+      [201, 2],
+      [201, 3],
+    ])
+    await told.return(undefined)
+  })
+
   it('are not sent again where they have no key', async () => {
     const { token = '' } = await anOperator(gateway)
     const { fetch, sent } = aFetch((answer) => cutAfterLine(answer, 1))

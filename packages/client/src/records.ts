@@ -11,7 +11,7 @@ const NDJSON = 'application/x-ndjson'
 
 /**
  * Sends records as NDJSON, in as many requests as it takes, and gives the answer to each, in order. Where the line breaks
- * a call that has an idempotency key is made again: what was done is answered again then, and passed over here.
+ * a call that has an idempotency key is made again: what was done is answered again then, and what was told is passed over.
  */
 export async function* sendRecords(
   transport: Transport,
@@ -50,25 +50,43 @@ async function* sendPart(transport: Transport, sent: Sent, count: number): Async
   }
 }
 
-/** The answers to one request. Throws where there are fewer of them, or more, than records. */
-async function* answersTo(transport: Transport, sent: Sent, count: number): AsyncGenerator<unknown> {
+type Answer = { readonly error?: Problem }
+
+/**
+ * The answers to one request. Throws where there are fewer of them, or more, than records. An error that may not be one
+ * the next time, and what is behind it, is told only when all of them are there: until then the request may be repeated.
+ */
+async function* answersTo(transport: Transport, sent: Sent, count: number): AsyncGenerator<Answer> {
   const { idempotencyKey, signal } = sent
   const response = await send(transport, sent, async (answer) => answer)
+  let held: Answer[] = []
   let answered = 0
-  let last: { readonly error?: Problem } | undefined
+  let last: Answer | undefined
   try {
     for await (const line of response.body ? linesOf(response.body) : []) {
-      last = JSON.parse(line)
+      // A mistake that another line follows is of its record.
+      if (held[0] && !mayPass(held[0])) {
+        yield* held
+        held = []
+      }
+      last = JSON.parse(line) as Answer
       answered += 1
-      if (answered <= count) yield last
+      if (answered > count) continue
+      if (last.error || held.length > 0) held.push(last)
+      else yield last
     }
   } catch (cause) {
     if (signal?.aborted) throw signal.reason
     const message = `the line broke after ${answered} of ${count} answers`
     throw new NoAnswerError(message, { cause, idempotencyKey })
   }
-  if (answered === count) return
+  if (answered === count) return yield* held
   // What went wrong with the body as a whole is told in a last line.
   if (last?.error) throw new ProblemError(last.error, undefined, idempotencyKey)
   throw new NoAnswerError(`${answered} of ${count} records were answered`, { idempotencyKey })
+}
+
+/** Whether it is an error of the moment, and no mistake of the caller. */
+function mayPass({ error }: Answer): boolean {
+  return error !== undefined && (error.status === 429 || error.status >= 500)
 }
