@@ -246,20 +246,23 @@ describe('A payment to somebody in another currency', () => {
     await assertBooksAreRight(gateway)
   })
 
-  it('is refunded in part at nobody’s cost but the receiver’s, also where the part is worth less than a minor unit', async () => {
-    const rate = { from_currency: 'BTC', to_currency: 'USD', rate: '60000' }
-    assert.equal((await operator.post('/v1/admin/rates', rate)).status, 201)
+  /** A payment of 17 satoshis that Bob gets as dollars, at a rate for which that is `toAmount`; and what everybody had before. */
+  async function paidWithSatoshis(rate: string, toAmount: string) {
+    const pair = { from_currency: 'BTC', to_currency: 'USD' }
+    assert.equal((await operator.post('/v1/admin/rates', { ...pair, rate })).status, 201)
     const [payer, bob] = [await aUser(gateway), await aPayer()]
     const btc = await anAccount(payer, 'BTC')
     await fund(operator, btc, '0.00000017')
     const before = [await exchange('USD'), await payer.balance(btc), await bob.balances()]
-    const wish = { from_currency: 'BTC', to_currency: 'USD', from_amount: '0.00000017' }
-    const quote = await quoted(payer, wish)
-    assert.equal(quote.to_amount, '0.01')
-    const { body: payment } = await payer.post(
-      '/v1/payments',
-      transfer(btc, bob.usd, quote.from_amount, { quote_id: quote.id }),
-    )
+    const quote = await quoted(payer, { ...pair, from_amount: '0.00000017' })
+    assert.equal(quote.to_amount, toAmount)
+    const order = transfer(btc, bob.usd, quote.from_amount, { quote_id: quote.id })
+    const { body: payment } = await payer.post('/v1/payments', order)
+    return { payer, bob, btc, before, payment }
+  }
+
+  it('is refunded in part at nobody’s cost but the receiver’s, also where the part is worth less than a minor unit', async () => {
+    const { payer, bob, btc, before, payment } = await paidWithSatoshis('60000', '0.01')
     assert.deepEqual([payment.status, payment.fee], ['completed', '0.00000000'])
     const given: string[] = []
     for (const amount of ['0.00000008', '0.00000009']) {
@@ -272,17 +275,7 @@ describe('A payment to somebody in another currency', () => {
   })
 
   it('is refunded exactly, also where a part was given back by a version that rounded it otherwise', async () => {
-    const rate = { from_currency: 'BTC', to_currency: 'USD', rate: '5912000' }
-    assert.equal((await operator.post('/v1/admin/rates', rate)).status, 201)
-    const [payer, bob] = [await aUser(gateway), await aPayer()]
-    const btc = await anAccount(payer, 'BTC')
-    await fund(operator, btc, '0.00000017')
-    const before = [await exchange('USD'), await payer.balance(btc), await bob.balances()]
-    const wish = { from_currency: 'BTC', to_currency: 'USD', from_amount: '0.00000017' }
-    const quote = await quoted(payer, wish)
-    assert.equal(quote.to_amount, '1.00')
-    const order = transfer(btc, bob.usd, quote.from_amount, { quote_id: quote.id })
-    const { body: payment } = await payer.post('/v1/payments', order)
+    const { payer, bob, btc, before, payment } = await paidWithSatoshis('5912000', '1.00')
     const refund = async (amount: string) => {
       const { body } = await bob.user.post(`/v1/payments/${payment.id}/refund`, { amount })
       return [body.id, body.status, body.exchange.to_amount]

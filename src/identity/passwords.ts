@@ -14,8 +14,8 @@ const LANES = 1
 const TAG_BYTES = 32
 
 /**
- * Hashes at a time. Each has a core to itself and one of node's four threads, which read files and sign as well: what
- * payments need is left to them, also where everybody logs in.
+ * Hashes at a time: each fills a core, and one of node's four threads, which read files and sign as well. The rest is left
+ * to payments, also where everybody logs in.
  */
 const AT_ONCE = availableParallelism() >= 4 ? 2 : 1
 /** Hashes that may wait for their turn: some seconds' work. More at once is an attack or an overload, and is refused. */

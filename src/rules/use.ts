@@ -19,8 +19,8 @@ export type UseOf = {
 }
 
 /**
- * What was used of each in its span before `at`, and since. Index: payments_by_sender or payments_by_receiver, by the time that
- * payments' ids carry.
+ * What was used of each from its span before `at` until now. Index: payments_by_sender or payments_by_receiver, by the
+ * time that payments' ids carry.
  */
 export async function readUse(client: Queryable, book: BookId, at: Instant, asked: readonly UseOf[]): Promise<Use[]> {
   const used: Use[] = asked.map(() => ({ count: 0n, sum: 0n }))

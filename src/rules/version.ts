@@ -5,8 +5,8 @@ import type { BookId } from '../ledger/id.ts'
 export const RULES_VERSION = '(select version from rule_versions where book = $1) as rules_version'
 
 /**
- * Lets nobody else change a rule of the book until the transaction ends. Whoever changes one that is there locks the rules
- * first, by this or by bumpRules, and only then the rule: two that did it the other way round would wait for each other.
+ * Lets nobody else change a rule of the book until the transaction ends. Whoever changes or removes a rule takes
+ * this lock before that of the rule's own row, by this or by bumpRules: else two of them could wait for each other.
  */
 export async function lockRules(client: Client, book: BookId): Promise<void> {
   await client.query('select from rule_versions where book = $1 for no key update', [book])
