@@ -588,6 +588,42 @@ describe('what is watched', () => {
     assert.deepEqual([lost, troubles], [['Not now', 'Not now'], []])
   })
 
+  it('is what was asked for last, also where that was said while the line was lost', async (test) => {
+    const { client, usd, token } = await aCaller()
+    const eur = (await client.openAccount({ body: { currency: 'EUR' } })).id
+    await noneHeldBack(gateway)
+    const said: { subscribe: string[] }[] = []
+    const lines: Noting[] = []
+    class Noting extends WebSocket {
+      constructor(...given: ConstructorParameters<typeof WebSocket>) {
+        super(...given)
+        lines.push(this)
+      }
+      override send(text: string): void {
+        if (text.includes('subscribe')) said.push(JSON.parse(text))
+        super.send(text)
+      }
+    }
+    const watcher = createClient({ url: gateway.url, token, retry: QUICK, WebSocket: Noting })
+    const watching = watcher.watch([usd], {
+      onLost: () => {
+        watching.subscribe([eur])
+        watching.unsubscribe([usd])
+      },
+    })
+    test.after(watching.close)
+    const told = watching[Symbol.asyncIterator]()
+    const next = async (): Promise<Told | undefined> => (await told.next()).value
+    assert.deepEqual(await next(), { state: await client.getAccount({ path: { id: usd } }) })
+    lines[0]?.close()
+    await until(async () => said.length === 2)
+    assert.deepEqual(
+      said.map(({ subscribe }) => subscribe),
+      [[usd], [eur]],
+    )
+    assert.deepEqual(await next(), { state: await client.getAccount({ path: { id: eur } }) })
+  })
+
   it('waits for a slow reader without filling the memory, and goes on where it was', async () => {
     const { token = '' } = await anOperator(gateway)
     const operator = createClient({ url: gateway.url, token })

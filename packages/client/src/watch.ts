@@ -122,13 +122,24 @@ export function watch(
     }
   }
 
+  // Noted also where there is no line: the next one begins with it.
+  function subscribe(more: readonly string[]): void {
+    const messages = subscriptions.add(more)
+    line?.say(...messages)
+  }
+
+  function unsubscribe(less: readonly string[]): void {
+    const message = subscriptions.remove(less)
+    line?.say(message)
+  }
+
   signal?.addEventListener('abort', stop, { once: true })
   if (signal?.aborted) close()
   else connect()
   return {
     [Symbol.asyncIterator]: told,
-    subscribe: (more) => line?.say(...subscriptions.add(more)),
-    unsubscribe: (less) => line?.say(subscriptions.remove(less)),
+    subscribe,
+    unsubscribe,
     close: stop,
   }
 }
