@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
 import { before, describe, it } from 'node:test'
-import { decodeId } from '../src/ledger/typeid.ts'
 import { aClient, type Reply } from './harness/client.ts'
 import { aGateway, anOperator, aUser, type TestGateway, type TestUser, until } from './harness/gateway.ts'
 import {
@@ -10,6 +9,7 @@ import {
   assertProblem,
   fund,
   locking,
+  lockOf,
   rowsOf,
   transfer,
   untilLocked,
@@ -206,8 +206,7 @@ describe('An atomic bulk request', () => {
     }
     /** Both, one behind the other at the lock of the account that they pay from. */
     const behindEachOther = async (from: string, one: () => Promise<Reply>, other: () => Promise<Reply>) => {
-      const lock = `select from accounts where id = '${decodeId('acc', from)}' for no key update`
-      const [first, second] = await locking(gateway, lock, async () => {
+      const [first, second] = await locking(gateway, lockOf(from), async () => {
         const first = one()
         await untilLocked(gateway, 1)
         const second = other()

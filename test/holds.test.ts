@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { before, describe, it } from 'node:test'
-import { decodeId } from '../src/ledger/typeid.ts'
 import { aClient } from './harness/client.ts'
 import { aGateway, anOperator, aUser, type TestGateway, type TestUser, until } from './harness/gateway.ts'
 import {
   assertBooksAreRight,
   assertProblem,
   locking,
+  lockOf,
   rowsOf,
   sessionsWhere,
   transfer,
@@ -178,8 +178,7 @@ describe('A capture', () => {
     const { ada, adaUsd, bobUsd } = await twoUsers()
     const others = await twoUsers()
     const payments = await Promise.all(Array.from({ length: 20 }, () => held(ada, adaUsd, bobUsd, '1.00')))
-    const lock = `select from accounts where id = '${decodeId('acc', adaUsd)}' for no key update`
-    const captures = await locking(gateway, lock, async () => {
+    const captures = await locking(gateway, lockOf(adaUsd), async () => {
       const captures = payments.map(({ id }) => ada.post(`/v1/payments/${id}/capture`))
       await until(async () => (await sessionsWhere(gateway, WAITS_FOR_LOCK)).length >= 3)
       const { body } = await others.ada.post('/v1/payments', transfer(others.adaUsd, others.bobUsd, '0.01'))

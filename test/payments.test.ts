@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
 import { before, describe, it } from 'node:test'
-import { decodeId } from '../src/ledger/typeid.ts'
 import { aClient, type Reply } from './harness/client.ts'
 import { aGateway, anOperator, aUser, type TestGateway, type TestUser, until } from './harness/gateway.ts'
 import {
@@ -9,9 +8,8 @@ import {
   assertProblem,
   everyPage,
   fund,
-  locking,
+  paidBehind,
   transfer,
-  untilLocked,
 } from './harness/paying.ts'
 
 let gateway: TestGateway
@@ -415,15 +413,12 @@ describe('payments at once', () => {
 it('a payment whose account is locked keeps nobody waiting whose accounts are not', async () => {
   const [locked, open] = [await aPurse('10.00'), await aPurse('10.00')]
   const [first, second] = [await anAccount(bob), await anAccount(bob)]
-  const lock = `select from accounts where id = '${decodeId('acc', locked)}' for no key update`
-  const [held] = await locking(gateway, lock, async () => {
-    const held = pay(locked, first, '10.00')
-    await untilLocked(gateway, 1)
+  const meanwhile = async () => {
     assert.equal((await pay(open, second, '10.00')).body.status, 'completed')
     assert.equal(await ada.balance(locked), '10.00')
-    return [held]
-  })
-  assert.equal((await held).body.status, 'completed')
+  }
+  const { body } = await paidBehind(gateway, locked, () => pay(locked, first, '10.00'), meanwhile)
+  assert.equal(body.status, 'completed')
 })
 
 it('payments leave the books right, and none of them initiated', async () => {

@@ -45,9 +45,11 @@ export async function runTests(
         TEST_DATA_FOLDER: migrated,
         TEST_API_DOCUMENT: join(folder, 'openapi.json'),
       }
-      const options = ['--test', '--test-concurrency=3', `--test-timeout=${longestSeconds * 1_000}`]
-      // Most of them end before there is anything to collect.
-      options.push('--min-semi-space-size=16')
+      const options = [
+        ...['--test', '--test-concurrency=3', `--test-timeout=${longestSeconds * 1_000}`],
+        // Most of them end before there is anything to collect.
+        '--min-semi-space-size=16',
+      ]
       const child = spawn(process.execPath, [...options, ...files], { stdio: 'inherit', env })
       void stopped.then(() => child.kill('SIGTERM'))
       return await new Promise((resolve) => child.once('exit', (code) => resolve(code ?? 1)))

@@ -145,17 +145,18 @@ async function shown<Row, Item>(
   })
 }
 
-type Pages = AsyncGenerator<Record<string, unknown>[]>
-type ReadPage = (query: ListQuery) => Promise<{ data: Record<string, unknown>[]; next_cursor: string | null }>
+type ShownPage = { readonly data: Record<string, unknown>[]; readonly next_cursor: string | null }
+type Pages = AsyncIterable<Pick<ShownPage, 'data'>>
 
 async function sendExport(
   reply: FastifyReply,
   { format, fields, query }: Asked,
   columns: readonly string[],
-  read: ReadPage,
+  read: (query: ListQuery) => Promise<ShownPage>,
 ): Promise<FastifyReply> {
+  // Before anything is answered, so that what is wrong with the query is an error and no stump.
   const first = await read({ ...query, limit: EXPORT_PAGE })
-  const pages = everyPage(first, query, read)
+  const pages = andFollowing(first, (cursor) => read({ ...query, limit: EXPORT_PAGE, cursor }))
   const text = format === 'csv' ? csvOf(pages, fields ?? columns) : linesOf(pages)
   return reply
     .type(format === 'csv' ? 'text/csv; charset=utf-8; header=present' : NDJSON)
@@ -165,12 +166,16 @@ async function sendExport(
     .send(Readable.from(text))
 }
 
-/** The first page is read before anything is answered, so that what is wrong with the query is an error and no stump. */
-async function* everyPage(first: Awaited<ReturnType<ReadPage>>, query: ListQuery, read: ReadPage): Pages {
-  const next = (cursor: string | null) => readPatiently(() => read({ ...query, limit: EXPORT_PAGE, cursor }))
-  for (let page = first; ; page = await next(page.next_cursor)) {
-    yield page.data
-    if (page.next_cursor === null) return
+/** A page and all behind it, each read once a connection is to be had. */
+async function* andFollowing<Page extends { readonly next_cursor: string | null }>(
+  first: Page,
+  read: (cursor: string) => Promise<Page>,
+): AsyncGenerator<Page> {
+  for (let page = first; ; ) {
+    yield page
+    const { next_cursor: cursor } = page
+    if (cursor === null) return
+    page = await readPatiently(() => read(cursor))
   }
 }
 
@@ -183,26 +188,21 @@ export async function* everyShown<Row extends object, Item>(
 ): AsyncGenerator<Shown<Item>> {
   const { spec, scope } = listing
   const query = { filters: [], sort: [], limit: EXPORT_PAGE }
-  const read = async (cursor: string | null): Promise<Shown<Item> & { readonly next: string | null }> => {
-    const page = await readPage(client, spec, scope, { ...query, cursor })
-    const shownItems = await shown(listing, { fields: null, expand: [] }, page.data)
-    return { items: page.data, shown: shownItems, next: page.next_cursor }
+  const read = async (cursor: string | null) => {
+    const { data: items, next_cursor } = await readPage(client, spec, scope, { ...query, cursor })
+    return { items, shown: await shown(listing, { fields: null, expand: [] }, items), next_cursor }
   }
-  const after = (cursor: string | null) => readPatiently(() => read(cursor))
-  for (let page = await after(null); ; page = await after(page.next)) {
-    yield page
-    if (page.next === null) return
-  }
+  yield* andFollowing(await readPatiently(() => read(null)), read)
 }
 
 async function* linesOf(pages: Pages): AsyncGenerator<string> {
-  for await (const page of pages) yield page.map((item) => `${JSON.stringify(item)}\n`).join('')
+  for await (const { data } of pages) yield data.map((item) => `${JSON.stringify(item)}\n`).join('')
 }
 
 async function* csvOf(pages: Pages, columns: readonly string[]): AsyncGenerator<string> {
   yield csvRecord(columns)
-  for await (const page of pages) {
-    yield page.map((item) => csvRecord(columns.map((column) => cellOf(item[column])))).join('')
+  for await (const { data } of pages) {
+    yield data.map((item) => csvRecord(columns.map((column) => cellOf(item[column])))).join('')
   }
 }
 

@@ -7,7 +7,7 @@ import { type Client, inTransaction, type Pool } from '../database/connection.ts
 import { formatInstant } from '../database/instant.ts'
 import type { Instant, UserId } from '../ledger/id.ts'
 import { parseAmount } from '../money/amount.ts'
-import { postRequests } from '../payments/batch.ts'
+import { postRequest } from '../payments/batch.ts'
 import type { Intake } from '../payments/intake.ts'
 import type { PricedRequest } from '../payments/payment.ts'
 import { addJob } from './job_queue.ts'
@@ -84,8 +84,7 @@ export function createSignUp({ pool, passwords, directory, intake, welcome }: De
     if (!id || !bonusFrom) return
     const { currency } = bonusFrom
     const account: AccountFacts = { id, book: book.id, userId: user.id, code: null, currency, label: user.email }
-    const bonus = await bonusRequest(client, bonusFrom, account)
-    await postRequests(client, book.id, [bonus])
+    await postRequest(client, await bonusRequest(client, bonusFrom, account))
   }
 
   /** Where the bonus comes from, looked up before the transaction; undefined where the book gives none. */

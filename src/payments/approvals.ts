@@ -6,7 +6,7 @@ import { formatInstant } from '../database/instant.ts'
 import type { AccountId, ApprovalId, BookId, Instant, UserId } from '../ledger/id.ts'
 import { formatAmount } from '../money/amount.ts'
 import { type Adjustment, type AdjustmentDirection, adjustmentRequest } from './adjustment.ts'
-import { postRequests } from './batch.ts'
+import { postRequest } from './batch.ts'
 import type { Intake } from './intake.ts'
 import type { Payment } from './payment.ts'
 
@@ -89,8 +89,7 @@ export async function approve(
     },
     client,
   )
-  const [payment] = await postRequests(client, book, [request])
-  if (!payment) throw new Error('a payment that was posted is there')
+  const payment = await postRequest(client, request)
   await client.query(
     `update approvals set status = 'approved', decided_by = $3, decided_at = $4, payment_id = $5
       where book = $1 and id = $2`,

@@ -69,6 +69,13 @@ export async function postRequests(
   return payments
 }
 
+/** The same of one. */
+export async function postRequest(client: Queryable, request: PricedRequest): Promise<Payment> {
+  const [payment] = await postRequests(client, request.book, [request])
+  if (!payment) throw new Error('a payment that was posted is there')
+  return payment
+}
+
 /**
  * Posts requests of one book (ledger.md, Posting, steps 1 to 4): afterwards each is completed, pending or declined, with
  * its postings and events.

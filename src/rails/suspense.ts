@@ -6,7 +6,7 @@ import { formatInstant } from '../database/instant.ts'
 import type { RailCode } from '../ledger/account.ts'
 import type { BookId, Instant, PaymentId, SuspenseId } from '../ledger/id.ts'
 import type { Currency } from '../money/currency.ts'
-import { postRequests } from '../payments/batch.ts'
+import { postRequest } from '../payments/batch.ts'
 import type { Direction } from '../payments/instructions.ts'
 import type { Intake } from '../payments/intake.ts'
 import type { Payment } from '../payments/payment.ts'
@@ -56,8 +56,8 @@ export async function bookStray(
   const kind = direction === 'in' ? 'deposit' : 'withdrawal'
   const terms = { fee: 0n, feePayer: 'receiver', description: `In suspense: ${reason}`, metadata: {} } as const
   const request = await intake.complete({ kind, from, to, amount, ...terms }, client)
-  const [payment] = await postRequests(client, book, [request])
-  if (payment?.status !== 'completed') throw new Error('money cannot be put into suspense')
+  const payment = await postRequest(client, request)
+  if (payment.status !== 'completed') throw new Error('money cannot be put into suspense')
   const id = newId<'suspense'>()
   await client.query(
     `insert into suspense_items (book, id, rail, rail_reference, direction, currency, amount, reason, payment_id,
@@ -104,8 +104,7 @@ export async function resolveStray(
   const [from, to] = item.direction === 'in' ? [suspense, whose] : [whose, suspense]
   const terms = { fee: 0n, feePayer: 'receiver', description: reason, metadata: {} } as const
   const request = await intake.complete({ kind: 'adjustment', from, to, amount: item.amount, ...terms }, client)
-  const [payment] = await postRequests(client, book, [{ ...request, madeBy: audit.actor.userId, audit }])
-  if (!payment) throw new Error('a payment that was posted is there')
+  const payment = await postRequest(client, { ...request, madeBy: audit.actor.userId, audit })
   if (payment.status === 'completed') {
     await client.query('update suspense_items set resolved_by = $3, resolved_at = $4 where book = $1 and id = $2', [
       book,

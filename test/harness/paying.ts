@@ -86,6 +86,11 @@ export async function locking<T extends readonly Promise<Reply>[] | []>(
   }
 }
 
+/** Locks an account as a batch does that has a payment of it under way: for `locking`. */
+export function lockOf(account: string): string {
+  return `select from accounts where id = '${decodeId('acc', account)}' for no key update`
+}
+
 /** What comes of a payment that waits for its payer's account while `meanwhile` is done. */
 export async function paidBehind(
   gateway: TestGateway,
@@ -93,8 +98,7 @@ export async function paidBehind(
   pay: () => Promise<Reply>,
   meanwhile: () => Promise<unknown>,
 ): Promise<Reply> {
-  const lock = `select from accounts where id = '${decodeId('acc', payer)}' for no key update`
-  const [paying] = await locking(gateway, lock, async () => {
+  const [paying] = await locking(gateway, lockOf(payer), async () => {
     const paying = pay()
     await untilLocked(gateway, 1)
     await meanwhile()

@@ -36,8 +36,7 @@ export function sentFor(id: keyof Operations, input: AnyInput, idempotencyKey?: 
 
 /** The key that the caller gives, as a header or by itself, or else a new one. */
 export function keyOf({ headers = {}, idempotencyKey }: AnyInput): string {
-  const named = Object.entries(headers).find(([name]) => name.toLowerCase() === 'idempotency-key')
-  return named?.[1] ?? idempotencyKey ?? newKey()
+  return new Headers(headers).get('idempotency-key') ?? idempotencyKey ?? newKey()
 }
 
 /** A new idempotency key: 128 random bits. */

@@ -11,7 +11,7 @@ import { isAbove } from '../../money/sums.ts'
 import { ADJUSTMENT_DIRECTIONS, type Adjustment, adjustmentRequest } from '../../payments/adjustment.ts'
 import { approve, reject, requestApproval } from '../../payments/approvals.ts'
 import { APPROVAL_STATUSES, type Approval, approvals, approvalsIn } from '../../payments/approvals_list.ts'
-import { postRequests } from '../../payments/batch.ts'
+import { postRequest } from '../../payments/batch.ts'
 import { idempotencyKey } from '../../payments/intake.ts'
 import type { PricedRequest } from '../../payments/payment.ts'
 import { asFirstAnswered, readPaymentsByKey } from '../../payments/read.ts'
@@ -137,9 +137,7 @@ async function ask(
 }
 
 async function post(client: Client, request: PricedRequest): Promise<Answer> {
-  const [payment] = await postRequests(client, request.book, [request])
-  if (!payment) throw new Error('a payment that was posted is there')
-  return { status: 201, body: presentPayment(payment) }
+  return { status: 201, body: presentPayment(await postRequest(client, request)) }
 }
 
 /** What a payment says that has the key and no answer beside it, as a node of an earlier version leaves it. */
