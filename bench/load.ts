@@ -13,9 +13,11 @@ export type Task = {
   /** Who pays: tokens, and the accounts of each. */
   readonly payers: readonly { readonly token: string; readonly accounts: readonly string[] }[]
   readonly shape: Shape
-  /** One payment a request, waited for or not, or so many in a bulk request. */
-  readonly mode: 'one' | 'async' | 'bulk'
+  /** One payment a request, or so many in a bulk request. */
+  readonly mode: 'one' | 'bulk'
   readonly bulk: number
+  /** Whether payments are only accepted, for the worker to post. */
+  readonly asynchronous: boolean
   readonly connections: number
   /** How long is counted, behind a warm-up. */
   readonly seconds: number
@@ -41,7 +43,8 @@ export type Loaded = {
 
 const task: Task = JSON.parse(await text(process.stdin))
 // What is accepted counts once it is posted, which is later; and where all are to take part, all of it counts.
-const countsAll = task.mode === 'async' || task.shape === 'everybody'
+const countsAll = task.asynchronous || task.shape === 'everybody'
+const prefer = task.asynchronous ? 'Prefer: respond-async\r\n' : ''
 const times: number[] = []
 const errors: string[] = []
 let payments = 0
@@ -112,7 +115,7 @@ async function once(connection: Awaited<ReturnType<typeof createConnection>>, fr
     return
   }
   if (from >= counted && from < end) times.push(now - from)
-  const good = task.mode === 'async' ? '"status":"initiated"' : '"status":"completed"'
+  const good = task.asynchronous ? '"status":"initiated"' : '"status":"completed"'
   const done = answer.status < 300 ? answer.body.split(good).length - 1 : 0
   if (done !== count) errors.push(`${answer.status} ${answer.body.slice(0, 300)}`)
   payments += done * share
@@ -123,7 +126,6 @@ function oneRequest(): string {
   sequence += 1
   const [from, to] = pick()
   const body = JSON.stringify(payment(from, to))
-  const prefer = task.mode === 'async' ? 'Prefer: respond-async\r\n' : ''
   return `POST /v1/payments HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer ${tokenOf[from]}\r\nIdempotency-Key: ${task.run}-${sequence}\r\n${prefer}Content-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`
 }
 
@@ -134,7 +136,7 @@ function bulkRequest(count: number): string {
     sequence += 1
     body += `${JSON.stringify({ ...payment(from, to), idempotency_key: `${task.run}-${sequence}` })}\n`
   }
-  return `POST /v1/payments/bulk HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer ${tokenOf[pairs[0]?.[0] ?? 0]}\r\nContent-Type: application/x-ndjson\r\nContent-Length: ${body.length}\r\n\r\n${body}`
+  return `POST /v1/payments/bulk HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer ${tokenOf[pairs[0]?.[0] ?? 0]}\r\n${prefer}Content-Type: application/x-ndjson\r\nContent-Length: ${body.length}\r\n\r\n${body}`
 }
 
 /** One request is one payer's: any of their accounts pay any others. */

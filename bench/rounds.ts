@@ -20,7 +20,9 @@ export type Measured = Loaded & {
 }
 
 /** What a run of the load generator needs to be told; the rest is the same for all. */
-export type Load = Partial<Pick<Task, 'shape' | 'mode' | 'bulk' | 'connections' | 'rate' | 'skips' | 'seconds'>>
+export type Load = Partial<
+  Pick<Task, 'shape' | 'mode' | 'bulk' | 'asynchronous' | 'connections' | 'rate' | 'skips' | 'seconds'>
+>
 
 /** Bulk requests from so many callers that lines are there to be posted while other requests come and are answered. */
 export const IN_BULK: Load = { mode: 'bulk', connections: 6 }
@@ -48,6 +50,7 @@ export async function load(server: Server, payers: Task['payers'], wanted: Load)
     shape: 'uniform',
     mode: 'one',
     bulk: 1_000,
+    asynchronous: false,
     connections: 64,
     seconds: 5,
     rate: 0,
@@ -58,7 +61,7 @@ export async function load(server: Server, payers: Task['payers'], wanted: Load)
   const before = server.usage()
   const generated = await runGenerator<Loaded>('load.ts', task)
   // What was accepted only counts when it is posted too.
-  const later = task.mode === 'async' ? await allPosted(server) : 0
+  const later = task.asynchronous ? await allPosted(server) : 0
   const loaded = { ...generated, seconds: generated.seconds + later, secondsInAll: generated.secondsInAll + later }
   made += loaded.made
   if (loaded.errors.length > 0) throw new VoidRun(`${loaded.errors.length} wrong answers, such as ${loaded.errors[0]}`)
