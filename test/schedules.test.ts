@@ -284,6 +284,22 @@ describe('A schedule that is changed', () => {
     )
   })
 
+  it('to what it says already stays as it is: nothing is told or written down', async () => {
+    const { adaUsd, bobUsd } = await twoAccounts()
+    const wish = { description: 'Rent', metadata: { flat: '7' }, count: 4, ends_at: '2032-01-01T00:00:00Z' }
+    const schedule = await scheduled(ada, monthly(adaUsd, bobUsd, wish))
+    const same = { amount: '10.0', ...wish, fee_payer: 'receiver', retry_times: 0 }
+    for (const who of [ada, operator]) {
+      assert.deepEqual((await change(schedule, same, who)).body, schedule)
+    }
+    const { body: events } = await operator.get(`/v1/admin/events?object_id=${schedule.id}`)
+    assert.deepEqual(
+      events.data.map(({ type }: { type: string }) => type),
+      ['schedule.created'],
+    )
+    assert.deepEqual((await operator.get(`/v1/admin/audit?object_id=${schedule.id}`)).body.data, [])
+  })
+
   it('falls due at another time next, and goes on from there', async () => {
     const { adaUsd, bobUsd } = await twoAccounts()
     const schedule = await scheduled(ada, monthly(adaUsd, bobUsd, { count: 4 }))

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import { type AuditEntry, writeAudit } from '../audit/audit.ts'
 import { idsAt, readClock } from '../database/clock.ts'
 import type { Client } from '../database/connection.ts'
@@ -58,7 +59,8 @@ export async function changeSchedule(
 
 /**
  * Changes what a schedule pays, and when, inside the caller's transaction: from the next payment on, which may be another
- * attempt at one that was declined. Where nothing is to come any more by what it says then, it has ended.
+ * attempt at one that was declined. Where nothing is to come any more by what it says then, it has ended. What is as it
+ * shall be stays as it is, and nobody is told.
  */
 export async function updateSchedule(
   client: Client,
@@ -89,6 +91,7 @@ export async function updateSchedule(
     },
     ...timesAfter(schedule, limited, nextAt, at),
   }
+  if (isDeepStrictEqual(changed, schedule)) return { ok: true, schedule }
   const audited = audit && { ...audit, detail: { ...audit.detail, before: replacedBy(update, schedule) } }
   return { ok: true, schedule: await write(client, book, at, changed, audited) }
 }
