@@ -128,7 +128,8 @@ async function record(
   const now = await readClock(client)
   // Endpoints are locked before their deliveries, everywhere. What follows needs no answer of what goes before it.
   if (next.step === 'give up') await lockWebhook(client, book, claimed.webhook_id)
-  const noted = next.step !== 'give up' && noteFailing(client, book, claimed.webhook_id, next.step)
+  const tells = next.step === 'again' ? next.counts : next.step !== 'give up'
+  const noted = tells && noteFailing(client, book, claimed.webhook_id, next.step)
   const inserted = insertAttempt(client, book, claimed, made)
   switch (next.step) {
     case 'succeeded':

@@ -6,7 +6,7 @@ import { describe, it } from 'node:test'
 import type { Client } from '../harness/client.ts'
 import { aDatabase, urlOf } from '../harness/cluster.ts'
 import { aGateway, aUser, loggedIn, until } from '../harness/gateway.ts'
-import { anAccount, transfer } from '../harness/paying.ts'
+import { anAccount, rowsOf, transfer } from '../harness/paying.ts'
 import { aReceiver, type Receiver, verified } from '../harness/receiver.ts'
 import { aFolder, anOperatorOf, aServer } from '../harness/server.ts'
 
@@ -51,7 +51,7 @@ describe('webhooks', () => {
     await second.end('SIGTERM')
   })
 
-  it('that are under way when the server is stopped are sent by the next, and lose no attempt by it', async () => {
+  it('that are under way when the server is stopped are sent by the next, lose no attempt by it and count as no failure', async () => {
     const settings = { ...(await sharedSettings()), BGW_WEBHOOK_TIMEOUT: '60' }
     const first = await aGateway(settings)
     const user = await aUser(first)
@@ -62,6 +62,7 @@ describe('webhooks', () => {
     const began = Date.now()
     await first.stop()
     assert.ok(Date.now() - began < 5_000)
+    assert.deepEqual(await rowsOf(first, 'select failing from webhooks'), [{ failing: false }])
     receiver.behave(204)
     const second = await aGateway(settings, first.database)
     const same = await loggedIn(second, user.email)
