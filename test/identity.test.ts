@@ -161,6 +161,15 @@ describe('confirming an address', () => {
     assert.equal((await gateway.anybody.post('/v1/login', { email, password })).status, 201)
   })
 
+  it('goes to its owner, also where somebody signed up with it first in another Unicode form', async () => {
+    const email = anEmail()
+    const wide = email.replace(/^u/, 'ｕ')
+    assert.equal((await gateway.anybody.post('/v1/signup', { email: wide, password: PASSWORD })).status, 201)
+    await mailedToken(gateway, email)
+    assert.equal((await gateway.anybody.post('/v1/password/forgot', { email })).status, 202)
+    await mailedToken(gateway, email, 1)
+  })
+
   it('mails another link on request, and answers the same for an address that nobody has or that is confirmed', async () => {
     const email = await signedUp()
     await mailedToken(gateway, email)
