@@ -8,6 +8,7 @@ import {
   anOperator,
   aUser,
   loggedIn,
+  mailedToken,
   PASSWORD,
   type TestGateway,
   type TestUser,
@@ -138,6 +139,19 @@ describe('a role', () => {
         ['auditor', 'user'],
       ],
     )
+  })
+
+  it('is given to nobody whose address is not confirmed: who signed up with it may be somebody else', async () => {
+    const email = anEmail()
+    await gateway.anybody.post('/v1/signup', { email, password: PASSWORD })
+    const squatter = await loggedIn(gateway, email)
+    const id = await idOf(squatter)
+    for (const role of ['admin', 'auditor']) {
+      assertProblem(await operator.patch(`/v1/admin/users/${id}`, { role, reason }), 'email_unconfirmed')
+    }
+    assertProblem(await (await loggedIn(gateway, email)).get('/v1/admin/users'), 'forbidden')
+    await gateway.anybody.post('/v1/email/confirm', { token: await mailedToken(gateway, email) })
+    assert.equal((await operator.patch(`/v1/admin/users/${id}`, { role: 'auditor', reason })).status, 200)
   })
 
   it('is nobody’s own to change, nor is anything else about oneself', async () => {

@@ -5,14 +5,14 @@ import { type Client, inTransaction, type Pool } from '../database/connection.ts
 import type { Freeze } from '../ledger/account.ts'
 import type { AccountId, BookId, Instant, UserId } from '../ledger/id.ts'
 import { isOperatorNoMore, lockOperators } from './operators.ts'
-import type { Role } from './roles.ts'
+import { ROLES, type Role } from './roles.ts'
 import { announceSessionChange, type Sessions } from './sessions.ts'
 import { endTokens } from './tokens.ts'
 import { lockUser, type User } from './users.ts'
 
 // What operators do to users. None of it to oneself, and never so that a book is left without an operator.
 
-export type OversightRefusal = 'not_found' | 'not_yourself' | 'forbidden' | 'last_operator'
+export type OversightRefusal = 'not_found' | 'not_yourself' | 'forbidden' | 'last_operator' | 'email_unconfirmed'
 export type Overseen<T> =
   | { readonly ok: true; readonly result: T }
   | { readonly ok: false; readonly refusal: OversightRefusal }
@@ -41,10 +41,14 @@ export function freezeUser(means: Means, order: Order, freeze: Freeze | null): P
   })
 }
 
-/** Gives a user another role. What the role does not allow, their tokens do not any more (identity/roles.ts). */
+/**
+ * Gives a user another role. What the role does not allow, their tokens do not any more (identity/roles.ts). More than they
+ * have is for whoever has confirmed the address: until then it may be anybody who signed up with it.
+ */
 export function changeRole(means: Means, order: Order, role: Role): Promise<Overseen<User>> {
   return oversee(means, order, role !== 'admin', async (client, user, at) => {
     if (user.role === role) return user
+    if (isMore(role, user.role) && user.confirmedAt === null) return 'email_unconfirmed'
     const { book, id, actor, reason } = order
     const allBooks = user.allBooks && role !== 'user'
     await client.query('update users set role = $3, all_books = $4 where book = $1 and id = $2', [
@@ -69,11 +73,11 @@ export function endTokensOf(means: Means, order: Order): Promise<Overseen<number
 }
 
 /** Does it in a transaction that holds the user, and with `takesAway` all operators, against each other. */
-async function oversee<T>(
+async function oversee<T extends User | number>(
   { pool, sessions }: Means,
   { book, id, actor }: Order,
   takesAway: boolean,
-  work: (client: Client, user: User, at: Instant) => Promise<T>,
+  work: (client: Client, user: User, at: Instant) => Promise<T | OversightRefusal>,
 ): Promise<Overseen<T>> {
   const done = await inTransaction(pool, async (client): Promise<Overseen<T>> => {
     const operators = await lockOperators(client, book)
@@ -82,10 +86,15 @@ async function oversee<T>(
     if (user.id === actor.userId) return { ok: false, refusal: 'not_yourself' }
     if (await isOperatorNoMore(client, book, actor, operators)) return { ok: false, refusal: 'forbidden' }
     if (takesAway && operators.length === 1 && operators[0] === id) return { ok: false, refusal: 'last_operator' }
-    return { ok: true, result: await work(client, user, await readClock(client)) }
+    const result = await work(client, user, await readClock(client))
+    return typeof result === 'string' ? { ok: false, refusal: result } : { ok: true, result }
   })
   if (done.ok) sessions.forget(book, id)
   return done
+}
+
+function isMore(role: Role, before: Role): boolean {
+  return ROLES.indexOf(role) > ROLES.indexOf(before)
 }
 
 /** Locks the user's accounts that are not closed, in the order of ids. */

@@ -1,6 +1,6 @@
 // Who somebody is in the books, and what a token of theirs can be good for. What each call needs: http/access.ts.
 
-/** `admin`: an operator; `auditor`: sees what operators see, and changes nothing. */
+/** `admin`: an operator; `auditor`: sees what operators see, and changes nothing. Each may more than the one before. */
 export const ROLES = ['user', 'auditor', 'admin'] as const
 export type Role = (typeof ROLES)[number]
 

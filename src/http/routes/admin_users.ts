@@ -20,9 +20,11 @@ export function adminUserRoutes(app: App, gateway: Gateway): void {
     schema: describe({
       operationId: 'updateUser',
       summary: 'Give a user another role',
-      description: 'What the role does not allow, the user’s tokens do not any more, at once. Audited.',
+      description:
+        'What the role does not allow, the user’s tokens do not any more, at once. More than they have is for whoever has ' +
+        'confirmed the address. Audited.',
       tag,
-      errors: [...ERRORS, 'last_operator'],
+      errors: [...ERRORS, 'last_operator', 'email_unconfirmed'],
       params,
       body: Type.Object({ role: OneOf(ROLES), reason: Reason }, { additionalProperties: false }),
       response: { 200: ListedUser },
