@@ -154,6 +154,18 @@ describe('a role', () => {
     assert.equal((await operator.patch(`/v1/admin/users/${id}`, { role: 'auditor', reason })).status, 200)
   })
 
+  it('in all books is given by operators of all books alone', async () => {
+    const [root, auditor] = await Promise.all([
+      anOperator(gateway, { allBooks: true }),
+      anOperator(gateway, { allBooks: true, role: 'auditor' }),
+    ])
+    const id = await idOf(auditor)
+    const promote = { role: 'admin', reason }
+    assertProblem(await operator.patch(`/v1/admin/users/${id}`, promote), 'forbidden')
+    const promoted = await root.patch(`/v1/admin/users/${id}`, promote)
+    assert.deepEqual([promoted.status, promoted.body.role, promoted.body.all_books], [200, 'admin', true])
+  })
+
   it('is nobody’s own to change, nor is anything else about oneself', async () => {
     const own = await idOf(operator)
     assertProblem(await become(own, 'user'), 'not_yourself')

@@ -18,7 +18,14 @@ export type Overseen<T> =
   | { readonly ok: false; readonly refusal: OversightRefusal }
 
 /** Who asks, for what and why. */
-export type Order = { readonly book: BookId; readonly id: UserId; readonly actor: Actor; readonly reason: string }
+export type Order = {
+  readonly book: BookId
+  readonly id: UserId
+  readonly actor: Actor
+  /** Whether the actor may act in every book. */
+  readonly allBooks: boolean
+  readonly reason: string
+}
 
 type Means = { readonly pool: Pool; readonly sessions: Sessions }
 
@@ -43,13 +50,17 @@ export function freezeUser(means: Means, order: Order, freeze: Freeze | null): P
 
 /**
  * Gives a user another role. What the role does not allow, their tokens do not any more (identity/roles.ts). More than they
- * have is for whoever has confirmed the address: until then it may be anybody who signed up with it.
+ * have is for whoever has confirmed the address: until then it may be anybody who signed up with it. In all books it is
+ * given by those who may act there.
  */
 export function changeRole(means: Means, order: Order, role: Role): Promise<Overseen<User>> {
   return oversee(means, order, role !== 'admin', async (client, user, at) => {
     if (user.role === role) return user
-    if (isMore(role, user.role) && user.confirmedAt === null) return 'email_unconfirmed'
     const { book, id, actor, reason } = order
+    if (isMore(role, user.role)) {
+      if (user.confirmedAt === null) return 'email_unconfirmed'
+      if (user.allBooks && !order.allBooks) return 'forbidden'
+    }
     const allBooks = user.allBooks && role !== 'user'
     await client.query('update users set role = $3, all_books = $4 where book = $1 and id = $2', [
       ...[book, id, role, allBooks],

@@ -94,7 +94,8 @@ function freezingRoutes(app: App, gateway: Gateway): void {
 function orderOf(request: FastifyRequest, text: string, reason: string): Order {
   const id = decodeId('usr', text)
   if (!id) throw new ApiError('not_found')
-  return { book: sessionOf(request).book, id, actor: actorOf(request), reason }
+  const { book, allBooks } = sessionOf(request)
+  return { book, id, actor: actorOf(request), allBooks, reason }
 }
 
 function resultOf<T>(overseen: Overseen<T>): T {
