@@ -127,6 +127,21 @@ describe('another address', () => {
     assert.equal(await emailOf(user), user.email)
   })
 
+  it('is dropped where an operator freezes the user, who gets no other one until that is over', async () => {
+    const operator = await anOperator(gateway)
+    const user = await aUser(gateway)
+    const email = anEmail('new')
+    const tokens = await begun(user, email)
+    const [{ id }] = (await operator.get(`/v1/admin/users?email=${user.email}`)).body.data
+    await operator.post(`/v1/admin/users/${id}/freeze`, { reason: 'Stolen, it seems' })
+    for (const token of tokens) assertProblem(await confirm(token), 'invalid_token')
+    assert.equal(await emailOf(user), user.email)
+    assertProblem(await change(user, email), 'user_frozen')
+    await operator.post(`/v1/admin/users/${id}/unfreeze`, { reason: 'It was them' })
+    for (const token of tokens) assertProblem(await confirm(token), 'invalid_token')
+    assert.equal((await change(user, email)).status, 202)
+  })
+
   it('can be asked for five times an hour', async () => {
     const user = await aUser(gateway)
     const statuses = []

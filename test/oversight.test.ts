@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { type IncomingMessage, request } from 'node:http'
+import { json } from 'node:stream/consumers'
 import { before, describe, it } from 'node:test'
 import { makeOperator } from '../src/identity/operators.ts'
 import { aClient } from './harness/client.ts'
@@ -30,6 +33,28 @@ before(async () => {
 const reason = 'A court order'
 const idOf = async ({ email }: TestUser) => (await everyPage(operator, `/v1/admin/users?email=${email}`))[0].id
 const auditOf = (query: string) => everyPage(operator, `/v1/admin/audit?${query}`)
+
+/** Closes all accounts of a user who has nothing but the welcome bonus. */
+async function emptied(user: TestUser): Promise<void> {
+  await user.post('/v1/payments', transfer(await user.account('USD'), bobUsd, '100.00'))
+  for (const { id } of await everyPage(user, '/v1/accounts')) await user.post(`/v1/accounts/${id}/close`)
+}
+
+/** A call whose head is read and whose body has begun. */
+async function begunCall(user: TestUser, path: string) {
+  const headers = { authorization: `Bearer ${user.token}`, 'content-type': 'application/json', expect: '100-continue' }
+  const call = request(gateway.url + path, { method: 'POST', headers: { ...headers, 'transfer-encoding': 'chunked' } })
+  const answer = once(call, 'response') as Promise<[IncomingMessage]>
+  call.flushHeaders()
+  await once(call, 'continue')
+  call.write(' ')
+  const end = async (body: object) => {
+    call.end(JSON.stringify(body))
+    const [message] = await answer
+    return { status: message.statusCode, code: ((await json(message)) as { code?: string }).code }
+  }
+  return { end }
+}
 
 describe('a frozen user', () => {
   let ada: TestUser
@@ -73,6 +98,22 @@ describe('a frozen user', () => {
     assertProblem(await ada.post('/v1/email/change', { email: anEmail(), password: PASSWORD }), 'user_frozen')
     assert.equal((await unfreeze()).body.status, 'active')
     assert.equal((await ada.post('/v1/accounts', { currency: 'USD' })).body.status, 'active')
+  })
+
+  it('stays who they are also by a call whose body is still coming, and without an account', async () => {
+    for (const [path, more] of [
+      ['/v1/email/change', { email: anEmail() }],
+      ['/v1/me/close', {}],
+      ['/v1/me/erase', {}],
+    ] as const) {
+      const user = await aUser(gateway)
+      await emptied(user)
+      const slow = await begunCall(user, path)
+      const id = await idOf(user)
+      assert.equal((await operator.post(`/v1/admin/users/${id}/freeze`, { reason })).status, 200)
+      assert.deepEqual(await slow.end({ password: PASSWORD, ...more }), { status: 403, code: 'user_frozen' }, path)
+      assert.equal((await user.get('/v1/me')).body.email, user.email)
+    }
   })
 
   it('is paid nothing either where the freeze says so', async () => {

@@ -27,13 +27,14 @@ export async function closeUser(
   book: BookId,
   proven: Proven,
   actor: Actor,
-): Promise<ClosingRefusal | StaleProof | undefined> {
+): Promise<ClosingRefusal | 'user_frozen' | StaleProof | undefined> {
   const userId = proven.user.id
   const refusal = await inTransaction(pool, async (client) => {
     if (await isLastOperator(client, book, userId)) return 'last_operator'
     // Against opening an account at the same time (holdUser).
     const user = await lockUser(client, book, userId)
     if (!user) return undefined
+    if (user.frozen !== null) return 'user_frozen'
     const stale = await refuseStale(client, book, user, proven)
     if (stale) return stale
     const at = await readClock(client)

@@ -25,7 +25,7 @@ export type EmailChange = { readonly id: EmailChangeId; readonly userId: UserId;
 /**
  * Begins a change of address of a user who has just proven to be it, instead of one that is open, and mails to both. It
  * does the visible same for an address that is somebody's: only a mail to that address tells. Where it is refused, why:
- * an hour may have seen enough of them.
+ * an hour may have seen enough of them, or an operator has frozen the user meanwhile.
  */
 export async function beginEmailChange(
   pool: Pool,
@@ -33,11 +33,12 @@ export async function beginEmailChange(
   proven: Proven,
   email: string,
   actor: Actor,
-): Promise<StaleProof | 'too_many_attempts' | undefined> {
+): Promise<StaleProof | 'user_frozen' | 'too_many_attempts' | undefined> {
   const userId = proven.user.id
   return inTransaction(pool, async (client) => {
     const user = await lockUser(client, book.id, userId)
     if (!user) return 'invalid_credentials'
+    if (user.frozen !== null) return 'user_frozen'
     const stale = await refuseStale(client, book.id, user, proven)
     if (stale) return stale
     const at = await readClock(client)

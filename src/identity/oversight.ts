@@ -4,6 +4,7 @@ import { idsAt, readClock } from '../database/clock.ts'
 import { type Client, inTransaction, type Pool } from '../database/connection.ts'
 import type { Freeze } from '../ledger/account.ts'
 import type { AccountId, BookId, Instant, UserId } from '../ledger/id.ts'
+import { dropEmailChanges } from './email_change.ts'
 import { isOperatorNoMore, lockOperators } from './operators.ts'
 import { ROLES, type Role } from './roles.ts'
 import { announceSessionChange, type Sessions } from './sessions.ts'
@@ -31,7 +32,7 @@ type Means = { readonly pool: Pool; readonly sessions: Sessions }
 
 /**
  * Freezes a user, or lets them move money again (null): each of their accounts, those that are opened later never, as a
- * frozen user opens none. Their tokens may still read.
+ * frozen user opens none. Their tokens may still read. A change of address that is under way is dropped.
  */
 export function freezeUser(means: Means, order: Order, freeze: Freeze | null): Promise<Overseen<User>> {
   return oversee(means, order, freeze !== null, async (client, user, at) => {
@@ -40,6 +41,7 @@ export function freezeUser(means: Means, order: Order, freeze: Freeze | null): P
     await client.query('update users set frozen = $3 where book = $1 and id = $2', [book, id, freeze])
     const accounts = await lockAccountsOf(client, book, id)
     for (const account of accounts) await changeWithUser(client, book, at, account, { frozenWithUser: freeze })
+    if (freeze !== null) await dropEmailChanges(client, book, id, at)
     await announceSessionChange(client, book, id)
     const detail = { reason, before: user.frozen, after: freeze, accounts: accounts.length }
     const action = freeze === null ? 'user.unfreeze' : 'user.freeze'

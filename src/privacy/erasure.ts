@@ -15,7 +15,7 @@ import { deleteWebhooksOf } from '../webhooks/endpoint.ts'
 // follows within moments (eraser.ts). What stays, and for how long, is docs/privacy.md.
 
 /** Why nothing is erased. */
-export type ErasureRefusal = ClosingRefusal | StaleProof | 'not_found' | 'not_yourself' | 'forbidden'
+export type ErasureRefusal = ClosingRefusal | StaleProof | 'not_found' | 'not_yourself' | 'forbidden' | 'user_frozen'
 
 type Means = { readonly pool: Pool; readonly sessions: Sessions; readonly eraser: { readonly wake: () => void } }
 
@@ -41,6 +41,7 @@ export async function eraseUser(means: Means, order: Order): Promise<ErasureRefu
     if (reason !== null && actor.userId === id) return 'not_yourself'
     if (reason !== null && (await isOperatorNoMore(client, book, actor, operators))) return 'forbidden'
     if (operators.length === 1 && operators[0] === id) return 'last_operator'
+    if ('proven' in by && user.frozen !== null) return 'user_frozen'
     const stale = 'proven' in by && user.closedAt === null && (await refuseStale(client, book, user, by.proven))
     if (stale) return stale
     const at = await readClock(client)
