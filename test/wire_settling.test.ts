@@ -158,6 +158,10 @@ describe('A movement that names none', () => {
     const audit = await everyPage(operator, '/v1/admin/audit?action[like]=bank_entry')
     const own = audit.filter(({ detail }) => [first.id, second.id].includes(detail.entry))
     assert.deepEqual(own.map(({ action }) => action).sort(), ['bank_entry.accept', 'bank_entry.suspend'])
+    for (const line of own) {
+      assert.equal(line.object_id, line.detail.entry)
+      assert.deepEqual(await everyPage(operator, `/v1/admin/audit?object_id=${line.object_id}`), [line])
+    }
     await ada.post(`/v1/payments/${other.id}/cancel`)
   })
 })

@@ -53,8 +53,8 @@ export const auditLog: ListSpec<AuditLine, AuditLine> = {
 
 /** What an action was done to. */
 function objectId(text: string): Id<string> | undefined {
-  const known = (['acc', 'pay', 'rat', 'usr', 'fee', 'lim', 'sch', 'tok', 'bkf', 'wbt', 'apr'] as const).map((prefix) =>
-    decodeId(prefix, text),
+  const known = (['acc', 'pay', 'rat', 'usr', 'fee', 'lim', 'sch', 'tok', 'bkf', 'bke', 'wbt', 'apr'] as const).map(
+    (prefix) => decodeId(prefix, text),
   )
   return known.find((id) => id !== undefined)
 }

@@ -207,6 +207,7 @@ function presentObject(action: string, id: Id<string>): string {
 const OBJECTS: Readonly<Record<string, Prefix | undefined>> = {
   account: 'acc',
   approval: 'apr',
+  bank_entry: 'bke',
   bank_file: 'bkf',
   erasure: 'usr',
   fee_schedule: 'fee',
