@@ -261,6 +261,8 @@ describe('every answer', () => {
       ada.get('/v1/accounts/%ff', headers),
       ada.get(`/v1/accounts/${'x'.repeat(500)}`, headers),
       ada.get('/nowhere', headers),
+      anybody.get('/docs/nowhere', headers),
+      anybody.get('/nowhere', { ...headers, expect: 'a-miracle' }),
       ada.delete('/v1/accounts', headers),
       anybody.get('/v1/accounts', headers),
       ada.get('/v1/admin/users', headers),
@@ -273,7 +275,10 @@ describe('every answer', () => {
   it('has the security headers', async () => {
     const replies = await answers()
     const statuses = replies.map(({ status }) => status)
-    assert.deepEqual(statuses, [200, 200, 200, 200, 200, 200, 304, 400, 404, 404, 404, 404, 401, 403, 400, 415, 413])
+    assert.deepEqual(
+      statuses,
+      [200, 200, 200, 200, 200, 200, 304, 400, 404, 404, 404, 404, 404, 404, 401, 403, 400, 415, 413],
+    )
     for (const { status, headers } of replies) {
       assert.match(
         headers.get('content-security-policy') ?? '',

@@ -85,6 +85,7 @@ export async function createApp(gateway: Gateway): Promise<App> {
     routerOptions: { ignoreTrailingSlash: false, maxParamLength: 200 },
   }).withTypeProvider<TypeBoxTypeProvider>()
 
+  ignoreExpectations(app)
   nameAnswers(app)
   allowOrigins(app, gateway.config.allowedOrigins)
   app.removeAllContentTypeParsers()
@@ -161,6 +162,11 @@ function operatorRoutes(app: App, gateway: Gateway): void {
   adminRateRoutes(app, gateway)
   adminFeeRoutes(app, gateway)
   adminLimitRoutes(app, gateway)
+}
+
+/** Node would answer with a bare 417. One that is not known may as well be ignored (RFC 9110 §10.1.1). */
+function ignoreExpectations({ server }: App): void {
+  server.on('checkExpectation', (request, response) => server.emit('request', request, response))
 }
 
 function nameAnswers(app: App): void {

@@ -1,7 +1,7 @@
 import swagger from '@fastify/swagger'
 import fastify from 'fastify'
 import { collectionOf, type Document } from './collection.ts'
-import { ERRORS } from './errors.ts'
+import { ApiError, ERRORS } from './errors.ts'
 import { type App, OPTIONAL_BODY } from './route.ts'
 
 const DESCRIPTION = `
@@ -83,6 +83,7 @@ function readablePage(app: App): void {
     app.get(url, { schema: { hide: true } }, async (request, reply) => {
       page ??= loadPage()
       const { statusCode, headers, rawPayload } = await (await page).inject({ url: request.url })
+      if (statusCode === 404) throw new ApiError('not_found')
       return reply.code(statusCode).headers(headers).headers(PAGE_HEADERS).send(rawPayload)
     })
   }
