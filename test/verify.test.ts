@@ -351,6 +351,24 @@ describe('verify', () => {
     )
   })
 
+  it('finds it where a book was removed with all that it had, but for its blocks', async () => {
+    const gateway = await aGatewayWithPayments()
+    const root = await anOperator(gateway, { allBooks: true })
+    assert.equal((await root.post('/v1/admin/books', { name: 'other' })).status, 201)
+    await aUser(gateway, 'ada@example.com', 'other')
+    await untilSealed(gateway)
+    await tamper(
+      gateway,
+      `set session_replication_role = replica;
+       with other as (delete from books where name = 'other' returning book),
+            gone as (delete from accounts a using other where a.book = other.book),
+            unpaid as (delete from payments p using other where p.book = other.book)
+       delete from postings p using other where p.book = other.book`,
+    )
+    const told = (await findingsOf(gateway.database)).map(({ book, law, text }) => `${book}, law ${law}: ${text}`)
+    assert.match(told.join('\n'), /^number \d+, law 6: block \d+ .* does not hold the rows/m)
+  })
+
   it('names at most 20 offenders of a law and counts the others, over all books', async () => {
     const gateway = await aGatewayWithPayments()
     const root = await anOperator(gateway, { allBooks: true })
