@@ -195,6 +195,54 @@ describe('post', () => {
     assert.equal(reasonOf(anOrder(), [rich(), bob({ status: 'frozen', refuseIncoming: true })]), 'account_frozen')
   })
 
+  describe('lets an account hold as much as can be counted, and not a unit more', () => {
+    const exchange = { outOf: id('exchange usd'), into: id('exchange eur'), toCurrency: 'EUR', toAmount: 920n }
+    const quote = 'quote' as never
+    const original = {
+      amount: 1_000n,
+      fee: 20n,
+      feePayer: 'receiver',
+      refunded: 0n,
+      givenBack: 0n,
+      exchange: null,
+    } as const
+    const of = 'payment' as never
+    const context: Context = {
+      ...against([
+        rich(),
+        { id: exchange.outOf, currency: 'USD', code: 'exchange' },
+        { id: exchange.into, currency: 'EUR', code: 'exchange' },
+      ]),
+      quotes: new Map([[quote, { expiresAt: 2_000_000n as Instant, used: false }]]),
+      originals: new Map([[of, original]]),
+    }
+    const cases: readonly [string, Order, bigint][] = [
+      ['of what arrives of a payment', anOrder({ from: id('ada'), to: id('bob') }), 980n],
+      [
+        'in its own currency, of what was exchanged',
+        anOrder({ to: id('eve'), fee: 0n, terms: { type: 'exchange', quote, ...exchange } }),
+        920n,
+      ],
+      [
+        'of a refund with the fee that comes back',
+        anOrder({ to: id('bob'), fee: 0n, terms: { type: 'refund', of } }),
+        1_000n,
+      ],
+    ]
+    for (const [what, order, gains] of cases) {
+      it(what, () => {
+        const outcomes = [0n, 1n].map((more) => {
+          const currency = order.terms.type === 'exchange' ? 'EUR' : 'USD'
+          const full = anAccount(order.to, MAX_BALANCE - gains + more, { currency })
+          const accounts = new Map([...context.accounts, [full.id, full]])
+          return post([order], { ...context, accounts }).outcomes[0]
+        })
+        assert.equal(outcomes[0]?.status, 'completed')
+        assert.deepEqual(outcomes[1], { status: 'declined', reason: 'limit_exceeded' })
+      })
+    }
+  })
+
   it('refuses to work with an account that was not loaded', () => {
     assert.throws(() => posted([anOrder()], [anAccount('ada', 1_000n)]), /bob, which was not loaded/)
   })
