@@ -148,6 +148,12 @@ describe('converting', () => {
     )
   })
 
+  it('to an odd amount needs more than gives half a unit less, which is rounded down to the even one', () => {
+    const [half, one] = [read('0.5'), read('1')]
+    const needed = [1n, 2n, 3n, 4n].map((wanted) => neededFor(wanted, half, one, USD, USD))
+    assert.deepEqual(needed, [2n, 3n, 6n, 7n])
+  })
+
   it('to an amount needs the smallest one that gives it', () => {
     const digits = fc.nat(4).map((few) => ({ code: 'XYZ', digits: few }))
     const near = fc
