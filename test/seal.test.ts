@@ -143,6 +143,16 @@ const TAMPERINGS: readonly [string, string, RegExp][] = [
     /^block N is not signed with the key/,
   ],
   [
+    'a key is added, whose proofs would be believed though it has signed no block',
+    `insert into seal_keys select book, '0123456789abcdef', public_key, 1, created_at from seal_keys`,
+    /^the key 0123456789abcdef is said to have signed first block 1 and has signed none/,
+  ],
+  [
+    'a key is said to have signed first what it did not',
+    `update seal_keys set first_block = first_block + 1`,
+    /^the key [0-9a-f]{16} is said to have signed first block 2 and has signed first block 1/,
+  ],
+  [
     'blocks change places',
     `alter table blocks drop constraint blocks_check;
      update blocks set number = -number;

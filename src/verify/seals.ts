@@ -35,6 +35,7 @@ export async function verifySeals(
   )
   const blocks = await verifyChain(client, book, tell)
   await client.query('set local enable_seqscan = on; set local enable_hashjoin = on; set local enable_mergejoin = on')
+  await verifyKeys(client, book, tell)
   await verifyNothingBeside(client, book, tell)
   for (const block of noted) await verifyNoted(client, book, block, tell)
   return blocks
@@ -74,6 +75,25 @@ async function verifyChain(client: Client, book: BookId, tell: Tell): Promise<bi
         total += 1n
       }
     }
+  }
+}
+
+/** A key is written down with the first block that it signs: one that was added signed none, and its proofs would be believed. */
+async function verifyKeys(client: Client, book: BookId, tell: Tell): Promise<void> {
+  const { rows } = await client.query<{ id: string; told: bigint; first: bigint | null }>(
+    `select k.id, k.first_block as told, min(b.number) as first
+       from seal_keys k
+       left join blocks b on b.book = k.book and b.key_id = k.id
+      where k.book = $1
+      group by k.id, k.first_block
+     having min(b.number) is distinct from k.first_block
+      order by k.id`,
+    [book],
+  )
+  for (const { id, told, first } of rows) {
+    tell(
+      `the key ${id} is said to have signed first block ${told} and has signed ${first === null ? 'none' : `first block ${first}`}`,
+    )
   }
 }
 

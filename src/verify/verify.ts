@@ -98,7 +98,7 @@ async function countBooks(client: Client): Promise<CountedBook[]> {
       full join (select book, count(*) as total from payments group by book) y using (book)
       full join (select book, count(*) as total from postings group by book) p using (book)
       full join (select distinct book from initiated) i using (book)
-      full join (select distinct book from blocks) s using (book)
+      full join (select distinct book from blocks union select book from seal_keys) s using (book)
      order by book`)
   return rows
 }
