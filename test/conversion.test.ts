@@ -226,6 +226,25 @@ describe('A payment to somebody in another currency', () => {
     await assertBooksAreRight(gateway)
   })
 
+  it('is an operation of each account in the digits of its own currency, with the fee where it was taken', async () => {
+    const { user, usd } = await aPayer()
+    const bob = await aUser(gateway)
+    const yen = await anAccount(bob, 'JPY')
+    const quote = await quoted(user, { from_currency: 'USD', to_currency: 'JPY', from_amount: '10.00' })
+    const { body: payment } = await user.post('/v1/payments', transfer(usd, yen, '10.00', { quote_id: quote.id }))
+    assert.deepEqual([payment.fee, payment.exchange.to_amount], ['0.20', '1249'])
+    const shown = async (of: TestUser, query: string) =>
+      (await everyPage(of, `/v1/operations?payment_id=${payment.id}${query}`)).map(
+        ({ amount, balance_after, fee, currency }) => [amount, balance_after, fee, currency],
+      )
+    assert.deepEqual(await shown(user, ''), [['9.80', '90.00', '0.20', 'USD']])
+    const ofBob = [['1249', '1249', '0', 'JPY']]
+    assert.deepEqual(await shown(bob, ''), ofBob)
+    for (const filter of ['amount=1249', 'balance_after=1249', 'fee=0', 'amount[gt]=1000']) {
+      assert.deepEqual(await shown(bob, `&${filter}`), ofBob, filter)
+    }
+  })
+
   it('is refunded in both currencies, in parts and to the cent, at the rate of then', async () => {
     const payer = await aPayer()
     const bob = await aPayer()

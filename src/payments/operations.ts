@@ -17,7 +17,7 @@ export type Operation = {
   readonly accountId: AccountId
   readonly kind: PaymentKind | 'fee'
   readonly amount: bigint
-  /** The fee of the payment; zero on the posting that is the fee. */
+  /** The fee of the payment; zero on the posting that is the fee, and on one in another currency than the fee's. */
   readonly fee: bigint
   readonly balanceAfter: bigint | null
   readonly sender: string
@@ -57,10 +57,13 @@ function decodeOperationId(text: string): [string, Direction] | undefined {
   return id && [id, direction]
 }
 
-const JOINS = `left join payments p on p.book = o.book and p.id = o.payment_id ${PAYMENT_JOINS}`
+// A payment in two currencies has operations in both: `oc` is that of the operation, PAYMENT_JOINS has the payment's.
+const JOINS = `
+  left join payments p on p.book = o.book and p.id = o.payment_id ${PAYMENT_JOINS}
+  left join currencies oc on oc.book = o.book and oc.code = o.currency`
 
-const FEE = `(case o.kind when 'fee' then 0 else p.fee end)`
-const amountOf = (sql: string) => ({ sql: fields.amountSql(sql, 'c.digits'), kind: fields.amount })
+const FEE = `(case when o.kind = 'fee' or o.currency <> p.currency then 0 else p.fee end)`
+const amountOf = (sql: string) => ({ sql: fields.amountSql(sql, 'oc.digits'), kind: fields.amount })
 
 /** The list of operations. Indexes: postings_by_debit and postings_by_credit. */
 export const operations: ListSpec<Row, Operation> = {
@@ -94,7 +97,7 @@ export const operations: ListSpec<Row, Operation> = {
   show: `join operations o on o.book = $1 and o.posting_id = page.key0 and o.direction = page.key1 ${JOINS}`,
   columns: `
     o.posting_id, o.direction, o.payment_id, o.account_id, o.kind, o.amount, ${FEE} as fee, o.balance_after,
-    ${SENDER} as sender, ${RECEIVER} as receiver, o.currency, c.digits, ${DESCRIPTION} as description, o.created_at`,
+    ${SENDER} as sender, ${RECEIVER} as receiver, o.currency, oc.digits, ${DESCRIPTION} as description, o.created_at`,
   toItem: (row) => ({
     postingId: row.posting_id,
     direction: row.direction,
