@@ -59,8 +59,11 @@ async function aSandbox({ later = 1 } = {}) {
 /** A way to a server, for a while to nowhere: its port stays its own, which one that ends and comes back may lose. */
 async function aWayTo(url: string) {
   let isOpen = true
+  const lines = new Set<Socket>()
   const server = createServer((near) => {
     if (!isOpen) return void near.destroy()
+    lines.add(near)
+    near.on('close', () => lines.delete(near))
     pipeline(near, connect(Number(new URL(url).port), '127.0.0.1'), near, () => undefined)
   })
   await once(server.listen(0, '127.0.0.1'), 'listening')
@@ -70,6 +73,7 @@ async function aWayTo(url: string) {
     url: `http://127.0.0.1:${port}`,
     close: () => {
       isOpen = false
+      for (const line of lines) line.destroy()
     },
     open: () => {
       isOpen = true
@@ -262,6 +266,24 @@ describe('A withdrawal', () => {
     assert.deepEqual(again.body, first.body)
     assertProblem(await ada.post(`/v1/payments/${two.body.id}/cancel`, undefined, key), 'idempotency_key_reused')
     assert.equal((await ada.get(`/v1/payments/${two.body.id}`)).body.status, 'pending')
+  })
+
+  it('stays as it is where its rail cannot be asked to cancel, until the same is asked again', async () => {
+    const slow = await aSandbox({ later: 3_600 })
+    const way = await aWayTo(slow.url)
+    const other = await aGateway({ BGW_SANDBOX_RAIL_URL: way.url, BGW_SANDBOX_RAIL_SECRET: SECRET })
+    const ada = await aUser(other)
+    const usd = await ada.account('USD')
+    const { body: told } = await withdraw(ada, usd, '30.02')
+    await untilTold(other, told.id)
+    const cancel = () => ada.post(`/v1/payments/${told.id}/cancel`, undefined, { 'idempotency-key': 'cancel-1' })
+    way.close()
+    assertProblem(await cancel(), 'outcome_unknown')
+    assert.deepEqual(await moneyOf(ada, usd), ['100.00', '30.02'])
+    way.open()
+    const again = await cancel()
+    assert.deepEqual([again.status, again.body.status], [200, 'canceled'])
+    assert.deepEqual(await moneyOf(ada, usd), ['100.00', '0.00'])
   })
 
   it('of somebody else is canceled by an operator who may, and that is in the audit log', async () => {

@@ -15,9 +15,15 @@ type Options = {
   readonly rails: ReadonlyMap<RailCode, Rail>
 }
 
+/** The rail could not be reached, or its answer was lost: the payment stays as it is until the rail tells, or is asked again. */
+export class RailOutOfReach extends Error {
+  override readonly name = 'RailOutOfReach'
+}
+
 /**
  * Tries to cancel a pending deposit or withdrawal: at once where its rail was not told yet, else by asking the rail,
  * which may be too late. Whatever it says, the payment is then as it says. `audit` is written where it is canceled.
+ * Throws RailOutOfReach where it says nothing.
  */
 export async function cancelOnRail(
   options: Options,
@@ -35,5 +41,8 @@ export async function cancelOnRail(
   const rail = told && rails.get(told.rail)
   if (!told || !rail) return
   // The rail is not called inside a transaction; what it answers is a report like any other.
-  await settlement.report(told.rail, await rail.cancel(referenceOf(told.bookName, id)), audit)
+  const said = await rail.cancel(referenceOf(told.bookName, id)).catch((cause: unknown) => {
+    throw new RailOutOfReach(`the rail ${told.rail} could not be asked to cancel`, { cause })
+  })
+  await settlement.report(told.rail, said, audit)
 }

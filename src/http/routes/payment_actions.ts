@@ -11,7 +11,7 @@ import { idempotencyKey } from '../../payments/intake.ts'
 import { type Ending, type EndingRefusal, endPending } from '../../payments/pending.ts'
 import { readPayment, type StoredPayment } from '../../payments/read.ts'
 import { checkRefund } from '../../payments/refund.ts'
-import { cancelOnRail } from '../../rails/cancel.ts'
+import { cancelOnRail, RailOutOfReach } from '../../rails/cancel.ts'
 import { actorOf, isOperator, sessionOf } from '../authentication.ts'
 import { ApiError, type ErrorCode, fieldError } from '../errors.ts'
 import { answerOnce, keyHeader, wasAnswered } from '../idempotency.ts'
@@ -69,7 +69,11 @@ export function paymentActionRoutes(app: App, gateway: Gateway): void {
       description:
         'For either side, or an operator. Of a deposit or withdrawal it depends on how far its rail has come.',
       tag,
-      errors: [...COMMON, 'not_capturable', 'too_late_to_cancel', 'unknown_field', 'unsupported_media_type'],
+      errors: [
+        ...COMMON,
+        ...(['not_capturable', 'too_late_to_cancel', 'unknown_field'] as const),
+        ...(['unsupported_media_type', 'outcome_unknown'] as const),
+      ],
       params,
       response: { 200: Payment },
     }),
@@ -100,7 +104,13 @@ async function cancelRailPayment(
 ): Promise<FastifyReply> {
   const { book } = sessionOf(request)
   const isRepeat = await wasAnswered(gateway.pool, request)
-  if (status === 'pending' && !isRepeat) await cancelOnRail(gateway, book, id, audit)
+  try {
+    if (status === 'pending' && !isRepeat) await cancelOnRail(gateway, book, id, audit)
+  } catch (cause) {
+    if (!(cause instanceof RailOutOfReach)) throw cause
+    // It may have heard that it is to cancel, and then it will tell.
+    throw new ApiError('outcome_unknown', undefined, [], { cause })
+  }
   gateway.watch.tell([id])
   return answerOnce(gateway.deciding, request, reply, async (client) => {
     const now = await readPayment(client, book, id)
