@@ -297,6 +297,20 @@ describe('Limits', () => {
     )
   })
 
+  it('name in the audit log whom they are for, as every call does', async () => {
+    const account = await anAccount(ada, 'CHF')
+    const whose = async (wanted: object) => {
+      const { id } = await limit({ currency: 'CHF', count: 1, ...wanted })
+      await operator.delete(`/v1/admin/limits/${id}`)
+      const { body } = await operator.get(`/v1/admin/audit?object_id=${id}`)
+      return body.data.map(({ detail }: any) => [detail.user, detail.account])
+    }
+    assert.deepEqual(await whose({ user_id: adaId }), Array(2).fill([adaId, null]))
+    assert.deepEqual(await whose({ per: 'account', account_id: account }), Array(2).fill([null, account]))
+    const found = await operator.get(`/v1/admin/audit?action=limit.set&detail[like]=${adaId}`)
+    assert.equal(found.body.data[0].detail.user, adaId)
+  })
+
   it('are set and taken away at the same moment, and none of that comes to a fault', async () => {
     const wanted = { per: 'user', kind: 'transfer', currency: 'ISK', window: 'day' }
     for (let round = 0; round < 40; round += 1) {

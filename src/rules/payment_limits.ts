@@ -4,6 +4,7 @@ import type { Client, Queryable } from '../database/connection.ts'
 import { formatInstant } from '../database/instant.ts'
 import type { AccountId, BookId, LimitId, UserId } from '../ledger/id.ts'
 import type { Cap } from '../ledger/meters.ts'
+import { encodeId } from '../ledger/typeid.ts'
 import { formatAmount } from '../money/amount.ts'
 import type { Currency } from '../money/currency.ts'
 import { bumpRules, lockRules } from './version.ts'
@@ -132,7 +133,9 @@ export async function removeLimit(client: Client, book: BookId, id: LimitId, act
 
 function detailOf(limit: Limit) {
   const { per, userId, accountId, kind, currency, span } = limit
-  return { ...{ per, user: userId, account: accountId, kind, currency: currency.code, window: span }, ...capOf(limit) }
+  const user = userId && encodeId('usr', userId)
+  const account = accountId && encodeId('acc', accountId)
+  return { ...{ per, user, account, kind, currency: currency.code, window: span }, ...capOf(limit) }
 }
 
 function capOf({ cap: { count, sum }, currency }: Limit) {
