@@ -39,6 +39,20 @@ describe('an adjustment above the sum', () => {
     assert.equal((await auditOf(`object_id=${approved.body.id}`))[0].actor, others[0]?.email)
   })
 
+  it('names in the audit log its account, its approval and who asked, as every call does', async () => {
+    const account = await anAccount(ada)
+    const [first, second] = [await adjust(account, '1000.01'), await adjust(account, '1000.01')]
+    const approved = await decide(first.body.id, 'approve')
+    await decide(second.body.id, 'reject')
+    const { requested_by: by } = first.body
+    const [asked] = await auditOf(`object_id=${first.body.id}&action=approval.request`)
+    const [approval] = await auditOf(`object_id=${approved.body.id}&action=adjustment.approve`)
+    const [rejection] = await auditOf(`object_id=${second.body.id}&action=approval.reject`)
+    assert.equal(asked.detail.account_id, account)
+    assert.deepEqual([approval.detail.approval, approval.detail.requested_by], [first.body.id, by])
+    assert.equal(rejection.detail.requested_by, by)
+  })
+
   it('is not for who asked to decide, which the audit log keeps', async () => {
     const account = await anAccount(ada)
     const { body } = await adjust(account, '5000.00')

@@ -4,6 +4,7 @@ import { idsAt, readClock } from '../database/clock.ts'
 import type { Client } from '../database/connection.ts'
 import { formatInstant } from '../database/instant.ts'
 import type { AccountId, ApprovalId, BookId, Instant, UserId } from '../ledger/id.ts'
+import { encodeId } from '../ledger/typeid.ts'
 import { formatAmount } from '../money/amount.ts'
 import { type Adjustment, type AdjustmentDirection, adjustmentRequest } from './adjustment.ts'
 import { postRequest } from './batch.ts'
@@ -35,7 +36,7 @@ export async function requestApproval(
     [book, id, account.id, direction, currency.code, amount, reason, requestedBy, expiresAt, formatInstant(at)],
   )
   const detail = {
-    account_id: account.id,
+    account_id: encodeId('acc', account.id),
     amount: formatAmount(amount, currency),
     currency: currency.code,
     direction,
@@ -73,8 +74,8 @@ export async function approve(
   if (!account) throw new Error(`account ${row.account_id} has gone`)
   const { amount, direction, reason } = row
   const detail = {
-    approval: id,
-    requested_by: row.requested_by,
+    approval: encodeId('apr', id),
+    requested_by: encodeId('usr', row.requested_by),
     amount: formatAmount(amount, account.currency),
     direction,
     reason,
@@ -108,7 +109,7 @@ export async function reject(client: Client, decision: Decision, reason: string)
     `update approvals set status = 'rejected', decided_by = $3, decided_at = $4 where book = $1 and id = $2`,
     [book, id, by, formatInstant(at)],
   )
-  const detail = { reason, requested_by: row.requested_by }
+  const detail = { reason, requested_by: encodeId('usr', row.requested_by) }
   await writeAudit(client, book, at, idsAt(at), [{ actor, action: 'approval.reject', objectId: id, detail }])
   return undefined
 }
