@@ -9,9 +9,11 @@ import {
   assertProblem,
   everyPage,
   fund,
+  locking,
   paidBehind,
   rowsOf,
   transfer,
+  untilLocked,
 } from './harness/paying.ts'
 
 // Limits (docs/fees-and-limits.md), on two nodes with one database. Each test limits a user or a currency of its own.
@@ -135,15 +137,43 @@ describe('A limit', () => {
   })
 })
 
+const limitsIn = (currency: string) => everyPage(operator, `/v1/admin/limits?currency=${currency}`)
+
 it('A limit holds for a payment that waited while it was set', async () => {
   const [from, , bobs] = await accountsIn('SGD')
+  let setting: Promise<unknown> | undefined
   const { body } = await paidBehind(
     gateway,
     from,
     () => ada.post('/v1/payments', transfer(from, bobs, '10.00')),
-    () => limit({ currency: 'SGD', sum: '9.99' }),
+    async () => {
+      setting = limit({ currency: 'SGD', sum: '9.99' })
+      await until(async () => (await limitsIn('SGD')).length > 0)
+    },
   )
   assert.deepEqual([body.status, body.decline_reason], ['declined', 'limit_exceeded'])
+  await setting
+})
+
+it('A limit is answered to be set once what was under way is done, so that all that is paid from then on sees it', async () => {
+  const [from, second, bobs] = await accountsIn('MXN')
+  const others = await anAccount(bob, 'MXN')
+  const internal = `select from accounts where code = 'internal' and currency = 'MXN' for no key update`
+  const [underWay, next] = await locking(gateway, internal, async () => {
+    const underWay = ada.post('/v1/payments', transfer(from, bobs, '10.00'))
+    await untilLocked(gateway, 1)
+    let isSet = false
+    const setting = limit({ currency: 'MXN', sum: '10.00' }).then(() => {
+      isSet = true
+    })
+    await until(async () => (await limitsIn('MXN')).length > 0)
+    for (let looks = 0; looks < 5; looks += 1) await limitsIn('MXN')
+    assert.equal(isSet, false)
+    return [underWay, setting.then(() => ada.post('/v1/payments', transfer(second, others, '0.01')))]
+  })
+  assert.equal((await underWay).body.status, 'completed')
+  assert.equal((await next).body.decline_reason, 'limit_exceeded')
+  assert.deepEqual(await usedOf(second), [1, null, '10.00', '0.00'])
 })
 
 describe('However many pay at once, a limit', () => {

@@ -1,4 +1,6 @@
-import type { Client } from '../database/connection.ts'
+import { readClock } from '../database/clock.ts'
+import type { Client, Queryable } from '../database/connection.ts'
+import { awaitSettled } from '../database/settled.ts'
 import type { BookId } from '../ledger/id.ts'
 
 /** The version of a book's rules as a column of any statement whose `$1` is the book; null where nothing was ever set. */
@@ -19,4 +21,13 @@ export async function bumpRules(client: Client, book: BookId): Promise<void> {
          on conflict (book) do update set version = rule_versions.version + 1`,
     [book],
   )
+}
+
+/**
+ * Waits, for seconds at most, until no batch is under way that goes by the rules as they were before what is committed
+ * now: it took no turns for a limit that it did not know, so whoever pays next would not see what it uses up.
+ */
+export async function awaitOlderBatches(client: Queryable): Promise<void> {
+  const now = await readClock(client)
+  await awaitSettled(client, now, now)
 }

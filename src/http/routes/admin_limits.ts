@@ -1,7 +1,7 @@
 import { type Static, Type } from 'typebox'
 import { readAccount } from '../../accounts/account.ts'
 import { readCurrencies } from '../../books/currencies.ts'
-import { inTransaction } from '../../database/connection.ts'
+import { type Client, inTransaction } from '../../database/connection.ts'
 import type { Gateway } from '../../gateway.ts'
 import { findUser } from '../../identity/users.ts'
 import type { BookId } from '../../ledger/id.ts'
@@ -19,10 +19,11 @@ import {
   SPANS,
   setLimit,
 } from '../../rules/payment_limits.ts'
+import { awaitOlderBatches } from '../../rules/version.ts'
 import { actorOf, sessionOf } from '../authentication.ts'
 import { currencyOf } from '../currency.ts'
 import { ApiError, fieldError } from '../errors.ts'
-import { answerOnce } from '../idempotency.ts'
+import { type Answer, answerOnce } from '../idempotency.ts'
 import { type App, describe } from '../route.ts'
 import { Amount, CurrencyCode, IdOf, Money, Nullable, OneOf, Time } from '../schemas.ts'
 import { accountId } from '../transfer.ts'
@@ -97,10 +98,15 @@ export function adminLimitRoutes(app: App, { pool }: Gateway): void {
       const whom = await whomBy({ pool }, book, body, currency)
       const cap = capBy(body, currency)
       const { kind, window: span } = body
-      return answerOnce(pool, request, reply, async (client) => {
+      const work = async (client: Client) => {
         const limit = await setLimit(client, book, { ...whom, kind, currency, span }, cap, actorOf(request))
         return { status: 201, body: presentLimit(limit) }
-      })
+      }
+      const reveal = async (answer: Answer) => {
+        await awaitOlderBatches(pool)
+        return answer
+      }
+      return answerOnce(pool, request, reply, work, { reveal })
     },
   })
 
@@ -119,6 +125,8 @@ export function adminLimitRoutes(app: App, { pool }: Gateway): void {
       const id = decodeId('lim', request.params.id)
       const removed = id && (await inTransaction(pool, (client) => removeLimit(client, book, id, actorOf(request))))
       if (!removed) throw new ApiError('not_found')
+      // The one for everybody may count again.
+      await awaitOlderBatches(pool)
       return reply.code(204).send(null)
     },
   })
