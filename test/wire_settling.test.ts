@@ -58,7 +58,7 @@ describe('A movement that names a payment', () => {
     const entries = await booked(
       aBankFile([
         { amount: '10.00', text: `Invoice ${referenceOf(first).toLowerCase()}` },
-        { amount: '10.00', reference: referenceOf(second) },
+        { amount: '10.00', text: `Payment ${referenceOf(second)}` },
         { amount: '5.00', out: true, reference: referenceOf(third) },
       ]),
     )

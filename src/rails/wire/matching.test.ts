@@ -27,6 +27,10 @@ describe('a movement at the bank', () => {
       reference.toLowerCase(),
       encodeId('pay', one),
       `Inv 1 ${reference.slice(0, 20)}\n${reference.slice(20)} x`,
+      // Without its spaces, what stands before it may begin like another one.
+      `Payment ${reference}`,
+      `Payer 7 ${reference}`,
+      `Pay 2 ${reference}`,
     ]) {
       assert.deepEqual([...paymentsNamed([text])], [one], text)
       const { matches } = matchEntries([aLine({ texts: ['x', text] })], [expects(two), expects(one)])

@@ -65,20 +65,27 @@ export function bankForm(id: string): string {
 
 /** The payments that texts name, by reference or by id, however a bank broke or capitalised them. */
 export function paymentsNamed(texts: readonly string[]): Set<PaymentId> {
-  return named(texts, /pay[_\-.:]?([0-9a-hjkmnp-tv-z]{26})/gi)
+  return named(texts, /(?=pay[_\-.:]?([0-7][0-9a-hjkmnp-tv-z]{25}))/gi)
 }
 
 /** The orders that texts name, in the same way. */
 export function ordersNamed(texts: readonly string[]): Set<WireBatchId> {
-  return named(texts, /wbt[_\-.:]?([0-9a-hjkmnp-tv-z]{26})/gi)
+  return named(texts, /(?=wbt[_\-.:]?([0-7][0-9a-hjkmnp-tv-z]{25}))/gi)
 }
 
+/**
+ * Without their spaces, texts such as `Payment PAY01…` have letters in front of an id that look like the beginning of
+ * another: so a pattern only looks ahead, and finds what overlaps as well.
+ */
 function named<Of extends PaymentId | WireBatchId>(texts: readonly string[], pattern: RegExp): Set<Of> {
   const ids = texts.flatMap((text) =>
     [...text.replaceAll(/\s+/g, '').matchAll(pattern)].map(([, digits = '']) => fromBase32(digits.toLowerCase())),
   )
-  return new Set(ids.filter((id) => id !== undefined) as string[] as Of[])
+  return new Set(ids.filter((id) => id !== undefined && UUID_V7.test(id)) as string[] as Of[])
 }
+
+/** Every id of ours (RFC 9562 §5.7), and hardly anything else that has as many letters. */
+const UUID_V7 = /^.{14}7.{4}[89ab]/
 
 /**
  * Matches lines with what is expected, each at most once: by reference where amount and direction fit too, then by amount
