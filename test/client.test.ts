@@ -298,6 +298,35 @@ describe('records, one a line', () => {
     assert.deepEqual([answered, keys], [10_001, ['salaries', 'salaries 10000']])
   })
 
+  it('of which all or none are to be made stay one request, also where it is refused as too many', async () => {
+    const { client, usd } = await aCaller()
+    const friend = await aCaller()
+    const records = Array.from({ length: 10_001 }, () => ({
+      from_account: usd,
+      to_account: friend.usd,
+      amount: '0.01',
+    }))
+    const told = client.lines('createPayments', records, { query: { atomic: 'true' } })
+    await assert.rejects(told.next(), { name: 'ProblemError', code: 'too_many_payments' })
+    assert.deepEqual((await client.listPayments({ query: { kind: 'transfer' } })).data, [])
+  })
+
+  it('that are long are in as many requests as hold them, each of at most 32 MiB', async () => {
+    const sizes: number[] = []
+    const fetch = async (_url: unknown, init: RequestInit = {}) => {
+      const body = String(init.body)
+      sizes.push(Buffer.byteLength(body))
+      return new Response(body.replaceAll(/.+/g, '{"status":201}'))
+    }
+    const client = createClient({ url: gateway.url, fetch, retry: QUICK })
+    const metadata = Object.fromEntries(Array.from({ length: 15 }, (_, index) => [`note ${index}`, 'é'.repeat(500)]))
+    const record = { from_account: '', to_account: '', amount: '1.00', metadata }
+    let answered = 0
+    for await (const _ of client.lines('createPayments', Array(3_000).fill(record))) answered += 1
+    assert.deepEqual([answered, sizes.length], [3_000, 2])
+    for (const size of sizes) assert.ok(size <= 32 * 1024 * 1024)
+  })
+
   describe('of which some fail for a moment', () => {
     const paid = (id: string) => ({ status: 201, payment: { id } })
     const failed = (status: number, code: string) => ({ status, error: { status, code, detail: code, errors: [] } })

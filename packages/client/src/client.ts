@@ -53,7 +53,8 @@ export type Client = Calls & {
   /** All rows of a list, page by page as they are read. */
   readonly each: <Id extends ListId>(id: Id, input?: Input<Id>) => AsyncGenerator<RowOf<Id>>
   /**
-   * Sends records, one a line, and gives the answer to each, in order and as they come; as many as you like. An error of
+   * Sends records, one a line, and gives the answer to each, in order and as they come; as many as you like, but with
+   * `atomic: 'true'` no more than one request takes: that is all of them, or none. An error of
    * the moment, and what is behind it, waits until its request is not repeated any more. Throws NoAnswerError where the
    * line breaks before all are answered, and ProblemError where the gateway gives up, if repeating is not safe or no use.
    */

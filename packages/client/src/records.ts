@@ -7,11 +7,13 @@ import { type Sent, send, type Transport } from './transport.ts'
 
 /** What the gateway takes in one request. */
 const RECORDS_A_REQUEST = 10_000
+const BYTES_A_REQUEST = 32 * 1024 * 1024
 const NDJSON = 'application/x-ndjson'
 
 /**
- * Sends records as NDJSON, in as many requests as it takes, and gives the answer to each, in order. Where the line breaks
- * a call that has an idempotency key is made again: what was done is answered again then, and what was told is passed over.
+ * Sends records as NDJSON, in as many requests as it takes, and gives the answer to each, in order. Those of which all or
+ * none are to be made stay one request, whatever the gateway says of it. Where the line breaks a call that has an
+ * idempotency key is made again: what was done is answered again then, and what was told is passed over.
  */
 export async function* sendRecords(
   transport: Transport,
@@ -20,13 +22,43 @@ export async function* sendRecords(
   input: AnyInput,
 ): AsyncGenerator<unknown> {
   const key = keyOf(input)
-  for (let start = 0; start < records.length; start += RECORDS_A_REQUEST) {
-    const part = records.slice(start, start + RECORDS_A_REQUEST)
-    const body = part.map((record) => `${JSON.stringify(record)}\n`).join('')
+  const whole = String(input.query?.atomic) === 'true'
+  for (const { start, lines } of whole ? [{ start: 0, lines: records.map(lineOf) }] : partsOf(records)) {
     // A key stands for the records of one request, by their places.
     const idempotencyKey = start === 0 ? key : `${key} ${start}`
-    yield* sendPart(transport, sentFor(id, { ...input, body, type: NDJSON }, idempotencyKey), part.length)
+    yield* sendPart(
+      transport,
+      sentFor(id, { ...input, body: lines.join(''), type: NDJSON }, idempotencyKey),
+      lines.length,
+    )
   }
+}
+
+type Part = { readonly start: number; readonly lines: readonly string[] }
+
+/** The lines of records, each part of them as many as one request holds. */
+function* partsOf(records: readonly object[]): Generator<Part> {
+  const encoder = new TextEncoder()
+  let start = 0
+  let bytes = 0
+  let lines: string[] = []
+  for (const record of records) {
+    const line = lineOf(record)
+    const size = encoder.encode(line).length
+    if (lines.length === RECORDS_A_REQUEST || (lines.length > 0 && bytes + size > BYTES_A_REQUEST)) {
+      yield { start, lines }
+      start += lines.length
+      lines = []
+      bytes = 0
+    }
+    lines.push(line)
+    bytes += size
+  }
+  if (lines.length > 0) yield { start, lines }
+}
+
+function lineOf(record: object): string {
+  return `${JSON.stringify(record)}\n`
 }
 
 async function* sendPart(transport: Transport, sent: Sent, count: number): AsyncGenerator<unknown> {
