@@ -71,6 +71,15 @@ describe('A movement that names a payment', () => {
     assert.equal(Number(await balance()), before + 15)
   })
 
+  it('settles it by what the account got, also where the bank tells of another currency that was sent', async () => {
+    const deposit = await aDeposit('12.00')
+    const sent = '<AmtDtls><TxAmt><Amt Ccy="USD">14.02</Amt></TxAmt></AmtDtls>'
+    const file = aBankFile([{ amount: '12.00', reference: referenceOf(deposit) }])
+    const [entry] = await booked(file.replace('</Refs>', `</Refs>${sent}`))
+    assert.deepEqual([entry.status, entry.amount, entry.payment_id], ['matched', '12.00', deposit.id])
+    assert.equal((await paymentOf(deposit)).status, 'completed')
+  })
+
   it('with another amount: money that came is in suspense and the deposit failed, what went out waits', async () => {
     const [deposit, withdrawal] = [await aDeposit('20.00'), await aWithdrawal('6.00')]
     const [came, went] = await booked(

@@ -102,6 +102,14 @@ describe('a bank statement', () => {
     refused(MULTI.replace('254EUR', '253EUR'), /twice/)
   })
 
+  it('has no share of a transaction whose details are in the currency that was sent', () => {
+    const sent = (code: string) => `<AmtDtls><TxAmt><Amt Ccy="${code}">9.99</Amt></TxAmt></AmtDtls>`
+    const told = (code: string) => MULTI.replace('</Refs>', `</Refs>${sent(code)}`)
+    const [only] = fileOf(read(told('USD'))).statements[0]?.entries ?? []
+    assert.deepEqual([only?.amount, only?.transactions.map(({ amount }) => amount)], [885n, [885n]])
+    refused(told('EUR'), /do not add up/)
+  })
+
   it('does not count what is only to come', () => {
     const pending = MULTI.replace('<Sts>BOOK</Sts>', '<Sts>PDNG</Sts>')
     refused(pending, /do not come to its closing balance/)

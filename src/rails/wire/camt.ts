@@ -35,7 +35,7 @@ function readStatement(element: Element, kind: BankFile['kind']): Statement {
   const id = needReference(element, 'Id')
   const currency = currencyOf(element)
   const amountOf = (amount: Element) => readAmount(amount, currency)
-  const entries = all(element, 'Ntry').map((each) => readEntry(each, amountOf))
+  const entries = all(element, 'Ntry').map((each) => readEntry(each, currency))
   const statement = { id, account: accountOf(element), currency, entries }
   checkSummary(element, statement)
   const balances = all(element, 'Bal').map((each) => readBalance(each, amountOf))

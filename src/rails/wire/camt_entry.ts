@@ -1,18 +1,17 @@
+import type { Currency } from '../../money/currency.ts'
 import type { Direction, Entry, Transaction } from './bank_file.ts'
-import { directionOf, findReference, isNoReference, readCount, readDate } from './camt_values.ts'
-import { all, broken, type Element, find, findText, need, textOf } from './xml.ts'
-
-type AmountOf = (amount: Element) => bigint
+import { directionOf, findReference, isNoReference, readAmount, readCount, readDate } from './camt_values.ts'
+import { all, attribute, broken, type Element, find, findText, need, textOf } from './xml.ts'
 
 /** One line of a statement with its transactions. Throws BrokenFile, also where these do not add up to it. */
-export function readEntry(element: Element, amountOf: AmountOf): Entry {
+export function readEntry(element: Element, currency: Currency): Entry {
   const direction = directionOf(element)
-  const amount = amountOf(need(element, 'Amt'))
+  const amount = readAmount(need(element, 'Amt'), currency)
   const reversal = findText(element, 'RvslInd')
   if (reversal !== undefined && !['true', 'false', '1', '0'].includes(reversal)) {
     broken(`has neither true nor false at ${element.path}/RvslInd`)
   }
-  const read = all(element, 'NtryDtls').flatMap((details) => readDetails(details, direction, amountOf))
+  const read = all(element, 'NtryDtls').flatMap((details) => readDetails(details, direction, currency))
   const bookingDate = find(element, 'BookgDt')
   const valueDate = find(element, 'ValDt')
   return {
@@ -77,19 +76,20 @@ function transactionsOf(details: Element): Element[] {
 }
 
 /** The transactions of one group of details; a batch has to have as many, and as much, as it says. */
-function readDetails(details: Element, direction: Direction, amountOf: AmountOf): Transaction[] {
-  const transactions = transactionsOf(details).map((each) => readTransaction(each, direction, amountOf))
+function readDetails(details: Element, direction: Direction, currency: Currency): Transaction[] {
+  const transactions = transactionsOf(details).map((each) => readTransaction(each, direction, currency))
   const batch = find(details, 'Btch')
   if (!batch || transactions.length === 0) return transactions
   const count = find(batch, 'NbOfTxs')
   if (count && readCount(count) !== transactions.length) broken(`has another number of transactions than ${count.path}`)
   const total = find(batch, 'TtlAmt')
   const sum = sumOf(transactions, find(batch, 'CdtDbtInd') ? directionOf(batch) : direction)
-  if (total && sum !== null && amountOf(total) !== sum) broken(`has transactions that do not add up to ${total.path}`)
+  if (total && sum !== null && readAmount(total, currency) !== sum)
+    broken(`has transactions that do not add up to ${total.path}`)
   return transactions
 }
 
-function readTransaction(element: Element, entry: Direction, amountOf: AmountOf): Transaction {
+function readTransaction(element: Element, entry: Direction, currency: Currency): Transaction {
   const direction = find(element, 'CdtDbtInd') ? directionOf(element) : entry
   const text = (path: string) => findText(element, path) ?? null
   // Whoever is on the other side: who pays what comes in, who is paid what goes out.
@@ -97,7 +97,7 @@ function readTransaction(element: Element, entry: Direction, amountOf: AmountOf)
   const party = (name: string) => text(`RltdPties/${name}/Nm`) ?? text(`RltdPties/${name}/Pty/Nm`)
   const account = `RltdPties/${side}Acct/Id`
   return {
-    amount: amountOfTransaction(element, amountOf),
+    amount: amountOfTransaction(element, currency),
     direction,
     endToEndId: findReference(element, 'Refs/EndToEndId') ?? null,
     instructionId: findReference(element, 'Refs/InstrId') ?? null,
@@ -116,12 +116,16 @@ function readTransaction(element: Element, entry: Direction, amountOf: AmountOf)
   }
 }
 
-/** Its amount in the account's currency. Version 02 has none but in the details, which may be in another. */
-function amountOfTransaction(element: Element, amountOf: AmountOf): bigint | null {
+/**
+ * Its amount in the account's currency. Version 02 has none but in the details, which may be what was sent in another:
+ * how much of the entry that is they do not say.
+ */
+function amountOfTransaction(element: Element, currency: Currency): bigint | null {
   const own = find(element, 'Amt')
-  if (own) return amountOf(own)
+  if (own) return readAmount(own, currency)
   const detail = find(element, 'AmtDtls/TxAmt/Amt')
-  return detail && find(element, 'AmtDtls/TxAmt/CcyXchg') === undefined ? amountOf(detail) : null
+  if (!detail || find(element, 'AmtDtls/TxAmt/CcyXchg')) return null
+  return attribute(detail, 'Ccy') === currency.code ? readAmount(detail, currency) : null
 }
 
 function ordersAt(element: Element, group: string): string[] {
