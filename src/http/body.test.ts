@@ -91,7 +91,18 @@ describe('a body of lines', () => {
     )
   })
 
-  it('is refused where a line is longer than 64 KiB', async () => {
+  it('is refused from a line on that is longer than 64 KiB, wherever its chunks are cut', async () => {
+    const text = Buffer.from(`1\n"${'x'.repeat(70_000)}"\n3`)
+    for (const cuts of [[], [1], [2], [30_000], [69_000], [70_005]]) {
+      const places = [0, ...cuts, text.length]
+      const groups = readLines(
+        Readable.from(places.slice(1).map((place, index) => text.subarray(places[index], place))),
+        10,
+      )
+      const first = await groups.next()
+      assert.deepEqual(first.value?.length, 1, `cut at ${cuts}`)
+      await assert.rejects(groups.next(), /longer than 64 KiB/, `cut at ${cuts}`)
+    }
     await assert.rejects(recordsOf([Buffer.alloc(70_000, 0x20)]), /longer than 64 KiB/)
   })
 

@@ -20,8 +20,9 @@ export const LARGEST_BODY = 32 * 1024 * 1024
 const LONGEST_LINE = 64 * 1024
 
 /**
- * The lines of a stream as records, in groups as they arrive and at most `most` each. Empty lines are skipped. A line
- * that was cut off with its connection is no record: without a newline or an orderly end it may be half of one.
+ * The lines of a stream as records, in groups as they arrive and at most `most` each. Empty lines are skipped. Throws at
+ * one that is too long, behind the records before it, wherever the stream is cut into chunks. A line that was cut off
+ * with its connection is no record: without a newline or an orderly end it may be half of one.
  */
 export async function* readLines(body: Readable, most: number): AsyncGenerator<ParsedRecord[]> {
   let rest: Buffer = Buffer.alloc(0)
@@ -34,6 +35,7 @@ export async function* readLines(body: Readable, most: number): AsyncGenerator<P
       let group: ParsedRecord[] = []
       let start = 0
       for (let end = rest.indexOf(0x0a); end >= 0; end = rest.indexOf(0x0a, start)) {
+        if (end - start > LONGEST_LINE) break
         addRecord(group, rest.subarray(start, end))
         start = end + 1
         if (group.length === most) {
@@ -42,8 +44,8 @@ export async function* readLines(body: Readable, most: number): AsyncGenerator<P
         }
       }
       rest = rest.subarray(start)
-      if (rest.length > LONGEST_LINE) throw new ApiError('too_large', 'A line is longer than 64 KiB')
       if (group.length > 0) yield group
+      if (rest.length > LONGEST_LINE) throw new ApiError('too_large', 'A line is longer than 64 KiB')
     }
   } finally {
     // What is not wanted any more would stand in the way of the next request of its connection.
