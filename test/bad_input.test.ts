@@ -373,6 +373,18 @@ describe('bad input', () => {
     }
   })
 
+  it('that is compressed is refused with 415, and not read as something broken', async () => {
+    for (const operation of withBody()) {
+      const [type = JSON_TYPE] = Object.keys(operation.raw.requestBody.content)
+      const reply = await sendRaw(operation, JSON.stringify(rightBody(operation)), {
+        ...{ 'content-type': type, 'content-encoding': 'gzip' },
+      })
+      assertProblem(reply)
+      assert.deepEqual([reply.body.code, reply.headers.get('accept-encoding')], ['unsupported_media_type', 'identity'])
+      assert.match(reply.body.detail, /compressed/)
+    }
+  })
+
   it('as an amount is refused wherever money is named', async () => {
     const bad = [
       ...[

@@ -59,7 +59,7 @@ import { webSocketRoutes } from './routes/websocket.ts'
 import { serializerOf } from './serialization.ts'
 import { createStreams, type Streams } from './streams/streams.ts'
 import { hangUp, headersOfAll, requestIdOf } from './unrouted.ts'
-import { refuseUnaskedBodies, validatorOf } from './validation.ts'
+import { refuseCodedBodies, refuseUnaskedBodies, validatorOf } from './validation.ts'
 
 /** The largest body of an ordinary request (api.md, Everywhere). */
 const LARGEST_BODY = 1024 * 1024
@@ -97,6 +97,7 @@ export async function createApp(gateway: Gateway): Promise<App> {
     }
   })
   app.setValidatorCompiler(validatorOf)
+  refuseCodedBodies(app)
   refuseUnaskedBodies(app)
   app.setSerializerCompiler(serializerOf)
   app.setErrorHandler(sendProblem)

@@ -1,7 +1,7 @@
 import { Ajv, type ErrorObject } from 'ajv'
 import type { FastifyRequest, FastifySchema } from 'fastify'
 import type { Static, TSchema } from 'typebox'
-import { fieldError, inputError } from './errors.ts'
+import { ApiError, fieldError, inputError } from './errors.ts'
 import { validationErrors } from './problem.ts'
 import { type App, OPTIONAL_BODY } from './route.ts'
 import { formats } from './schemas.ts'
@@ -35,6 +35,21 @@ function compiledLate(schema: unknown): () => ReturnType<typeof ajv.compile> {
 /** The same for a route whose body is many records, each checked on its own, so that a wrong one refuses no other. */
 export function validatorExceptBody(part: { readonly schema: unknown; readonly httpPart?: string }) {
   return part.httpPart === 'body' ? () => true : validatorOf(part)
+}
+
+/**
+ * Refuses a body with a content coding, such as a compressed one, which would be read as something broken (RFC 9110
+ * §15.5.16).
+ */
+export function refuseCodedBodies(app: App): void {
+  app.addHook('preParsing', ({ headers, routeOptions }, reply, payload, done) => {
+    const coding = headers['content-encoding'] ?? 'identity'
+    if (coding.toLowerCase() === 'identity' || !(routeOptions.schema as FastifySchema | undefined)?.body) {
+      return done(null, payload)
+    }
+    reply.header('accept-encoding', 'identity')
+    done(new ApiError('unsupported_media_type', `The body is compressed (${coding.slice(0, 40)}), which no call takes`))
+  })
 }
 
 /** Refuses a body with anything in it where a route takes none, and fills in one that may be left out. */
