@@ -21,6 +21,8 @@ type Options = {
  */
 export async function streamEvents({ streams, reply, book, userId, session, after }: Options): Promise<void> {
   const { raw } = reply
+  // Whoever left while the token was looked up is told by no later event to have left, and would keep a place for good.
+  if (raw.destroyed) return void reply.hijack()
   const leaveUser = streams.enter(userId)
   if (!leaveUser) throw new ApiError('too_many_streams')
   let following: Following | undefined
