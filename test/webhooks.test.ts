@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { copyFile } from 'node:fs/promises'
+import type { ServerResponse } from 'node:http'
 import { join } from 'node:path'
 import { before, describe, it } from 'node:test'
 import { readConfig } from '../src/config.ts'
@@ -436,6 +437,25 @@ describe('redelivery', () => {
     const again = (await untilReceived(receiver, 5)).slice(3)
     assert.ok(again.every(({ body }) => body.created_at >= since))
     assert.deepEqual((await user.post(`${path}/redeliver`, { since: '2999-01-01T00:00:00Z' })).body, { deliveries: 0 })
+  })
+
+  it('of all since a time sends again what was just being sent, too, behind what happened before it', async () => {
+    const slow = Promise.withResolvers<ServerResponse>()
+    const { user, receiver, path } = await aSubscriber((response, { body }) => {
+      if (body.type !== 'payment.pending') return void response.writeHead(204).end()
+      receiver.behave(204)
+      slow.resolve(response)
+    })
+    const wish = transfer(await user.account('USD'), await anAccount(user), '1.00', { capture: 'manual' })
+    const { body: payment } = await user.post('/v1/payments', wish, { prefer: 'respond-async' })
+    const response = await slow.promise
+    assert.deepEqual((await user.post(`${path}/redeliver`, { since: payment.created_at })).body, { deliveries: 2 })
+    const ofPayment = () => receiver.received.filter(({ body }) => body.data.object.id === payment.id)
+    await until(async () => ofPayment().length >= 3)
+    response.writeHead(204).end()
+    await until(async () => ofPayment().length === 4)
+    const told = ['payment.initiated', 'payment.pending']
+    assert.deepEqual(typesOf(ofPayment()), [...told, ...told])
   })
 })
 

@@ -110,17 +110,23 @@ export async function readAttempts(client: Queryable, book: BookId, id: Delivery
   return rows
 }
 
-/** Asks for a delivery again, whatever came of it; what still waits for an attempt gets it at once. */
+/**
+ * Asks for a delivery again, whatever came of it; what still waits for an attempt gets it at once. An attempt under way
+ * was made before, and ends nothing any more.
+ */
 export async function redeliver(client: Queryable, book: BookId, webhookId: WebhookId, id: DeliveryId): Promise<void> {
   await client.query(
     `update webhook_deliveries
-        set status = 'pending', completed_at = null, tries = 0, due_at = $4
+        set status = 'pending', completed_at = null, claimed_until = null, tries = 0, due_at = $4
       where book = $1 and webhook_id = $2 and id = $3`,
     [book, webhookId, id, formatInstant(await readClock(client))],
   )
 }
 
-/** Asks again for every event since a time, in their order. Pings are no events. Returns how many are asked for. */
+/**
+ * Asks again for every event since a time, in their order, those too that are just being sent: else one of them would
+ * come before those in front of it, and not behind them. Pings are no events. Returns how many are asked for.
+ */
 export async function redeliverSince(
   client: Queryable,
   book: BookId,
@@ -129,7 +135,7 @@ export async function redeliverSince(
 ): Promise<number> {
   const { rowCount } = await client.query(
     `update webhook_deliveries
-        set status = 'pending', completed_at = null, tries = 0, due_at = $4
+        set status = 'pending', completed_at = null, claimed_until = null, tries = 0, due_at = $4
       where book = $1 and webhook_id = $2 and event_id >= $3 and event_type <> '${PING}'`,
     [book, webhookId, firstIdAt(since), formatInstant(await readClock(client))],
   )
