@@ -6,6 +6,7 @@ import { before, describe, it } from 'node:test'
 import { readConfig } from '../src/config.ts'
 import { parseInstant } from '../src/database/instant.ts'
 import { decodeId } from '../src/ledger/typeid.ts'
+import { PLACES } from '../src/webhooks/courier.ts'
 import {
   aGateway,
   anOperator,
@@ -348,6 +349,27 @@ describe('a receiver that fails', () => {
     assert.ok(message && message.at - began < 1_500, `took ${message && message.at - began} ms`)
     await Promise.all(dead.map(({ user: owner, path }) => owner.delete(path)))
   })
+})
+
+it('a webhook that is enabled again gets what happens then at once, whatever comes of what was being sent before', async () => {
+  const patient = await aGateway({ ...SETTINGS, BGW_WEBHOOK_TIMEOUT: '120', BGW_WEBHOOK_RETRIES: '3600' })
+  const slow: [Received, ServerResponse][] = []
+  const { user, receiver, path } = await aSubscriber(
+    (response, message) => slow.push([message, response]),
+    ['*'],
+    patient,
+  )
+  // As many as are sent to one webhook at a time.
+  const [to] = await Promise.all(Array.from({ length: PLACES.each - 1 }, () => anAccount(user)))
+  const held = transfer(await user.account('USD'), to ?? '', '1.00', { capture: 'manual' })
+  const { body: payment } = await user.post('/v1/payments', held)
+  await until(async () => slow.length === PLACES.each)
+  for (const status of ['disabled', 'active']) assert.equal((await user.patch(path, { status })).status, 200)
+  await user.post(`/v1/payments/${payment.id}/capture`, {})
+  await until(async () => (await deliveriesOf(user, path, '&status=pending&event_type=payment.completed')).length === 1)
+  receiver.behave(204)
+  for (const [{ body }, response] of slow) response.writeHead(body.data.object.id === payment.id ? 500 : 204).end()
+  await until(async () => receiver.received.some(({ body }) => body.type === 'payment.completed'))
 })
 
 describe('a ping', () => {

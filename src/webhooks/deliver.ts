@@ -169,8 +169,8 @@ export function nextStep(
 }
 
 /**
- * Nothing is written where another claim has followed, or the delivery was skipped meanwhile: what is claimed is pending,
- * and not said to be, as PostgreSQL then keeps a plan that goes through all that are.
+ * Nothing is written where another claim has followed, or the delivery was skipped or asked for again meanwhile: what is
+ * claimed is pending, and not said to be, as PostgreSQL then keeps a plan that goes through all that are.
  */
 const STILL_OURS = 'id = $2 and claimed_until = $3'
 
@@ -200,20 +200,20 @@ async function finish(
 
 async function tryAgain(client: Client, book: BookId, claimed: Claimed, due: Instant, counts: boolean): Promise<void> {
   const { id, claimed_until, webhook_id, object_id } = claimed
-  const put = client.query({
+  const { rowCount } = await client.query({
     name: 'put-off-delivery',
     text: `
       update webhook_deliveries set due_at = $4, claimed_until = null, tries = tries + $5::integer
        where book = $1 and ${STILL_OURS}`,
     values: [book, id, claimed_until, formatInstant(due), counts ? 1 : 0],
   })
+  if (rowCount === 0) return
   // Those behind it wait as long, and need not be looked at before.
-  const behind = client.query(
+  await client.query(
     `update webhook_deliveries set due_at = $4
       where book = $1 and webhook_id = $2 and object_id = $3 and status = 'pending' and due_at < $4 and tries = 0`,
     [book, webhook_id, object_id, formatInstant(due)],
   )
-  await together([put, behind])
 }
 
 async function noteFailing(client: Client, book: BookId, id: WebhookId, step: Next['step']): Promise<void> {
