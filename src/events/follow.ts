@@ -3,7 +3,7 @@ import type { BookId, UserId } from '../ledger/id.ts'
 import type { Log } from '../log.ts'
 import type { Feed } from './feed.ts'
 import { firstIdBehind, isAfter, type Position } from './position.ts'
-import { type BookEvent, EVENT_COLUMNS, type EventRow, positionOf, withObjects } from './read.ts'
+import { type BookEvent, EVENT_COLUMNS, type EventRow, positionOf, readEnd, withObjects } from './read.ts'
 
 /** Somebody who is told a user's events, in their order. */
 export type Follower = {
@@ -108,13 +108,20 @@ export function createFollowers({ pool, feed, log }: { readonly pool: Pool; read
     return admit(await enter(follower.book), follower)
   }
 
+  /** The position, or that of the room where nobody can have been told of the other yet. */
+  async function placeIn(room: Room, after: Position): Promise<Position> {
+    const isToCome = isAfter(after, positionIn(room)) && after.txid > (await readEnd(pool)).txid
+    return isToCome ? positionIn(room) : after
+  }
+
   async function resume(follower: Follower, after: Position): Promise<Following> {
     const room = await enter(follower.book)
     try {
-      let told = after
+      let told = await placeIn(room, after)
       // Up to where the room is now, again and again: at the moment in which both meet, the follower is admitted.
       for (;;) {
         const target = positionIn(room)
+        if (isAfter(told, target)) return { ...admit(room, behind(told, follower)), from: told }
         if (!isAfter(target, told)) return admit(room, follower)
         told = await tellUntil(pool, follower, told, target)
       }
@@ -126,6 +133,14 @@ export function createFollowers({ pool, feed, log }: { readonly pool: Pool; read
 
   const count = () => [...rooms.values()].reduce((sum, { size }) => sum + size, 0)
   return { join, resume, count } satisfies Followers
+}
+
+/** The same follower, who was told up to there already: another node may have read more than this one. */
+function behind(told: Position, follower: Follower): Follower {
+  const tell = (event: BookEvent) => {
+    if (isAfter(event.position, told)) follower.tell(event)
+  }
+  return { ...follower, tell }
 }
 
 function positionIn({ position }: Room): Position {
