@@ -16,7 +16,7 @@ import {
   type TestUser,
   until,
 } from './harness/gateway.ts'
-import { assertBooksAreRight, assertProblem, rowsOf, transfer } from './harness/paying.ts'
+import { anAccount, assertBooksAreRight, assertProblem, rowsOf, transfer } from './harness/paying.ts'
 
 let gateway: TestGateway
 let ada: TestUser
@@ -334,6 +334,20 @@ describe('tokens', () => {
     message.resume()
     assert.equal(message.statusCode, 401)
     assert.equal((await ada.get('/v1/accounts')).body.data.length, length)
+  })
+
+  it('tell nothing more of a payment that is waited for when they are revoked', async () => {
+    const ada = await aUser(gateway)
+    const wish = transfer(await ada.account('USD'), await anAccount(ada), '1.00', { capture: 'manual' })
+    const { body: payment } = await ada.post('/v1/payments', wish)
+    const { body: made } = await ada.post('/v1/tokens', { name: 'shop', scopes: ['payments:read'] })
+    const shop = aClient(gateway.url, made.token)
+    assert.equal((await shop.get(`/v1/payments/${payment.id}`)).status, 200)
+    const waiting = shop.get(`/v1/payments/${payment.id}?wait=30`)
+    await ada.delete(`/v1/tokens/${made.id}`)
+    await until(async () => (await shop.get('/v1/me')).status === 401)
+    assert.equal((await ada.post(`/v1/payments/${payment.id}/capture`)).body.status, 'completed')
+    assertProblem(await waiting, 'unauthenticated')
   })
 
   it('break off the export that is being read when they are revoked', async () => {

@@ -23,7 +23,7 @@ import type { Payment as PaymentState, Submitted } from '../../payments/payment.
 import { previewRequest } from '../../payments/preview.ts'
 import { asPosted, type StoredPayment } from '../../payments/read.ts'
 import { readSchedule } from '../../schedules/schedule.ts'
-import { seesAll, sessionOf } from '../authentication.ts'
+import { requireStillGood, seesAll, sessionOf } from '../authentication.ts'
 import { ApiError } from '../errors.ts'
 import { expansionsOf, PAYMENT_POINTERS } from '../expand.ts'
 import { keyHeader } from '../idempotency.ts'
@@ -195,6 +195,7 @@ function readingRoutes(app: App, gateway: Gateway): void {
       const seconds = Number(request.query.wait ?? 0)
       if (isFinal(now.status) || seconds === 0) return presentPayment(now)
       const later = await watch.until(isFinal, session.book, id, seconds * 1_000)
+      await requireStillGood(gateway, request)
       return presentPayment(later ?? now)
     },
   })
