@@ -1188,24 +1188,29 @@ AS $function$
   end
   $function$
 ;
-CREATE OR REPLACE FUNCTION public.forget_deliveries(of_book integer, before timestamp with time zone, most integer)
- RETURNS bigint
+CREATE OR REPLACE FUNCTION public.forget_deliveries(of_book integer, before timestamp with time zone, behind uuid, most integer)
+ RETURNS TABLE(gone bigint, last_id uuid)
  LANGUAGE sql
  SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'public', 'pg_temp'
 AS $function$
-    with oldest as materialized (
-      select d.book, d.id, d.completed_at from webhook_deliveries d where d.book = of_book order by d.id limit most
+    with looked as materialized (
+      select d.book, d.id, d.created_at, d.completed_at
+        from webhook_deliveries d
+       where d.book = of_book and d.id > behind
+       order by d.id
+       limit most
     ), old as materialized (
-      select o.book, o.id from oldest o where o.completed_at < least(before, now() - interval '1 day')
+      select l.book, l.id from looked l where l.completed_at < least(before, now() - interval '1 day')
     ), attempts as (
       delete from webhook_attempts a using old o where a.book = o.book and a.delivery_id = o.id
-    ), gone as (
+    ), forgotten as (
       delete from webhook_deliveries d using old o
        where d.book = o.book and d.id = o.id and d.status <> 'pending'
       returning d.id
     )
-    select count(*) from gone
+    select (select count(*) from forgotten),
+           (select case when l.created_at < before then l.id end from looked l order by l.id desc limit 1)
   $function$
 ;
 CREATE OR REPLACE FUNCTION public.keep_event_partitions(keep_days integer)
@@ -1433,7 +1438,7 @@ grant execute on function erase_deliveries(integer,uuid,integer) to billing_gate
 grant execute on function erase_events(integer,uuid,xid8,uuid,integer) to billing_gateway;
 grant execute on function erase_payments(integer,uuid,uuid,uuid,integer) to billing_gateway;
 grant execute on function finish_erasure(integer,uuid) to billing_gateway;
-grant execute on function forget_deliveries(integer,timestamp with time zone,integer) to billing_gateway;
+grant execute on function forget_deliveries(integer,timestamp with time zone,uuid,integer) to billing_gateway;
 grant execute on function keep_event_partitions(integer) to billing_gateway;
 grant execute on function line_subject(text,uuid,uuid) to billing_gateway;
 grant execute on function move_payments(integer,timestamp with time zone,uuid[],text[],text[],text[],numeric[],numeric[]) to billing_gateway;

@@ -392,6 +392,19 @@ describe('a ping', () => {
   })
 })
 
+/** What is forgotten in one step of what was over longer ago than that. */
+async function forgotten(
+  ago: string,
+  { at = gateway, most = 1_000, behind = '00000000-0000-0000-0000-000000000000' } = {},
+): Promise<{ readonly gone: bigint; readonly last_id: string }> {
+  const { rows } = await at.inside.pool.query(`select * from forget_deliveries(1, now() - $1::interval, $2, $3)`, [
+    ago,
+    behind,
+    most,
+  ])
+  return rows[0]
+}
+
 describe('the log of deliveries', () => {
   it('forgets what was over longer ago than it is kept, with its attempts, and nothing that is still to be sent', async () => {
     const { user, receiver, path } = await aSubscriber()
@@ -407,21 +420,33 @@ describe('the log of deliveries', () => {
         where event_id = (select min(event_id::text)::uuid from webhook_deliveries where webhook_id = $1)`,
       [decodeId('whk', path.slice('/v1/webhooks/'.length))],
     )
-    const forget = async () => {
-      const { rows } = await gateway.inside.pool.query(
-        `select forget_deliveries(1, now() - interval '30 days', 1000) as gone`,
-      )
-      return rows[0].gone
-    }
-    assert.equal(await forget(), 1n)
-    assert.equal(await forget(), 0n)
-    const { rows } = await gateway.inside.pool.query(
-      `select forget_deliveries(1, now() + interval '1 day', 1000) as gone`,
-    )
-    assert.equal(rows[0].gone, 0n, 'nothing of the last day goes')
+    assert.equal((await forgotten('30 days')).gone, 1n)
+    assert.equal((await forgotten('30 days')).gone, 0n)
+    assert.equal((await forgotten('-1 day')).gone, 0n, 'nothing of the last day goes')
     const left = await deliveriesOf(user, path)
     assert.equal(left.length, 1)
     assert.ok([oldest.id, younger.id].includes(left[0].id))
+  })
+
+  it('forgets what is behind a delivery that was asked for again lately, too', async () => {
+    const long = await aGateway(SETTINGS)
+    const { user, path } = await aSubscriber(204, ['*'], long)
+    await payOneself(user)
+    await until(async () => (await deliveriesOf(user, path, '&status=succeeded')).length === 2)
+    // Of 40 days ago, of which the second was over then, and the first only now.
+    const made = `(lpad(to_hex((extract(epoch from now() - interval '40 days') * 1000)::bigint + n), 12, '0') || '70008000000000000000')::uuid`
+    await rowsOf(
+      long,
+      `insert into webhook_deliveries (book, id, webhook_id, event_id, event_type, object_id, body, status, due_at, completed_at, created_at)
+       select book, ${made}, webhook_id, ${made}, event_type, object_id, body, status, due_at,
+              case n when 1 then now() else now() - interval '40 days' end, now() - interval '40 days'
+         from (select * from webhook_deliveries limit 1) d, generate_series(1, 2) n`,
+    )
+    const first = await forgotten('30 days', { at: long, most: 1 })
+    const second = await forgotten('30 days', { at: long, most: 1, behind: first.last_id })
+    const third = await forgotten('30 days', { at: long, most: 1, behind: second.last_id })
+    assert.deepEqual([first.gone, second.gone, third], [0n, 1n, { gone: 0n, last_id: null }])
+    assert.equal((await deliveriesOf(user, path)).length, 3)
   })
 })
 

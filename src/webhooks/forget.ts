@@ -7,27 +7,33 @@ type Options = { readonly pool: Pool; readonly keepDays: number; readonly log: L
 
 const LOOK_EVERY_MS = 60_000
 const MOST_AT_ONCE = 2_000
+const BEGINNING = '00000000-0000-0000-0000-000000000000'
 
 /** Forgets deliveries that were over more than `keepDays` ago, on any number of nodes at once. */
 export function createForgetting({ pool, keepDays, log }: Options): Pick<Rounds, 'stop'> {
+  const places = new Map<BookId, string>()
   return createRounds({
-    round: () => forgetOldest(pool, keepDays),
+    round: () => forgetNext(pool, keepDays, places),
     everyMs: LOOK_EVERY_MS,
     log,
     fault: 'could not forget old deliveries of webhooks',
   })
 }
 
-/** Some of each book that ever had a webhook. Returns how many. */
-async function forgetOldest(pool: Pool, keepDays: number): Promise<number> {
+/**
+ * Some of each book that ever had a webhook: from its place on, which is the beginning again behind the last. Returns
+ * how many.
+ */
+async function forgetNext(pool: Pool, keepDays: number, places: Map<BookId, string>): Promise<number> {
   const { rows: books } = await pool.query<{ book: BookId }>('select book from webhook_cursors order by book')
   let total = 0
   for (const { book } of books) {
-    const { rows } = await pool.query<{ gone: bigint }>(
-      'select forget_deliveries($1, clock_timestamp() - make_interval(days => $2), $3) as gone',
-      [book, keepDays, MOST_AT_ONCE],
+    const { rows } = await pool.query<{ gone: bigint; last_id: string | null }>(
+      'select gone, last_id from forget_deliveries($1, clock_timestamp() - make_interval(days => $2), $3, $4)',
+      [book, keepDays, places.get(book) ?? BEGINNING, MOST_AT_ONCE],
     )
     total += Number(rows[0]?.gone ?? 0)
+    places.set(book, rows[0]?.last_id ?? BEGINNING)
   }
   return total
 }
