@@ -167,7 +167,7 @@ describe('every list', () => {
       assertProblem(await caller.get(`${path}?fields=${first},surprise`), 'invalid_query')
     }))
 
-  it('expands every payment and account that its rows name, as their own calls show them', () =>
+  it('expands every payment and account that its rows name, as their own calls show them, and shows the rows as without', () =>
     eachList(async ({ path, caller, operation, fields }) => {
       const names = Object.entries<any>(fields).flatMap(([field, schema]) => {
         const format = schema.format ?? schema.anyOf?.find((each: any) => each.format)?.format
@@ -177,6 +177,8 @@ describe('every list', () => {
       if (names.length === 0) return
       const expansions = names.map((name) => name.replace(/_id$/, ''))
       const rows = await everyPage(caller, `${path}?expand=${expansions}`)
+      const shown = (await caller.get(`${path}?limit=1`)).body.data[0]
+      assert.deepEqual(Object.keys(rows[0]).sort(), [...Object.keys(shown), 'expanded'].sort(), path)
       for (const [index, field] of names.entries()) {
         const name = expansions[index] ?? ''
         for (const row of few(rows)) {
@@ -197,16 +199,18 @@ describe('every list', () => {
       assertProblem(await caller.get(`${path}?expand=surprise`), 'invalid_query')
     }))
 
-  it('is exported whole, as CSV and as NDJSON', () =>
+  it('is exported whole and with the fields of its pages, as CSV and as NDJSON', () =>
     eachList(async ({ path, some, caller, fields }) => {
       const pages = await everyPage(caller, `${path}?${some}`)
       const { body: lines } = await caller.get(`${path}?${some}format=ndjson`)
       const text = typeof lines === 'string' ? lines : JSON.stringify(lines)
-      const keys = text
+      const exported = text
         .trim()
         .split('\n')
-        .map((line) => keyOf(JSON.parse(line)))
-      assert.deepEqual(keys, pages.map(keyOf), path)
+        .map((line) => JSON.parse(line))
+      assert.deepEqual(exported.map(keyOf), pages.map(keyOf), path)
+      for (const [index, row] of exported.entries())
+        assert.deepEqual(Object.keys(row).sort(), Object.keys(pages[index]).sort(), path)
       const records = parseCsv((await caller.get(`${path}?${some}format=csv`)).body)
       assert.equal(records.length, pages.length + 1, path)
       assert.deepEqual(records[0], Object.keys(fields), path)

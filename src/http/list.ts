@@ -40,7 +40,7 @@ const EXPORT_PAGE = 1_000
 
 type Asked = {
   readonly format: Format
-  /** The fields to show, in their order; null for all. */
+  /** The fields to show, in their order; null for those of the schema, by which a page in JSON is written. */
   readonly fields: readonly string[] | null
   readonly expand: readonly string[]
   readonly query: ListQuery
@@ -63,7 +63,7 @@ export async function sendList<Row extends object, Item>(
   }
   if (asked.format !== 'json') return sendExport(reply, asked, columns, read)
   const page = await read(asked.query)
-  if (asked.fields === null && asked.expand.length === 0) return page
+  if (asked.fields === null) return page
   // The schema of the answer has every field, and none that is expanded.
   return reply.type('application/json; charset=utf-8').serializer(asIs).send(JSON.stringify(page))
 }
@@ -93,8 +93,10 @@ function parseAsked<Row, Item>(
   const { format: wanted = 'json', fields: picked, expand: named, ...rest } = raw
   const format = FORMATS.find((name) => name === wanted)
   if (!format) throw new QueryError('format', `must be one of ${FORMATS.join(', ')}`)
-  const fields = picked === undefined ? null : namesOf('fields', picked, columns)
   const expanded = named === undefined ? [] : namesOf('expand', named, Object.keys(expand))
+  // What is not written by the schema would show whatever else a row has.
+  const all = format === 'json' && expanded.length === 0 ? null : columns
+  const fields = picked === undefined ? all : namesOf('fields', picked, columns)
   const query = parseListQuery(spec.fields, rest)
   if (format !== 'json') refuseForExport(spec, format, rest, query, expanded)
   return { format, fields, expand: expanded, query }
