@@ -23,6 +23,7 @@ import {
   anAccount,
   assertBooksAreRight,
   assertProblem,
+  everyPage,
   fund,
   locking,
   rowsOf,
@@ -164,6 +165,22 @@ describe('the data of a user', () => {
       [`${id}@erased.invalid`, 'erased user', 'closed'],
     )
     assert.ok(listed.erased_at)
+    // Found and sorted by what is shown, between the pages too.
+    const isFound = async (query: string) => {
+      const found = await everyPage(root, `/v1/admin/users?${query}`, 1)
+      assert.equal(found.filter((each) => each.id === id).length, 1, query)
+      return found
+    }
+    assert.equal((await isFound(`email=${listed.email}`)).length, 1)
+    await isFound('display_name=erased%20user')
+    await isFound('email[like]=@ERASED.')
+    const [sorted, backward] = [await isFound('sort=email'), await isFound('sort=-email')]
+    assert.deepEqual(
+      sorted.map(({ email }) => email),
+      sorted.map(({ email }) => email).sort(),
+    )
+    assert.deepEqual(backward, sorted.toReversed())
+    await isFound('sort=-display_name')
     // The address is anybody's again, and who has it now is somebody else.
     const again = await aUser(gateway, email)
     assert.notEqual((await again.get('/v1/me')).body.id, id)

@@ -169,8 +169,7 @@ function boundOf(
   const field = fields[filter.field]
   if (equal !== undefined && isEquality(filter, equal)) {
     if (!field?.lookup) return { sql: conditionOf(fields, keys, filter, param), isAll: true }
-    const { lookup } = field
-    return { sql: `${lookup.sql} = ${lookup.equals(param(lookup.valueOf(filter.value)))}`, isAll: false }
+    return { sql: field.lookup(filter.value, param), isAll: false }
   }
   if (!field?.carried || filter.operator === 'ne' || filter.operator === 'like') return undefined
   if (filter.operator !== 'in') return { sql: conditionOf(fields, keys, filter, param), isAll: true }

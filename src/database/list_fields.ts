@@ -12,12 +12,8 @@ export type Field = {
    * of the key instead of one of their own. `order` is the order of a key that carries no time.
    */
   readonly carried?: 'id' | 'created_at' | 'order'
-  /** Where an index has the value in another form: its column, and what an equal value is there, made of a parameter. */
-  readonly lookup?: {
-    readonly sql: string
-    readonly equals: (param: string) => string
-    readonly valueOf: (text: string) => string
-  }
+  /** Where an index has the value in another form: what holds there of every row that has an equal one, and of few others. */
+  readonly lookup?: (value: string, param: (value: unknown) => string) => string
 }
 
 /** How a field's values are written by callers, and compared in SQL. */

@@ -7,7 +7,7 @@ import { decodeId } from '../ledger/typeid.ts'
 import { emailKey } from './email.ts'
 import { ROLES, type Role, type Scope as TokenScope } from './roles.ts'
 import { TOKEN_KINDS, type Token, type TokenKind } from './tokens.ts'
-import { erasedAddress } from './users.ts'
+import { erasedAddress, erasedUser } from './users.ts'
 
 type TokenRow = {
   id: TokenId
@@ -88,16 +88,30 @@ export type ListedUser = {
   readonly createdAt: string
 }
 
+/** An id in base32, as toBase32 writes it: two zeros before its 128 bits make 26 digits of five. */
+const base32Of = (id: string) => `(
+  select string_agg(substr('0123456789abcdefghjkmnpqrstvwxyz', 1 + substring(bits from digit * 5 + 1 for 5)::int, 1), '' order by digit)
+    from (select B'00' || ('x' || replace(${id}::text, '-', ''))::bit(128) as bits) id
+   cross join generate_series(0, 25) digit)`
+
+/** The address and the name that a user is shown with, as erasedAddress has them where the data were erased. */
+const SHOWN_EMAIL = `coalesce(${userField('u', 'email')}, 'usr_' || ${base32Of('u.id')} || '@erased.invalid')`
+const SHOWN_DISPLAY_NAME = `(case when ${userField('u', 'email')} is null then '${ERASED_NAME}' else ${userField('u', 'display_name')} end)`
+
 /** The users of a book. Indexes: the primary key, and that of `email_key`. */
 export const users: ListSpec<UserRow, ListedUser> = {
   fields: {
     id: { sql: 'u.id', kind: fields.id((text) => decodeId('usr', text), 'an id such as usr_…'), carried: 'id' },
     email: {
-      sql: userField('u', 'email'),
+      sql: SHOWN_EMAIL,
       kind: fields.text,
-      lookup: { sql: 'u.email_key', equals: (param) => `address_hash(${param})`, valueOf: emailKey },
+      lookup: (email, param) => {
+        const erased = erasedUser(email)
+        const hasIt = `u.email_key = address_hash(${param(emailKey(email))})`
+        return erased ? `(${hasIt} or u.id = ${param(erased)})` : hasIt
+      },
     },
-    display_name: { sql: userField('u', 'display_name'), kind: fields.text, nullable: true },
+    display_name: { sql: SHOWN_DISPLAY_NAME, kind: fields.text, nullable: true },
     role: { sql: 'u.role', kind: fields.choice(ROLES) },
     all_books: { sql: 'u.all_books::text', kind: fields.choice(['true', 'false']) },
     confirmed_at: { sql: 'u.confirmed_at', kind: fields.time, nullable: true },

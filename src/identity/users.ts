@@ -3,7 +3,7 @@ import { formatInstant } from '../database/instant.ts'
 import { ERASED_NAME, newUserKey, userField } from '../database/personal_fields.ts'
 import type { Freeze } from '../ledger/account.ts'
 import type { BookId, Instant, UserId } from '../ledger/id.ts'
-import { encodeId } from '../ledger/typeid.ts'
+import { decodeId, encodeId } from '../ledger/typeid.ts'
 import { emailKey } from './email.ts'
 import type { Role } from './roles.ts'
 
@@ -112,8 +112,15 @@ export async function insertUser(client: Queryable, book: BookId, user: NewUser)
 
 /** What is shown for the address of a user whose data were erased. */
 export function erasedAddress(id: UserId): string {
-  return `${encodeId('usr', id)}@erased.invalid`
+  return `${encodeId('usr', id)}${ERASED_AT}`
 }
+
+/** The user whom erasedAddress shows so; undefined where the text is no such address. */
+export function erasedUser(address: string): UserId | undefined {
+  return address.endsWith(ERASED_AT) ? decodeId('usr', address.slice(0, -ERASED_AT.length)) : undefined
+}
+
+const ERASED_AT = '@erased.invalid'
 
 function toUser(row: Row): User {
   return {
