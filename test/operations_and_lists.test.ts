@@ -229,6 +229,25 @@ describe('a text filter', () => {
     assert.deepEqual(await descriptions('description[like]=%5C'), [])
   })
 
+  it('finds amounts as large as accounts come to hold', async () => {
+    const user = await aUser(gateway)
+    const yen = await anAccount(user, 'JPY')
+    for (let times = 0; times < 10; times += 1) await fund(operator, yen, `1${'0'.repeat(30)}`)
+    for (const [query, found] of [
+      [`balance=1${'0'.repeat(31)}`, [yen]],
+      [`balance[gt]=${'9'.repeat(31)}`, [yen]],
+      [`balance[gte]=1${'0'.repeat(36)}`, []],
+    ] as const) {
+      const { status, body } = await user.get(`/v1/accounts?${query}`)
+      assert.equal(status, 200, query)
+      assert.deepEqual(
+        body.data.map(({ id }: { id: string }) => id),
+        found,
+        query,
+      )
+    }
+  })
+
   it('finds by metadata', async () => {
     const amounts = async (query: string) => (await everyPage(ada, `/v1/payments?${query}`)).map(({ amount }) => amount)
     assert.deepEqual(await amounts('metadata[order]=1'), ['1000', '10.00'])

@@ -68,7 +68,7 @@ export function compositeId(
 export const amount: Kind = {
   cast: 'numeric',
   parse: (value) => {
-    const match = /^(-?)(\d{1,31})(?:\.(\d{1,18}))?$/.exec(value)
+    const match = /^(-?)(\d{1,38})(?:\.(\d{1,18}))?$/.exec(value)
     return match ? `${match[1]}${match[2]}${(match[3] ?? '').padEnd(MAX_DIGITS, '0')}` : undefined
   },
   like: false,
