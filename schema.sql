@@ -1213,6 +1213,12 @@ AS $function$
            (select case when l.created_at < before then l.id end from looked l order by l.id desc limit 1)
   $function$
 ;
+CREATE OR REPLACE FUNCTION public.in_any_case(content text)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN upper((content COLLATE pg_unicode_fast))
+;
 CREATE OR REPLACE FUNCTION public.keep_event_partitions(keep_days integer)
  RETURNS integer
  LANGUAGE plpgsql
@@ -1439,6 +1445,7 @@ grant execute on function erase_events(integer,uuid,xid8,uuid,integer) to billin
 grant execute on function erase_payments(integer,uuid,uuid,uuid,integer) to billing_gateway;
 grant execute on function finish_erasure(integer,uuid) to billing_gateway;
 grant execute on function forget_deliveries(integer,timestamp with time zone,uuid,integer) to billing_gateway;
+grant execute on function in_any_case(text) to billing_gateway;
 grant execute on function keep_event_partitions(integer) to billing_gateway;
 grant execute on function line_subject(text,uuid,uuid) to billing_gateway;
 grant execute on function move_payments(integer,timestamp with time zone,uuid[],text[],text[],text[],numeric[],numeric[]) to billing_gateway;

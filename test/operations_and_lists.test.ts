@@ -229,6 +229,20 @@ describe('a text filter', () => {
     assert.deepEqual(await descriptions('description[like]=%5C'), [])
   })
 
+  it('finds a part of a text in any case of any script', async () => {
+    const user = await aUser(gateway)
+    for (const name of ['Žluťoučký kůň', 'Νίκος', 'Łódź']) await anAccount(user, 'USD', { name })
+    const names = async (part: string) => {
+      const { body } = await user.get(`/v1/accounts?sort=created_at&name[like]=${encodeURIComponent(part)}`)
+      return body.data.map(({ name }: { name: string }) => name)
+    }
+    assert.deepEqual(await names('ŽLUŤ'), ['Žluťoučký kůň'])
+    assert.deepEqual(await names('žluť'), ['Žluťoučký kůň'])
+    assert.deepEqual(await names('ΊΚΟΣ'), ['Νίκος'])
+    assert.deepEqual(await names('łó'), ['Łódź'])
+    assert.deepEqual(await names('zlut'), [])
+  })
+
   it('finds amounts as large as accounts come to hold', async () => {
     const user = await aUser(gateway)
     const yen = await anAccount(user, 'JPY')

@@ -121,7 +121,7 @@ export function conditionOf(
       return `${sql} in (${filter.value.split(',').map(parse).join(', ')})`
     case 'like':
       if (!kind.like) throw new QueryError(parameter, 'has the operator like, which is for text fields')
-      return `${sql} ilike ${param(`%${filter.value.replace(/[\\%_]/g, '\\$&')}%`)}`
+      return `in_any_case(${sql}) like in_any_case(${param(`%${filter.value.replace(/[\\%_]/g, '\\$&')}%`)})`
     case 'ne':
       return `${sql} is distinct from ${parse(filter.value)}`
     default:
