@@ -125,6 +125,7 @@ describe('a start that cannot be says so in one line', () => {
     ],
     ['the database’s address is none', { DATABASE_URL: 'mysql://root:secret@x' }, /DATABASE_URL must be an address/],
     ['the data folder cannot be made', { BGW_DATA_DIR: '/dev/null/data' }, /cannot make the data folder/],
+    ['the file system takes no folders', { BGW_DATA_DIR: '/proc/gateway/data' }, /cannot make the data folder/],
   ]
   for (const [when, settings, line] of wrong) {
     it(`where ${when}`, async () => {

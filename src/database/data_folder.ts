@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
-import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { StartError } from '../start_error.ts'
 
 /** Who runs a gateway on a data folder: a process id can be used again, so its start time stands beside it. */
@@ -26,7 +26,7 @@ function aliveHolder(lockFile: string): number | undefined {
  */
 export function lockDataFolder(folder: string): () => void {
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 })
+    makeFolder(folder)
   } catch (cause) {
     throw new StartError(`cannot make the data folder ${folder}: ${(cause as Error).message}`, { cause })
   }
@@ -51,6 +51,20 @@ export function lockDataFolder(folder: string): () => void {
   }
   return () => {
     if (readIfThere(file) === content) rmSync(file, { force: true })
+  }
+}
+
+/**
+ * Makes a folder with those above it. Node's own `recursive` says of a read-only file system that there is no such
+ * folder, and where one cannot be made for another reason, as in /proc, tries for ever and hears no signal.
+ */
+export function makeFolder(folder: string): void {
+  if (existsSync(folder)) return
+  makeFolder(dirname(folder))
+  try {
+    mkdirSync(folder, { mode: 0o700 })
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error // somebody else has just made it
   }
 }
 

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto'
-import { mkdirSync } from 'node:fs'
 import { rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { makeFolder } from '../database/data_folder.ts'
+import { StartError } from '../start_error.ts'
 
 export type Mail = { readonly to: string; readonly subject: string; readonly text: string }
 export type SendMail = (mail: Mail) => Promise<void>
@@ -26,12 +27,20 @@ export function createMailer({ smtpUrl, from, folder }: MailOptions): SendMail {
       }
     }
   }
-  mkdirSync(folder, { recursive: true, mode: 0o700 })
+  makeMailFolder(folder)
   return async (mail) => {
     const now = new Date()
     const name = `${now.toISOString().replace(/[:.]/g, '-')}-${randomUUID().slice(0, 8)}.eml`
     await writeFile(join(folder, `.${name}`), message(from, mail, now), { mode: 0o600 })
     await rename(join(folder, `.${name}`), join(folder, name))
+  }
+}
+
+function makeMailFolder(folder: string): void {
+  try {
+    makeFolder(folder)
+  } catch (cause) {
+    throw new StartError(`cannot make the folder for mails ${folder}: ${(cause as Error).message}`, { cause })
   }
 }
 

@@ -7,9 +7,10 @@ import {
   sign,
   verify,
 } from 'node:crypto'
-import { existsSync, linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Queryable } from '../database/connection.ts'
+import { makeFolder } from '../database/data_folder.ts'
 import type { BookId } from '../ledger/id.ts'
 import { StartError } from '../start_error.ts'
 import { sha256 } from './merkle.ts'
@@ -52,7 +53,7 @@ function ensureKeyFile(dataFolder: string): string {
   const file = join(dataFolder, 'seal.key')
   const mine = `${file}.${process.pid}.${randomBytes(4).toString('hex')}`
   try {
-    mkdirSync(dataFolder, { recursive: true, mode: 0o700 })
+    makeFolder(dataFolder)
     if (existsSync(file)) return file
     const { privateKey } = generateKeyPairSync('ed25519')
     writeFileSync(mine, privateKey.export({ type: 'pkcs8', format: 'pem' }), { mode: 0o600, flush: true })
