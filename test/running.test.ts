@@ -8,7 +8,7 @@ import { SETTINGS } from '../src/config.ts'
 import { withOwner } from '../src/database/connection.ts'
 import { connectionOf } from '../src/database/embedded.ts'
 import { aClient } from './harness/client.ts'
-import { aDatabase, urlOf } from './harness/cluster.ts'
+import { aDatabase, anEmptyDatabase, urlOf } from './harness/cluster.ts'
 import { PASSWORD, until } from './harness/gateway.ts'
 import {
   aFolder,
@@ -142,6 +142,29 @@ describe('a start that cannot be says so in one line', () => {
     assertOneLine(await ended('main.ts', settings), /schema version 9999/)
     await withOwner(database, (client) => client.query('delete from schema_migrations where version = 9999'))
     await assertStartsAndPays(settings)
+  })
+
+  it('before it migrates, so that an older program can go on: nothing is in the database yet', async () => {
+    const database = await anEmptyDatabase()
+    const folder = await aFolder()
+    const taken = createServer()
+    await new Promise<void>((listening) => taken.listen(0, '127.0.0.1', listening))
+    const port = String((taken.address() as { port: number }).port)
+    const noKey = join(folder, 'no.key')
+    const cases: [Record<string, string>, RegExp][] = [
+      [{ PORT: port }, /port \d+ .*in use/],
+      [{ HOST: '203.0.113.9' }, /cannot listen on 203.0.113.9/],
+      [{ BGW_SECRET_KEY_FILE: noKey }, /cannot read the key file/],
+      [{ BGW_SEAL_KEY_FILE: noKey }, /cannot read the seal key/],
+      [{ BGW_RATE_LIMITS: 'createNothing=1/1s' }, /no operation 'createNothing'/],
+    ]
+    for (const [settings, line] of cases) {
+      assertOneLine(await ended('main.ts', { DATABASE_URL: urlOf(database), BGW_DATA_DIR: folder, ...settings }), line)
+    }
+    const tables = `select count(*)::int from pg_class where relnamespace = 'public'::regnamespace`
+    const { rows } = await withOwner(database, (client) => client.query(tables))
+    assert.deepEqual(rows, [{ count: 0 }])
+    taken.close()
   })
 
   it('where a currency is to have other digits, and waits for nothing', { timeout: 60_000 }, async () => {

@@ -14,10 +14,12 @@ const LONGEST_START_MS = 10_000
 
 /**
  * The database of the settings for a server: DATABASE_URL, or the embedded one in the data folder, which no other
- * process may use meanwhile. Throws StartError with one clear line where it cannot be had.
+ * process may use meanwhile. Throws StartError with one clear line where it cannot be had. `check` is what else may keep
+ * the program from starting: it is asked before anything is migrated, as an older program does not come back from that.
  */
-export async function openDatabase(config: Config): Promise<OpenDatabase> {
+export async function openDatabase(config: Config, check = async (): Promise<void> => {}): Promise<OpenDatabase> {
   if (config.database) {
+    await check()
     await migrate(config.migrationDatabase ?? config.database)
     return { connection: config.database, close: async () => undefined }
   }
@@ -26,6 +28,7 @@ export async function openDatabase(config: Config): Promise<OpenDatabase> {
   if (holderOf(folder) === undefined && (await isServedElsewhere(folder))) throw servedElsewhere(folder)
   const unlock = lockDataFolder(folder)
   try {
+    await check()
     const embedded = await startEmbedded(folder, {
       durable: true,
       maxConnections: mostConnections(config.databaseConnections),

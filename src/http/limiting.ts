@@ -1,8 +1,9 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Gateway } from '../gateway.ts'
-import type { Limit } from '../limits/settings.ts'
+import type { Limit, RateLimits } from '../limits/settings.ts'
 import type { Taken } from '../limits/take.ts'
 import { StartError } from '../start_error.ts'
+import { accessOf } from './access.ts'
 import { addressOf, admit, createGuards, GUARDED } from './guards.ts'
 import type { App } from './route.ts'
 
@@ -17,6 +18,13 @@ const UNLIMITED = /^\/(health\/|metrics$)/
 
 /** The pages that links in mails open take the same secrets as the calls do. */
 const MAIL_PAGES = new Set(['/confirm', '/reset-password'])
+
+/** Throws StartError where a limit is set for a call that there is not. */
+export function assertOperations({ ofOperation }: RateLimits): void {
+  for (const name of ofOperation.keys()) {
+    if (!accessOf(name)) throw new StartError(`BGW_RATE_LIMITS is wrong: there is no operation '${name}'`)
+  }
+}
 
 /**
  * Refuses what is too much (docs/api.md, Rate limits): of an address, of the user whom `authenticate` finds, and only
@@ -33,15 +41,10 @@ export function limitRequests(
   app.decorateRequest('mayMail', true)
   app.decorateRequest('attempt', null)
 
-  const unknown = new Set(ofOperation.keys())
   app.addHook('onRoute', (route) => {
     const { operationId } = (route.schema ?? {}) as { operationId?: string }
-    unknown.delete(operationId ?? '')
     const pageOfMail = MAIL_PAGES.has(route.url) ? 'confirmEmail' : undefined
     route.config = { ...route.config, operationId: operationId ?? pageOfMail }
-  })
-  app.addHook('onReady', async () => {
-    for (const name of unknown) throw new StartError(`BGW_RATE_LIMITS is wrong: there is no operation '${name}'`)
   })
 
   app.addHook('onRequest', async (request, reply) => {

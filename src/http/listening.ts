@@ -34,7 +34,7 @@ export async function listen(app: App, host: string, port: number): Promise<numb
 
   const reusePort = await canShare(host)
   // Whoever shares a port is let in to those who do: that it is nobody's has to be found out by one who does not.
-  if (reusePort && port !== 0) await open(createServer(), { host, port }).then(close)
+  if (reusePort && port !== 0) await assertFree(host, port)
   const options = { host, port, backlog: BACKLOG, reusePort }
   await app.listen(options)
   const { port: actual } = app.server.address() as AddressInfo
@@ -43,6 +43,11 @@ export async function listen(app: App, host: string, port: number): Promise<numb
     doors.push(await open(door, { ...options, port: actual }))
   }
   return actual
+}
+
+/** Rejects with the system's error where the port is somebody's, or the host is no address of this machine. */
+export async function assertFree(host: string, port: number): Promise<void> {
+  await open(createServer(), { host, port }).then(close)
 }
 
 async function canShare(host: string): Promise<boolean> {
