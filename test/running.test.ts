@@ -225,6 +225,11 @@ describe('the commands', () => {
     await server.end('SIGTERM')
   })
 
+  it('refuse what they do not know, as the sandbox of rails does a port without its name', async () => {
+    assertOneLine(await ended('rails/sandbox/main.ts', {}, ['9000']), /'9000'.*there is --help/)
+    assertOneLine(await ended('rails/sandbox/main.ts', {}, ['--prot', '9000']), /'--prot'; there is --help/)
+  })
+
   it('check the books of a gateway that is stopped', async () => {
     const settings = { BGW_DATA_DIR: await aMigratedFolder() }
     await assertStartsAndPays(settings)

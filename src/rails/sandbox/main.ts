@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
+import { parseArgs } from 'node:util'
 import { run } from '../../run.ts'
 import { StartError } from '../../start_error.ts'
 import { BEHAVIORS } from './behavior.ts'
@@ -20,9 +21,9 @@ Any other is confirmed at once.
 
 await run(async (stopped, environment, args) => {
   if (args.includes('--help')) return void process.stdout.write(HELP)
-  const port = Number(option(args, '--port') ?? '8090')
-  const later = Number(option(args, '--later') ?? '5')
-  const secret = option(args, '--secret') ?? (environment.BGW_SANDBOX_RAIL_SECRET || 'sandbox')
+  const options = readOptions(args)
+  const [port, later] = [Number(options.port), Number(options.later)]
+  const secret = options.secret ?? (environment.BGW_SANDBOX_RAIL_SECRET || 'sandbox')
   if (!Number.isInteger(port) || port < 0 || port > 65_535) throw new StartError('--port must be a port')
   if (!(later >= 0)) throw new StartError('--later must be a number of seconds')
   const say = (line: string) => void process.stdout.write(`${line}\n`)
@@ -37,7 +38,15 @@ await run(async (stopped, environment, args) => {
   server.close()
 })
 
-function option(args: readonly string[], name: string): string | undefined {
-  const index = args.indexOf(name)
-  return index < 0 ? undefined : args[index + 1]
+function readOptions(args: readonly string[]) {
+  const options = {
+    port: { type: 'string', default: '8090' },
+    later: { type: 'string', default: '5' },
+    secret: { type: 'string' },
+  } as const
+  try {
+    return parseArgs({ args: [...args], options }).values
+  } catch (cause) {
+    throw new StartError(`${(cause as Error).message}; there is --help`, { cause })
+  }
 }
