@@ -197,6 +197,12 @@ const TAMPERINGS: readonly [string, string, readonly number[], string][] = [
     String.raw`\(${PAYMENT}, USD\): expected the status initiated, found the status declined`,
   ],
   [
+    'what is final is to run out',
+    `insert into holds select book, id, now(), from_account, to_account from payments where status = 'declined'`,
+    [3],
+    String.raw`\(${PAYMENT}, USD\): expected none, found one of them until .+`,
+  ],
+  [
     'rows are of a book that is not there',
     `insert into payments
        select (json_populate_record(p, '{"book": 99, "idempotency_key": null, "request_hash": null}')).* from payments p
@@ -349,6 +355,30 @@ describe('verify', () => {
         ['other', 2],
       ],
     )
+  })
+
+  it('finds it where a pending payment is to run out at another time, or never', async () => {
+    const gateway = await aGatewayWithPayments()
+    const [cleo, dan] = [await aUser(gateway), await aUser(gateway)]
+    const held = { ...transfer(await cleo.account('USD'), await dan.account('USD'), '10.00'), capture: 'manual' }
+    assert.equal((await cleo.post('/v1/payments', held)).body.status, 'pending')
+    assert.deepEqual(await findingsOf(gateway.database), [])
+    for (const [tampering, found] of [
+      [`update holds set expires_at = expires_at + interval '1 hour'`, 'one of them until'],
+      ['update holds set from_account = to_account', 'one of others until'],
+      ['delete from holds', 'none'],
+    ] as const) {
+      await tamper(gateway, tampering)
+      const findings = await findingsOf(gateway.database)
+      assert.deepEqual(
+        findings.map(({ law }) => law),
+        [3],
+      )
+      assert.match(
+        findings[0]?.text ?? '',
+        new RegExp(String.raw`\(${PAYMENT}, USD\): expected a hold of its accounts until .*, found ${found}`),
+      )
+    }
   })
 
   it('finds it where a book was removed with all that it had, but for its blocks', async () => {

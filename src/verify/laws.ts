@@ -233,6 +233,23 @@ const PAYMENTS: readonly Check[] = [
        where p.id is null or i.payment_id is null`,
   },
   {
+    law: 3,
+    rule: 'a payment is pending until a time exactly while there is a hold that runs out then',
+    sql: `
+      select null::uuid as account, coalesce(p.id, h.payment_id) as payment, null::uuid as posting,
+             coalesce(p.currency, y.currency) as currency, null::smallint as digits,
+             coalesce('a hold of its accounts until ' || p.expires_at, 'none') as expected,
+             coalesce('one of ' || case when (h.from_account, h.to_account) = (y.from_account, y.to_account) then 'them'
+                                        else 'others' end || ' until ' || h.expires_at, 'none') as found
+        from (select id, currency, from_account, to_account, expires_at
+                from payments
+               where book = $1 and status = 'pending' and expires_at is not null) p
+        full join (select payment_id, from_account, to_account, expires_at from holds where book = $1) h
+          on h.payment_id = p.id
+        left join payments y on y.book = $1 and y.id = h.payment_id
+       where (h.expires_at, h.from_account, h.to_account) is distinct from (p.expires_at, p.from_account, p.to_account)`,
+  },
+  {
     // Payments and postings have no foreign key to their book.
     law: 3,
     rule: 'payments and postings are of a book that exists',
