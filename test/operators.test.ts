@@ -318,6 +318,19 @@ describe('importing users', () => {
     assert.ok(known.accounts.some(({ id }: any) => id === bobUsd))
   })
 
+  it('keeps the address as the first of two lines has it, which is the one that makes the user', async () => {
+    const [email, other] = [anEmail('Imported'), anEmail('imported')]
+    const outcomes = await imported([{ email }, { email: email.toUpperCase() }, { email: other }])
+    assert.deepEqual(
+      outcomes.map((outcome) => [outcome.status, outcome.email]),
+      [
+        [201, email],
+        [200, email],
+        [201, other],
+      ],
+    )
+  })
+
   it('made twice at once makes each user once', async () => {
     const lines = Array.from({ length: 50 }, () => ({
       email: anEmail('twin'),

@@ -87,7 +87,7 @@ async function insertUsers(
   wanted: readonly ImportedUser[],
 ): Promise<Map<string, UserId>> {
   // In the order of addresses, so that two imports of the same users cannot wait for each other in a circle.
-  const byKey = new Map(wanted.map(({ email }) => [emailKey(email), email] as const))
+  const byKey = Map.groupBy(wanted, ({ email }) => emailKey(email))
   const inOrder = [...byKey].sort(([left], [right]) => (left < right ? -1 : 1))
   const ids = inOrder.map((): UserId => newId<'user'>())
   const { rows } = await client.query<{ user_id: UserId }>(
@@ -101,7 +101,14 @@ async function insertUsers(
      )
      insert into user_keys (book, user_id, key) select $1, m.id, n.key from made m join newcomers n on n.id = m.id
      returning user_id`,
-    [book, formatInstant(at), ids, inOrder.map(([, email]) => email), inOrder.map(([key]) => key), ids.map(newUserKey)],
+    [
+      book,
+      formatInstant(at),
+      ids,
+      inOrder.map(([, [first]]) => first?.email),
+      inOrder.map(([key]) => key),
+      ids.map(newUserKey),
+    ],
   )
   const made = new Set(rows.map((row) => row.user_id))
   return new Map(
