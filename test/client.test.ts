@@ -298,6 +298,45 @@ describe('records, one a line', () => {
     assert.deepEqual([answered, keys], [10_001, ['salaries', 'salaries 10000']])
   })
 
+  it('of which a later request is lost are told with the key of them all, which makes none of them twice', async () => {
+    const keys: (string | null)[] = []
+    const fetch = async (_url: unknown, init: RequestInit = {}) => {
+      keys.push(new Headers(init.headers).get('idempotency-key'))
+      if (keys.length === 2) throw new TypeError('fetch failed')
+      return new Response(String(init.body).replaceAll(/.+/g, '{"status":201}'))
+    }
+    const client = createClient({ url: gateway.url, fetch, retry: { ...QUICK, attempts: 1 } })
+    const records = Array.from({ length: 10_001 }, () => ({ from_account: '', to_account: '', amount: '1.00' }))
+    const send = (idempotencyKey?: string) =>
+      Array.fromAsync(client.lines('createPayments', records, idempotencyKey ? { idempotencyKey } : {}))
+    const lost = await send().then(
+      () => assert.fail('the second request was answered'),
+      (error: NoAnswerError) => error,
+    )
+    assert.equal((await send(lost.idempotencyKey)).length, 10_001)
+    assert.deepEqual(keys.slice(2), keys.slice(0, 2))
+  })
+
+  it('whose key leaves no room for the place of a later request are refused before any is sent', async () => {
+    const keys: (string | null)[] = []
+    const fetch = async (_url: unknown, init: RequestInit = {}) => {
+      keys.push(new Headers(init.headers).get('idempotency-key'))
+      return new Response(String(init.body).replaceAll(/.+/g, '{"status":201}'))
+    }
+    const client = createClient({ url: gateway.url, fetch, retry: QUICK })
+    const records = Array.from({ length: 10_001 }, () => ({ from_account: '', to_account: '', amount: '1.00' }))
+    const send = (length: number, count: number) =>
+      Array.fromAsync(client.lines('createPayments', records.slice(0, count), { idempotencyKey: 'k'.repeat(length) }))
+    await assert.rejects(send(250, 10_001), { name: 'RangeError', message: /at most 249 characters/ })
+    assert.equal(keys.length, 0)
+    await send(249, 10_001)
+    await send(255, 10_000)
+    assert.deepEqual(
+      keys.map((key) => key?.length),
+      [249, 255, 255],
+    )
+  })
+
   it('of which all or none are to be made stay one request, also where it is refused as too many', async () => {
     const { client, usd } = await aCaller()
     const friend = await aCaller()

@@ -3,11 +3,12 @@ import { type AnyInput, keyOf, sentFor } from './call.ts'
 import { NoAnswerError, ProblemError } from './errors.ts'
 import { linesOf } from './lines.ts'
 import { mayRetry, pause, pauseMs } from './retry.ts'
-import { type Sent, send, type Transport } from './transport.ts'
+import { keyOfPart, type Sent, send, type Transport } from './transport.ts'
 
 /** What the gateway takes in one request. */
 const RECORDS_A_REQUEST = 10_000
 const BYTES_A_REQUEST = 32 * 1024 * 1024
+const LONGEST_KEY = 255
 const NDJSON = 'application/x-ndjson'
 
 /**
@@ -21,17 +22,23 @@ export async function* sendRecords(
   records: readonly object[],
   input: AnyInput,
 ): AsyncGenerator<unknown> {
-  const key = keyOf(input)
+  const idempotencyKey = keyOf(input)
   const whole = String(input.query?.atomic) === 'true'
-  for (const { start, lines } of whole ? [{ start: 0, lines: records.map(lineOf) }] : partsOf(records)) {
-    // A key stands for the records of one request, by their places.
-    const idempotencyKey = start === 0 ? key : `${key} ${start}`
-    yield* sendPart(
-      transport,
-      sentFor(id, { ...input, body: lines.join(''), type: NDJSON }, idempotencyKey),
-      lines.length,
-    )
+  const parts = () => (whole ? [{ start: 0, lines: records.map(lineOf) }] : partsOf(records))
+  if (keyOfPart(idempotencyKey, records.length).length > LONGEST_KEY) requireRoom(idempotencyKey, parts())
+  for (const { start, lines } of parts()) {
+    const sent = sentFor(id, { ...input, body: lines.join(''), type: NDJSON }, idempotencyKey)
+    yield* sendPart(transport, { ...sent, start }, lines.length)
   }
+}
+
+/** Throws RangeError where a request would have a key that the gateway refuses, behind others that it has taken. */
+function requireRoom(key: string, parts: Iterable<Part>): void {
+  let last = 0
+  for (const { start } of parts) last = start
+  const place = keyOfPart('', last).length
+  if (place === 0 || key.length + place <= LONGEST_KEY) return
+  throw new RangeError(`for so many records the idempotency key has at most ${LONGEST_KEY - place} characters`)
 }
 
 type Part = { readonly start: number; readonly lines: readonly string[] }

@@ -19,7 +19,10 @@ export type Sent = {
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: string | Uint8Array<ArrayBuffer>
   readonly repeatable: boolean
+  /** That of the call as a whole, as the caller knows it: errors tell it. */
   readonly idempotencyKey?: string | undefined
+  /** Of records that take several requests: the place of the first of this one. */
+  readonly start?: number
   readonly signal?: AbortSignal | undefined
 }
 
@@ -69,14 +72,22 @@ async function sendOnce<T>(transport: Transport, sent: Sent, read: (response: Re
   }
 }
 
+/** The key of one request: it stands for the records of that request only, by their places. */
+export function keyOfPart(key: string, start: number): string {
+  return start === 0 ? key : `${key} ${start}`
+}
+
 /** The caller's headers over ours, whatever the case of their names: fetch would join two of one name. */
-function headersOf({ token, book }: Transport, { headers = {}, idempotencyKey }: Sent): Record<string, string> {
+function headersOf(
+  { token, book }: Transport,
+  { headers = {}, idempotencyKey, start = 0 }: Sent,
+): Record<string, string> {
   const all = new Headers()
   if (token !== undefined) all.set('authorization', `Bearer ${token}`)
   if (book !== undefined) all.set('book', book)
   for (const [name, value] of Object.entries(headers)) all.set(name, value)
   // The caller's, where there is one; of records it names the part of them too.
-  if (idempotencyKey !== undefined) all.set('idempotency-key', idempotencyKey)
+  if (idempotencyKey !== undefined) all.set('idempotency-key', keyOfPart(idempotencyKey, start))
   return Object.fromEntries(all)
 }
 
