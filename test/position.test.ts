@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { before, describe, it } from 'node:test'
-import { aGateway, anOperator, aUser, type TestGateway, type TestUser } from './harness/gateway.ts'
-import { assertProblem, transfer } from './harness/paying.ts'
+import { aGateway, anOperator, aUser, type TestGateway, type TestUser, until } from './harness/gateway.ts'
+import { assertProblem, locking, sessionsWhere, transfer, untilLocked } from './harness/paying.ts'
 
 // What conversions leave with the house: its open position (docs/conversion.md).
 
@@ -64,6 +64,27 @@ describe('The open position', () => {
     assert.equal(lines[0], 'currency,balance,rate,rate_valid_from,value_EUR')
     assert.match(lines[2], /^USD,20\.00,0\.8,\d{4}-.*Z,16\.00$/)
     assert.match(lines[3], /^gain,,,.*Z,0\.08$/)
+  })
+
+  it('of now stays so: it waits for conversions that are under way', async () => {
+    const [payer, wish] = [await aUser(gateway), { from_currency: 'USD', to_currency: 'EUR', from_amount: '10.00' }]
+    const [usd, eur] = [await payer.account('USD'), await payer.account('EUR')]
+    const { body: quote } = await payer.post('/v1/quotes', wish)
+    // A conversion adds to `exchange` last: with its postings written it waits here for its commit.
+    const open = `select from accounts where code = 'exchange' and currency = 'USD' for update`
+    const [converting, asking] = await locking(gateway, open, async () => {
+      const converted = payer.post('/v1/payments', transfer(usd, eur, '10.00', { quote_id: quote.id }))
+      await untilLocked(gateway, 1)
+      const asked = operator.get('/v1/admin/reports/position')
+      const begun = `query like 'select pg_snapshot_xmin(pg_current_snapshot())%' and application_name = 'billing-gateway'`
+      await Promise.race([asked, until(async () => (await sessionsWhere(gateway, begun)).length > 0)])
+      return [converted, asked]
+    })
+    assert.equal((await converting).body.status, 'completed')
+    const { body: told } = await asking
+    assert.deepEqual(await position(`at=${told.at}`), told)
+    // As before, for the examples that follow.
+    assert.equal((await operator.post(`/v1/payments/${(await converting).body.id}/refund`)).body.status, 'completed')
   })
 
   it('without a rate has no worth, and says which', async () => {

@@ -2,6 +2,7 @@ import { Type } from 'typebox'
 import { readCurrencies } from '../../books/currencies.ts'
 import { readClock } from '../../database/clock.ts'
 import { formatInstant, parseInstant } from '../../database/instant.ts'
+import { awaitSettled } from '../../database/settled.ts'
 import type { Gateway } from '../../gateway.ts'
 import { formatAmount } from '../../money/amount.ts'
 import { BASE_CURRENCY } from '../../rates/rates.ts'
@@ -9,7 +10,7 @@ import { csvRecord } from '../../reports/csv.ts'
 import { type PositionReport, readPosition } from '../../reports/position.ts'
 import { sessionOf } from '../authentication.ts'
 import { currencyOf } from '../currency.ts'
-import { fieldError } from '../errors.ts'
+import { fieldError, notSettledError } from '../errors.ts'
 import { type App, describe } from '../route.ts'
 import { CurrencyCode, Money, Nullable, OneOf, Time } from '../schemas.ts'
 import { RateText } from './rates.ts'
@@ -61,6 +62,7 @@ export function positionRoutes(app: App, { pool }: Gateway): void {
       const now = await readClock(pool)
       const at = parseInstant(asked ?? '') ?? now
       if (at > now) throw fieldError('at', 'invalid_query', 'must not be in the future')
+      if (!(await awaitSettled(pool, at, now))) throw notSettledError()
       const body = presentPosition(await readPosition(pool, book, currency, at))
       if (format === 'json') return body
       return reply
