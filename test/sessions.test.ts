@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it, type TestContext } from 'node:test'
 import { createBooks } from '../src/books/books.ts'
+import { withOwner } from '../src/database/connection.ts'
 import { makeOperator } from '../src/identity/operators.ts'
 import { createPasswords } from '../src/identity/passwords.ts'
 import { createSessions } from '../src/identity/sessions.ts'
@@ -40,18 +41,28 @@ describe('What a node keeps of a token', () => {
     await assert.rejects(sessions.find(token), /away/)
     assert.ok(await sessions.find(token))
   })
+
+  it('is not good where it was revoked in a minute in which nobody could look', async (t) => {
+    const { token, sessions, revoke, later, changesAge, forgotten } = await aNode(t)
+    await revoke()
+    later(61_000)
+    await changesAge(61_000)
+    assert.equal(await sessions.find(token), undefined)
+    assert.ok(forgotten.includes('all'), 'nor is what is kept of accounts, such as the name of somebody erased')
+  })
 })
 
 /** What a node knows of one token, by a clock of the test's own. Looks are made where somebody asks, not by a timer. */
 async function aNode(t: TestContext) {
   t.mock.timers.enable({ apis: ['setInterval'] })
-  const pool = aPool(await aDatabase(), 4)
+  const database = await aDatabase()
+  const pool = aPool(database, 4)
   const passwords = createPasswords(CHEAP)
   const main = { id: 1 as BookId, name: 'main' }
   const newToken = () => makeOperator({ pool, passwords }, main, 'ada@example.com', PASSWORD, false, 1)
   const token = await newToken()
 
-  const asked: string[] = []
+  const [asked, forgotten]: [string[], string[]] = [[], []]
   let next: ((asking: Promise<unknown>) => Promise<void>) | undefined
   const query = pool.query.bind(pool) as (...statement: [{ name: string }]) => Promise<unknown>
   t.mock.method(pool, 'query', async (...statement: [{ name: string }]) => {
@@ -67,7 +78,7 @@ async function aNode(t: TestContext) {
     pool,
     createBooks(pool),
     createLog('silent'),
-    () => undefined,
+    { forgetUser: () => forgotten.push('user'), forgetAll: () => forgotten.push('all') },
     () => at,
   )
   t.after(() => sessions.stop())
@@ -78,9 +89,17 @@ async function aNode(t: TestContext) {
     token,
     sessions,
     asked,
+    forgotten,
     later: (milliseconds: number) => {
       at += milliseconds
     },
+    /** The same by the database's clock: what was changed until now is that much longer ago. */
+    changesAge: (milliseconds: number) =>
+      withOwner(database, (client) =>
+        client.query(`update session_changes set changed_at = changed_at - $1 * interval '1 millisecond'`, [
+          milliseconds,
+        ]),
+      ),
     /** A second token of an operator is in place of the first. */
     revoke: newToken,
     /** What is asked next is answered by the database, and then held until it is let go. */

@@ -137,7 +137,7 @@ export function createDirectory(pool: Pool) {
     return account
   }
 
-  return { load, find, findTechnical, technicalAccount, forgetUser: kept.forgetUser }
+  return { load, find, findTechnical, technicalAccount, forgetUser: kept.forgetUser, forgetAll: kept.forgetAll }
 }
 
 type OfBook = { readonly facts: Map<AccountId, AccountFacts>; readonly ofUser: Map<UserId, AccountId[]> }
@@ -184,8 +184,14 @@ function createKept() {
     ofUser.delete(userId)
   }
 
+  function forgetAll(): void {
+    forgotten += 1
+    books.clear()
+    size = 0
+  }
+
   const get = (book: BookId, id: AccountId) => books.get(book)?.facts.get(id)
-  return { get, keep, forgetUser, forgotten: () => forgotten }
+  return { get, keep, forgetUser, forgetAll, forgotten: () => forgotten }
 }
 
 /** One object for each currency, however many accounts have it. */

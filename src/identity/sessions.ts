@@ -26,7 +26,11 @@ export type Session = {
 /** A token as the database knows it: the book's name, and its hash in hex. */
 export type StoredToken = { readonly bookName: string; readonly hash: string }
 
-type ForgetUser = (book: BookId, userId: UserId) => void
+/** What else a node keeps of users, and is to let go of where it may be another by now. */
+type Elsewhere = {
+  readonly forgetUser: (book: BookId, userId: UserId) => void
+  readonly forgetAll: () => void
+}
 
 type Kept = { readonly session: Session; readonly expiresAt: number }
 
@@ -35,11 +39,13 @@ const LOOK_EVERY_MS = 300
 const FRESH_FOR_MS = 900
 /** Changes are looked for this far back: far beyond the longest transaction that could commit one late. */
 const LOOK_BACK = '60 seconds'
+/** After a longer time without a look, as where the database was out of reach, changes may lie further back than that. */
+const MISSED_AFTER_MS = 30_000
 const MOST_KEPT = 50_000
 
 /**
  * Checks tokens. A known one costs no query: sessions are kept, and a few times a second each node drops those whose
- * user changed on any node, and calls `forgetElsewhere`. Where the database cannot be asked, nothing kept is trusted.
+ * user changed on any node, here and `elsewhere`. Where the database cannot be asked, nothing kept is trusted.
  *
  * @param now milliseconds of a clock that never goes back
  */
@@ -47,18 +53,24 @@ export function createSessions(
   pool: Pool,
   books: Books,
   log: Log,
-  forgetElsewhere: ForgetUser,
+  elsewhere: Elsewhere,
   now = () => performance.now(),
 ) {
   const kept = createKept()
   const lastUsed = createLastUsed(pool)
   const applied = new Set<string>()
+  let lookedAt = now()
   let freshUntil = 0
 
   /** Drops what this node keeps of a user. */
   function forget(book: BookId, userId: UserId): void {
     kept.forget(book, userId)
-    forgetElsewhere(book, userId)
+    elsewhere.forgetUser(book, userId)
+  }
+
+  function forgetAll(): void {
+    kept.forgetAll()
+    elsewhere.forgetAll()
   }
 
   async function look(): Promise<void> {
@@ -69,6 +81,8 @@ export function createSessions(
         select book, user_id, changed_at from session_changes
          where changed_at > clock_timestamp() - interval '${LOOK_BACK}'`,
     })
+    if (started - lookedAt > MISSED_AFTER_MS) forgetAll()
+    lookedAt = started
     const current = new Set<string>()
     for (const { book, user_id: userId, changed_at: changedAt } of rows) {
       const change = `${book}/${userId}/${changedAt}`
@@ -171,7 +185,13 @@ function createKept() {
     tokensOf.delete(user)
   }
 
-  return { find: (token: string) => sessions.get(token), keep, forget, forgotten: () => forgotten }
+  function forgetAll(): void {
+    forgotten += 1
+    sessions.clear()
+    tokensOf.clear()
+  }
+
+  return { find: (token: string) => sessions.get(token), keep, forget, forgetAll, forgotten: () => forgotten }
 }
 
 async function load(pool: Pool, hash: Buffer, book: BookId, bookName: string): Promise<Kept | undefined> {
