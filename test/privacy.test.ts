@@ -6,6 +6,7 @@ import { withOwner } from '../src/database/connection.ts'
 import { decodeId, encodeId } from '../src/ledger/typeid.ts'
 import { PAYMENT_JOINS } from '../src/payments/read.ts'
 import { verifyBooks } from '../src/verify/verify.ts'
+import { aBankFile, OWN_IBAN } from './harness/bank.ts'
 import {
   aGateway,
   anEmail,
@@ -26,6 +27,7 @@ import {
   everyPage,
   fund,
   locking,
+  lockOf,
   rowsOf,
   transfer,
   untilLocked,
@@ -336,6 +338,39 @@ describe('the data of a user', () => {
       ])
     })
   }
+
+  it('are in no answer that is kept of an adjustment, its approval or suspense which waited behind their erasure', async () => {
+    const own = await aGateway({
+      ...{ BGW_APPROVAL_ABOVE: '50.00 EUR', BGW_WIRE_NAME: 'Gateway' },
+      BGW_WIRE_ACCOUNTS: `EUR:${OWN_IBAN}:RABONL2U`,
+    })
+    const [user, friend] = [await aUser(own), await aUser(own)]
+    const [operator, other] = [await anOperator(own), await anOperator(own)]
+    const hers = await user.account('EUR')
+    const adjustment = { account: hers, direction: 'debit', reason: 'Cash' }
+    const { body: approval } = await operator.post('/v1/admin/adjustments', { ...adjustment, amount: '60.00' })
+    const statement = aBankFile([{ amount: '27.18', text: 'whose?' }])
+    await operator.send('POST', '/v1/admin/wire/statements', statement, { 'content-type': 'application/xml' })
+    const { body: suspense } = await operator.get('/v1/admin/suspense')
+    await user.post('/v1/payments', transfer(await user.account('USD'), await friend.account('USD'), '100.00'))
+    const asked: [TestUser, string, object?][] = [
+      [operator, '/v1/admin/adjustments', { ...adjustment, amount: '1.00' }],
+      [other, `/v1/admin/approvals/${approval.id}/approve`],
+      [operator, `/v1/admin/suspense/${suspense.data[0].id}/resolve`, { account: hers, reason: 'Hers' }],
+    ]
+    const ask = () => asked.map(([who, path, wish]) => who.post(path, wish, { 'idempotency-key': 'kept' }))
+    const [erasing, ...first] = await locking(own, lockOf(hers), async () => {
+      const erasing = erase(user)
+      await untilLocked(own, 1)
+      const asking = ask()
+      await untilLocked(own, 1 + asking.length)
+      return [erasing, ...asking]
+    })
+    assert.equal((await erasing)?.status, 202)
+    for (const { body } of await Promise.all([...first, ...ask()])) {
+      assert.deepEqual([body.decline_reason, body.receiver], ['account_closed', 'erased user'])
+    }
+  })
 
   it('are erased step by step, so that a node that ends leaves the rest to another', async () => {
     const first = await aGateway()

@@ -93,6 +93,16 @@ export async function readPayment(client: Queryable, book: BookId, id: PaymentId
   return rows[0] && toPayment(rows[0])
 }
 
+/**
+ * A payment that was just posted, in its transaction, with its sides as they are called behind the locks of its accounts:
+ * since they were looked up one may have been erased, and an answer that is kept would go on naming them.
+ */
+export async function readPosted(client: Queryable, book: BookId, { id }: Payment): Promise<StoredPayment> {
+  const posted = await readPayment(client, book, id)
+  if (!posted) throw new Error('a payment that was posted is there')
+  return posted
+}
+
 /** Those of the ids that are payments of the book, by id. */
 export async function readPayments(
   client: Queryable,

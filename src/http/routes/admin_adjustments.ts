@@ -14,7 +14,7 @@ import { APPROVAL_STATUSES, type Approval, approvals, approvalsIn } from '../../
 import { postRequest } from '../../payments/batch.ts'
 import { idempotencyKey } from '../../payments/intake.ts'
 import type { PricedRequest } from '../../payments/payment.ts'
-import { asFirstAnswered, readPaymentsByKey } from '../../payments/read.ts'
+import { asFirstAnswered, readPaymentsByKey, readPosted } from '../../payments/read.ts'
 import { actorOf, sessionOf } from '../authentication.ts'
 import { ApiError, type ErrorCode, fieldError } from '../errors.ts'
 import { type Answer, answerOnce, keyHeader } from '../idempotency.ts'
@@ -137,7 +137,8 @@ async function ask(
 }
 
 async function post(client: Client, request: PricedRequest): Promise<Answer> {
-  return { status: 201, body: presentPayment(await postRequest(client, request)) }
+  const payment = await postRequest(client, request)
+  return { status: 201, body: presentPayment(await readPosted(client, request.book, payment)) }
 }
 
 /** What a payment says that has the key and no answer beside it, as a node of an earlier version leaves it. */
@@ -161,9 +162,10 @@ function decisionRoutes(app: App, gateway: Gateway): void {
     }),
     handler: (request, reply) =>
       answerOnce(gateway.deciding, request, reply, async (client) => {
-        const made = await approve(client, gateway, decisionOf(request, request.params.id))
+        const decision = decisionOf(request, request.params.id)
+        const made = await approve(client, gateway, decision)
         if (typeof made === 'string') throw new ApiError(made)
-        return { status: 201, body: presentPayment(made) }
+        return { status: 201, body: presentPayment(await readPosted(client, decision.book, made)) }
       }),
   })
 

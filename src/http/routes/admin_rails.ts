@@ -7,7 +7,7 @@ import { decodeId, encodeId } from '../../ledger/typeid.ts'
 import { formatAmount } from '../../money/amount.ts'
 import { DIRECTIONS } from '../../payments/instructions.ts'
 import type { Ending } from '../../payments/pending.ts'
-import { readPayment } from '../../payments/read.ts'
+import { readPayment, readPosted } from '../../payments/read.ts'
 import { resolveStray, SUSPENSE_REASONS } from '../../rails/suspense.ts'
 import { type SuspenseItem, suspenseIn, suspenseItems } from '../../rails/suspense_list.ts'
 import { actorOf, sessionOf } from '../authentication.ts'
@@ -116,7 +116,9 @@ function suspenseRoutes(app: App, gateway: Gateway): void {
         const detail = { suspense: request.params.id, account: text ?? null, reason }
         const audit = { actor: actorOf(request), action: 'suspense.resolve', objectId: null, detail }
         const resolved = await resolveStray(client, gateway.intake, book, id, { account, reason, audit })
-        if (resolved.ok) return { status: 201, body: presentPayment(resolved.payment) }
+        if (resolved.ok) {
+          return { status: 201, body: presentPayment(await readPosted(client, book, resolved.payment)) }
+        }
         if (resolved.refusal !== 'currency_mismatch') throw new ApiError(resolved.refusal)
         throw fieldError('account', 'invalid_value', 'has another currency')
       })
