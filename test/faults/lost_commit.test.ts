@@ -3,11 +3,12 @@ import { describe, it } from 'node:test'
 import { withOwner } from '../../src/database/connection.ts'
 import { METADATA, PAYMENT_JOINS } from '../../src/payments/read.ts'
 import { verifyBooks } from '../../src/verify/verify.ts'
+import { OWN_IBAN } from '../harness/bank.ts'
 import type { Client, Reply } from '../harness/client.ts'
-import { aGateway, anOperator, type TestGateway, until } from '../harness/gateway.ts'
+import { aGateway, anOperator, aUser, type TestGateway, type TestUser, until } from '../harness/gateway.ts'
 import { aLine, type Line, type Lost } from '../harness/line.ts'
 import { fundedAccounts } from '../harness/load.ts'
-import { assertProblem, transfer } from '../harness/paying.ts'
+import { anAccount, assertProblem, fund, transfer } from '../harness/paying.ts'
 
 // A commit whose answer never comes is the one thing that a client of a database cannot know. Here the line is cut
 // exactly there, on either side of the commit.
@@ -28,9 +29,9 @@ type Scene = {
   readonly pay: (key: string, headers?: Record<string, string>) => Promise<Reply>
 }
 
-async function aScene(): Promise<Scene> {
+async function aScene(settings: Record<string, string> = {}): Promise<Scene> {
   const line = await aLine()
-  const gateway = await aGateway({}, line.database)
+  const gateway = await aGateway(settings, line.database)
   const operator = await anOperator(gateway)
   const accounts = await fundedAccounts(operator, 2)
   const pay = (key: string, headers: Record<string, string> = {}) =>
@@ -53,6 +54,17 @@ async function assertPaidOnce({ line }: Scene, keys: readonly string[]): Promise
     [...keys].sort().map((key) => ({ key, status: 'completed' })),
   )
   assert.deepEqual((await verifyBooks(line.direct)).findings, [])
+}
+
+/** An order to the bank with a withdrawal in it. */
+async function aBatch(operator: Client, user: TestUser): Promise<string> {
+  const account = await user.account('EUR')
+  await fund(operator, account, '5.00')
+  const destination = { name: 'Ada Lovelace', iban: 'DE89370400440532013000' }
+  const { status } = await user.post('/v1/withdrawals', { account, rail: 'wire', amount: '4.00', destination })
+  assert.equal(status, 202)
+  // It waits for a batch once the rail was told of it.
+  return until(async () => (await operator.post('/v1/admin/wire/batches', { currency: 'EUR' })).body.id)
 }
 
 function assertReplayed(first: Reply, again: Reply): void {
@@ -109,6 +121,31 @@ describe('where the line to the database is cut at the commit', () => {
       assert.equal(body.data.length, 1)
     })
   }
+
+  it('the answer is the same, and documented, of calls that take no body', async () => {
+    const wire = { BGW_WIRE_ACCOUNTS: `EUR:${OWN_IBAN}:RABONL2U`, BGW_WIRE_NAME: 'Gateway' }
+    const { line, gateway, operator } = await aScene(wire)
+    const ada = await aUser(gateway)
+    const { body: me } = await ada.get('/v1/me')
+    const rule = { per: 'user', kind: 'transfer', currency: 'USD', window: 'day', count: 5 }
+    const { body: limit } = await operator.post('/v1/admin/limits', rule)
+    const batch = await aBatch(operator, ada)
+    const calls: [Client, string, string][] = [
+      [ada, 'POST', `/v1/accounts/${await anAccount(ada)}/close`],
+      [operator, 'DELETE', `/v1/admin/limits/${limit.id}`],
+      [operator, 'GET', `/v1/admin/wire/batches/${batch}/file`],
+      [operator, 'GET', `/v1/admin/users/${me.id}/export`],
+      [ada, 'GET', '/v1/me/export'],
+    ]
+    for (const [who, method, path] of calls) {
+      const cut = line.cutAtCommit('commit', ANYTHING_ELSE)
+      const answer = await who.send(method, path)
+      await cut
+      // That it is one of those in the document is looked at when the gateway stops.
+      assertProblem(answer, 'outcome_unknown')
+      assert.ok((await who.send(method, path)).status < 300, path)
+    }
+  })
 })
 
 describe('where the database stays away', { concurrency: true }, () => {

@@ -124,6 +124,7 @@ function changingRoutes(app: App, gateway: Gateway): void {
         'balance_not_zero',
         'unknown_field',
         'unsupported_media_type',
+        'outcome_unknown',
       ],
       params,
       response: { 200: Account },

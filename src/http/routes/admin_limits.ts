@@ -116,7 +116,7 @@ export function adminLimitRoutes(app: App, { pool }: Gateway): void {
       summary: 'Take a limit away',
       description: 'Audited.',
       tag,
-      errors: ['not_found', 'unknown_field', 'unsupported_media_type'],
+      errors: ['not_found', 'unknown_field', 'unsupported_media_type', 'outcome_unknown'],
       params: Type.Object({ id: Type.String({ examples: ['lim_01k3v5f0j5d8n2b6v9y4s7k3e3'] }) }),
       response: { 204: Type.Null() },
     }),

@@ -176,7 +176,7 @@ function fileRoute(app: App, { pool, secretBox }: Gateway): void {
       summary: 'The order, for the bank',
       description: 'Each time the same, byte for byte. It names who is paid, in full: the download is audited.',
       tag,
-      errors: ['not_found'],
+      errors: ['not_found', 'outcome_unknown'],
       params: Type.Object({ id: Type.String({ examples: ['wbt_01k3v5f7a3c5e7g9j1m3p5r7tb'] }) }),
       response: { 200: Type.String() },
       otherTypes: ['application/xml'],
