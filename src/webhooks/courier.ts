@@ -1,4 +1,5 @@
 import type { Pool } from '../database/connection.ts'
+import { isUnavailable } from '../database/faults.ts'
 import { AT_LEAST_EVERY_MS, type Lookout, roundsWhere } from '../database/lookout.ts'
 import { createRounds } from '../database/rounds.ts'
 import type { SecretBox } from '../database/secret_box.ts'
@@ -91,7 +92,9 @@ export function createCourier(options: Options): Courier {
   function begin(book: BookId, claimed: Claimed, endpoint: Due): void {
     const sending: Promise<void> = deliver(options, book, claimed, stopping.signal)
       // The claim runs out, and it is sent again.
-      .catch((error: unknown) => log.error({ err: error, delivery: claimed.id }, 'a webhook could not be handled'))
+      .catch((error: unknown) => {
+        if (!isUnavailable(error)) log.error({ err: error, delivery: claimed.id }, 'a webhook could not be handled')
+      })
       .finally(() => {
         underWay.delete(sending)
         sender.wake()
