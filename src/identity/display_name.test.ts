@@ -23,6 +23,8 @@ describe('a display name', () => {
     ['an account of the house', 'internal', /house/],
     ['one in another case and width', 'Ｗire', /house/],
     ['one with a space', 'Crypto Currency', /house/],
+    ['what is shown of whoever was erased', 'erased user', /erased/],
+    ['that in another case and width', 'Ｅrased USER', /erased/],
     ['nothing', '', /letter/],
     ['a space', ' ', /spaces/],
     ['signs only', '+++', /letter/],

@@ -1,13 +1,14 @@
 import { type Actor, writeAudit } from '../audit/audit.ts'
 import { idsAt, readClock } from '../database/clock.ts'
 import { inTransaction, type Pool } from '../database/connection.ts'
+import { ERASED_NAME } from '../database/personal_fields.ts'
 import { TECHNICAL_CODES } from '../ledger/account.ts'
 import type { BookId, UserId } from '../ledger/id.ts'
 import { announceSessionChange, type Sessions } from './sessions.ts'
 import { lockUser } from './users.ts'
 
 // What others see of a user in place of the e-mail address. It may be in any script, and must not pass for something
-// else: no address, no account of the house, nothing that cannot be seen.
+// else: no address, no account of the house, nobody who was erased, nothing that cannot be seen.
 
 export const LONGEST_NAME = 70
 
@@ -34,6 +35,7 @@ export function parseDisplayName(
   if (look.includes('@')) return refused('must not look like an e-mail address')
   if (TECHNICAL_CODES.some((code) => code === look.replaceAll(' ', '_')))
     return refused('is the name of an account of the house')
+  if (look === ERASED_NAME) return refused('is what is shown of users who were erased')
   return { ok: true, name }
 }
 
