@@ -250,6 +250,26 @@ describe('sign-up and mails', () => {
     }
   })
 
+  it('that others ask for leave whoever forgot the password a way in, and that has limits of its own', async () => {
+    const gateway = await aGateway({ ...PROXY, ...only('mail=2/1h,mailbox=3/1h') })
+    const [known, unknown] = [(await aUser(gateway)).email, anEmail()]
+    for (const email of [known, unknown]) {
+      const ask = (path: string, address: string, more = {}) =>
+        gateway.anybody.post(path, { email, ...more }, from(address))
+      for (const address of ['192.0.2.1', '192.0.2.2', '192.0.2.3']) {
+        await ask('/v1/email/resend', address)
+        await ask('/v1/signup', address, { password: PASSWORD })
+      }
+      assertLimited(await ask('/v1/email/resend', '192.0.2.4'))
+      const forgotten = (address: string) => ask('/v1/password/forgot', address)
+      for (let count = 0; count < 2; count += 1) assert.equal((await forgotten('192.0.2.1')).status, 202)
+      assertLimited(await forgotten('192.0.2.1'))
+      assert.equal((await forgotten('192.0.2.5')).status, 202)
+      assertLimited(await forgotten('192.0.2.6'))
+    }
+    await until(async () => (await mailsTo(gateway, known)).some((mail) => mail.includes('/reset-password?token=')))
+  })
+
   it('of a change of address count for the mailbox that they go to, whoever asks', async () => {
     const gateway = await aGateway(only('mailbox=2/1h'))
     const email = anEmail()

@@ -14,6 +14,8 @@ export type Guard = {
   readonly exactly: LimitName
   /** Whether it mails to the address in its body. */
   readonly mails?: 'refused' | 'left out'
+  /** Whether its mails are counted by themselves: the owner's way in, which nobody closes by asking for other mails. */
+  readonly apart?: true
   /** Whether an answer 401 is a wrong guess at the secret of the caller, or of the user whom the body names. */
   readonly guesses?: true
 }
@@ -25,7 +27,7 @@ export const GUARDED: Readonly<Record<string, Guard | undefined>> = {
   logIn: { exactly: 'login', guesses: true },
   confirmEmail: { exactly: 'identity' },
   resendConfirmation: { exactly: 'identity', mails: 'refused' },
-  forgetPassword: { exactly: 'identity', mails: 'refused' },
+  forgetPassword: { exactly: 'identity', mails: 'refused', apart: true },
   resetPassword: { exactly: 'identity' },
   confirmEmailChange: { exactly: 'identity' },
   stepUp: { exactly: 'identity', guesses: true },
@@ -63,24 +65,25 @@ export function createGuards({ limiter, config }: Gateway) {
     const limit = named[guard.exactly]
     if (limit) admit(reply, await takeExactly(limitKey(guard.exactly, address), limit))
     const whom = userNamed(request)
-    if (guard.mails) await beforeMail(request, reply, guard.mails, address, whom)
+    if (guard.mails) await beforeMail(request, reply, guard, address, whom)
     if (guard.guesses) await beforeGuess(request, reply, address, request.session?.userId ?? whom)
   }
 
   async function beforeMail(
     request: FastifyRequest,
     reply: FastifyReply,
-    tooMany: 'refused' | 'left out',
+    { mails, apart }: Guard,
     address: string,
     mailbox: string,
   ): Promise<void> {
+    const what = apart ? ['apart'] : []
     for (const [name, key] of [
-      ['mail', limitKey('mail', address, mailbox)],
-      ['mailbox', limitKey('mailbox', mailbox)],
+      ['mail', limitKey('mail', address, mailbox, ...what)],
+      ['mailbox', limitKey('mailbox', mailbox, ...what)],
     ] as const) {
       const limit = named[name]
       const taken = limit && (await takeExactly(key, limit))
-      if (taken && tooMany === 'refused') admit(reply, taken)
+      if (taken && mails === 'refused') admit(reply, taken)
       request.mayMail &&= taken?.ok ?? true
     }
   }

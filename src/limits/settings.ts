@@ -20,9 +20,9 @@ export const LIMITS = {
   failures: '10/15m',
   /** The same, of an address on all accounts together. */
   address_failures: '300/5m',
-  /** Mails to one mailbox that one address can ask for. */
+  /** Mails to one mailbox that one address can ask for; links to set a password are counted by themselves. */
   mail: '5/15m',
-  /** Mails to one mailbox, whoever asks. */
+  /** The same, whoever asks. */
   mailbox: '20/15m',
 } as const satisfies Record<string, string>
 export type LimitName = keyof typeof LIMITS
