@@ -269,6 +269,65 @@ describe('payments under load', () => {
   })
 })
 
+describe('a connection on which something comes that is no HTTP', () => {
+  it('first has the answers to what was asked before, so that nobody is told of a payment that it was not made', async () => {
+    const [from, to] = [await anAccount(ada), await anAccount(bob)]
+    await fund(operator, from, '10.00')
+    const wish = JSON.stringify(transfer(from, to, '1.00'))
+    const pay =
+      `POST /v1/payments HTTP/1.1\r\nhost: gateway\r\nauthorization: Bearer ${ada.token}\r\n` +
+      `content-type: application/json\r\ncontent-length: ${wish.length}\r\n\r\n${wish}`
+    for (const [before, text] of [
+      [1, `${pay}nonsense\r\n\r\n`],
+      [2, `${pay}${pay}nonsense\r\n\r\nand more of it\r\n`],
+    ] as const) {
+      const earlier = Number(await bob.balance(to))
+      const answer = await answersTo(text)
+      assert.deepEqual(answer.match(/HTTP\/1.1 \d+/g), [...Array(before).fill('HTTP/1.1 201'), 'HTTP/1.1 400'])
+      assert.equal(answer.match(/"status":"completed"/g)?.length, before)
+      assert.match(answer, /"code":"malformed_request"[^}]*\}$/)
+      // A cent of each is the fee.
+      assert.equal(Number(await bob.balance(to)), earlier + before * 0.98)
+    }
+  })
+
+  it('has an answer that is begun cut off, and nothing else within it', async () => {
+    const { hostname, port } = new URL(gateway.url)
+    const socket = connect(Number(port), hostname)
+    socket.on('error', () => undefined)
+    let answer = ''
+    socket.on('data', (chunk) => {
+      answer += chunk
+    })
+    socket.write(`GET /v1/events/stream HTTP/1.1\r\nhost: gateway\r\nauthorization: Bearer ${ada.token}\r\n\r\n`)
+    await once(socket, 'data')
+    socket.write('nonsense\r\n\r\n')
+    await once(socket, 'close')
+    assert.deepEqual(answer.match(/HTTP\/1.1 \d+/g), ['HTTP/1.1 200'])
+  })
+
+  it('is told in problem+json, of a request that names no host, too', async () => {
+    const answer = await answersTo('GET /v1/me HTTP/1.1\r\n\r\n')
+    assert.match(answer, /^HTTP\/1.1 400 .*content-type: application\/problem\+json.*"code":"malformed_request"/s)
+    // HTTP/1.0 does not know of it.
+    assert.match(await answersTo('GET /health/live HTTP/1.0\r\n\r\n'), /^HTTP\/1.1 200 /)
+  })
+
+  /** Writes to the gateway and reads until it hangs up. */
+  async function answersTo(text: string): Promise<string> {
+    const { hostname, port } = new URL(gateway.url)
+    const socket = connect(Number(port), hostname)
+    socket.on('error', () => undefined)
+    let answer = ''
+    socket.on('data', (chunk) => {
+      answer += chunk
+    })
+    socket.write(text)
+    await once(socket, 'close')
+    return answer
+  }
+})
+
 describe('a connection that is cut', () => {
   it('in the middle of a body leaves nothing half done', async () => {
     const wish = JSON.stringify(transfer(await ada.account('USD'), await bob.account('USD'), '1.00'))

@@ -82,20 +82,14 @@ export async function createApp(gateway: Gateway): Promise<App> {
     // Before any hook: what the hooks say in a header is said here.
     frameworkErrors: (error, request, reply) => void sendProblem(error, request, withHeadersOfAll(request, reply)),
     clientErrorHandler: hangUp,
+    http: { requireHostHeader: false },
     routerOptions: { ignoreTrailingSlash: false, maxParamLength: 200 },
   }).withTypeProvider<TypeBoxTypeProvider>()
 
-  ignoreExpectations(app)
   nameAnswers(app)
   allowOrigins(app, gateway.config.allowedOrigins)
-  app.removeAllContentTypeParsers()
-  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body: Buffer, done) => {
-    try {
-      done(null, parseStrictJson(body))
-    } catch (error) {
-      done(error as Error)
-    }
-  })
+  answerInNodesPlace(app)
+  readStrictJson(app)
   app.setValidatorCompiler(validatorOf)
   refuseCodedBodies(app)
   refuseUnaskedBodies(app)
@@ -165,15 +159,36 @@ function operatorRoutes(app: App, gateway: Gateway): void {
   adminLimitRoutes(app, gateway)
 }
 
-/** Node would answer with a bare 417. One that is not known may as well be ignored (RFC 9110 §10.1.1). */
-function ignoreExpectations({ server }: App): void {
-  server.on('checkExpectation', (request, response) => server.emit('request', request, response))
+/** The one content type of routes that name no other. */
+function readStrictJson(app: App): void {
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body: Buffer, done) => {
+    try {
+      done(null, parseStrictJson(body))
+    } catch (error) {
+      done(error as Error)
+    }
+  })
 }
 
 function nameAnswers(app: App): void {
   app.addHook('onRequest', (request, reply, done) => {
     withHeadersOfAll(request, reply)
     done()
+  })
+}
+
+/**
+ * What Node would answer itself, with a bare 417 or 400. An expectation that is not known may as well be ignored (RFC 9110
+ * §10.1.1). Of HTTP/1.1 every request names a host (RFC 9112 §3.2), and what else comes from whoever leaves it out is not read.
+ */
+function answerInNodesPlace(app: App): void {
+  const { server } = app
+  server.on('checkExpectation', (request, response) => server.emit('request', request, response))
+  app.addHook('onRequest', ({ raw, headers }, reply, done) => {
+    if (raw.httpVersion !== '1.1' || headers.host !== undefined) return done()
+    reply.header('connection', 'close')
+    done(new ApiError('malformed_request'))
   })
 }
 

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { ApiError } from './errors.ts'
 import { problemHeaders, problemOf } from './problem.ts'
@@ -36,9 +37,28 @@ export function rawProblem(error: ApiError, requestId: string) {
   return { status: problem.status, headers, body }
 }
 
-/** Answers what Node could not read as HTTP, and ends the connection. */
-export function hangUp(error: Error & { readonly code?: string }, socket: Socket): void {
+/** A connection as Node keeps it: with the answer that goes out next, until it has. */
+type Connection = Socket & { readonly _httpMessage?: ServerResponse | null }
+
+/** Connections that end when what was asked on them is answered. */
+const ending = new WeakSet<Socket>()
+
+/**
+ * Answers what Node could not read as HTTP, and ends the connection. What came whole before it may be done by now: it has
+ * its own answers first, and one that is begun is at least not mixed with another.
+ */
+export function hangUp(error: Error & { readonly code?: string }, socket: Connection): void {
+  if (ending.has(socket)) return
   if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy()
+  const answer = socket._httpMessage
+  if (answer && (answer.writableEnded || (answer.req.complete && !answer.headersSent))) {
+    ending.add(socket)
+    return void answer.once('finish', () => {
+      ending.delete(socket)
+      if (socket.writable) hangUp(error, socket)
+    })
+  }
+  if (answer?.headersSent) return void socket.destroy()
   const { headers, body } = rawProblem(new ApiError('malformed_request'), requestIdOf(undefined))
   const lines = Object.entries({ ...headers, connection: 'close' }).map(([name, value]) => `${name}: ${value}\r\n`)
   socket.end(`HTTP/1.1 400 Bad Request\r\n${lines.join('')}\r\n${body}`)
