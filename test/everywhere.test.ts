@@ -60,6 +60,19 @@ describe('a refusal', () => {
     }
   })
 
+  it('can be read by pages of the origins that may, however the address is misspelled', async () => {
+    const origin = 'https://app.example.com'
+    const own = await aGateway({ BGW_ALLOWED_ORIGINS: origin }, gateway.database)
+    for (const path of ['/v1/nothing', '/v1/accounts/%zz', `/v1/accounts/${'x'.repeat(300)}`]) {
+      const answer = await own.anybody.get(path, { origin })
+      assertProblem(answer, 'not_found')
+      assert.equal(answer.headers.get('access-control-allow-origin'), origin, path)
+      const { headers } = await own.anybody.get(path, { origin: 'https://other.example.com' })
+      assert.deepEqual([headers.get('access-control-allow-origin'), headers.get('vary')], [null, 'Origin'], path)
+    }
+    await own.stop()
+  })
+
   it('meets a field of the query that a call does not know, on every call', async () => {
     const [from, to] = [await ada.account('USD'), await bob.account('USD')]
     const known = { from_account: from, to_account: to, account: from, book: 'main' }

@@ -14,7 +14,7 @@ import { addEtags } from './etag.ts'
 import { limitRequests } from './limiting.ts'
 import { mailPages } from './mail_pages.ts'
 import { createMetrics } from './metrics.ts'
-import { allowOrigins } from './origins.ts'
+import { allowOrigins, originHeaders } from './origins.ts'
 import { sendProblem } from './problem.ts'
 import type { App } from './route.ts'
 import { accountRoutes } from './routes/accounts.ts'
@@ -80,7 +80,10 @@ export async function createApp(gateway: Gateway): Promise<App> {
     trustProxy: gateway.config.trustedProxies.length > 0 && [...gateway.config.trustedProxies],
     genReqId: (request) => requestIdOf(request.headers['x-request-id']),
     // Before any hook: what the hooks say in a header is said here.
-    frameworkErrors: (error, request, reply) => void sendProblem(error, request, withHeadersOfAll(request, reply)),
+    frameworkErrors: (error, request, reply) => {
+      const toPages = originHeaders(gateway.config.allowedOrigins, request.headers.origin)
+      void sendProblem(error, request, withHeadersOfAll(request, reply).headers(toPages))
+    },
     clientErrorHandler: hangUp,
     http: { requireHostHeader: false },
     routerOptions: { ignoreTrailingSlash: false, maxParamLength: 200 },
