@@ -58,6 +58,15 @@ describe('a refusal', () => {
     ] as const) {
       assertProblem(await ada.send(method, path), 'not_found')
     }
+    // Whatever is sent there: nobody reads it.
+    const json = { 'content-type': 'application/json' }
+    for (const [method, path] of [
+      ['POST', '/v1/nothing'],
+      ['PUT', '/v1/me'],
+      ['QUERY', '/v1/payments'],
+    ] as const) {
+      assertProblem(await ada.send(method, path, '{', json), 'not_found')
+    }
   })
 
   it('can be read by pages of the origins that may, however the address is misspelled', async () => {

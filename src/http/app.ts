@@ -104,6 +104,7 @@ export async function createApp(gateway: Gateway): Promise<App> {
   const metrics = createMetrics(app, gateway)
   refuseOverload(app, gateway.config.allowedOrigins, metrics.count)
   limitRequests(app, gateway, authenticator(gateway), authorizer(gateway))
+  refuseUnrouted(app)
   endWithTokens(app, gateway)
   auditRefusals(app, gateway)
   logRequests(app)
@@ -193,6 +194,11 @@ function answerInNodesPlace(app: App): void {
     reply.header('connection', 'close')
     done(new ApiError('malformed_request'))
   })
+}
+
+/** What is sent to where nothing is, is not read: it would be refused for what is wrong with it. */
+function refuseUnrouted(app: App): void {
+  app.addHook('onRequest', ({ is404 }, _reply, done) => done(is404 ? new ApiError('not_found') : undefined))
 }
 
 /** With what every answer says in its headers. */
