@@ -284,6 +284,7 @@ describe('sign-up and mails', () => {
     const signUp = async (address: string) =>
       assert.equal((await gateway.anybody.post('/v1/signup', { email: address, password: PASSWORD })).status, 201)
     await signUp(email)
+    await until(async () => (await mailsTo(gateway, email)).length === 1)
     const user = await loggedIn(gateway, email)
     assert.equal((await user.post('/v1/me/erase', { password: PASSWORD })).status, 202)
     await signUp(email)
