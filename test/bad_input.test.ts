@@ -312,6 +312,17 @@ describe('bad input', () => {
     }
   })
 
+  it('of more values than any call takes is refused with 413, before time is spent on them', async () => {
+    const many = Array.from({ length: 10_001 }, (_, index) => `"${index.toString(36)}":1`)
+    for (const operation of withBody()) {
+      // A line of so many is too long already.
+      if (operation.body?.type === NDJSON) continue
+      const reply = await sendRaw(operation, `{"x":{${many}}}`)
+      assertProblem(reply)
+      assert.equal(reply.body.code, 'too_large', operation.id)
+    }
+  })
+
   it('of more than 32 MiB is refused where many records are taken, also as a stream', async () => {
     const line = `${JSON.stringify({ surprise: 'x'.repeat(60_000) })}\n`
     for (const [path, user] of [

@@ -47,6 +47,13 @@ describe('a body', () => {
     it(`is refused where it ${what}`, () => assert.throws(() => parse(text), isMalformed))
   }
 
+  it('is refused where it holds more values than any call takes, before they are made', () => {
+    const numbers = (count: number) => `[${Array(count).fill(1).join()}]`
+    assert.equal((parse(numbers(9_999)) as unknown[]).length, 9_999)
+    const isTooLarge = (error: unknown) => error instanceof ApiError && error.code === 'too_large'
+    for (const text of [numbers(10_001), `[${'[],'.repeat(10_000)}1]`]) assert.throws(() => parse(text), isTooLarge)
+  })
+
   it('is refused where it is not UTF-8', () => {
     assert.throws(() => parseStrictJson(Buffer.from([0x22, 0xff, 0x22])), isMalformed)
   })

@@ -9,6 +9,7 @@ import { createRoom, type Room } from '../../payments/room.ts'
 import { sessionOf } from '../authentication.ts'
 import { ApiError, type FieldError, inputError } from '../errors.ts'
 import { keyHeader } from '../idempotency.ts'
+import { parseLongList } from '../long_list.ts'
 import { type Prefer, parsePrefer } from '../prefer.ts'
 import { presentPayment } from '../present.ts'
 import { problemOf, toApiError } from '../problem.ts'
@@ -71,6 +72,10 @@ type Outcome = { status: number; payment?: object; error?: object; idempotent_re
 export function bulkRoutes(app: App, gateway: Gateway): void {
   const room = createRoom(Math.min(MOST_UNDER_WAY, gateway.config.mostWaiting))
   app.addContentTypeParser(NDJSON, (_request, payload, done) => done(null, payload))
+  app.removeContentTypeParser('application/json')
+  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, async (_request: FastifyRequest, body: Buffer) =>
+    parseLongList(body, { name: 'payments', most: MOST_PAYMENTS, refuse: () => new ApiError('too_many_payments') }),
+  )
 
   app.post('/v1/payments/bulk', {
     bodyLimit: LARGEST_BODY,
@@ -134,7 +139,6 @@ function groupsOf(gateway: Gateway, request: FastifyRequest): AsyncIterable<Pars
 
 function listOf(request: FastifyRequest): unknown[] {
   const { payments } = parseEnvelope(request.body)
-  if (payments.length > MOST_PAYMENTS) throw new ApiError('too_many_payments')
   return payments
 }
 
