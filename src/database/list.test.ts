@@ -268,6 +268,11 @@ describe('a list', () => {
     ['a time that is none', { created_at: 'yesterday' }],
     ['a status that there is not', { status: 'lost' }],
     ['an id of something else', { from_account: 'usr_01h455vb4pex5vsknk084sn02q' }],
+    ['a text to look for that is longer than any in a list', { 'description[like]': '%'.repeat(501) }],
+    [
+      'more filters than a page has time for',
+      Object.fromEntries(Array.from({ length: 31 }, (_, index) => [`metadata[${index}][ne]`, 'x'])),
+    ],
     ['a limit of nothing', { limit: '0' }],
     ['a limit beyond 200', { limit: '201' }],
     ['an order by what it does not have', { sort: 'nonsense' }],

@@ -24,6 +24,10 @@ type Fields = Readonly<Record<string, Field>>
 export const DEFAULT_LIMIT = 50
 export const MOST_A_PAGE = 200
 const MOST_SORTS = 5
+/** Each is asked of up to 20 000 rows: so many of metadata, whose names are the caller's, that a page has its bound. */
+const MOST_FILTERS = 30
+/** As long as the longest text of a list; PostgreSQL folds it anew for each row. */
+const LONGEST_LIKE = 500
 
 /** Reads the query of a list's URL. Throws QueryError at the first parameter that the list does not know. */
 export function parseListQuery(fields: Fields, raw: Readonly<Record<string, unknown>>): ListQuery {
@@ -40,6 +44,9 @@ export function parseListQuery(fields: Fields, raw: Readonly<Record<string, unkn
     else if (parameter === 'sort') sort = parseSort(fields, value)
     else filters.push(parseFilter(fields, parameter, value))
   }
+  const tooMany = filters[MOST_FILTERS]
+  if (tooMany)
+    throw new QueryError(tooMany.parameter, `is one filter more than the ${MOST_FILTERS} that a list may have`)
   return { filters, sort, limit, cursor }
 }
 
@@ -121,6 +128,8 @@ export function conditionOf(
       return `${sql} in (${filter.value.split(',').map(parse).join(', ')})`
     case 'like':
       if (!kind.like) throw new QueryError(parameter, 'has the operator like, which is for text fields')
+      if (filter.value.length > LONGEST_LIKE)
+        throw new QueryError(parameter, `is longer than ${LONGEST_LIKE} characters`)
       return `in_any_case(${sql}) like in_any_case(${param(`%${filter.value.replace(/[\\%_]/g, '\\$&')}%`)})`
     case 'ne':
       return `${sql} is distinct from ${parse(filter.value)}`
