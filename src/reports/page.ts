@@ -36,7 +36,9 @@ export function createPaper(info: { readonly Title: string }) {
   async function text(content: string, x: number, y: number, style: TextStyle = {}): Promise<void> {
     const { size: wanted = 8, weight = 'regular', ink = 'black', align = 'left', width, room = Infinity } = style
     const ellipsis = { text: '…', level: 0, font: await latin(weight) }
-    const runs = inVisualOrder(type.fitted(await runsOf(content, weight), wanted, width, ellipsis))
+    const runs = inVisualOrder(
+      type.fitted(await runsOf(begun(content, wanted, width), weight), wanted, width, ellipsis),
+    )
     const widthIn = (size: number) => runs.reduce((sum, run) => sum + type.widthOf(run, size), 0)
     const size = Math.min(wanted, Math.floor((wanted * room * 100) / widthIn(wanted)) / 100)
     const whole = widthIn(size)
@@ -88,6 +90,17 @@ export function createPaper(info: { readonly Title: string }) {
   }
 
   return { text, line, area, take, end, addPage }
+}
+
+/** No letter is as narrow as a fifth of its size. */
+const MOST_IN_SIZE = 5
+
+/** No more of a text than might have room, as each letter of it is shaped anew for each guess at where to cut. */
+function begun(content: string, size: number, width = Infinity): string {
+  const most = Math.ceil((width / size) * MOST_IN_SIZE)
+  if (content.length <= most) return content
+  const characters = [...content]
+  return characters.length <= most ? content : `${characters.slice(0, most).join('')}…`
 }
 
 /** What a page was made of is written: only its place is asked for again, by the table of all pages. */
