@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { connect } from 'node:net'
 import { before, describe, it } from 'node:test'
 import { withOwner } from '../src/database/connection.ts'
 import { parseCsv } from './harness/csv.ts'
@@ -39,11 +40,36 @@ const parsedLines = (body: unknown) =>
     .split('\n')
     .map((line) => JSON.parse(line))
 
+/** What ada is answered, in the pieces in which it was sent: the chunks of RFC 9112 §7.1. */
+async function piecesOf(path: string): Promise<string[]> {
+  const { hostname, port } = new URL(gateway.url)
+  const socket = connect(Number(port), hostname)
+  socket.write(
+    `GET ${path} HTTP/1.1\r\nhost: ${hostname}\r\nauthorization: Bearer ${ada.token}\r\nconnection: close\r\n\r\n`,
+  )
+  const answer = Buffer.concat(await Array.fromAsync(socket))
+  const pieces: string[] = []
+  for (let at = answer.indexOf('\r\n\r\n') + 4; ; ) {
+    const begin = answer.indexOf('\r\n', at) + 2
+    const size = Number.parseInt(answer.subarray(at, begin).toString(), 16)
+    if (size === 0) return pieces
+    assert.ok(size > 0, answer.toString().slice(0, 500))
+    pieces.push(answer.subarray(begin, begin + size).toString())
+    at = begin + size + 2
+  }
+}
+
 /** Every list of a user and of an operator. */
 const OF_USER = ['accounts', 'payments', 'operations', 'tokens', 'webhooks']
 const OF_OPERATOR = ['users', 'accounts', 'payments', 'operations', 'audit', 'webhooks', 'rates']
 
 describe('an export', () => {
+  it('comes in pieces as small as pages, so that little is kept for whoever reads slowly', async () => {
+    const lines = (await piecesOf('/v1/payments?format=ndjson')).map((piece) => piece.split('\n').length - 1)
+    assert.equal(Math.max(...lines), 200)
+    assert.ok(lines.length > PAYMENTS / 200)
+  })
+
   it('of any list holds what its pages hold, as NDJSON and as CSV', async () => {
     const paths = [
       ...OF_USER.map((name) => [ada, `/v1/${name}`] as const),

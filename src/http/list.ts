@@ -3,7 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Queryable } from '../database/connection.ts'
 import { type ListSpec, readPage, type Scope } from '../database/list.ts'
 import { QueryError } from '../database/list_fields.ts'
-import { type ListQuery, parseListQuery } from '../database/list_query.ts'
+import { type ListQuery, MOST_A_PAGE, parseListQuery } from '../database/list_query.ts'
 import { readPatiently } from '../database/patience.ts'
 import { csvRecord, csvText } from '../reports/csv.ts'
 import { VARIES_BY } from './etag.ts'
@@ -36,7 +36,8 @@ export type Expansion<Item> = (items: readonly Item[]) => Promise<readonly (obje
 const FORMATS = ['json', 'csv', 'ndjson'] as const
 type Format = (typeof FORMATS)[number]
 
-const EXPORT_PAGE = 1_000
+/** Rows of an export that are read at once. A page of each is kept for whoever reads slowly, and one row may have 27 KB of metadata. */
+const EXPORT_PAGE = MOST_A_PAGE
 
 type Asked = {
   readonly format: Format
