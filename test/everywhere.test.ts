@@ -308,7 +308,7 @@ describe('a connection on which something comes that is no HTTP', () => {
       assert.deepEqual(answer.match(/HTTP\/1.1 \d+/g), [...Array(before).fill('HTTP/1.1 201'), 'HTTP/1.1 400'])
       assert.equal(answer.match(/"status":"completed"/g)?.length, before)
       assert.match(answer, /"code":"malformed_request"[^}]*\}$/)
-      // A cent of each is the fee.
+      // Two cents of each are the fee.
       assert.equal(Number(await bob.balance(to)), earlier + before * 0.98)
     }
   })

@@ -1,4 +1,3 @@
-import { Readable } from 'node:stream'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import fastify, { type FastifyBaseLogger, type FastifyReply, type FastifyRequest, LogController } from 'fastify'
 import type { Gateway } from '../gateway.ts'
@@ -58,6 +57,7 @@ import { webhookRoutes } from './routes/webhooks.ts'
 import { webSocketRoutes } from './routes/websocket.ts'
 import { serializerOf } from './serialization.ts'
 import { createStreams, type Streams } from './streams/streams.ts'
+import { endUnread } from './unread_answers.ts'
 import { hangUp, headersOfAll, requestIdOf } from './unrouted.ts'
 import { refuseCodedBodies, refuseUnaskedBodies, validatorOf } from './validation.ts'
 
@@ -204,14 +204,6 @@ function refuseUnrouted(app: App): void {
 /** With what every answer says in its headers. */
 function withHeadersOfAll(request: FastifyRequest, reply: FastifyReply): FastifyReply {
   return reply.headers(headersOfAll(request.id))
-}
-
-/** For a HEAD the framework reads a stream to its end, however long that is: here it ends where its head is known. */
-function endUnread(app: App): void {
-  app.addHook('onSend', (request, _reply, payload, done) => {
-    if (request.method === 'HEAD' && payload instanceof Readable) payload.destroy()
-    done(null, payload)
-  })
 }
 
 /** Whoever keeps a stream open, or waits for a payment to become final, does not hold up the end. */
