@@ -1,7 +1,7 @@
 import type { Queryable } from '../database/connection.ts'
 import { formatInstant } from '../database/instant.ts'
 import { awaitSettled, isLongAgo } from '../database/settled.ts'
-import { type BookId, firstIdAt, type Instant } from '../ledger/id.ts'
+import { type BookId, firstIdAt, type Instant, NIL } from '../ledger/id.ts'
 import type { AccountState } from './account.ts'
 
 /**
@@ -80,7 +80,7 @@ const TECHNICAL_BALANCES = {
     with kept as (
       select coalesce((select before from posting_totals
                         where book = asked.book and before <= asked.before order by before desc limit 1),
-                      '00000000-0000-0000-0000-000000000000') as before
+                      '${NIL}') as before
     )
     select coalesce((select sum(case a.code when t.debit then t.amount else 0 end
                                 - case a.code when t.credit then t.amount else 0 end)

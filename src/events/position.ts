@@ -1,10 +1,9 @@
-import { type EventId, firstIdAt, type Id, type Instant, instantOf } from '../ledger/id.ts'
+import { type EventId, firstIdAt, type Id, type Instant, instantOf, NIL } from '../ledger/id.ts'
 import { fromBase32, toBase32 } from '../ledger/typeid.ts'
 
 /** A place in the events of a book: behind the event of that transaction and id. */
 export type Position = { readonly txid: bigint; readonly id: EventId }
 
-const FIRST_ID = '00000000-0000-0000-0000-000000000000' as EventId
 const LARGEST_TXID = 2n ** 63n - 1n
 
 /** Behind everything up to a transaction, at a time that tells how old the position is. */
@@ -24,7 +23,7 @@ export function timeOf({ id }: Position): Instant {
  */
 export function firstIdBehind(position: Position): Id<string> {
   const day = timeOf(position) - DAY
-  return day < 0n ? FIRST_ID : firstIdAt(day as Instant)
+  return day < 0n ? (NIL as EventId) : firstIdAt(day as Instant)
 }
 
 const DAY = 86_400_000_000n

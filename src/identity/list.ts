@@ -7,7 +7,7 @@ import { decodeId } from '../ledger/typeid.ts'
 import { emailKey } from './email.ts'
 import { ROLES, type Role, type Scope as TokenScope } from './roles.ts'
 import { TOKEN_KINDS, type Token, type TokenKind } from './tokens.ts'
-import { erasedAddress, erasedUser } from './users.ts'
+import { erasedAddress, erasedAddressSql, erasedUser } from './users.ts'
 
 type TokenRow = {
   id: TokenId
@@ -88,14 +88,8 @@ export type ListedUser = {
   readonly createdAt: string
 }
 
-/** An id in base32, as toBase32 writes it: two zeros before its 128 bits make 26 digits of five. */
-const base32Of = (id: string) => `(
-  select string_agg(substr('0123456789abcdefghjkmnpqrstvwxyz', 1 + substring(bits from digit * 5 + 1 for 5)::int, 1), '' order by digit)
-    from (select B'00' || ('x' || replace(${id}::text, '-', ''))::bit(128) as bits) id
-   cross join generate_series(0, 25) digit)`
-
-/** The address and the name that a user is shown with, as erasedAddress has them where the data were erased. */
-const SHOWN_EMAIL = `coalesce(${userField('u', 'email')}, 'usr_' || ${base32Of('u.id')} || '@erased.invalid')`
+/** The address and the name that a user is shown with, also where the data were erased. */
+const SHOWN_EMAIL = `coalesce(${userField('u', 'email')}, ${erasedAddressSql('u.id')})`
 const SHOWN_DISPLAY_NAME = `(case when ${userField('u', 'email')} is null then '${ERASED_NAME}' else ${userField('u', 'display_name')} end)`
 
 /** The users of a book. Indexes: the primary key, and that of `email_key`. */

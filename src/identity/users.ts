@@ -3,7 +3,7 @@ import { formatInstant } from '../database/instant.ts'
 import { ERASED_NAME, newUserKey, userField } from '../database/personal_fields.ts'
 import type { Freeze } from '../ledger/account.ts'
 import type { BookId, Instant, UserId } from '../ledger/id.ts'
-import { decodeId, encodeId } from '../ledger/typeid.ts'
+import { ALPHABET, decodeId, encodeId } from '../ledger/typeid.ts'
 import { emailKey } from './email.ts'
 import type { Role } from './roles.ts'
 
@@ -110,6 +110,8 @@ export async function insertUser(client: Queryable, book: BookId, user: NewUser)
   return rowCount === 1
 }
 
+const ERASED_AT = '@erased.invalid'
+
 /** What is shown for the address of a user whose data were erased. */
 export function erasedAddress(id: UserId): string {
   return `${encodeId('usr', id)}${ERASED_AT}`
@@ -120,7 +122,13 @@ export function erasedUser(address: string): UserId | undefined {
   return address.endsWith(ERASED_AT) ? decodeId('usr', address.slice(0, -ERASED_AT.length)) : undefined
 }
 
-const ERASED_AT = '@erased.invalid'
+/** The same in SQL, of an id there. Two zeros before its 128 bits make the 26 digits of five that toBase32 writes. */
+export function erasedAddressSql(id: string): string {
+  return `(
+    select 'usr_' || string_agg(substr('${ALPHABET}', 1 + substring(bits from digit * 5 + 1 for 5)::int, 1), '' order by digit) || '${ERASED_AT}'
+      from (select B'00' || ('x' || replace(${id}::text, '-', ''))::bit(128) as bits) id
+     cross join generate_series(0, 25) digit)`
+}
 
 function toUser(row: Row): User {
   return {

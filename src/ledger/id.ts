@@ -4,6 +4,9 @@
  */
 export type Id<Of extends string> = string & { readonly idOf: Of }
 
+/** The nil UUID (RFC 9562 §5.9), which comes before every id: where a walk through a table by its key begins. */
+export const NIL = '00000000-0000-0000-0000-000000000000'
+
 export type AccountId = Id<'account'>
 export type PaymentId = Id<'payment'>
 export type PostingId = Id<'posting'>

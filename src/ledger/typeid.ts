@@ -46,7 +46,8 @@ type Kinds = {
 }
 export type Prefix = keyof Kinds
 
-const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz'
+/** Crockford's base32 in lower case: the digits of ids as they go out. */
+export const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz'
 const LETTERS = Buffer.from(ALPHABET)
 const DIGITS = Buffer.from('0123456789abcdef')
 /** What each letter stands for; minus one where it is none. */

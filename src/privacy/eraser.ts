@@ -4,7 +4,7 @@ import { inTransaction, type Pool, type Queryable } from '../database/connection
 import { type Lookout, roundsWhere } from '../database/lookout.ts'
 import { ERASED_NAME, ownText } from '../database/personal_fields.ts'
 import type { Rounds } from '../database/rounds.ts'
-import type { AccountId, BookId, PaymentId, UserId } from '../ledger/id.ts'
+import { type AccountId, type BookId, NIL, type PaymentId, type UserId } from '../ledger/id.ts'
 import { encodeId } from '../ledger/typeid.ts'
 import type { Log } from '../log.ts'
 
@@ -12,7 +12,6 @@ import type { Log } from '../log.ts'
 const MOST_AT_ONCE = 1_000
 /** Of a table that has no index for what is looked for. */
 const MOST_LOOKED_AT = 20_000
-const FIRST = '00000000-0000-0000-0000-000000000000'
 
 const BOOKS_WITH_WORK = `
   select k.book from books k where exists (select from being_erased b where b.book = k.book)`
@@ -81,7 +80,7 @@ async function accountsOf(client: Queryable, book: BookId, userId: UserId): Prom
 
 async function erasePayments(pool: Pool, erasure: Erasure, account: AccountId): Promise<void> {
   const { book, user_id: userId, stopping } = erasure
-  for (let behind: PaymentId | string | null = FIRST; behind !== null; ) {
+  for (let behind: PaymentId | string | null = NIL; behind !== null; ) {
     stopping.throwIfAborted()
     const { rows }: { rows: { last: PaymentId | null }[] } = await pool.query(
       'select erase_payments($1, $2, $3, $4, $5) as last',
@@ -92,7 +91,7 @@ async function erasePayments(pool: Pool, erasure: Erasure, account: AccountId): 
 }
 
 async function eraseEvents(pool: Pool, { book, user_id: userId, stopping }: Erasure): Promise<void> {
-  for (let [txid, id] = ['0', FIRST]; ; ) {
+  for (let [txid, id] = ['0', NIL]; ; ) {
     stopping.throwIfAborted()
     const { rows } = await pool.query<{ last_txid: string; last_id: string }>(
       'select * from erase_events($1, $2, $3::text::xid8, $4, $5)',
@@ -166,7 +165,7 @@ async function* findAll(
   text: string,
   wanted: string | string[],
 ): AsyncGenerator<string[]> {
-  for (let behind: string | undefined = FIRST; behind !== undefined; ) {
+  for (let behind: string | undefined = NIL; behind !== undefined; ) {
     stopping.throwIfAborted()
     const { rows }: { rows: { key: string; found: boolean; last: string }[] } = await pool.query(
       `with looked as materialized (${text})

@@ -1,6 +1,6 @@
 import type { Pool } from '../database/connection.ts'
 import { isSettled, type Mark, markNow } from '../database/settled.ts'
-import { type BookId, firstIdAt, type Id, type Instant, instantOf } from '../ledger/id.ts'
+import { type BookId, firstIdAt, type Id, type Instant, instantOf, NIL } from '../ledger/id.ts'
 import type { Log } from '../log.ts'
 import { sumsOf } from './totals.ts'
 
@@ -28,8 +28,6 @@ export async function keepNextTotals(pool: Pool, book: BookId, settled: Instant,
   await pool.query(KEEP, [book, kept ?? NIL, firstIdAt(end)])
   return true
 }
-
-const NIL = '00000000-0000-0000-0000-000000000000'
 
 /** The last totals, the first posting behind them, and the one that fills a step. Indexes: the primary keys. */
 const NEXT = `

@@ -1,6 +1,6 @@
 import type { Queryable } from '../database/connection.ts'
 import type { TechnicalCode } from '../ledger/account.ts'
-import { type BookId, firstIdAt, type Instant } from '../ledger/id.ts'
+import { type BookId, firstIdAt, type Instant, NIL } from '../ledger/id.ts'
 import type { PaymentKind } from '../ledger/payment.ts'
 
 /** Whose account: a technical one, by its code, or any user's. */
@@ -68,7 +68,7 @@ const TOTALS = `
                          from posting_totals t
                         where t.book = $1 and t.before = kept.before
                         union all
-                       ${sumsOf(`coalesce(kept.before, '00000000-0000-0000-0000-000000000000')`, 'asked.before')}) part
+                       ${sumsOf(`coalesce(kept.before, '${NIL}')`, 'asked.before')}) part
    where $3::text is null or part.currency = $3
    group by 1, 2, 3, 4, 5`
 

@@ -1,4 +1,5 @@
 import { SERVER_ROLE } from '../database/connection.ts'
+import { NIL } from '../ledger/id.ts'
 import { sumsOf } from '../reports/totals.ts'
 
 // What always holds (docs/ledger.md), laws 1 to 5 as queries that find what breaks it. PostgreSQL does the work and gives
@@ -82,7 +83,7 @@ const BALANCES: readonly Check[] = [
     rule: 'all totals kept for reports are the sums and numbers of the postings before them',
     sql: `
       with steps as (
-        select before, lag(before, 1, '00000000-0000-0000-0000-000000000000'::uuid) over (order by before) as after
+        select before, lag(before, 1, '${NIL}'::uuid) over (order by before) as after
           from (select distinct before from posting_totals where book = $1) kept
       ), kept as (
         select before, currency, kind, debit, credit, sum(postings) as postings, sum(amount) as amount

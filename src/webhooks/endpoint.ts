@@ -5,7 +5,7 @@ import { ownText } from '../database/personal_fields.ts'
 import type { SecretBox } from '../database/secret_box.ts'
 import { writeEvents } from '../events/write.ts'
 import { addJob } from '../identity/job_queue.ts'
-import type { BookId, UserId, WebhookId } from '../ledger/id.ts'
+import { type BookId, NIL, type UserId, type WebhookId } from '../ledger/id.ts'
 import { newSigningSecret } from './signature.ts'
 
 export const DISABLED_REASONS = ['by_owner', 'failing', 'gone'] as const
@@ -96,7 +96,7 @@ export async function createWebhook(
   )
   await client.query(
     `insert into webhook_cursors (book, txid, event_id)
-     values ($1, pg_current_xact_id(), '00000000-0000-0000-0000-000000000000') on conflict (book) do nothing`,
+     values ($1, pg_current_xact_id(), '${NIL}') on conflict (book) do nothing`,
     [book],
   )
   return readWebhook(client, book, id)

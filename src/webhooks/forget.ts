@@ -1,13 +1,12 @@
 import type { Pool } from '../database/connection.ts'
 import { createRounds, type Rounds } from '../database/rounds.ts'
-import type { BookId } from '../ledger/id.ts'
+import { type BookId, NIL } from '../ledger/id.ts'
 import type { Log } from '../log.ts'
 
 type Options = { readonly pool: Pool; readonly keepDays: number; readonly log: Log }
 
 const LOOK_EVERY_MS = 60_000
 const MOST_AT_ONCE = 2_000
-const BEGINNING = '00000000-0000-0000-0000-000000000000'
 
 /** Forgets deliveries that were over more than `keepDays` ago, on any number of nodes at once. */
 export function createForgetting({ pool, keepDays, log }: Options): Pick<Rounds, 'stop'> {
@@ -30,10 +29,10 @@ async function forgetNext(pool: Pool, keepDays: number, places: Map<BookId, stri
   for (const { book } of books) {
     const { rows } = await pool.query<{ gone: bigint; last_id: string | null }>(
       'select gone, last_id from forget_deliveries($1, clock_timestamp() - make_interval(days => $2), $3, $4)',
-      [book, keepDays, places.get(book) ?? BEGINNING, MOST_AT_ONCE],
+      [book, keepDays, places.get(book) ?? NIL, MOST_AT_ONCE],
     )
     total += Number(rows[0]?.gone ?? 0)
-    places.set(book, rows[0]?.last_id ?? BEGINNING)
+    places.set(book, rows[0]?.last_id ?? NIL)
   }
   return total
 }

@@ -134,12 +134,8 @@ const asIs = (payload: unknown) => payload as string
 
 function groupsOf(gateway: Gateway, request: FastifyRequest): AsyncIterable<ParsedRecord[]> {
   const { body } = request
-  return body instanceof Readable ? linesOfCaller(gateway, request, body, GROUP) : inGroups(listOf(request), GROUP)
-}
-
-function listOf(request: FastifyRequest): unknown[] {
-  const { payments } = parseEnvelope(request.body)
-  return payments
+  if (body instanceof Readable) return linesOfCaller(gateway, request, body, GROUP)
+  return inGroups(parseEnvelope(body).payments, GROUP)
 }
 
 const parseEnvelope = parserOf(
