@@ -256,6 +256,20 @@ describe('a list', () => {
 })
 
 describe('records, one a line', () => {
+  /** One more than a request takes. */
+  const MANY = Array.from({ length: 10_001 }, () => ({ from_account: '', to_account: '', amount: '1.00' }))
+
+  /** What makes all payments, and the keys that it was asked with; the answer to one of its requests may be lost. */
+  function aGatewayOfKeys({ loses }: { loses?: number } = {}) {
+    const keys: (string | null)[] = []
+    const fetch = async (_url: unknown, init: RequestInit = {}) => {
+      keys.push(new Headers(init.headers).get('idempotency-key'))
+      if (keys.length === loses) throw new TypeError('fetch failed')
+      return new Response(String(init.body).replaceAll(/.+/g, '{"status":201}'))
+    }
+    return { keys, fetch }
+  }
+
   it('are all answered once and in order, also where the line breaks in the middle', async () => {
     const { token, usd } = await aCaller()
     const friend = await aCaller()
@@ -285,30 +299,19 @@ describe('records, one a line', () => {
   })
 
   it('have the key that is named among the headers, each request one of its own', async () => {
-    const keys: (string | null)[] = []
-    const fetch = async (_url: unknown, init: RequestInit = {}) => {
-      keys.push(new Headers(init.headers).get('idempotency-key'))
-      return new Response(String(init.body).replaceAll(/.+/g, '{"status":201}'))
-    }
+    const { keys, fetch } = aGatewayOfKeys()
     const client = createClient({ url: gateway.url, fetch, retry: QUICK })
-    const records = Array.from({ length: 10_001 }, () => ({ from_account: '', to_account: '', amount: '1.00' }))
     const input = { headers: { 'Idempotency-Key': 'salaries' } }
     let answered = 0
-    for await (const { status } of client.lines('createPayments', records, input)) answered += status === 201 ? 1 : 0
+    for await (const { status } of client.lines('createPayments', MANY, input)) answered += status === 201 ? 1 : 0
     assert.deepEqual([answered, keys], [10_001, ['salaries', 'salaries 10000']])
   })
 
   it('of which a later request is lost are told with the key of them all, which makes none of them twice', async () => {
-    const keys: (string | null)[] = []
-    const fetch = async (_url: unknown, init: RequestInit = {}) => {
-      keys.push(new Headers(init.headers).get('idempotency-key'))
-      if (keys.length === 2) throw new TypeError('fetch failed')
-      return new Response(String(init.body).replaceAll(/.+/g, '{"status":201}'))
-    }
+    const { keys, fetch } = aGatewayOfKeys({ loses: 2 })
     const client = createClient({ url: gateway.url, fetch, retry: { ...QUICK, attempts: 1 } })
-    const records = Array.from({ length: 10_001 }, () => ({ from_account: '', to_account: '', amount: '1.00' }))
     const send = (idempotencyKey?: string) =>
-      Array.fromAsync(client.lines('createPayments', records, idempotencyKey ? { idempotencyKey } : {}))
+      Array.fromAsync(client.lines('createPayments', MANY, idempotencyKey ? { idempotencyKey } : {}))
     const lost = await send().then(
       () => assert.fail('the second request was answered'),
       (error: NoAnswerError) => error,
@@ -318,15 +321,10 @@ describe('records, one a line', () => {
   })
 
   it('whose key leaves no room for the place of a later request are refused before any is sent', async () => {
-    const keys: (string | null)[] = []
-    const fetch = async (_url: unknown, init: RequestInit = {}) => {
-      keys.push(new Headers(init.headers).get('idempotency-key'))
-      return new Response(String(init.body).replaceAll(/.+/g, '{"status":201}'))
-    }
+    const { keys, fetch } = aGatewayOfKeys()
     const client = createClient({ url: gateway.url, fetch, retry: QUICK })
-    const records = Array.from({ length: 10_001 }, () => ({ from_account: '', to_account: '', amount: '1.00' }))
     const send = (length: number, count: number) =>
-      Array.fromAsync(client.lines('createPayments', records.slice(0, count), { idempotencyKey: 'k'.repeat(length) }))
+      Array.fromAsync(client.lines('createPayments', MANY.slice(0, count), { idempotencyKey: 'k'.repeat(length) }))
     await assert.rejects(send(250, 10_001), { name: 'RangeError', message: /at most 249 characters/ })
     assert.equal(keys.length, 0)
     await send(249, 10_001)

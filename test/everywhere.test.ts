@@ -314,18 +314,11 @@ describe('a connection on which something comes that is no HTTP', () => {
   })
 
   it('has an answer that is begun cut off, and nothing else within it', async () => {
-    const { hostname, port } = new URL(gateway.url)
-    const socket = connect(Number(port), hostname)
-    socket.on('error', () => undefined)
-    let answer = ''
-    socket.on('data', (chunk) => {
-      answer += chunk
-    })
+    const { socket, whole } = aConnection()
     socket.write(`GET /v1/events/stream HTTP/1.1\r\nhost: gateway\r\nauthorization: Bearer ${ada.token}\r\n\r\n`)
     await once(socket, 'data')
     socket.write('nonsense\r\n\r\n')
-    await once(socket, 'close')
-    assert.deepEqual(answer.match(/HTTP\/1.1 \d+/g), ['HTTP/1.1 200'])
+    assert.deepEqual((await whole()).match(/HTTP\/1.1 \d+/g), ['HTTP/1.1 200'])
   })
 
   it('is told in problem+json, of a request that names no host, too', async () => {
@@ -335,8 +328,8 @@ describe('a connection on which something comes that is no HTTP', () => {
     assert.match(await answersTo('GET /health/live HTTP/1.0\r\n\r\n'), /^HTTP\/1.1 200 /)
   })
 
-  /** Writes to the gateway and reads until it hangs up. */
-  async function answersTo(text: string): Promise<string> {
+  /** A connection to the gateway; `whole` is what came of it, once the gateway hangs up. */
+  function aConnection() {
     const { hostname, port } = new URL(gateway.url)
     const socket = connect(Number(port), hostname)
     socket.on('error', () => undefined)
@@ -344,9 +337,14 @@ describe('a connection on which something comes that is no HTTP', () => {
     socket.on('data', (chunk) => {
       answer += chunk
     })
+    const closed = once(socket, 'close')
+    return { socket, whole: () => closed.then(() => answer) }
+  }
+
+  async function answersTo(text: string): Promise<string> {
+    const { socket, whole } = aConnection()
     socket.write(text)
-    await once(socket, 'close')
-    return answer
+    return whole()
   }
 })
 
