@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import pg from 'pg'
-import { types } from '../../src/database/connection.ts'
+import { types, withOwner } from '../../src/database/connection.ts'
 import { ERRORS, type ErrorCode } from '../../src/http/errors.ts'
 import { decodeId } from '../../src/ledger/typeid.ts'
 import { verifyBooks } from '../../src/verify/verify.ts'
@@ -51,9 +51,17 @@ export function assertProblem({ status, headers, body }: Reply, code: ErrorCode)
   assert.doesNotMatch(JSON.stringify(body), /\.ts\b|node_modules|\bat \w+ \(|\bselect\b|\binsert\b/i)
 }
 
+/** Whatever is in a database, a gateway on it or none. */
+type InDatabase = { readonly database: TestCluster }
+
 /** The rows that the database's owner sees: for what the API rightly does not show. */
-export async function rowsOf({ database }: TestGateway, sql: string, values: unknown[] = []): Promise<any[]> {
+export async function rowsOf({ database }: InDatabase, sql: string, values: unknown[] = []): Promise<any[]> {
   return (await ownerOf(database).query(sql, values)).rows
+}
+
+/** What somebody with the rights of the database's owner does, in a session of its own. */
+export async function tamper({ database }: InDatabase, sql: string): Promise<void> {
+  await withOwner(database, (client) => client.query(sql))
 }
 
 const owners = new Map<string, pg.Pool>()
