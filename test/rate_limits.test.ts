@@ -8,8 +8,10 @@ import type { Reply } from './harness/client.ts'
 import { aDatabase, urlOf } from './harness/cluster.ts'
 import { assertProblem as assertDocumented } from './harness/document.ts'
 import { aGateway, anEmail, aUser, loggedIn, mailsTo, PASSWORD, type TestGateway, until } from './harness/gateway.ts'
-import { assertProblem, locking, untilLocked } from './harness/paying.ts'
+import { assertProblem, locking, sessionsWhere, WAITS_FOR_LOCK } from './harness/paying.ts'
 import { aFolder, ended } from './harness/server.ts'
+
+const LOGGING_IN = `${WAITS_FOR_LOCK} and query like '%from users%email_key%'`
 
 const PROXY = { BGW_TRUSTED_PROXIES: '127.0.0.0/8' }
 /** Only what is named is limited. */
@@ -144,7 +146,8 @@ describe('failed log-ins', () => {
       }
       await locking(gateway, 'lock table users in access exclusive mode', async () => {
         socket.write(`POST /v1/login HTTP/1.1\r\n${head}\r\n\r\n${body}`)
-        await untilLocked(gateway, 1)
+        // What else the gateway asks of users may wait for them, too.
+        await until(async () => (await sessionsWhere(gateway, LOGGING_IN)).length > 0)
         socket.destroy()
         await once(socket, 'close')
         assert.equal((await gateway.anybody.get('/health/live')).status, 200)
