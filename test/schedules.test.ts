@@ -15,7 +15,15 @@ import {
   type TestUser,
   until,
 } from './harness/gateway.ts'
-import { anAccount, assertBooksAreRight, assertProblem, everyPage, fund, rowsOf } from './harness/paying.ts'
+import {
+  anAccount,
+  assertBooksAreRight,
+  assertProblem,
+  everyPage,
+  fund,
+  noneHeldBack,
+  rowsOf,
+} from './harness/paying.ts'
 import { aReceiver } from './harness/receiver.ts'
 import { aFolder, aServer } from './harness/server.ts'
 
@@ -292,6 +300,7 @@ describe('A schedule that is changed', () => {
     for (const who of [ada, operator]) {
       assert.deepEqual((await change(schedule, same, who)).body, schedule)
     }
+    await noneHeldBack(gateway)
     const { body: events } = await operator.get(`/v1/admin/events?object_id=${schedule.id}`)
     assert.deepEqual(
       events.data.map(({ type }: { type: string }) => type),
