@@ -49,7 +49,10 @@ export function toApiError(error: unknown): ApiError {
 
 /** The mistakes that a schema found. `context` is where: body, querystring, params or headers. */
 export function validationErrors(issues: readonly FastifySchemaValidationError[], context: string): ApiError {
-  return inputError(issues.slice(0, MOST_ERRORS).map((issue) => fieldErrorOf(issue, context)))
+  const mistyped = new Set(issues.flatMap(({ keyword, instancePath }) => (keyword === 'type' ? [instancePath] : [])))
+  // What is no text is none of the words allowed either: that is one mistake, not two.
+  const mistakes = issues.filter(({ keyword, instancePath }) => keyword !== 'enum' || !mistyped.has(instancePath))
+  return inputError(mistakes.slice(0, MOST_ERRORS).map((issue) => fieldErrorOf(issue, context)))
 }
 
 /** What the headers of an answer say of an error: RFC 9457 §3, and when to come back. */
