@@ -468,6 +468,18 @@ describe('A schedule', () => {
     }
   })
 
+  it('that many cancel at once is canceled by one, and the others are told that it is', async () => {
+    const { adaUsd, bobUsd } = await twoAccounts()
+    const { id } = await scheduled(ada, monthly(adaUsd, bobUsd))
+    const answers = await Promise.all(Array.from({ length: 12 }, () => ada.post(`/v1/schedules/${id}/cancel`)))
+    const refused = answers.filter(({ status }) => status !== 200)
+    assert.equal(refused.length, 11)
+    for (const reply of refused) {
+      assertProblem(reply, 'schedule_over')
+      assert.equal(reply.body.errors[0].detail, 'canceled')
+    }
+  })
+
   it('is its owner’s: the receiver and anybody else find nothing', async () => {
     const { adaUsd, bobUsd } = await twoAccounts()
     const { id } = await scheduled(ada, monthly(adaUsd, bobUsd))

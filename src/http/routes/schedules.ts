@@ -4,7 +4,7 @@ import type { AuditEntry } from '../../audit/audit.ts'
 import { inTransaction, type Queryable } from '../../database/connection.ts'
 import { parseInstant } from '../../database/instant.ts'
 import type { Gateway } from '../../gateway.ts'
-import type { UserId } from '../../ledger/id.ts'
+import type { BookId, UserId } from '../../ledger/id.ts'
 import { FEE_PAYERS } from '../../ledger/payment.ts'
 import { decodeId } from '../../ledger/typeid.ts'
 import { parseAmount } from '../../money/amount.ts'
@@ -174,7 +174,7 @@ function changeRoute(app: App, { pool }: Gateway): void {
       const audit = auditOf(request, 'update', schedule.userId, caller, withoutTexts(request.body))
       const updated = await inTransaction(pool, (client) => updateSchedule(client, book, schedule.id, update, audit))
       if (updated.ok) return presentSchedule(updated.schedule)
-      throw refusalOf(updated.refusal, schedule.status)
+      throw updated.refusal === 'over' ? await isOver(pool, book, schedule) : refusalOf(updated.refusal)
     },
   })
 }
@@ -197,10 +197,8 @@ function updateOf(body: Static<typeof Change>, { currency }: StoredSchedule): Sc
   }
 }
 
-function refusalOf(refusal: Extract<Updated, { ok: false }>['refusal'], status: string): ApiError {
+function refusalOf(refusal: Exclude<Extract<Updated, { ok: false }>['refusal'], 'over'>): ApiError {
   switch (refusal) {
-    case 'over':
-      return isOver(status)
     case 'next_not_ahead':
       return fieldError('next_at', 'invalid_value', 'must be in the future')
     case 'next_after_end':
@@ -210,7 +208,9 @@ function refusalOf(refusal: Extract<Updated, { ok: false }>['refusal'], status: 
   }
 }
 
-function isOver(status: string): ApiError {
+/** With the status that it has now, as it may have ended since it was looked at. */
+async function isOver(client: Queryable, book: BookId, schedule: StoredSchedule): Promise<ApiError> {
+  const { status } = (await readSchedule(client, book, schedule.id)) ?? schedule
   return new ApiError('schedule_over', undefined, [{ field: 'status', code: 'schedule_over', detail: status }])
 }
 
@@ -226,11 +226,12 @@ function actionRoute(app: App, { pool }: Gateway, action: ScheduleAction, summar
     }),
     handler: async (request) => {
       const session = sessionOf(request)
-      const { id, userId, status } = await ownSchedule(pool, request, (request.params as { id: string }).id)
-      const audit = auditOf(request, action, userId, session.userId)
-      const changed = await inTransaction(pool, (client) => changeSchedule(client, session.book, id, action, audit))
+      const { book } = session
+      const schedule = await ownSchedule(pool, request, (request.params as { id: string }).id)
+      const audit = auditOf(request, action, schedule.userId, session.userId)
+      const changed = await inTransaction(pool, (client) => changeSchedule(client, book, schedule.id, action, audit))
       if (changed) return presentSchedule(changed)
-      throw isOver(status)
+      throw await isOver(pool, book, schedule)
     },
   })
 }
