@@ -244,6 +244,12 @@ describe('an asynchronous payment', () => {
     assert.deepEqual([notAtAll.status, notAtAll.body.status], [202, 'initiated'])
   })
 
+  it('is waited for as the first of several waits says, as RFC 7240 has it', async () => {
+    const answer = await pay(await aPurse('10.00'), bobUsd, '10.00', {}, { prefer: 'wait=0, wait=30' })
+    assert.deepEqual([answer.status, answer.body.status], [202, 'initiated'])
+    assert.equal(answer.headers.get('preference-applied'), 'wait=0')
+  })
+
   it('may be waited for by many, and on another node', async () => {
     const second = await aGateway({}, gateway.database)
     const there = aClient(second.url, bob.token)

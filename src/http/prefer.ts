@@ -13,7 +13,7 @@ export type Prefer = {
 const LONGEST_WAIT = 60
 const NOTHING: Prefer = { asynchronous: false, waitSeconds: 0, applied: undefined }
 
-/** Reads `respond-async` and `wait=N`; preferences that are not ours are ignored, as RFC 7240 §2 asks. */
+/** Reads `respond-async` and `wait=N`; what is not ours, or is said a second time, is ignored, as RFC 7240 §2 asks. */
 export function parsePrefer(header: string | string[] | undefined): Prefer {
   if (header === undefined) return NOTHING
   const preferences = [header].flat().join(',').split(',')
@@ -22,7 +22,7 @@ export function parsePrefer(header: string | string[] | undefined): Prefer {
   for (const preference of preferences) {
     const [name = '', value = ''] = preference.split(';', 1)[0]?.split('=') ?? []
     if (/^\s*respond-async\s*$/i.test(name)) respondAsync = true
-    if (/^\s*wait\s*$/i.test(name)) wait = parseWait(value.trim().replace(/^"(.*)"$/, '$1'))
+    if (wait === undefined && /^\s*wait\s*$/i.test(name)) wait = parseWait(value.trim().replace(/^"(.*)"$/, '$1'))
   }
   const applied = [respondAsync ? ['respond-async'] : [], wait === undefined ? [] : [`wait=${wait}`]].flat()
   return {
