@@ -290,6 +290,15 @@ describe('tokens', () => {
     assert.notEqual(second.body.token, first.body.token)
   })
 
+  it('are told again by their idempotency key to the token that asked for them, and to no other', async () => {
+    const wish = { name: 'once', scopes: ['payments:read'] }
+    const key = { 'idempotency-key': 'once' }
+    assert.equal((await ada.post('/v1/tokens', wish, key)).status, 201)
+    const elsewhere = await (await loggedIn(gateway, ada.email)).post('/v1/tokens', wish, key)
+    assertProblem(elsewhere, 'idempotency_key_reused')
+    assert.equal(elsewhere.headers.get('idempotent-replayed'), null)
+  })
+
   it('stop working when they are revoked, and are no longer listed', async () => {
     const { id, client } = await aToken('lost', ['payments:read'])
     assert.equal((await client.get('/v1/payments')).status, 200)

@@ -548,6 +548,10 @@ describe('a secret', () => {
     assert.equal(one.status, 201)
     assert.deepEqual(one.body, other.body)
     assert.equal((await user.get('/v1/webhooks')).body.data.length, 1)
+    assert.equal((await user.delete(`/v1/webhooks/${one.body.id}`)).status, 204)
+    const gone = await make()
+    assertProblem(gone, 'not_found')
+    assert.equal(gone.headers.get('idempotent-replayed'), null)
   })
 })
 

@@ -28,7 +28,7 @@ export function keyHeader(request: FastifyRequest): string | undefined {
 }
 
 type Kept = {
-  /** Adds to the answer what must not be stored. */
+  /** Adds to the answer what must not be stored; throws where it cannot be told any more. */
   readonly reveal?: (answer: Answer) => Answer | Promise<Answer>
   /** Whether the key may be forgotten after a week: never where money moves by it. */
   readonly expires?: boolean
@@ -66,8 +66,9 @@ export async function answerOnce(
     )
     return { answer: first, replayed: false }
   })
+  const whole = await reveal(answer)
   if (replayed) reply.header('idempotent-replayed', 'true')
-  return send(await reveal(answer))
+  return send(whole)
 }
 
 /**

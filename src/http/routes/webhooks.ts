@@ -64,7 +64,7 @@ export function webhookRoutes(app: App, gateway: Gateway): void {
       operationId: 'createWebhook',
       summary: 'Have events sent to a URL',
       tag,
-      errors: ['too_many_webhooks', 'idempotency_key_reused'],
+      errors: ['too_many_webhooks', 'not_found', 'idempotency_key_reused'],
       body: Type.Object(
         { url: Url, events: Events, description: Type.Optional(Nullable(Description)) },
         { additionalProperties: false },
