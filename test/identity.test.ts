@@ -299,6 +299,21 @@ describe('tokens', () => {
     assert.equal(elsewhere.headers.get('idempotent-replayed'), null)
   })
 
+  it('that have expired since are told again by their idempotency key, and not refused as too late to make', async () => {
+    const soon = () => ({ ...{ name: 'brief', scopes: ['payments:read'] }, expires_at: new Date(Date.now() + 2_000) })
+    const make = (wish: object) => ada.post('/v1/tokens', wish, { 'idempotency-key': 'brief' })
+    // On a busy machine it may be late before it arrives.
+    const { wish, first } = await until(async () => {
+      const asked = soon()
+      const answer = await make(asked)
+      return answer.status === 201 && { wish: asked, first: answer }
+    })
+    await until(async () => (await aClient(gateway.url, first.body.token).get('/v1/me')).status === 401)
+    const again = await make(wish)
+    assert.deepEqual([again.status, again.body], [201, first.body])
+    assertProblem(await ada.post('/v1/tokens', wish), 'invalid_value')
+  })
+
   it('stop working when they are revoked, and are no longer listed', async () => {
     const { id, client } = await aToken('lost', ['payments:read'])
     assert.equal((await client.get('/v1/payments')).status, 200)

@@ -78,9 +78,6 @@ export function tokenRoutes(app: App, gateway: Gateway): void {
       const beyond = scopes.find((scope) => !session.scopes.has(scope))
       if (beyond) throw new ApiError('forbidden', `A token can give no more than it has itself: not ${beyond}`)
       const instant = parseInstant(expires ?? '')
-      if (instant !== undefined && instant <= BigInt(Date.now()) * 1000n) {
-        throw fieldError('expires_at', 'invalid_value', 'must be in the future')
-      }
       const expiresAt = instant === undefined ? null : formatInstant(instant)
       const salt = randomBytes(32).toString('hex')
       const secretOf = (of: string) => secretFrom(session.homeName, bearerOf(request), of)
@@ -90,9 +87,12 @@ export function tokenRoutes(app: App, gateway: Gateway): void {
         reply,
         async (client) => {
           const user = await holdGoodToken(client, session)
+          const at = await readClock(client)
+          if (instant !== undefined && instant <= at) {
+            throw fieldError('expires_at', 'invalid_value', 'must be in the future')
+          }
           const wanted = { secret: secretOf(salt), name, scopes, expiresAt }
           const made = await insertToken(client, session.home, session.userId, wanted)
-          const at = await readClock(client)
           const detail = { name, scopes, expires_at: expiresAt }
           const entry = { actor: actorOf(request), action: 'token.create', objectId: made.id, detail }
           await writeAudit(client, session.home, at, idsAt(at), [entry])
