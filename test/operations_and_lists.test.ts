@@ -311,6 +311,19 @@ describe('pages', () => {
     assert.deepEqual(amounts, ['4.00', '3.00', '2.00', '1.00'])
   })
 
+  it('have rows of one moment, such as the accounts of a sign-up, in the order asked for behind the time', async () => {
+    const user = await aUser(gateway)
+    const inOrder = async (sort: string) => {
+      const rows = await everyPage(user, `/v1/accounts?sort=${sort}`, 2)
+      return rows.map(({ currency }: any) => currency)
+    }
+    assert.equal(new Set((await everyPage(user, '/v1/accounts')).map((row: any) => row.created_at)).size, 1)
+    assert.deepEqual(await inOrder('created_at,currency'), ['CNY', 'EUR', 'USD'])
+    assert.deepEqual(await inOrder('-created_at,-currency'), ['USD', 'EUR', 'CNY'])
+    assert.deepEqual(await inOrder('-created_at,id'), (await inOrder('-created_at,-id')).reverse())
+    assertProblem(await user.get('/v1/accounts?sort=created_at,currency&format=csv'), 'invalid_query')
+  })
+
   it('refuse a cursor whose values somebody made up, as far as they are none', async () => {
     const user = await aUser(gateway)
     await user.post('/v1/tokens', { name: 'lasting', scopes: ['payments:read'] })

@@ -22,16 +22,24 @@ export function orderOf({ fields, key }: Sorted, sort: readonly Sort[]): Term[] 
     ...terms,
     ...key.map(({ sql, cast }) => ({ sql, cast, nullable: false, descending })),
   ]
-  for (const { field: name, descending } of sort) {
+  for (const [index, { field: name, descending }] of sort.entries()) {
     const field = fields[name]
     if (!field) throw new QueryError('sort', `there is no field '${name}'`)
-    // Behind the key nothing can be equal any more.
-    if (field.carried) return end(descending)
+    if (isKey(fields, field, descending, sort[index + 1])) return end(descending)
     const { cast } = field.kind
     // Cast as the cursor's values will be: metadata is sorted as its text.
     terms.push({ sql: `${field.sql}::${cast}`, cast, nullable: field.nullable === true, descending })
   }
   return end(terms[0]?.descending ?? true)
+}
+
+/**
+ * Whether the rest of an order is that of the key, behind which nothing can be equal any more. Rows of one moment are: what
+ * is asked for behind a time orders them, unless it is the key the same way.
+ */
+function isKey(fields: Sorted['fields'], { carried }: Field, descending: boolean, next: Sort | undefined): boolean {
+  if (carried !== 'created_at' || !next) return carried !== undefined
+  return fields[next.field]?.carried === 'id' && next.descending === descending
 }
 
 /** Whether that is the order of the key, in which an index gives the rows. */

@@ -3,6 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Queryable } from '../database/connection.ts'
 import { type ListSpec, readPage, type Scope } from '../database/list.ts'
 import { QueryError } from '../database/list_fields.ts'
+import { isByKey, orderOf } from '../database/list_order.ts'
 import { type ListQuery, MOST_A_PAGE, parseListQuery } from '../database/list_query.ts'
 import { readPatiently } from '../database/patience.ts'
 import { csvRecord, csvText } from '../reports/csv.ts'
@@ -116,7 +117,7 @@ function namesOf(parameter: string, value: unknown, known: readonly string[]): s
 
 /** An export goes through the whole list once, by its key: what would begin anew for each page is refused. */
 function refuseForExport<Row, Item>(
-  { fields }: ListSpec<Row, Item>,
+  spec: ListSpec<Row, Item>,
   format: Format,
   raw: Readonly<Record<string, unknown>>,
   { sort }: ListQuery,
@@ -125,9 +126,11 @@ function refuseForExport<Row, Item>(
   for (const parameter of ['limit', 'cursor']) {
     if (raw[parameter] !== undefined) throw new QueryError(parameter, `is for pages: ${format} is the whole list`)
   }
-  const [by] = sort
-  if (by && !fields[by.field]?.carried) {
-    throw new QueryError('sort', `of ${format} is created_at or id, either way: sort it by others where it arrives`)
+  if (!isByKey(spec, orderOf(spec, sort))) {
+    throw new QueryError(
+      'sort',
+      `of ${format} is created_at or id alone, either way: sort it by others where it arrives`,
+    )
   }
   if (format === 'csv' && expand.length > 0) throw new QueryError('expand', 'is for json and ndjson')
 }
