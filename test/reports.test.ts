@@ -268,6 +268,11 @@ describe('reports', () => {
     const lines = await report('trial-balance', { at: wire(at) })
     assert.deepEqual(lines, await report('trial-balance', { to: wire((at + 1n) as Instant) }))
     assert.notDeepEqual(lines, await report('trial-balance', { to: wire(at) }))
+    // The last moment that can be written is one to come, too: it is as of now.
+    assert.deepEqual(
+      await report('trial-balance', { at: '9999-12-31T23:59:59.999999Z' }),
+      await report('trial-balance', {}),
+    )
     const { body } = await operator.get(`/v1/admin/reports/trial-balance?at=${wire(at)}&to=${wire(at)}`)
     assert.equal(body.code, 'invalid_query')
   })

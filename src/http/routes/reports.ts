@@ -190,7 +190,8 @@ async function sendReport(pool: Pool, report: Report, request: FastifyRequest, r
 function periodOf(report: Report, { from, to, at }: Query, now: Instant) {
   if (report.grouped) return parsePeriod({ from, to }, now)
   if (at !== undefined && to !== undefined) throw new QueryError('at', 'stands for to: only one of them')
-  const end = at === undefined ? to : formatInstant((momentOf('at', at) + 1n) as Instant)
+  const moment = at === undefined ? undefined : momentOf('at', at)
+  const end = moment !== undefined && moment < now ? formatInstant((moment + 1n) as Instant) : to
   return parsePeriod({ from: from ?? BEGINNING, to: end }, now)
 }
 
