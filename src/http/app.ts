@@ -59,7 +59,7 @@ import { serializerOf } from './serialization.ts'
 import { createStreams, type Streams } from './streams/streams.ts'
 import { endUnread } from './unread_answers.ts'
 import { hangUp, headersOfAll, requestIdOf } from './unrouted.ts'
-import { refuseCodedBodies, refuseUnaskedBodies, validatorOf } from './validation.ts'
+import { needsNoBody, refuseCodedBodies, refuseUnaskedBodies, validatorOf } from './validation.ts'
 
 /** The largest body of an ordinary request (api.md, Everywhere). */
 const LARGEST_BODY = 1024 * 1024
@@ -166,9 +166,10 @@ function operatorRoutes(app: App, gateway: Gateway): void {
 /** The one content type of routes that name no other. */
 function readStrictJson(app: App): void {
   app.removeAllContentTypeParsers()
-  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body: Buffer, done) => {
+  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body: Buffer, done) => {
     try {
-      done(null, parseStrictJson(body))
+      // Many HTTP libraries name the type of a body where they send none.
+      done(null, body.length === 0 && needsNoBody(request) ? undefined : parseStrictJson(body))
     } catch (error) {
       done(error as Error)
     }

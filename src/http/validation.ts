@@ -60,9 +60,19 @@ export function refuseUnaskedBodies(app: App): void {
   })
 }
 
+/** Whether the call takes no body, or one that may be left out. */
+export function needsNoBody(request: FastifyRequest): boolean {
+  const schema = schemaOf(request)
+  return !schema?.body || schema[OPTIONAL_BODY] === true
+}
+
+function schemaOf({ routeOptions }: FastifyRequest) {
+  return routeOptions.schema as (FastifySchema & { readonly [OPTIONAL_BODY]?: true }) | undefined
+}
+
 function refuseUnaskedBody(request: FastifyRequest): void {
-  const { body, routeOptions } = request
-  const schema = routeOptions.schema as (FastifySchema & { readonly [OPTIONAL_BODY]?: true }) | undefined
+  const { body } = request
+  const schema = schemaOf(request)
   if (body === undefined && schema?.[OPTIONAL_BODY]) request.body = {}
   // Bytes are for a route that reads them itself.
   if (body === undefined || body === null || Buffer.isBuffer(body) || schema?.body || schema?.hide) return
