@@ -21,8 +21,11 @@ import {
   assertProblem,
   everyPage,
   fund,
+  locking,
+  lockOf,
   noneHeldBack,
   rowsOf,
+  untilLocked,
 } from './harness/paying.ts'
 import { aReceiver } from './harness/receiver.ts'
 import { aFolder, aServer } from './harness/server.ts'
@@ -181,6 +184,27 @@ describe('A recurring payment', () => {
     assert.equal(await ada.balance(adaUsd), '60.00')
     await other.stop()
     await assertBooksAreRight(gateway)
+  })
+
+  it('is not made before what fell due earlier, also where another node is still at that: the wage comes before the rent', async () => {
+    const other = await aGateway({}, gateway.database)
+    const boss = await aUser(gateway)
+    const [bossUsd, { adaUsd, bobUsd }] = [await boss.account('USD'), await twoAccounts()]
+    const wage = await scheduled(boss, monthly(bossUsd, adaUsd, { every: null, amount: '50.00' }))
+    const later = { every: null, amount: '120.00', starts_at: '2031-01-31T09:00:00Z' }
+    const rent = await scheduled(ada, monthly(adaUsd, bobUsd, later))
+    let making: Promise<number> | undefined
+    await locking(gateway, lockOf(bossUsd), async () => {
+      making = makeDue('2031-01-31T08:00:00Z')
+      await untilLocked(gateway, 1)
+      assert.equal(await makeDue('2031-01-31T09:00:00Z', other), 0)
+      return []
+    })
+    await making
+    await makeDue('2031-01-31T09:00:00Z', other)
+    const [[paid], [then]] = [await paymentsOf(ada, wage), await paymentsOf(ada, rent)]
+    assert.deepEqual([paid.status, then.status, then.decline_reason], ['completed', 'completed', null])
+    await other.stop()
   })
 })
 

@@ -21,7 +21,8 @@ import { afterAttempt, type Turn } from './turn.ts'
 
 // Makes the payments of schedules as they fall due, on any number of nodes at once. A payment and the step of its
 // schedule are one transaction: whatever ends a node, both are there or neither. What fell due while no node ran is made
-// by the first that runs, in its order.
+// by the first that runs, in its order: of a book by one node at a time, as what falls due later may need the money of
+// what another node has not made yet.
 
 export type Scheduler = Pick<Rounds, 'stop'> & {
   /** Makes all that falls due up to a moment, whatever the clock says, and gives their number. */
@@ -40,6 +41,8 @@ type Options = {
 }
 
 const LARGEST_BATCH = 1_000
+/** The first half of the advisory locks by which nodes take their turns; the book is the other. */
+const TURNS = 0x7363_6865
 /** A schedule whose payment cannot be written by a fault of its own is left alone for this long. */
 const RETRY_AFTER = 10_000_000n
 
@@ -84,6 +87,7 @@ async function makeBatch(options: Options, book: BookId, at: Instant, most: numb
   let claimed: readonly Claimed[] = []
   try {
     return await inTransaction(options.pool, async (client) => {
+      if (!(await takeTurn(client, book))) return []
       claimed = untilNext(await claim(client, book, at, most))
       if (claimed.length === 0) return []
       const payments = await pay(client, options, book, claimed)
@@ -102,6 +106,19 @@ async function makeBatch(options: Options, book: BookId, at: Instant, most: numb
     ])
     return []
   }
+}
+
+/**
+ * Takes the turn of a book until the end of the transaction, where no other node has it. A statement of its own: the next
+ * one sees what whoever had it before has made.
+ */
+async function takeTurn(client: Client, book: BookId): Promise<boolean> {
+  const { rows } = await client.query<{ mine: boolean }>({
+    name: 'turn-of-schedules',
+    text: 'select pg_try_advisory_xact_lock($1, $2) as mine',
+    values: [TURNS, book],
+  })
+  return rows[0]?.mine === true
 }
 
 type Claimed = Schedule & { readonly turn: Turn }
