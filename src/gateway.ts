@@ -26,6 +26,7 @@ import { createWorker } from './payments/worker.ts'
 import { createEraser } from './privacy/eraser.ts'
 import { createRails } from './rails/rails.ts'
 import { createFileReader } from './rails/wire/file_reader.ts'
+import { createRateFileReader } from './rates/file_reader.ts'
 import { createTotalsKeeper } from './reports/keep_totals.ts'
 import { createRuleKeeper, type RuleKeeper } from './rules/rules.ts'
 import { createScheduler } from './schedules/due.ts'
@@ -124,7 +125,7 @@ async function wire(pools: Pools, config: Config, publicUrl: () => string, log: 
     eraser,
     secretBox,
     totals,
-    fileReader: createFileReader(),
+    ...{ fileReader: createFileReader(), rateFileReader: createRateFileReader() },
     webhookRules,
     config,
     log,

@@ -2,9 +2,11 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
+import { setImmediate } from 'node:timers/promises'
 import { parseInstant } from '../database/instant.ts'
 import { formatRate } from '../money/rate.ts'
-import { type FileFormat, parseRateFile } from './ecb.ts'
+import { type FileFormat, parseRateFile, ratesOf } from './ecb.ts'
+import { createRateFileReader } from './file_reader.ts'
 
 const SAMPLE = readFileSync(join(import.meta.dirname, '../../examples/rates/eurofxref-hist.csv'), 'utf8')
 
@@ -26,7 +28,7 @@ const DAILY = `<?xml version="1.0" encoding="UTF-8"?>
 function read(text: string, format: FileFormat) {
   const file = parseRateFile(text, format)
   assert.ok(file.ok, file.ok ? '' : file.problem)
-  return file.rates.map(({ day, currency, rate }) => `${day} ${currency} ${formatRate(rate)}`)
+  return file.days.flatMap(ratesOf).map(({ day, currency, rate }) => `${day} ${currency} ${formatRate(rate)}`)
 }
 
 function refused(text: string, format: FileFormat, problem: RegExp) {
@@ -45,7 +47,8 @@ describe('a file of reference rates', () => {
 
   it('is valid from when its rates are published', () => {
     const file = parseRateFile(DAILY, 'xml')
-    assert.equal(file.ok && file.rates[0]?.validFrom, parseInstant('2026-04-13T15:00:00Z'))
+    const [first] = file.ok ? file.days.flatMap(ratesOf) : []
+    assert.equal(first?.validFrom, parseInstant('2026-04-13T15:00:00Z'))
   })
 
   it('may have Windows’ line ends, and no last one', () => {
@@ -99,4 +102,12 @@ describe('a file of reference rates', () => {
   ] as const) {
     it(`in XML is refused whole where it is ${what}`, () => refused(text, 'xml', problem))
   }
+})
+
+describe('reading a file of rates aside', () => {
+  it('gives what reading gives, and leaves their turns to others meanwhile', async () => {
+    const reading = createRateFileReader()({ text: SAMPLE, format: 'csv' })
+    const first = await Promise.race([reading.then(() => 'the file'), setImmediate('others')])
+    assert.deepEqual([first, await reading], ['others', parseRateFile(SAMPLE, 'csv')])
+  })
 })

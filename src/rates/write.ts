@@ -4,7 +4,7 @@ import type { Client } from '../database/connection.ts'
 import { formatInstant } from '../database/instant.ts'
 import type { BookId, Instant, RateId, UserId } from '../ledger/id.ts'
 import { formatRate, type Rate, WRITTEN_DIGITS } from '../money/rate.ts'
-import type { ReferenceRate } from './ecb.ts'
+import { type ReferenceRate, ratesOf } from './ecb.ts'
 import { BASE_CURRENCY, type RateSource } from './rates.ts'
 
 /** A rate as it was written down. It is never changed; a newer one takes its place. */
@@ -61,29 +61,29 @@ export async function writeRate(
   return written
 }
 
-/** Rows of one statement. */
-const CHUNK = 10_000
+/** Rows of one statement, and about as many as others wait for. */
+const CHUNK = 2_000
 
 /**
- * Writes down the rates of a file in the caller's transaction; those that are there already stay as they are, so that a
- * file may be imported again. Audited. Undefined where a day of the file has not come yet.
+ * Writes down the rates of a file's days in the caller's transaction; those that are there already stay as they are, so
+ * that a file may be imported again. Audited. Undefined where a day of the file has not come yet.
  */
 export async function importRates(
   client: Client,
   book: BookId,
-  rates: readonly ReferenceRate[],
+  file: readonly string[],
   actor: Actor,
 ): Promise<ImportedRates | undefined> {
   const now = await readClock(client)
   const newId = idsAt(now)
-  const days = rates.map(({ day }) => day).sort()
+  const days = file.map((text) => text.slice(0, 10)).sort()
   const [firstDay = '', lastDay = ''] = [days[0], days.at(-1)]
   if (lastDay > formatInstant(now).slice(0, 10)) return undefined
   // One file at a time: two at once would wait for each other's rows.
   await client.query('select pg_advisory_xact_lock(hashtextextended($1, 0))', [`rates ${book}`])
-  let [added, different] = [0, 0]
-  for (let start = 0; start < rates.length; start += CHUNK) {
-    const chunk = rates.slice(start, start + CHUNK).map(
+  let [rates, added, different] = [0, 0, 0]
+  for (const some of chunksOf(file)) {
+    const chunk = some.map(
       ({ currency, rate, validFrom }): WrittenRate => ({
         id: newId<'rate'>(),
         from: BASE_CURRENCY,
@@ -95,13 +95,25 @@ export async function importRates(
         createdAt: formatInstant(now),
       }),
     )
+    rates += chunk.length
     added += await insertRates(client, book, chunk)
     different += await countDifferent(client, book, chunk)
   }
-  const counts = { days: new Set(days).size, rates: rates.length, added, known: rates.length - added, different }
+  const counts = { days: new Set(days).size, rates, added, known: rates - added, different }
   const detail = { source: 'ecb', first_day: firstDay, last_day: lastDay, ...counts }
   await writeAudit(client, book, now, newId, [{ actor, action: 'rate.import', objectId: null, detail }])
   return { firstDay, lastDay, ...counts }
+}
+
+function* chunksOf(days: readonly string[]): Generator<readonly ReferenceRate[]> {
+  let chunk: ReferenceRate[] = []
+  for (const day of days) {
+    chunk = [...chunk, ...ratesOf(day)]
+    if (chunk.length < CHUNK) continue
+    yield chunk
+    chunk = []
+  }
+  if (chunk.length > 0) yield chunk
 }
 
 /** How many were added. Those of files that are there already are left out. */

@@ -5,14 +5,14 @@ import { parseInstant } from '../../database/instant.ts'
 import type { Gateway } from '../../gateway.ts'
 import { encodeId } from '../../ledger/typeid.ts'
 import { formatRate, parseRate, WRITTEN_DIGITS } from '../../money/rate.ts'
-import { type FileFormat, parseRateFile } from '../../rates/ecb.ts'
+import type { FileFormat, SentFile } from '../../rates/ecb.ts'
 import { rates, ratesIn } from '../../rates/list.ts'
 import { BASE_CURRENCY, RATE_SOURCES } from '../../rates/rates.ts'
 import { type ImportedRates, importRates, type WrittenRate, writeRate } from '../../rates/write.ts'
 import { actorOf, sessionOf } from '../authentication.ts'
 import { currencyOf } from '../currency.ts'
 import { ApiError, fieldError } from '../errors.ts'
-import { answerOnce } from '../idempotency.ts'
+import { answerOnce, wasAnswered } from '../idempotency.ts'
 import { type App, describe } from '../route.ts'
 import { CurrencyCode, IdOf, Nullable, OneOf, Time } from '../schemas.ts'
 import { validatorExceptBody } from '../validation.ts'
@@ -86,14 +86,12 @@ const LARGEST_FILE = 5 * 1024 * 1024
 
 const FORMATS: Readonly<Record<string, FileFormat>> = { 'text/csv': 'csv', 'application/xml': 'xml', 'text/xml': 'xml' }
 
-type Sent = { readonly format: FileFormat; readonly text: string }
-
 /** Files of rates; in a scope of its own, where bodies of these types are read and no others. */
-export function rateImportRoutes(app: App, { pool }: Gateway): void {
+export function rateImportRoutes(app: App, { pool, rateFileReader }: Gateway): void {
   app.removeAllContentTypeParsers()
   for (const [type, format] of Object.entries(FORMATS)) {
     app.addContentTypeParser(type, { parseAs: 'buffer' }, (_request, body: Buffer, done) => {
-      if (isUtf8(body)) done(null, { format, text: body.toString() } satisfies Sent)
+      if (isUtf8(body)) done(null, { format, text: body.toString() } satisfies SentFile)
       else done(new ApiError('invalid_file', 'The file is not in UTF-8'))
     })
   }
@@ -127,13 +125,15 @@ export function rateImportRoutes(app: App, { pool }: Gateway): void {
       },
     }),
     validatorCompiler: validatorExceptBody,
-    handler: (request, reply) => {
-      const sent = request.body as unknown as Sent | undefined
+    handler: async (request, reply) => {
+      const sent = request.body as unknown as SentFile | undefined
       if (!sent) throw new ApiError('unsupported_media_type')
+      // Whoever uses a key again for another file is told that, also of a broken one.
+      await wasAnswered(pool, request)
+      const file = await rateFileReader(sent)
+      if (!file.ok) throw new ApiError('invalid_file', `The file ${file.problem}`)
       return answerOnce(pool, request, reply, async (client) => {
-        const file = parseRateFile(sent.text, sent.format)
-        if (!file.ok) throw new ApiError('invalid_file', `The file ${file.problem}`)
-        const imported = await importRates(client, sessionOf(request).book, file.rates, actorOf(request))
+        const imported = await importRates(client, sessionOf(request).book, file.days, actorOf(request))
         if (!imported) throw new ApiError('invalid_file', 'The file has a day that has not come yet')
         return { status: 200, body: presentImport(imported) }
       })
