@@ -5,9 +5,22 @@ function codeOf(error: unknown): string {
   return typeof code === 'string' ? code : ''
 }
 
-/** A transaction whose commit was sent and never answered: it may have been done, or not. */
+/** What may have been done, or not, for all that the caller can be told: mostly a commit that was sent and never answered. */
 export class UnknownOutcome extends Error {
   override readonly name = 'UnknownOutcome'
+}
+
+/**
+ * Does what is still to be done for an answer once what was asked for is committed. Where the database is away by then,
+ * throws UnknownOutcome: nobody must hear that nothing was accepted.
+ */
+export async function onceCommitted<T>(work: () => T | Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (cause) {
+    if (!isUnavailable(cause) && !isRaceLost(cause)) throw cause
+    throw new UnknownOutcome('what was committed could not be answered', { cause })
+  }
 }
 
 /** Whether this error of a commit leaves open what became of it. One that was never sent to the database did nothing. */

@@ -1,5 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Client, Pool, Queryable } from '../database/connection.ts'
+import { onceCommitted } from '../database/faults.ts'
 import { ownText } from '../database/personal_fields.ts'
 import { inTransactionAfterRaces } from '../database/races.ts'
 import { createRounds, type Rounds } from '../database/rounds.ts'
@@ -49,10 +50,11 @@ export async function answerOnce(
   work: (client: Client) => Promise<Answer>,
   { reveal = (answer) => answer, expires = false, answeredElsewhere = async () => undefined }: Kept = {},
 ): Promise<FastifyReply> {
-  const send = async ({ status, body }: Answer) => reply.code(status).send(body)
+  const send = ({ status, body }: Answer) => reply.code(status).send(body)
+  const whole = (answer: Answer) => onceCommitted(() => reveal(answer))
   const { book, userId } = sessionOf(request)
   const key = keyOf(request)
-  if (!key) return send(await reveal(await inTransactionAfterRaces(pool, work)))
+  if (!key) return send(await whole(await inTransactionAfterRaces(pool, work)))
   const { answer, replayed } = await inTransactionAfterRaces(pool, async (client) => {
     // The same request at the same time waits here, and then finds the answer of the first.
     await client.query('select pg_advisory_xact_lock(hashtextextended($1, 0))', [`idempotency ${book}/${key.key}`])
@@ -66,9 +68,9 @@ export async function answerOnce(
     )
     return { answer: first, replayed: false }
   })
-  const whole = await reveal(answer)
+  const told = await whole(answer)
   if (replayed) reply.header('idempotent-replayed', 'true')
-  return send(whole)
+  return send(told)
 }
 
 /**

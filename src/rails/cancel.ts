@@ -1,6 +1,7 @@
 import type { Directory } from '../accounts/directory.ts'
 import type { AuditEntry } from '../audit/audit.ts'
 import { inTransaction, type Pool } from '../database/connection.ts'
+import { onceCommitted } from '../database/faults.ts'
 import type { RailCode } from '../ledger/account.ts'
 import type { BookId, PaymentId } from '../ledger/id.ts'
 import { lockInstruction } from '../payments/instructions.ts'
@@ -23,7 +24,7 @@ export class RailOutOfReach extends Error {
 /**
  * Tries to cancel a pending deposit or withdrawal: at once where its rail was not told yet, else by asking the rail,
  * which may be too late. Whatever it says, the payment is then as it says. `audit` is written where it is canceled.
- * Throws RailOutOfReach where it says nothing.
+ * Throws RailOutOfReach where it says nothing, and UnknownOutcome where what it says cannot be written down.
  */
 export async function cancelOnRail(
   options: Options,
@@ -44,5 +45,5 @@ export async function cancelOnRail(
   const said = await rail.cancel(referenceOf(told.bookName, id)).catch((cause: unknown) => {
     throw new RailOutOfReach(`the rail ${told.rail} could not be asked to cancel`, { cause })
   })
-  await settlement.report(told.rail, said, audit)
+  await onceCommitted(() => settlement.report(told.rail, said, audit))
 }

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 import { withOwner } from '../../src/database/connection.ts'
 import { METADATA, PAYMENT_JOINS } from '../../src/payments/read.ts'
 import { verifyBooks } from '../../src/verify/verify.ts'
-import { OWN_IBAN } from '../harness/bank.ts'
+import { aBankFile, OWN_IBAN } from '../harness/bank.ts'
 import type { Client, Reply } from '../harness/client.ts'
 import { aGateway, anOperator, aUser, type TestGateway, type TestUser, until } from '../harness/gateway.ts'
 import { aLine, type Line, type Lost } from '../harness/line.ts'
@@ -15,6 +15,7 @@ import { anAccount, assertProblem, fund, transfer } from '../harness/paying.ts'
 
 const POSTING = 'billing-gateway posting'
 const ANYTHING_ELSE = 'billing-gateway'
+const DECIDING = 'billing-gateway deciding'
 const LOST: readonly Lost[] = ['commit', 'answer']
 const WAYS: readonly [string, Record<string, string>, number][] = [
   ['a payment', {}, 201],
@@ -145,6 +146,65 @@ describe('where the line to the database is cut at the commit', () => {
       assertProblem(answer, 'outcome_unknown')
       assert.ok((await who.send(method, path)).status < 300, path)
     }
+  })
+})
+
+describe('where the database goes away behind a commit, before the answer is whole', () => {
+  const WIRE = { BGW_WIRE_ACCOUNTS: `EUR:${OWN_IBAN}:RABONL2U`, BGW_WIRE_NAME: 'Gateway' }
+  type Asked = { who: Client; path: string; body: unknown; headers?: Record<string, string> }
+
+  /** What was made is made: that nothing was accepted would have a client without a key make it again. */
+  async function assertUnknown(
+    { line }: Scene,
+    pool: string,
+    { who, path, body, headers = {} }: Asked,
+  ): Promise<Reply> {
+    const ask = () => who.post(path, body, { 'idempotency-key': path, ...headers })
+    const gone = line.downAfterCommit(pool)
+    const first = await ask()
+    await gone
+    line.up()
+    assertProblem(first, 'outcome_unknown')
+    return until(async () => {
+      const again = await ask()
+      return again.status < 500 && again
+    })
+  }
+
+  it('a token, a webhook or a limit that was made is unknown, and its key gives it', async () => {
+    const scene = await aScene()
+    const { operator: who } = scene
+    const limit = { per: 'user', kind: 'transfer', currency: 'USD', window: 'day', count: 500 }
+    const calls: Asked[] = [
+      { who, path: '/v1/tokens', body: { name: 'shop', scopes: ['payments:read'] } },
+      { who, path: '/v1/webhooks', body: { url: 'https://example.com/hook', events: ['*'] } },
+      { who, path: '/v1/admin/limits', body: limit },
+    ]
+    for (const asked of calls) {
+      const again = await assertUnknown(scene, ANYTHING_ELSE, asked)
+      assert.deepEqual([again.status, again.headers.get('idempotent-replayed')], [201, 'true'], asked.path)
+    }
+  })
+
+  it('a file of a bank that was taken is unknown, and the same file again has what it came to', async () => {
+    const scene = await aScene(WIRE)
+    const file = aBankFile([{ amount: '27.18', text: 'whose?' }])
+    const headers = { 'content-type': 'application/xml' }
+    const asked = { who: scene.operator, path: '/v1/admin/wire/statements', body: file, headers }
+    const again = await assertUnknown(scene, ANYTHING_ELSE, asked)
+    assert.deepEqual([again.status, again.headers.get('idempotent-replayed')], [200, 'true'])
+    assert.equal(again.body.statements[0].suspense, 1)
+  })
+
+  it('a withdrawal that was canceled is unknown, and is canceled when asked again', async () => {
+    const scene = await aScene(WIRE)
+    const ada = await aUser(scene.gateway)
+    const account = await ada.account('EUR')
+    await fund(scene.operator, account, '5.00')
+    const destination = { name: 'Ada Lovelace', iban: 'DE89370400440532013000' }
+    const { body } = await ada.post('/v1/withdrawals', { account, rail: 'wire', amount: '4.00', destination })
+    const again = await assertUnknown(scene, DECIDING, { who: ada, path: `/v1/payments/${body.id}/cancel`, body: {} })
+    assert.deepEqual([again.status, again.body.status], [200, 'canceled'])
   })
 })
 

@@ -15,12 +15,14 @@ export type Line = {
    * when that is done.
    */
   readonly cutAtCommit: (lost: Lost, pool: string, others?: number) => Promise<void>
+  /** The same, but that commit is answered: what goes down behind it, until it is up again, is everything. */
+  readonly downAfterCommit: (pool: string) => Promise<void>
   /** Cuts every line, and refuses new ones until it is up again. */
   readonly down: () => void
   readonly up: () => void
 }
 
-type Trap = { readonly lost: Lost; readonly pool: string; others: number; readonly sprung: () => void }
+type Trap = { readonly lost: Lost | 'allBehind'; readonly pool: string; others: number; readonly sprung: () => void }
 
 /** `commit` as a simple query of PostgreSQL's protocol, and the answer to it. */
 const COMMIT = Buffer.from('Q\0\0\0\x0bcommit\0')
@@ -59,7 +61,7 @@ export async function aLine(): Promise<Line> {
       }
       const sprung = trap
       trap = undefined
-      if (sprung.lost === 'answer') {
+      if (sprung.lost !== 'commit') {
         waitingForAnswer = sprung
         return void far.write(chunk)
       }
@@ -69,8 +71,11 @@ export async function aLine(): Promise<Line> {
     far.on('data', (chunk: Buffer) => {
       const at = waitingForAnswer ? chunk.indexOf(COMMITTED) : -1
       if (at < 0) return void near.write(chunk)
-      cut()
-      waitingForAnswer?.sprung()
+      const sprung = waitingForAnswer
+      waitingForAnswer = undefined
+      if (sprung?.lost === 'answer') cut()
+      else near.write(chunk, down)
+      sprung?.sprung()
     })
     for (const socket of [near, far]) {
       open.add(socket)
@@ -100,5 +105,9 @@ export async function aLine(): Promise<Line> {
     new Promise<void>((sprung) => {
       trap = { lost, pool, others, sprung }
     })
-  return { database: { ...direct, host: '127.0.0.1', port }, direct, cutAtCommit, down, up }
+  const downAfterCommit = (pool: string) =>
+    new Promise<void>((sprung) => {
+      trap = { lost: 'allBehind', pool, others: 0, sprung }
+    })
+  return { database: { ...direct, host: '127.0.0.1', port }, direct, cutAtCommit, downAfterCommit, down, up }
 }

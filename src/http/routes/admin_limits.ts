@@ -2,6 +2,7 @@ import { type Static, Type } from 'typebox'
 import { readAccount } from '../../accounts/account.ts'
 import { readCurrencies } from '../../books/currencies.ts'
 import { type Client, inTransaction } from '../../database/connection.ts'
+import { onceCommitted } from '../../database/faults.ts'
 import type { Gateway } from '../../gateway.ts'
 import { findUser } from '../../identity/users.ts'
 import type { BookId } from '../../ledger/id.ts'
@@ -126,7 +127,7 @@ export function adminLimitRoutes(app: App, { pool }: Gateway): void {
       const removed = id && (await inTransaction(pool, (client) => removeLimit(client, book, id, actorOf(request))))
       if (!removed) throw new ApiError('not_found')
       // The one for everybody may count again.
-      await awaitOlderBatches(pool)
+      await onceCommitted(() => awaitOlderBatches(pool))
       return reply.code(204).send(null)
     },
   })

@@ -1,4 +1,5 @@
 import { Type } from 'typebox'
+import { onceCommitted } from '../../database/faults.ts'
 import type { Gateway } from '../../gateway.ts'
 import { encodeId } from '../../ledger/typeid.ts'
 import { formatAmount } from '../../money/amount.ts'
@@ -154,7 +155,7 @@ export function wireUploadRoutes(app: App, { pool, fileReader, bankBooking, conf
       const upload = await takeBankFile(options, book, bytes, actorOf(request))
       if (!upload.ok) throw new ApiError('invalid_file', `The file ${upload.problem}`)
       if (upload.known) reply.header('idempotent-replayed', 'true')
-      return presentFile(await bankBooking.settle(book, upload.file.id))
+      return presentFile(await onceCommitted(() => bankBooking.settle(book, upload.file.id)))
     },
   })
 }

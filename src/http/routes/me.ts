@@ -1,5 +1,6 @@
 import type { FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
+import { onceCommitted } from '../../database/faults.ts'
 import type { Gateway } from '../../gateway.ts'
 import { parseDisplayName, setDisplayName } from '../../identity/display_name.ts'
 import { ROLES } from '../../identity/roles.ts'
@@ -53,7 +54,7 @@ export function meRoutes(app: App, gateway: Gateway): void {
       if (parsed && !parsed.ok) throw fieldError('display_name', 'invalid_value', parsed.problem)
       const set = await setDisplayName(gateway, home, userId, parsed?.name ?? null, actorOf(request))
       if (!set) throw new ApiError('unauthenticated')
-      return presentMe(gateway, request)
+      return onceCommitted(() => presentMe(gateway, request))
     },
   })
 }

@@ -1,7 +1,8 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import type { AuditEntry } from '../../audit/audit.ts'
-import { inTransaction } from '../../database/connection.ts'
+import { type Client, inTransaction } from '../../database/connection.ts'
+import { onceCommitted } from '../../database/faults.ts'
 import type { Gateway } from '../../gateway.ts'
 import type { UserId } from '../../ledger/id.ts'
 import type { PaymentStatus } from '../../ledger/payment.ts'
@@ -112,12 +113,13 @@ async function cancelRailPayment(
     throw new ApiError('outcome_unknown', undefined, [], { cause })
   }
   gateway.watch.tell([id])
-  return answerOnce(gateway.deciding, request, reply, async (client) => {
+  const work = async (client: Client) => {
     const now = await readPayment(client, book, id)
     if (!now || now.status === 'pending') throw new ApiError('too_late_to_cancel')
     if (now.status !== 'canceled') throw problemOfEnd('not_pending', now.status)
     return { status: 200, body: presentPayment(now) }
-  })
+  }
+  return onceCommitted(() => answerOnce(gateway.deciding, request, reply, work))
 }
 
 const COMMON: readonly ErrorCode[] = ['not_found', 'payment_not_pending', 'idempotency_key_reused']
