@@ -58,6 +58,10 @@ const strict = (resolve: Resolve, timeoutMs = 1_000) => createSender({ rules: ad
 const open = (resolve: Resolve, timeoutMs = 1_000) => createSender({ rules: addressRules(true), timeoutMs, resolve })
 const outcome = (answer: any) => answer.error ?? answer.status
 
+/** What parts an answer's head from the next, and heads that say an answer is still to come. */
+const NEXT = '\r\n\r\nHTTP/1.1 '
+const atWork = (times: number) => Array.from({ length: times }, () => '102 Processing')
+
 describe('a name', () => {
   for (const inner of [
     ...['127.0.0.1', '127.8.9.1', '10.0.0.1', '172.20.0.1', '192.168.1.1', '169.254.169.254', '100.64.0.1', '0.0.0.0'],
@@ -154,6 +158,12 @@ describe('what is sent', () => {
     ],
     ['names a protocol behind its answer', '200 OK\r\nconnection: upgrade\r\nupgrade: x\r\ncontent-length: 0', 200],
     ['goes on and on', '100 Continue', 'timeout'],
+    [
+      'says twenty times that it is at work, and answers',
+      [...atWork(20), '200 OK\r\ncontent-length: 0'].join(NEXT),
+      200,
+    ],
+    ['only ever says that it is at work', atWork(21).join(NEXT), 'malformed_answer'],
   ] as const) {
     it(`of whoever ${what} takes its place no longer than any other`, { timeout: 20_000 }, async () => {
       const server = createTcpServer((socket) => {

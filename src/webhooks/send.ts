@@ -45,6 +45,8 @@ type Options = { readonly rules: AddressRules; readonly timeoutMs: number; reado
 const MOST_READ = 64 * 1024
 const MOST_KEPT = 4 * 1024
 const MOST_HEADERS = 8 * 1024
+/** Heads of 1xx, each of which says that an answer is still to come: more than any receiver sends. */
+const MOST_INTERIM = 20
 
 /**
  * Posts to URLs of users, who may wish us harm: to the very addresses that were checked, so that a name which changes in
@@ -112,8 +114,9 @@ export async function resolveWith(resolver: Resolver, name: string, signal: Abor
   }
 }
 
-/** No answer to a POST, with a code like those of node's parser for others that are none. */
+/** No answers to a POST, with codes like those of node's parser for others that are none. */
 const SWITCHED = Object.assign(new Error('the receiver switches protocols'), { code: 'HPE_SWITCHED_PROTOCOLS' })
+const ALL_INTERIM = Object.assign(new Error('the receiver does not come to its answer'), { code: 'HPE_ALL_INTERIM' })
 
 /** One request, up to the head of its answer. */
 function exchange(
@@ -137,6 +140,12 @@ function exchange(
     const request = (secure ? https : http).request(url, options)
     request.on('response', (response) => {
       resolve({ response, address: response.socket.remoteAddress ?? null })
+    })
+    // Whoever sends nothing else, as fast as the line allows, would keep everybody waiting until the time is up.
+    let interim = 0
+    request.on('information', () => {
+      interim += 1
+      if (interim > MOST_INTERIM) request.destroy(ALL_INTERIM)
     })
     // Stays for errors behind the answer's head.
     request.on('error', reject)
