@@ -486,6 +486,30 @@ describe('redelivery', () => {
     assert.deepEqual((await user.post(`${path}/redeliver`, { since: '2999-01-01T00:00:00Z' })).body, { deliveries: 0 })
   })
 
+  it('tries what waits in front at once, too, as it would wait as long behind it', async () => {
+    const patient = await aGateway({ ...SETTINGS, BGW_WEBHOOK_RETRIES: '3600,3600' })
+    const ways: ((path: string, closed: any) => [string, object?])[] = [
+      (path, { id }) => [`${path}/deliveries/${id}/redeliver`],
+      (path, { created_at: since }) => [`${path}/redeliver`, { since }],
+    ]
+    for (const ask of ways) {
+      const { user, receiver, path } = await aSubscriber(500, ['*'], patient)
+      const account = await anAccount(user)
+      await until(async () => (await deliveriesOf(user, path, '&last_attempt.answer_status=500')).length === 1)
+      const { body: closed } = await user.post(`/v1/accounts/${account}/close`)
+      const [waiting] = await until(async () => {
+        const found = await deliveriesOf(user, path, '&event_type=account.closed')
+        return found.length === 1 && found
+      })
+      receiver.behave(204)
+      const [url, body] = ask(path, { id: waiting.id, created_at: closed.updated_at })
+      assert.equal((await user.post(url, body)).status, 202)
+      const received = await untilReceived(receiver, 3)
+      assert.deepEqual(typesOf(received), ['account.created', 'account.created', 'account.closed'])
+    }
+    await patient.stop()
+  })
+
   it('of all since a time sends again what was just being sent, too, behind what happened before it', async () => {
     const slow = Promise.withResolvers<ServerResponse>()
     const { user, receiver, path } = await aSubscriber((response, { body }) => {

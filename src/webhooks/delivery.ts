@@ -111,21 +111,28 @@ export async function readAttempts(client: Queryable, book: BookId, id: Delivery
 }
 
 /**
- * Asks for a delivery again, whatever came of it; what still waits for an attempt gets it at once. An attempt under way
- * was made before, and ends nothing any more.
+ * Asks for a delivery again, whatever came of it; what still waits for an attempt gets it at once, and so does what waits
+ * in front of it, as it would wait as long. An attempt under way was made before, and ends nothing any more.
  */
 export async function redeliver(client: Queryable, book: BookId, webhookId: WebhookId, id: DeliveryId): Promise<void> {
   await client.query(
-    `update webhook_deliveries
-        set status = 'pending', completed_at = null, claimed_until = null, tries = 0, due_at = $4
-      where book = $1 and webhook_id = $2 and id = $3`,
+    `with asked as (
+       update webhook_deliveries
+          set status = 'pending', completed_at = null, claimed_until = null, tries = 0, due_at = $4
+        where book = $1 and webhook_id = $2 and id = $3
+       returning object_id, event_txid, event_id)
+     update webhook_deliveries d set tries = 0, due_at = $4
+       from asked a
+      where d.book = $1 and d.webhook_id = $2 and d.object_id = a.object_id and d.status = 'pending' and d.due_at > $4
+        and (d.event_txid, d.event_id) < (a.event_txid, a.event_id)`,
     [book, webhookId, id, formatInstant(await readClock(client))],
   )
 }
 
 /**
  * Asks again for every event since a time, in their order, those too that are just being sent: else one of them would
- * come before those in front of it, and not behind them. Pings are no events. Returns how many are asked for.
+ * come before those in front of it, and not behind them. What waits in front of these is tried at once, too. Pings are no
+ * events. Returns how many are asked for.
  */
 export async function redeliverSince(
   client: Queryable,
@@ -133,13 +140,20 @@ export async function redeliverSince(
   webhookId: WebhookId,
   since: Instant,
 ): Promise<number> {
-  const { rowCount } = await client.query(
-    `update webhook_deliveries
-        set status = 'pending', completed_at = null, claimed_until = null, tries = 0, due_at = $4
-      where book = $1 and webhook_id = $2 and event_id >= $3 and event_type <> '${PING}'`,
+  const { rows } = await client.query<{ many: number }>(
+    `with asked as (
+       update webhook_deliveries
+          set status = 'pending', completed_at = null, claimed_until = null, tries = 0, due_at = $4
+        where book = $1 and webhook_id = $2 and event_id >= $3 and event_type <> '${PING}'
+       returning object_id),
+     in_front as (
+       update webhook_deliveries d set tries = 0, due_at = $4
+        where d.book = $1 and d.webhook_id = $2 and d.event_id < $3 and d.status = 'pending' and d.due_at > $4
+          and d.object_id in (select object_id from asked))
+     select count(*)::integer as many from asked`,
     [book, webhookId, firstIdAt(since), formatInstant(await readClock(client))],
   )
-  return rowCount ?? 0
+  return rows[0]?.many ?? 0
 }
 
 export const PING = 'webhook.ping'
