@@ -44,6 +44,10 @@ async function payOneself(user: TestUser, amount = '1.00'): Promise<any> {
   return (await user.post('/v1/payments', transfer(await user.account('USD'), to, amount))).body
 }
 
+const isOf =
+  (id: string) =>
+  ([{ body }]: readonly [Received, ServerResponse]) =>
+    body.data.object.id === id
 const typesOf = (received: readonly Received[]) => received.map(({ body }) => body.type)
 const deliveriesOf = async (user: TestUser, path: string, query = '') =>
   (await user.get(`${path}/deliveries?sort=created_at${query}`)).body.data
@@ -507,6 +511,30 @@ describe('redelivery', () => {
       const received = await untilReceived(receiver, 3)
       assert.deepEqual(typesOf(received), ['account.created', 'account.created', 'account.closed'])
     }
+    await patient.stop()
+  })
+
+  it('of one is not put off where one behind it fails that was being sent', async () => {
+    const patient = await aGateway({ ...SETTINGS, BGW_WEBHOOK_TIMEOUT: '120', BGW_WEBHOOK_RETRIES: '3600' })
+    const { user, receiver, path } = await aSubscriber(204, ['*'], patient)
+    const account = await anAccount(user)
+    const [created] = await until(async () => {
+      const found = await deliveriesOf(user, path, '&status=succeeded')
+      return found.length === 1 && found
+    })
+    const slow: [Received, ServerResponse][] = []
+    receiver.behave((response, message) => slow.push([message, response]))
+    // As many as are sent to one webhook at a time.
+    await user.post(`/v1/accounts/${account}/close`)
+    await Promise.all(Array.from({ length: PLACES.each - 1 }, () => anAccount(user)))
+    await until(async () => slow.length === PLACES.each)
+    assert.equal((await user.post(`${path}/deliveries/${created.id}/redeliver`)).status, 202)
+    receiver.behave(204)
+    const [closed, others] = [slow.filter(isOf(account)), slow.filter((one) => !isOf(account)(one))]
+    for (const [, response] of closed) response.writeHead(500).end()
+    await until(async () => (await deliveriesOf(user, path, '&last_attempt.answer_status=500')).length === 1)
+    for (const [, response] of others) response.writeHead(204).end()
+    await until(async () => receiver.received.filter(({ body }) => body.id === created.event_id).length === 2)
     await patient.stop()
   })
 

@@ -200,19 +200,22 @@ async function finish(
 
 async function tryAgain(client: Client, book: BookId, claimed: Claimed, due: Instant, counts: boolean): Promise<void> {
   const { id, claimed_until, webhook_id, object_id } = claimed
-  const { rowCount } = await client.query({
+  const { rows } = await client.query<{ txid: string; event_id: EventId }>({
     name: 'put-off-delivery',
     text: `
       update webhook_deliveries set due_at = $4, claimed_until = null, tries = tries + $5::integer
-       where book = $1 and ${STILL_OURS}`,
+       where book = $1 and ${STILL_OURS}
+      returning event_txid::text as txid, event_id`,
     values: [book, id, claimed_until, formatInstant(due), counts ? 1 : 0],
   })
-  if (rowCount === 0) return
-  // Those behind it wait as long, and need not be looked at before.
+  const [place] = rows
+  if (!place) return
+  // Those behind it wait as long, and need not be looked at before. What was asked for again meanwhile stands in front.
   await client.query(
     `update webhook_deliveries set due_at = $4
-      where book = $1 and webhook_id = $2 and object_id = $3 and status = 'pending' and due_at < $4 and tries = 0`,
-    [book, webhook_id, object_id, formatInstant(due)],
+      where book = $1 and webhook_id = $2 and object_id = $3 and status = 'pending' and due_at < $4 and tries = 0
+        and (event_txid, event_id) > ($5::text::xid8, $6::uuid)`,
+    [book, webhook_id, object_id, formatInstant(due), place.txid, place.event_id],
   )
 }
 
