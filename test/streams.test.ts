@@ -133,6 +133,28 @@ describe('the stream of events', () => {
     assert.deepEqual(told.toSorted(), made.toSorted())
   })
 
+  it('tells a reader who comes back no more at once than is read, however large its events are', async () => {
+    const [payer, payee] = await Promise.all([aUser(gateway), aUser(gateway)])
+    const first = await aStream(gateway.url, payee.token ?? '')
+    await first.open()
+    const after = first.lastId()
+    await first.leave()
+    const large = Object.fromEntries(Array.from({ length: 50 }, (_, index) => [`note ${index}`, 'x'.repeat(500)]))
+    const wish = transfer(await payer.account('USD'), await payee.account('USD'), '0.10', { metadata: large })
+    // Of 25 kB each: together more than may wait for a reader who does not read.
+    const payments = Array.from({ length: 100 }, (_, index) => ({ ...wish, idempotency_key: `${index}` }))
+    const { body } = await payer.post('/v1/payments/bulk', { payments })
+    await noneHeldBack(gateway)
+    const stream = await aStream(gateway.url, payee.token ?? '', after)
+    await until(async () => stream.events().length === 100 || stream.isOver())
+    assert.deepEqual(
+      stream.events().map(idOf),
+      body.data.map(({ payment }: any) => payment.id),
+    )
+    assert.equal(stream.isOver(), false)
+    await stream.leave()
+  })
+
   it('ends when its token is revoked', async () => {
     const email = anEmail()
     const user = await aUser(gateway, email)

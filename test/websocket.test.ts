@@ -134,6 +134,24 @@ describe('a WebSocket', () => {
     last.close()
   })
 
+  it('tells whoever goes on no more at once than is read, however large its events are', async () => {
+    const line = await subscribed(bob, ['*'])
+    const { position } = line.messages.find(({ subscribed: names }) => names)
+    line.close()
+    const large = Object.fromEntries(Array.from({ length: 50 }, (_, index) => [`note ${index}`, '界'.repeat(500)]))
+    const wish = transfer(await ada.account('USD'), await bob.account('USD'), '0.10', { metadata: large })
+    // Of 75 kB each: together more than may wait for a reader who does not read, and than the system keeps.
+    const { body } = await ada.post('/v1/payments/bulk', { payments: Array.from({ length: 150 }, () => wish) })
+    await noneHeldBack(gateway)
+    const again = await subscribed(bob, ['*'], position)
+    await until(async () => again.events().length === 150 || again.socket.readyState !== WebSocket.OPEN)
+    assert.deepEqual(
+      again.events().map(({ data }) => data.object.id),
+      body.data.map(({ payment }: any) => payment.id),
+    )
+    again.close()
+  })
+
   it('tells each event once also where a wrong subscription comes while it is told what was before', async () => {
     const user = await aUser(gateway)
     const [usd, eur, own] = [await user.account('USD'), await user.account('EUR'), await anAccount(user)]

@@ -32,7 +32,7 @@ function aNode() {
 function aReader() {
   const told: bigint[] = []
   const tell = ({ position }: BookEvent) => told.push(position.txid)
-  return { told, follower: { book: BOOK, userId: ADA, tell, ready: async () => true } }
+  return { told, follower: { book: BOOK, userId: ADA, tell, isFull: () => false, ready: async () => true } }
 }
 
 describe('who comes back to a node', () => {

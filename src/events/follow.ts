@@ -11,6 +11,8 @@ export type Follower = {
   readonly userId: UserId
   /** Takes an event; must not wait. */
   readonly tell: (event: BookEvent) => void
+  /** Whether enough waits to be taken that `ready` comes before more of what is old. */
+  readonly isFull: () => boolean
   /** Waits until more can be taken while old events are read; false where there is nobody any more. */
   readonly ready: () => Promise<boolean>
 }
@@ -165,10 +167,23 @@ async function tellUntil(pool: Pool, follower: Follower, after: Position, until:
        order by e.txid, e.id`,
     values: [book, userId, after.txid.toString(), after.id, until.txid.toString(), until.id, firstIdBehind(after)],
   })
-  for (const event of await withObjects(pool, book, rows)) follower.tell(event)
+  const told = tellUntilFull(follower, await withObjects(pool, book, rows))
   if (!(await follower.ready())) throw new Gone()
+  if (told) return told
   const last = rows.at(-1)
   return rows.length === PAGE && last ? positionOf(last) : until
+}
+
+/**
+ * Tells events. Where the follower is full with one, the others are let go, as large ones are more than may wait however
+ * fast they are read: then that one's position is returned, from which on they are read again.
+ */
+function tellUntilFull(follower: Follower, events: readonly BookEvent[]): Position | undefined {
+  for (const event of events) {
+    follower.tell(event)
+    if (follower.isFull()) return event.position
+  }
+  return undefined
 }
 
 /** Whoever was to be told has left. */

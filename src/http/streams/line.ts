@@ -1,9 +1,11 @@
 import type { WebSocket } from 'ws'
-import { createFarewell, type EndReason, MOST_UNREAD_BYTES } from './streams.ts'
+import { createFarewell, ENOUGH_UNREAD_BYTES, type EndReason, MOST_UNREAD_BYTES } from './streams.ts'
 
 /** A WebSocket to write to: it never keeps more than MOST_UNREAD_BYTES for a reader, and always says why it ends. */
 export type Line = {
   readonly send: (text: string) => void
+  /** Whether so much is sent that is not read that `ready` comes before more of what is old. */
+  readonly isFull: () => boolean
   /** Comes true when most of what was sent is read; false where nobody reads any more. */
   readonly ready: () => Promise<boolean>
   /** Sends a ping, and ends the line where the one before was not answered. */
@@ -70,5 +72,6 @@ export function createLine(socket: WebSocket): Line {
     socket.ping()
   }
 
-  return { send, ready, beat, end, isOver: () => over }
+  const isFull = () => socket.bufferedAmount > ENOUGH_UNREAD_BYTES
+  return { send, isFull, ready, beat, end, isOver: () => over }
 }

@@ -4,7 +4,15 @@ import { encodePosition, type Position } from '../../events/position.ts'
 import type { BookEvent } from '../../events/read.ts'
 import type { BookId, UserId } from '../../ledger/id.ts'
 import { ApiError } from '../errors.ts'
-import { createFarewell, type EndReason, jsonOf, MOST_UNREAD_BYTES, type Stream, type Streams } from './streams.ts'
+import {
+  createFarewell,
+  ENOUGH_UNREAD_BYTES,
+  type EndReason,
+  jsonOf,
+  MOST_UNREAD_BYTES,
+  type Stream,
+  type Streams,
+} from './streams.ts'
 
 type Options = {
   readonly streams: Streams
@@ -67,10 +75,15 @@ export async function streamEvents({ streams, reply, book, userId, session, afte
     userId,
     tell: (event: BookEvent) =>
       write(`id: ${encodePosition(event.position)}\nevent: ${event.type}\ndata: ${jsonOf(event)}\n\n`),
+    isFull: () => raw.writableLength > ENOUGH_UNREAD_BYTES,
     ready: async () => {
       while (!over && raw.writableNeedDrain) {
         await new Promise<void>((resolve) => {
-          raw.once('drain', resolve).once('close', resolve)
+          const goOn = () => {
+            raw.off('drain', goOn).off('close', goOn)
+            resolve()
+          }
+          raw.on('drain', goOn).on('close', goOn)
         })
       }
       return !over

@@ -22,6 +22,8 @@ export type Streams = ReturnType<typeof createStreams>
 
 /** What may wait for one slow reader: beyond it the reader is sent away, to come back where it was. */
 export const MOST_UNREAD_BYTES = 1024 * 1024
+/** What is told of old events before it is read: so that one more of these never is too much. */
+export const ENOUGH_UNREAD_BYTES = MOST_UNREAD_BYTES / 2
 
 /** Open streams of one user on one node: more than anybody reads, and too few to take the room of others. */
 const MOST_OF_USER = 100

@@ -67,7 +67,7 @@ export function createWatcher({ client, followers, line, book, userId }: Options
     for (const event of waiting) tell(event)
   }
 
-  const follower: Follower = { book, userId, tell, ready: line.ready }
+  const follower: Follower = { book, userId, tell, isFull: line.isFull, ready: line.ready }
 
   async function start(beginning: Promise<Following>): Promise<void> {
     begun = true
