@@ -207,6 +207,30 @@ describe('a role', () => {
     assert.deepEqual([promoted.status, promoted.body.role, promoted.body.all_books], [200, 'admin', true])
   })
 
+  it('in all books is touched by operators of all books alone: those of one book take nothing of it, and give nothing back', async () => {
+    const root = await anOperator(gateway, { allBooks: true })
+    for (const role of ['admin', 'auditor'] as const) {
+      const holder = await anOperator(gateway, { allBooks: true, role })
+      const id = await idOf(holder)
+      const refuse = async () => {
+        for (const role of ['user', 'auditor', 'admin']) assertProblem(await become(id, role), 'forbidden')
+        for (const act of ['freeze', 'unfreeze', 'end-tokens', 'erase']) {
+          assertProblem(await operator.post(`/v1/admin/users/${id}/${act}`, { reason }), 'forbidden')
+        }
+      }
+      await refuse()
+      const [still] = await everyPage(holder, `/v1/admin/users?email=${holder.email}`)
+      assert.deepEqual([still.status, still.role, still.all_books], ['active', role, true])
+      // Frozen by another of all books, who is asked to let them go again, too.
+      assert.equal((await root.post(`/v1/admin/users/${id}/freeze`, { reason })).body.status, 'frozen')
+      await refuse()
+      assert.equal((await root.post(`/v1/admin/users/${id}/unfreeze`, { reason })).body.status, 'active')
+      assert.equal((await root.post(`/v1/admin/users/${id}/end-tokens`, { reason })).body.ended, 1)
+      assert.equal((await become(id, 'user', root)).body.all_books, false)
+      assert.equal((await operator.post(`/v1/admin/users/${id}/freeze`, { reason })).body.status, 'frozen')
+    }
+  })
+
   it('is nobody’s own to change, nor is anything else about oneself', async () => {
     const own = await idOf(operator)
     assertProblem(await become(own, 'user'), 'not_yourself')

@@ -11,7 +11,8 @@ import { announceSessionChange, type Sessions } from './sessions.ts'
 import { endTokens } from './tokens.ts'
 import { lockUser, type User } from './users.ts'
 
-// What operators do to users. None of it to oneself, and never so that a book is left without an operator.
+// What operators do to users. None of it to oneself, and never so that a book is left without an operator. To whoever may
+// act or see in all books, who is a user of one, only those do it who may act in all.
 
 export type OversightRefusal = 'not_found' | 'not_yourself' | 'forbidden' | 'last_operator' | 'email_unconfirmed'
 export type Overseen<T> =
@@ -52,17 +53,13 @@ export function freezeUser(means: Means, order: Order, freeze: Freeze | null): P
 
 /**
  * Gives a user another role. What the role does not allow, their tokens do not any more (identity/roles.ts). More than they
- * have is for whoever has confirmed the address: until then it may be anybody who signed up with it. In all books it is
- * given by those who may act there.
+ * have is for whoever has confirmed the address: until then it may be anybody who signed up with it.
  */
 export function changeRole(means: Means, order: Order, role: Role): Promise<Overseen<User>> {
   return oversee(means, order, role !== 'admin', async (client, user, at) => {
     if (user.role === role) return user
     const { book, id, actor, reason } = order
-    if (isMore(role, user.role)) {
-      if (user.confirmedAt === null) return 'email_unconfirmed'
-      if (user.allBooks && !order.allBooks) return 'forbidden'
-    }
+    if (isMore(role, user.role) && user.confirmedAt === null) return 'email_unconfirmed'
     const allBooks = user.allBooks && role !== 'user'
     await client.query('update users set role = $3, all_books = $4 where book = $1 and id = $2', [
       ...[book, id, role, allBooks],
@@ -88,7 +85,7 @@ export function endTokensOf(means: Means, order: Order): Promise<Overseen<number
 /** Does it in a transaction that holds the user, and with `takesAway` all operators, against each other. */
 async function oversee<T extends User | number>(
   { pool, sessions }: Means,
-  { book, id, actor }: Order,
+  { book, id, actor, allBooks }: Order,
   takesAway: boolean,
   work: (client: Client, user: User, at: Instant) => Promise<T | OversightRefusal>,
 ): Promise<Overseen<T>> {
@@ -98,6 +95,7 @@ async function oversee<T extends User | number>(
     if (!user) return { ok: false, refusal: 'not_found' }
     if (user.id === actor.userId) return { ok: false, refusal: 'not_yourself' }
     if (await isOperatorNoMore(client, book, actor, operators)) return { ok: false, refusal: 'forbidden' }
+    if (user.allBooks && !allBooks) return { ok: false, refusal: 'forbidden' }
     if (takesAway && operators.length === 1 && operators[0] === id) return { ok: false, refusal: 'last_operator' }
     const result = await work(client, user, await readClock(client))
     return typeof result === 'string' ? { ok: false, refusal: result } : { ok: true, result }

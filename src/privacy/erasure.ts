@@ -19,17 +19,18 @@ export type ErasureRefusal = ClosingRefusal | StaleProof | 'not_found' | 'not_yo
 
 type Means = { readonly pool: Pool; readonly sessions: Sessions; readonly eraser: { readonly wake: () => void } }
 
-/** Whose data, and who asks: the user, who has just proven to be it, or an operator, who says why. */
+/** Whose data, and who asks: the user, who has just proven to be it, or an operator, of all books or one, who says why. */
 type Order = {
   readonly book: BookId
   readonly id: UserId
   readonly actor: Actor
-  readonly by: { readonly proven: Proven } | { readonly reason: string }
+  readonly by: { readonly proven: Proven } | { readonly reason: string; readonly allBooks: boolean }
 }
 
 /**
  * Closes the user, where they are not closed yet, and begins to erase their data. Asked for again, it erases what has come
- * since. Operators do it to others only. Where it is refused, why.
+ * since. Operators do it to others only, and to one of all books who is not closed only those of all books. Where it is
+ * refused, why.
  */
 export async function eraseUser(means: Means, order: Order): Promise<ErasureRefusal | undefined> {
   const { book, id, actor, by } = order
@@ -40,6 +41,7 @@ export async function eraseUser(means: Means, order: Order): Promise<ErasureRefu
     if (!user) return 'not_found'
     if (reason !== null && actor.userId === id) return 'not_yourself'
     if (reason !== null && (await isOperatorNoMore(client, book, actor, operators))) return 'forbidden'
+    if ('reason' in by && user.closedAt === null && user.allBooks && !by.allBooks) return 'forbidden'
     if (operators.length === 1 && operators[0] === id) return 'last_operator'
     if ('proven' in by && user.frozen !== null) return 'user_frozen'
     const stale = 'proven' in by && user.closedAt === null && (await refuseStale(client, book, user, by.proven))

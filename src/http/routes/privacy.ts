@@ -56,8 +56,9 @@ export function privacyRoutes(app: App, gateway: Gateway): void {
     handler: async (request, reply) => {
       const id = decodeId('usr', request.params.id)
       if (!id) throw new ApiError('not_found')
-      const by = { reason: request.body.reason }
-      const refusal = await eraseUser(gateway, { book: sessionOf(request).book, id, actor: actorOf(request), by })
+      const { book, allBooks } = sessionOf(request)
+      const by = { reason: request.body.reason, allBooks }
+      const refusal = await eraseUser(gateway, { book, id, actor: actorOf(request), by })
       if (refusal) throw new ApiError(refusal)
       return reply.code(202).send({})
     },
