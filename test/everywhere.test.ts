@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
+import { request } from 'node:http'
 import { connect } from 'node:net'
+import { text } from 'node:stream/consumers'
 import { before, describe, it } from 'node:test'
 import { aClient, type Reply } from './harness/client.ts'
 import { exampleOf, readOperations } from './harness/document.ts'
@@ -291,6 +293,43 @@ describe('payments under load', () => {
   })
 })
 
+describe('a whole address in place of a path, as programs send it that take this for a proxy,', () => {
+  const OTHER = 'HTTP://other.example:80'
+
+  it('is its path and query, whatever host it names', async () => {
+    const { status, headers } = await sent('GET', '/v1/me')
+    assert.equal(status, 200)
+    const again = await sent('GET', `${OTHER}/v1/me`, { 'if-none-match': headers.etag })
+    assert.deepEqual([again.status, again.headers.etag], [304, headers.etag])
+    assert.equal((await sent('GET', `${OTHER}/v1/payments?limit=0`)).status, 400)
+    for (const nowhere of [OTHER, `${OTHER}?next=/v1/me`]) assert.equal((await sent('GET', nowhere)).status, 404)
+  })
+
+  it('repeats what was asked with the same key by its path', async () => {
+    const open = (path: string) => sent('POST', path, { 'idempotency-key': 'by-another-way' }, { currency: 'USD' })
+    const first = await open('/v1/accounts')
+    const second = await open(`${OTHER}/v1/accounts`)
+    assert.deepEqual([first.status, second.status, second.body], [201, 201, first.body])
+    assert.equal(second.headers['idempotent-replayed'], 'true')
+  })
+
+  /** What ada is answered, asking for exactly this target. */
+  async function sent(method: string, target: string, more: Record<string, string | undefined> = {}, body?: object) {
+    const { hostname, port } = new URL(gateway.url)
+    const given = Object.entries(more).filter(([, value]) => value !== undefined)
+    const call = request({
+      ...{ hostname, port, method, path: target },
+      headers: {
+        ...{ authorization: `Bearer ${ada.token}`, ...Object.fromEntries(given) },
+        ...(body && { 'content-type': 'application/json' }),
+      },
+    })
+    call.end(body && JSON.stringify(body))
+    const [answer] = await once(call, 'response')
+    return { status: answer.statusCode, headers: answer.headers, body: await text(answer) }
+  }
+})
+
 describe('a connection on which something comes that is no HTTP', () => {
   it('first has the answers to what was asked before, so that nobody is told of a payment that it was not made', async () => {
     const [from, to] = [await anAccount(ada), await anAccount(bob)]
@@ -326,6 +365,22 @@ describe('a connection on which something comes that is no HTTP', () => {
     assert.match(answer, /^HTTP\/1.1 400 .*content-type: application\/problem\+json.*"code":"malformed_request"/s)
     // HTTP/1.0 does not know of it.
     assert.match(await answersTo('GET /health/live HTTP/1.0\r\n\r\n'), /^HTTP\/1.1 200 /)
+  })
+
+  it('is told that this is no proxy, who asks for a tunnel, behind the answers to what was asked before', async () => {
+    const connectTo = 'CONNECT other.example:443 HTTP/1.1\r\nhost: other.example:443\r\n\r\n'
+    const live = 'GET /health/live HTTP/1.1\r\nhost: gateway\r\n\r\n'
+    for (const [text, statuses] of [
+      [connectTo, ['400']],
+      [`${live}${live}${connectTo}${live}`, ['200', '200', '400']],
+    ] as const) {
+      const answer = await answersTo(text)
+      assert.deepEqual(
+        [...answer.matchAll(/HTTP\/1.1 (\d+)/g)].map(([, status]) => status),
+        statuses,
+      )
+      assert.match(answer, /content-type: application\/problem\+json.*no proxy.*"code":"malformed_request"[^}]*\}$/s)
+    }
   })
 
   /** A connection to the gateway; `whole` is what came of it, once the gateway hangs up. */

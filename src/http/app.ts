@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import fastify, { type FastifyBaseLogger, type FastifyReply, type FastifyRequest, LogController } from 'fastify'
 import type { Gateway } from '../gateway.ts'
@@ -58,7 +59,7 @@ import { webSocketRoutes } from './routes/websocket.ts'
 import { serializerOf } from './serialization.ts'
 import { createStreams, type Streams } from './streams/streams.ts'
 import { endUnread } from './unread_answers.ts'
-import { hangUp, headersOfAll, requestIdOf } from './unrouted.ts'
+import { hangUp, headersOfAll, refuseTunnel, requestIdOf } from './unrouted.ts'
 import { needsNoBody, refuseCodedBodies, refuseUnaskedBodies, validatorOf } from './validation.ts'
 
 /** The largest body of an ordinary request (api.md, Everywhere). */
@@ -103,6 +104,7 @@ export async function createApp(gateway: Gateway): Promise<App> {
   requireAccess(app)
   const metrics = createMetrics(app, gateway)
   refuseOverload(app, gateway.config.allowedOrigins, metrics.count)
+  readWholeAddresses(app)
   limitRequests(app, gateway, authenticator(gateway), authorizer(gateway))
   refuseUnrouted(app)
   endWithTokens(app, gateway)
@@ -140,8 +142,7 @@ export async function createApp(gateway: Gateway): Promise<App> {
     rateRoutes(routes, gateway)
     limitRoutes(routes, gateway)
     reportRoutes(routes, gateway)
-    positionRoutes(routes, gateway)
-    for (const group of [wireListRoutes, wireBatchRoutes, wireEntryRoutes]) group(routes, gateway)
+    for (const group of [positionRoutes, wireListRoutes, wireBatchRoutes, wireEntryRoutes]) group(routes, gateway)
   })
   await app.register(async (scope) => webSocketRoutes(scope as App, gateway, streams))
   for (const group of [bulkRoutes, railCallbackRoutes, importRoutes, rateImportRoutes, wireUploadRoutes, mailPages]) {
@@ -183,13 +184,22 @@ function nameAnswers(app: App): void {
   })
 }
 
+/** What names a host where a path would do is its path and query (RFC 9112 §3.2.2), before anything looks at it. */
+function readWholeAddresses({ server }: App): void {
+  server.prependListener('request', (request) => {
+    if (request.url?.startsWith('/')) return
+    request.url = request.url?.replace(/^https?:\/\/[^/?]*\/?/i, '/')
+  })
+}
+
 /**
- * What Node would answer itself, with a bare 417 or 400. An expectation that is not known may as well be ignored (RFC 9110
+ * What Node would answer itself, with a bare 417 or 400, or not at all. An expectation that is not known may as well be ignored (RFC 9110
  * §10.1.1). Of HTTP/1.1 every request names a host (RFC 9112 §3.2), and what else comes from whoever leaves it out is not read.
  */
 function answerInNodesPlace(app: App): void {
   const { server } = app
   server.on('checkExpectation', (request, response) => server.emit('request', request, response))
+  server.on('connect', (_request, socket) => refuseTunnel(socket as Socket))
   app.addHook('onRequest', ({ raw, headers }, reply, done) => {
     if (raw.httpVersion !== '1.1' || headers.host !== undefined) return done()
     reply.header('connection', 'close')

@@ -48,18 +48,34 @@ const ending = new WeakSet<Socket>()
  * its own answers first, and one that is begun is at least not mixed with another.
  */
 export function hangUp(error: Error & { readonly code?: string }, socket: Connection): void {
+  if (error.code === 'ECONNRESET') return void socket.destroy()
+  refuseAndEnd(new ApiError('malformed_request'), socket)
+}
+
+/**
+ * The same of whoever asks for a tunnel (RFC 9110 §9.3.6). Node lets go of the connection, and looks no more after what is
+ * still to be sent on it.
+ */
+export function refuseTunnel(socket: Connection): void {
+  for (const event of ['error', 'timeout']) socket.on(event, () => socket.destroy())
+  socket.on('drain', () => socket._httpMessage?.emit('drain'))
+  socket.resume()
+  refuseAndEnd(new ApiError('malformed_request', 'This is no proxy, and knows no CONNECT'), socket)
+}
+
+function refuseAndEnd(refusal: ApiError, socket: Connection): void {
   if (ending.has(socket)) return
-  if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy()
+  if (!socket.writable) return void socket.destroy()
   const answer = socket._httpMessage
   if (answer && (answer.writableEnded || (answer.req.complete && !answer.headersSent))) {
     ending.add(socket)
     return void answer.once('finish', () => {
       ending.delete(socket)
-      if (socket.writable) hangUp(error, socket)
+      if (socket.writable) refuseAndEnd(refusal, socket)
     })
   }
   if (answer?.headersSent) return void socket.destroy()
-  const { headers, body } = rawProblem(new ApiError('malformed_request'), requestIdOf(undefined))
+  const { headers, body } = rawProblem(refusal, requestIdOf(undefined))
   const lines = Object.entries({ ...headers, connection: 'close' }).map(([name, value]) => `${name}: ${value}\r\n`)
-  socket.end(`HTTP/1.1 400 Bad Request\r\n${lines.join('')}\r\n${body}`)
+  socket.end(`HTTP/1.1 400 Bad Request\r\n${lines.join('')}\r\n${body}`, () => socket.destroySoon())
 }
