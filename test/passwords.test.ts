@@ -91,6 +91,34 @@ describe('an address', () => {
   })
 })
 
+describe('an address that was taken when it needed not be one in the form in which it is compared', () => {
+  // As signs that stand for a space and an accent, here before the name and within it.
+  for (const sign of ['\u00a8ada', 'ada\u00a8b', 'ada\uff20b']) {
+    it(`is still its owner’s, to log in and to be mailed to, and nobody’s to sign up with: ${sign}`, async () => {
+      const email = `${sign}-${Date.now()}@example.com`
+      const user = await aUser(gateway)
+      await rowsOf(
+        gateway,
+        `update users set email = encrypted(book, id, $2), email_key = address_hash($3)
+          where email_key = address_hash($1)`,
+        [user.email, email, email.normalize('NFKC').toLowerCase()],
+      )
+      assertProblem(await gateway.anybody.post('/v1/signup', { email, password: NEW }), 'invalid_value')
+      assertProblem(await user.post('/v1/email/change', { email, password: PASSWORD }), 'invalid_value')
+      assertProblem(await logIn(email, NEW), 'invalid_credentials')
+      assert.equal((await logIn(`  ${email} `, PASSWORD)).status, 201)
+      const { body } = await user.get(`/v1/recipients?email=${encodeURIComponent(email)}`)
+      assert.notEqual(body.data.length, 0)
+      assert.equal((await gateway.anybody.post('/v1/password/forgot', { email })).status, 202)
+      const job = `select from graphile_worker._private_jobs where payload->>'email' = $1`
+      await until(async () => (await rowsOf(gateway, job, [email])).length === 0)
+      const tokens = `select from mail_tokens m join users u on u.book = m.book and u.id = m.user_id
+                       where u.email_key = address_hash($1) and m.purpose = 'reset_password'`
+      assert.equal((await rowsOf(gateway, tokens, [email.normalize('NFKC').toLowerCase()])).length, 1)
+    })
+  }
+})
+
 describe('a forgotten password', () => {
   before(async () => {
     ada = await aUser(gateway)

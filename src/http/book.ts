@@ -1,6 +1,6 @@
 import { type Book, MAIN_BOOK } from '../books/books.ts'
 import type { Gateway } from '../gateway.ts'
-import { parseEmail } from '../identity/email.ts'
+import { parseEmail, parseKnownEmail } from '../identity/email.ts'
 import { fieldError } from './errors.ts'
 
 /** The book that a public call names. Throws `invalid_value` where there is none of that name. */
@@ -10,9 +10,16 @@ export async function namedBook(gateway: Gateway, name: string = MAIN_BOOK): Pro
   return book
 }
 
-/** The address as it is kept; the schema has checked it. */
+/** The address as it is kept. */
 export function emailOf(text: string): string {
-  const email = parseEmail(text)
-  if (email === undefined) throw fieldError('email', 'invalid_value', 'must be an e-mail address')
-  return email
+  return parseEmail(text) ?? noEmail()
+}
+
+/** The address of whoever may be there. */
+export function knownEmailOf(text: string): string {
+  return parseKnownEmail(text) ?? noEmail()
+}
+
+function noEmail(): never {
+  throw fieldError('email', 'invalid_value', 'must be an e-mail address')
 }

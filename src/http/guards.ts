@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { MAIN_BOOK } from '../books/books.ts'
 import type { Gateway } from '../gateway.ts'
-import { emailKey, parseEmail } from '../identity/email.ts'
+import { emailKey, parseKnownEmail } from '../identity/email.ts'
 import type { Counted } from '../limits/attempts.ts'
 import { addressPrefix, limitKey } from '../limits/key.ts'
 import type { LimitName } from '../limits/settings.ts'
@@ -154,7 +154,7 @@ function createLines() {
 /** Whom a body names, however it is written, as one is known in the books; whether there is such a user is not asked. */
 function userNamed({ body, session }: FastifyRequest): string {
   const { email = '', book = session?.homeName ?? MAIN_BOOK } = (body ?? {}) as { email?: string; book?: string }
-  return `${book}/${emailKey(parseEmail(email) ?? email)}`
+  return `${book}/${emailKey(parseKnownEmail(email) ?? email)}`
 }
 
 /** Who calls, as far as the network tells. What a trusted proxy forwards and is no address does not count. */

@@ -1,7 +1,7 @@
 import { type Static, type TSchema, Type } from 'typebox'
 import { parseInstant } from '../database/instant.ts'
 import { LONGEST_NAME } from '../identity/display_name.ts'
-import { parseEmail } from '../identity/email.ts'
+import { parseKnownEmail } from '../identity/email.ts'
 import { ROLES } from '../identity/roles.ts'
 import { ACCOUNT_STATUSES, TECHNICAL_CODES } from '../ledger/account.ts'
 import { CAPTURES, DECLINE_REASONS, FEE_PAYERS, PAYMENT_KINDS, PAYMENT_STATUSES } from '../ledger/payment.ts'
@@ -14,7 +14,7 @@ import { SCHEDULE_STATUSES } from '../schedules/schedule.ts'
 /** What a `format` of our schemas checks. An amount's digits are checked later, when its currency is known. */
 export const formats: Record<string, (text: string) => boolean> = {
   amount: (text) => /^(0|[1-9]\d{0,30})(\.\d{1,18})?$/.test(text),
-  email: (text) => parseEmail(text) !== undefined,
+  email: (text) => parseKnownEmail(text) !== undefined,
   'date-time': (text) => parseInstant(text) !== undefined,
   currency: (text) => /^[A-Z][A-Z0-9]{2,7}$/.test(text),
   ...Object.fromEntries(

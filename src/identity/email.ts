@@ -6,13 +6,25 @@ const LONGEST = 254 // RFC 5321 §4.5.3.1.3
  * otherwise mails to its owner would go to the mailbox of whoever signed up first with one that only looks like it.
  */
 export function parseEmail(text: string): string | undefined {
-  const address = text.normalize('NFKC').trim()
-  return address.length <= LONGEST && SHAPE.test(address) && !hasControls(address) ? address : undefined
+  // Trimmed before: a sign that stands for a space and an accent is not to become the accent alone.
+  return addressIn(text.trim().normalize('NFKC'))
+}
+
+/**
+ * The address of whoever is there already, as it may be given: also one that was taken when it needed not be an address in
+ * the form in which it is compared. Undefined where it never was one.
+ */
+export function parseKnownEmail(text: string): string | undefined {
+  return parseEmail(text) ?? addressIn(text.trim().normalize('NFC'))
 }
 
 /** The address as it is compared: two that a person would call the same are the same. */
 export function emailKey(address: string): string {
   return address.normalize('NFKC').toLowerCase().normalize('NFKC')
+}
+
+function addressIn(text: string): string | undefined {
+  return text.length <= LONGEST && SHAPE.test(text) && !hasControls(text) ? text : undefined
 }
 
 function hasControls(text: string): boolean {

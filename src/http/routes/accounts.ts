@@ -10,7 +10,7 @@ import { parseInstant } from '../../database/instant.ts'
 import { readPage } from '../../database/list.ts'
 import { parseListQuery } from '../../database/list_query.ts'
 import type { Gateway } from '../../gateway.ts'
-import { parseEmail } from '../../identity/email.ts'
+import { parseKnownEmail } from '../../identity/email.ts'
 import { findUser, findUserByEmail, holdUser } from '../../identity/users.ts'
 import { decodeId, encodeId } from '../../ledger/typeid.ts'
 import { formatAmount } from '../../money/amount.ts'
@@ -172,7 +172,7 @@ function readingRoutes(app: App, gateway: Gateway): void {
     }),
     handler: async (request) => {
       const { home } = sessionOf(request)
-      const email = parseEmail(request.query.email)
+      const email = parseKnownEmail(request.query.email)
       const user = email && (await findUserByEmail(pool, home, email))
       if (!user || user.confirmedAt === null) return { data: [] }
       const query = parseListQuery(accounts.fields, { status: 'active', sort: 'created_at', limit: '200' })

@@ -2,12 +2,12 @@ import { Type } from 'typebox'
 import { MAIN_BOOK } from '../../books/books.ts'
 import type { Gateway } from '../../gateway.ts'
 import { confirmEmail, resendConfirmation } from '../../identity/confirmation.ts'
-import { parseEmail } from '../../identity/email.ts'
+import { parseKnownEmail } from '../../identity/email.ts'
 import { logIn } from '../../identity/log_in.ts'
 import { passwordProblem } from '../../identity/password_rules.ts'
 import { SCOPES } from '../../identity/roles.ts'
 import { encodeId } from '../../ledger/typeid.ts'
-import { emailOf, namedBook } from '../book.ts'
+import { emailOf, knownEmailOf, namedBook } from '../book.ts'
 import { ApiError } from '../errors.ts'
 import { NewPassword, Otp, PasswordGiven, PROOF_ERRORS, passwordError } from '../proof.ts'
 import { type App, describe } from '../route.ts'
@@ -76,7 +76,7 @@ function confirmationRoutes(app: App, gateway: Gateway): void {
     }),
     handler: async (request, reply) => {
       const book = await namedBook(gateway, request.body.book)
-      await resendConfirmation(pool, book, emailOf(request.body.email))
+      await resendConfirmation(pool, book, knownEmailOf(request.body.email))
       return reply.code(202).send({})
     },
   })
@@ -112,7 +112,13 @@ function logInRoute(app: App, gateway: Gateway): void {
     handler: async (request, reply) => {
       const { name = 'log-in', book: bookName = MAIN_BOOK, ...given } = request.body
       const book = await gateway.books.find(bookName)
-      const attempt = { ...given, email: parseEmail(given.email), name, address: request.ip, requestId: request.id }
+      const attempt = {
+        ...given,
+        email: parseKnownEmail(given.email),
+        name,
+        address: request.ip,
+        requestId: request.id,
+      }
       const made = await logIn(gateway, book, attempt)
       if (typeof made === 'string') throw new ApiError(made)
       const { secret, token, expiresAt } = made

@@ -3,12 +3,12 @@ import type { FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import { type BookCurrency, readCurrencies } from '../../books/currencies.ts'
 import type { Gateway } from '../../gateway.ts'
-import { parseEmail } from '../../identity/email.ts'
 import { type Imported, type ImportedAccount, type ImportedUser, importUsers } from '../../identity/import.ts'
 import { encodeId } from '../../ledger/typeid.ts'
 import { parseAmount } from '../../money/amount.ts'
 import { isAbove } from '../../money/sums.ts'
 import { actorOf, sessionOf } from '../authentication.ts'
+import { emailOf } from '../book.ts'
 import { openCurrencyOf } from '../currency.ts'
 import { ApiError, fieldError } from '../errors.ts'
 import { problemOf, toApiError } from '../problem.ts'
@@ -153,7 +153,7 @@ async function checkLine(
       }
     }),
   )
-  return { email: parseEmail(line.email) ?? line.email, accounts }
+  return { email: emailOf(line.email), accounts }
 }
 
 function presentImported({ created, userId, email, accounts }: Imported): object {

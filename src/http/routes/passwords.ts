@@ -3,7 +3,7 @@ import type { Gateway } from '../../gateway.ts'
 import { changePassword, forgetPassword, resetPassword } from '../../identity/password_change.ts'
 import { findUser } from '../../identity/users.ts'
 import { actorOf, sessionOf } from '../authentication.ts'
-import { emailOf, namedBook } from '../book.ts'
+import { knownEmailOf, namedBook } from '../book.ts'
 import { ApiError } from '../errors.ts'
 import { NewPassword, Otp, PasswordGiven, passwordError } from '../proof.ts'
 import { type App, describe } from '../route.ts'
@@ -26,7 +26,7 @@ export function passwordRoutes(app: App, gateway: Gateway): void {
     }),
     handler: async (request, reply) => {
       const book = await namedBook(gateway, request.body.book)
-      await forgetPassword(pool, book, emailOf(request.body.email))
+      await forgetPassword(pool, book, knownEmailOf(request.body.email))
       return reply.code(202).send({})
     },
   })
