@@ -279,6 +279,24 @@ describe('a statement as camt.053', () => {
     assertProblem(await ada.get(`/v1/accounts/${rich}/statement?format=camt053`), 'invalid_query')
     assert.equal((await ada.get(`/v1/accounts/${bitcoin}/statement`)).body.closing_balance, '0.00000000')
   })
+
+  it('is refused for an amount that the format cannot hold, before anything of it is sent', async () => {
+    const through = await anAccount(ada, 'USD')
+    const statement = (query = '') => ada.get(`/v1/accounts/${through}/statement?format=camt053${query}`)
+    const amount = '10000000000000000.00'
+    await fund(operator, through, amount)
+    const back = await operator.post('/v1/admin/adjustments', {
+      ...{ account: through, amount, direction: 'credit', reason: 'Too much' },
+    })
+    assert.equal(back.status, 201)
+    const { status, body } = await statement()
+    assert.deepEqual([status, body.code, body.errors?.[0].field], [400, 'invalid_query', 'format'])
+    assert.match(body.detail, /an operation of this period: it has amounts of 18 digits at most/)
+    const after = (await ada.get(`/v1/accounts/${through}/statement`)).body.operations.at(-1).created_at
+    await fund(operator, through, '1.00')
+    const later = new Date(Date.parse(after) + 1).toISOString()
+    assert.match((await statement(`&from=${later}`)).body, />1\.00</)
+  })
 })
 
 describe('a statement as PDF', () => {

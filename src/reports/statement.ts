@@ -40,6 +40,8 @@ export type Statement = {
   readonly closing: bigint
   /** The balance at `count` moments from the beginning of the period to its end. */
   readonly curve: (count: number) => Promise<BalanceCurve>
+  /** The greatest amount of a line; 0 without any. */
+  readonly largest: () => Promise<bigint>
   /** In order of time, from the database in pieces that are never empty. */
   readonly lines: () => AsyncGenerator<StatementLine[]>
 }
@@ -84,6 +86,7 @@ export async function readStatement(
     opening,
     closing,
     curve: (count) => readCurve(client, book, account, period, closing, count),
+    largest: () => readLargest(client, book, account, bounds),
     lines: () => readLines(client, book, account, opening, bounds),
   }
 }
@@ -131,6 +134,23 @@ async function endOf(client: Queryable, book: BookId, account: AccountState, { f
 async function closingOf(client: Queryable, book: BookId, account: AccountState, period: Period, opening: bigint) {
   if (account.userId !== null) return opening
   return (await balanceAt(client, book, account, (period.to - 1n) as Instant)).balance
+}
+
+async function readLargest(client: Queryable, book: BookId, account: AccountState, { first, last }: Bounds) {
+  if (last === null) return 0n
+  // Indexes: postings_by_debit, postings_by_credit.
+  const { rows } = await client.query<{ largest: bigint }>({
+    name: 'statement-largest',
+    text: `
+      select coalesce(max(amount), 0) as largest
+        from (select amount from postings
+               where book = $1 and debit_account = $2 and id >= $3 and id <= $4
+              union all
+              select amount from postings
+               where book = $1 and credit_account = $2 and id >= $3 and id <= $4) sides`,
+    values: [book, account.id, first, last],
+  })
+  return rows[0]?.largest ?? 0n
 }
 
 type Row = {

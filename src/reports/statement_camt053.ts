@@ -14,18 +14,19 @@ const NAMESPACE = 'urn:iso:std:iso:20022:tech:xsd:camt.053.001.08'
 
 /**
  * A statement as camt.053, version 08, written piece by piece. `messageId` is at most 35 characters and never used
- * again. Throws QueryError where the format cannot hold the currency, which has three letters and five digits at most, or
- * a balance.
+ * again. Throws QueryError, before anything is written, where the format cannot hold the currency, which has three letters
+ * and five digits at most, or a balance or amount.
  */
-export function statementCamt053(statement: Statement, messageId: string): AsyncGenerator<string> {
+export async function statementCamt053(statement: Statement, messageId: string): Promise<AsyncGenerator<string>> {
   const { account, opening, closing } = statement
   const { code, digits } = account.currency
   if (!/^[A-Z]{3}$/.test(code) || digits > 5) {
     throw new QueryError('format', `camt053 cannot hold ${code}: it has currencies of ISO 4217 only`)
   }
-  if ([opening, closing].some((units) => !isHeld(units))) {
-    throw new QueryError('format', `camt053 cannot hold the balance: it has amounts of ${MOST_DIGITS} digits at most`)
-  }
+  const cannotHold = (what: string) =>
+    new QueryError('format', `camt053 cannot hold ${what}: it has amounts of ${MOST_DIGITS} digits at most`)
+  if ([opening, closing].some((units) => !isHeld(units))) throw cannotHold('the balance')
+  if (!isHeld(await statement.largest())) throw cannotHold('an operation of this period')
   return write(statement, messageId)
 }
 

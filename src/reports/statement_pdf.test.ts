@@ -33,6 +33,7 @@ function aStatement(lines: StatementLine[]): Statement {
     closing: 1n,
     curve: async (count) =>
       Array.from({ length: count }, (_, index) => [(FROM + BigInt(index)) as Instant, 1n] as const),
+    largest: async () => 0n,
     lines: async function* () {
       yield lines
     },

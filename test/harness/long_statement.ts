@@ -8,7 +8,8 @@ import { statementCsv } from '../../src/reports/statement_csv.ts'
 import { statementJson } from '../../src/reports/statement_json.ts'
 import { statementPdf } from '../../src/reports/statement_pdf.ts'
 
-const WRITERS: Record<string, (statement: Statement) => AsyncIterable<string | Buffer>> = {
+type Pieces = AsyncIterable<string | Buffer>
+const WRITERS: Record<string, (statement: Statement) => Pieces | Promise<Pieces>> = {
   json: statementJson,
   csv: statementCsv,
   camt053: (statement) => statementCamt053(statement, 'MESSAGE'),
@@ -55,6 +56,7 @@ const statement: Statement = {
   closing: 0n,
   curve: async (points) =>
     Array.from({ length: points }, (_, index) => [(FROM + BigInt(index)) as Instant, 1n] as const),
+  largest: async () => BigInt(lines * 7 + 1),
   lines: async function* () {
     for (let from = 0; from < lines; from += PIECE) {
       if (from >= lines / 4 && early === 0) early = kept()
@@ -66,5 +68,5 @@ const statement: Statement = {
 }
 
 let bytes = 0
-for await (const piece of WRITERS[format]?.(statement) ?? []) bytes += piece.length
+for await (const piece of (await WRITERS[format]?.(statement)) ?? []) bytes += piece.length
 process.stdout.write(JSON.stringify({ bytes, early, late }))

@@ -23,6 +23,9 @@ async function* inPages(statement: Statement) {
   yield* statementPdf(statement)
 }
 
+type Pieces = AsyncIterable<string | Buffer>
+type Writer = (statement: Statement) => Pieces | Promise<Pieces>
+
 const FORMATS = {
   json: { type: 'application/json; charset=utf-8', write: statementJson },
   csv: { type: 'text/csv; charset=utf-8; header=present', write: statementCsv },
@@ -31,7 +34,7 @@ const FORMATS = {
     type: 'application/xml; charset=utf-8',
     write: (statement: Statement) => statementCamt053(statement, randomUUID().replaceAll('-', '')),
   },
-} as const satisfies Record<string, { type: string; write: (statement: Statement) => AsyncIterable<string | Buffer> }>
+} as const satisfies Record<string, { type: string; write: Writer }>
 type Format = keyof typeof FORMATS
 
 const shown = Operation.properties
@@ -109,6 +112,7 @@ async function sendStatement(
   const statement = await readStatement(pool, book, account, facts.label, parsePeriod(asked, now), now)
   if (!statement) throw notSettledError()
   const { type, write } = FORMATS[format]
+  const pieces = await write(statement)
   const day = (at: typeof now) => formatInstant(at).slice(0, 10)
   const name = `statement_${id}_${day(statement.period.from)}_${day(statement.period.to)}.${EXTENSIONS[format]}`
   if (format !== 'json') reply.header('content-disposition', `attachment; filename="${name}"`)
@@ -116,7 +120,7 @@ async function sendStatement(
     .type(type)
     .header('cache-control', 'private, no-cache')
     .header('vary', VARIES_BY)
-    .send(Readable.from(write(statement)))
+    .send(Readable.from(pieces))
 }
 
 const EXTENSIONS: Record<Format, string> = { json: 'json', csv: 'csv', pdf: 'pdf', camt053: 'xml' }
