@@ -50,6 +50,15 @@ describe('What a node keeps of a token', () => {
     assert.equal(await sessions.find(token), undefined)
     assert.ok(forgotten.includes('all'), 'nor is what is kept of accounts, such as the name of somebody erased')
   })
+
+  it('is not good where it was revoked while the whole machine stood still for a minute, its own clock too', async (t) => {
+    const { token, sessions, revoke, later, changesAge, forgotten } = await aNode(t)
+    await revoke()
+    await changesAge(61_000)
+    later(1_000)
+    assert.equal(await sessions.find(token), undefined)
+    assert.ok(forgotten.includes('all'))
+  })
 })
 
 /** What a node knows of one token, by a clock of the test's own. Looks are made where somebody asks, not by a timer. */
@@ -64,12 +73,16 @@ async function aNode(t: TestContext) {
 
   const [asked, forgotten]: [string[], string[]] = [[], []]
   let next: ((asking: Promise<unknown>) => Promise<void>) | undefined
-  const query = pool.query.bind(pool) as (...statement: [{ name: string }]) => Promise<unknown>
+  type Answer = { readonly rows: readonly { now?: bigint }[] }
+  const query = pool.query.bind(pool) as (...statement: [{ name: string }]) => Promise<Answer>
+  let ahead = 0n
   t.mock.method(pool, 'query', async (...statement: [{ name: string }]) => {
     asked.push(statement[0].name)
     const before = next
     next = undefined
-    const answer = query(...statement)
+    const answer = query(...statement).then(({ rows }) => ({
+      rows: rows.map((row) => (row.now === undefined ? row : { ...row, now: row.now + ahead })),
+    }))
     await before?.(answer)
     return answer
   })
@@ -94,12 +107,14 @@ async function aNode(t: TestContext) {
       at += milliseconds
     },
     /** The same by the database's clock: what was changed until now is that much longer ago. */
-    changesAge: (milliseconds: number) =>
-      withOwner(database, (client) =>
+    changesAge: async (milliseconds: number) => {
+      ahead += BigInt(milliseconds) * 1_000n
+      await withOwner(database, (client) =>
         client.query(`update session_changes set changed_at = changed_at - $1 * interval '1 millisecond'`, [
           milliseconds,
         ]),
-      ),
+      )
+    },
     /** A second token of an operator is in place of the first. */
     revoke: newToken,
     /** What is asked next is answered by the database, and then held until it is let go. */

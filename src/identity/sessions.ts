@@ -1,4 +1,5 @@
 import type { Books } from '../books/books.ts'
+import { NOW } from '../database/clock.ts'
 import type { Pool, Queryable } from '../database/connection.ts'
 import type { BookId, TokenId, UserId } from '../ledger/id.ts'
 import type { Log } from '../log.ts'
@@ -32,6 +33,8 @@ type Elsewhere = {
   readonly forgetAll: () => void
 }
 
+/** A user who changed; nulls where nobody did. */
+type Change = { book: BookId; user_id: UserId; changed_at: string } | { book: null; user_id: null; changed_at: null }
 type Kept = { readonly session: Session; readonly expiresAt: number }
 
 const LOOK_EVERY_MS = 300
@@ -60,6 +63,7 @@ export function createSessions(
   const lastUsed = createLastUsed(pool)
   const applied = new Set<string>()
   let lookedAt = now()
+  let lookedAtThere = 0n
   let freshUntil = 0
 
   /** Drops what this node keeps of a user. */
@@ -75,16 +79,22 @@ export function createSessions(
 
   async function look(): Promise<void> {
     const started = now()
-    const { rows } = await pool.query<{ book: BookId; user_id: UserId; changed_at: string }>({
+    const { rows } = await pool.query<Change & { now: bigint }>({
       name: 'session-changes',
       text: `
-        select book, user_id, changed_at from session_changes
-         where changed_at > clock_timestamp() - interval '${LOOK_BACK}'`,
+        select c.book, c.user_id, c.changed_at, ${NOW}
+          from (values (true)) one
+          left join session_changes c on c.changed_at > clock_timestamp() - interval '${LOOK_BACK}'`,
     })
-    if (started - lookedAt > MISSED_AFTER_MS) forgetAll()
+    const there = rows[0]?.now ?? 0n
+    // A machine that was suspended has a clock that stood still with it, and the database has not.
+    const missed = Math.max(started - lookedAt, Number(there - lookedAtThere) / 1_000)
+    if (missed > MISSED_AFTER_MS) forgetAll()
     lookedAt = started
+    lookedAtThere = there
     const current = new Set<string>()
     for (const { book, user_id: userId, changed_at: changedAt } of rows) {
+      if (book === null) continue
       const change = `${book}/${userId}/${changedAt}`
       current.add(change)
       if (!applied.has(change)) forget(book, userId)
