@@ -391,6 +391,44 @@ describe('verify', () => {
     }
   })
 
+  it('finds it where a quote says something else than the payment that used it up', async () => {
+    const gateway = await aGatewayWithPayments()
+    const operator = await anOperator(gateway)
+    await operator.post('/v1/admin/rates', { from_currency: 'EUR', to_currency: 'USD', rate: '1.25' })
+    const [cleo, dan] = [await aUser(gateway), await aUser(gateway)]
+    const from = await cleo.account('USD')
+    // To oneself without a fee, and to somebody else, who gets the less for it.
+    for (const receiver of [cleo, dan]) {
+      const wish = { from_currency: 'USD', to_currency: 'EUR', from_amount: '10.01' }
+      const quote_id = (await cleo.post('/v1/quotes', wish)).body.id
+      const payment = transfer(from, await receiver.account('EUR'), '10.01', { quote_id })
+      assert.equal((await cleo.post('/v1/payments', payment)).body.status, 'completed')
+    }
+    assert.deepEqual(await findingsOf(gateway.database), [])
+    const back = 'used_by = (select p.id from payments p where p.quote_id = quotes.id)'
+    for (const [tampering, undo, where, told] of [
+      ['from_amount = from_amount + 1', 'from_amount = from_amount - 1', 'USD', String.raw`10\.01, found 10\.02`],
+      ['to_amount = to_amount + 1', 'to_amount = to_amount - 1', 'EUR', String.raw`\d\.\d\d, found \d\.\d\d`],
+      [`rate = rate || '1'`, `rate = left(rate, -1)`, 'USD', String.raw`the rate 0\.796, found the rate 0\.7961`],
+      [`to_currency = 'CNY'`, `to_currency = 'EUR'`, 'USD', 'USD for EUR, found USD for CNY'],
+      ['used_by = null', back, 'USD', 'use by this payment, found none'],
+    ] as const) {
+      await tamper(gateway, `update quotes set ${tampering}`)
+      const findings = await findingsOf(gateway.database)
+      assert.deepEqual(
+        findings.map(({ law }) => law),
+        [3, 3],
+        tampering,
+      )
+      const text = new RegExp(String.raw`what its quote says.* \(${PAYMENT}, ${where}\): expected ${told}$`)
+      for (const finding of findings) assert.match(finding.text, text)
+      await tamper(gateway, `update quotes set ${undo}`)
+    }
+    await tamper(gateway, 'delete from quotes')
+    const gone = await findingsOf(gateway.database)
+    assert.match(gone[0]?.text ?? '', /expected a quote, found none$/)
+  })
+
   it('finds it where a book was removed with all that it had, but for its blocks', async () => {
     const gateway = await aGatewayWithPayments()
     const root = await anOperator(gateway, { allBooks: true })

@@ -152,6 +152,42 @@ const PAYMENTS: readonly Check[] = [
     sql: sumsOfPayments('is_exchanged', `case status when 'completed' then coalesce(exchange_amount, 0) else 0 end`),
   },
   {
+    // Sealed is the payment, and not the quote. Where the receiver pays the fee, the rest is exchanged, in proportion.
+    law: 3,
+    rule: 'a completed conversion is what its quote says, which it has used up',
+    sql: `
+      with sides as (
+        select p.id, p.currency, p.exchange_currency, p.amount, p.exchange_amount, p.exchange_rate, q.id as quote_id,
+               q.from_currency, q.to_currency, q.from_amount, q.to_amount, q.rate, q.used_by,
+               case p.fee_payer when 'sender' then p.amount else p.amount - p.fee end as net
+          from payments p
+          left join quotes q on q.book = p.book and q.id = p.quote_id
+         where p.book = $1 and p.status = 'completed' and p.quote_id is not null
+      ), examined as (
+        select *,
+               case when quote_id is null              then array[currency, 'a quote', 'none']
+                    when used_by is distinct from id   then array[currency, 'use by this payment',
+                                                                  case when used_by is null then 'none' else 'by another' end]
+                    when (from_currency, to_currency) is distinct from (currency, exchange_currency)
+                                                       then array[currency, concat(currency, ' for ', exchange_currency),
+                                                                  concat(from_currency, ' for ', to_currency)]
+                    when rate is distinct from exchange_rate
+                                                       then array[currency, concat('the rate ', exchange_rate),
+                                                                  concat('the rate ', rate)]
+                    when from_amount <> amount         then array[currency, amount::text, from_amount::text]
+                    when 2 * abs(to_amount * net - exchange_amount * amount) > amount
+                                                       then array[exchange_currency, exchange_amount::text,
+                                                                  round(to_amount * net / nullif(amount, 0))::text]
+               end as fault
+          from sides
+      )
+      select null::uuid as account, e.id as payment, null::uuid as posting, e.fault[1] as currency, c.digits,
+             e.fault[2] as expected, e.fault[3] as found
+        from examined e
+        left join currencies c on c.book = $1 and c.code = e.fault[1]
+       where e.fault is not null`,
+  },
+  {
     law: 3,
     rule: 'a completed payment’s fee is posted, any other payment’s is not',
     sql: sumsOfPayments(`kind = 'fee'`, `case status when 'completed' then fee else 0 end`),
