@@ -3,7 +3,9 @@ import fs, { existsSync, readFileSync, readlinkSync } from 'node:fs'
 import { syncBuiltinESMExports } from 'node:module'
 import { join } from 'node:path'
 import { it } from 'node:test'
-import { aFolder } from '../../test/harness/server.ts'
+import { until } from '../../test/harness/gateway.ts'
+import { aFolder, postmasterOf } from '../../test/harness/server.ts'
+import { probe, withOwner } from './connection.ts'
 import { startEmbedded } from './embedded.ts'
 
 const skip = process.platform !== 'linux' && 'files are named by /proc'
@@ -31,4 +33,19 @@ it('the password is on the disk before there is a cluster that asks for it, and 
     [join(folder, 'postgres.password'), { cluster: false, length: 32 }],
     [folder, { cluster: true, length: 32 }],
   ])
+})
+
+it('a PostgreSQL that somebody else asks to end, while sessions go on, ends and is started again', async (t) => {
+  const folder = await aFolder()
+  const embedded = await startEmbedded(folder, { durable: false, maxConnections: 20 })
+  t.after(embedded.stop)
+  const first = postmasterOf(folder)
+  await assert.rejects(
+    withOwner(embedded.connection, async (session) => {
+      process.kill(first, 'SIGTERM')
+      await session.query('select pg_sleep(60)')
+    }),
+  )
+  await until(() => probe(embedded.connection))
+  assert.notEqual(postmasterOf(folder), first)
 })

@@ -129,6 +129,8 @@ function launch([command, ...args]: Command): Server {
   let said = ''
   child.stderr?.on('data', (chunk: Buffer) => {
     said = (said + chunk.toString()).slice(-4_000)
+    // On a SIGTERM it lets nobody in any more, and waits for sessions to end: the gateway's never do.
+    if (chunk.includes('received smart shutdown request')) child.kill('SIGINT')
   })
   const gone = new Promise<string>((resolve) => {
     child.once('error', (error) => resolve(error.message))
