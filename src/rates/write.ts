@@ -95,9 +95,10 @@ export async function importRates(
         createdAt: formatInstant(now),
       }),
     )
+    const fresh = await insertRates(client, book, chunk)
     rates += chunk.length
-    added += await insertRates(client, book, chunk)
-    different += await countDifferent(client, book, chunk)
+    added += fresh
+    if (fresh < chunk.length) different += await countDifferent(client, book, chunk)
   }
   const counts = { days: new Set(days).size, rates, added, known: rates - added, different }
   const detail = { source: 'ecb', first_day: firstDay, last_day: lastDay, ...counts }
