@@ -193,8 +193,9 @@ function readWholeAddresses({ server }: App): void {
 }
 
 /**
- * What Node would answer itself, with a bare 417 or 400, or not at all. An expectation that is not known may as well be ignored (RFC 9110
- * §10.1.1). Of HTTP/1.1 every request names a host (RFC 9112 §3.2), and what else comes from whoever leaves it out is not read.
+ * What Node would answer itself, with a bare 417 or 400, or not at all. An expectation that is not known may as well be
+ * ignored (RFC 9110 §10.1.1). Of HTTP/1.1 every request names a host (RFC 9112 §3.2), and what else comes from whoever
+ * leaves it out is not read.
  */
 function answerInNodesPlace(app: App): void {
   const { server } = app
