@@ -140,9 +140,11 @@ export function createDirectory(pool: Pool) {
   return { load, find, findTechnical, technicalAccount, forgetUser: kept.forgetUser, forgetAll: kept.forgetAll }
 }
 
-type OfBook = { readonly facts: Map<AccountId, AccountFacts>; readonly ofUser: Map<UserId, AccountId[]> }
+/** What the accounts of a user have in common, and which of them are kept. */
+type Owner = { readonly userId: UserId; readonly label: string; readonly accounts: AccountId[] }
+type OfBook = { readonly facts: Map<AccountId, AccountFacts>; readonly owners: Map<UserId, Owner> }
 
-/** Facts by account, at most so many; and which accounts a user has among them. */
+/** Facts by account, at most so many; and by user what is kept of them all once, which is a quarter of it. */
 function createKept() {
   // A Map keeps the order of insertion: the first entries are the ones that were not asked for in the longest time.
   const books = new Map<BookId, OfBook>()
@@ -150,38 +152,38 @@ function createKept() {
   let forgotten = 0
 
   function ofBook(book: BookId): OfBook {
-    const known = books.get(book) ?? { facts: new Map(), ofUser: new Map() }
+    const known = books.get(book) ?? { facts: new Map(), owners: new Map() }
     books.set(book, known)
     return known
   }
 
   function keep(kept: AccountFacts): void {
-    const { facts, ofUser } = ofBook(kept.book)
-    if (!facts.delete(kept.id)) {
+    const { facts, owners } = ofBook(kept.book)
+    const { id, book, code, currency } = kept
+    const owner = kept.userId === null ? undefined : ownerOf(owners, kept.userId, kept.label)
+    if (!facts.delete(id)) {
       size += 1
-      const ids = kept.userId === null ? undefined : ofUser.get(kept.userId)
-      if (ids) ids.push(kept.id)
-      else if (kept.userId !== null) ofUser.set(kept.userId, [kept.id])
+      owner?.accounts.push(id)
     }
-    facts.set(kept.id, kept)
+    facts.set(id, owner ? { id, book, userId: owner.userId, code, currency, label: owner.label } : kept)
     if (size > MOST_KEPT) for (const oldest of facts.values()) return void drop(oldest)
   }
 
-  function drop({ id, book, userId }: AccountFacts): void {
-    const { facts, ofUser } = ofBook(book)
+  function drop({ id, book, userId, label }: AccountFacts): void {
+    const { facts, owners } = ofBook(book)
     if (facts.delete(id)) size -= 1
     if (userId === null) return
-    const left = (ofUser.get(userId) ?? []).filter((other) => other !== id)
-    if (left.length > 0) ofUser.set(userId, left)
-    else ofUser.delete(userId)
+    const left = (owners.get(userId)?.accounts ?? []).filter((other) => other !== id)
+    if (left.length > 0) owners.set(userId, { userId, label, accounts: left })
+    else owners.delete(userId)
   }
 
   /** Lets go of what is kept of a user’s accounts, as the name or address may be another. */
   function forgetUser(book: BookId, userId: UserId): void {
     forgotten += 1
-    const { facts, ofUser } = ofBook(book)
-    for (const id of ofUser.get(userId) ?? []) if (facts.delete(id)) size -= 1
-    ofUser.delete(userId)
+    const { facts, owners } = ofBook(book)
+    for (const id of owners.get(userId)?.accounts ?? []) if (facts.delete(id)) size -= 1
+    owners.delete(userId)
   }
 
   function forgetAll(): void {
@@ -192,6 +194,14 @@ function createKept() {
 
   const get = (book: BookId, id: AccountId) => books.get(book)?.facts.get(id)
   return { get, keep, forgetUser, forgetAll, forgotten: () => forgotten }
+}
+
+function ownerOf(owners: Map<UserId, Owner>, userId: UserId, label: string): Owner {
+  const known = owners.get(userId)
+  if (known?.label === label) return known
+  const owner = { userId, label, accounts: known?.accounts ?? [] }
+  owners.set(userId, owner)
+  return owner
 }
 
 /** One object for each currency, however many accounts have it. */
