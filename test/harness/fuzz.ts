@@ -43,6 +43,20 @@ export async function fuzz(
   const well = new Set<string>()
   let sent = 0
   let turns: Operation[] = []
+  let reviving: Promise<unknown> = Promise.resolve()
+
+  /** Meanwhile nobody sends anything: as an operator they may freeze or end whoever is only half made. */
+  async function reviveOnce(person: Person, lost: string | undefined): Promise<void> {
+    const isNew = () => person.client.token !== lost
+    reviving = reviving.then(() => (isNew() ? undefined : revive(gateway, person)))
+    await reviving
+  }
+
+  async function untilRevived(): Promise<void> {
+    const before = reviving
+    await before
+    if (reviving !== before) await untilRevived()
+  }
 
   function nextOperation(): Operation {
     if (turns.length === 0)
@@ -55,6 +69,7 @@ export async function fuzz(
 
   async function work(): Promise<void> {
     while (!isOver(sent) && findings.length < 20) {
+      await untilRevived()
       sent += 1
       const operation = nextOperation()
       const person = callerOf(random, operation, people)
@@ -75,7 +90,7 @@ export async function fuzz(
       remember(person, answer.text, bystander.ids)
       const lost =
         answer.status === 401 && /"unauthenticated"/.test(answer.text) && !('authorization' in request.headers)
-      if (lost && person.role !== 'nobody' && person.client.token === token) await revive(gateway, person)
+      if (lost && person.role !== 'nobody') await reviveOnce(person, token)
     }
   }
 
