@@ -33,14 +33,17 @@ export type ScheduleUpdate = {
   readonly retryEveryMinutes?: number | undefined
 }
 
-export type Updated =
-  | { readonly ok: true; readonly schedule: Schedule }
-  /** `over`: nothing changes any more. The others say what is wrong with a time. */
-  | { readonly ok: false; readonly refusal: 'over' | 'next_not_ahead' | 'next_after_end' | 'end_before_start' }
+type Done = { readonly ok: true; readonly schedule: Schedule }
+/** Nothing changes any more, as it has ended or was canceled. */
+type Over = { readonly ok: false; readonly refusal: 'over'; readonly status: ScheduleStatus }
+/** What is wrong with a time. */
+type Mistimed = { readonly ok: false; readonly refusal: 'next_not_ahead' | 'next_after_end' | 'end_before_start' }
+/** Why nothing was changed. */
+export type ChangeRefused = Over | Mistimed
 
 /**
- * Pauses, resumes or cancels a schedule inside the caller's transaction; undefined where it is over. One that is as it
- * shall be stays as it is. What falls due during a pause is left out, as is what was to be tried again.
+ * Pauses, resumes or cancels a schedule inside the caller's transaction, where it is not over. One that is as it shall be
+ * stays as it is. What falls due during a pause is left out, as is what was to be tried again.
  */
 export async function changeSchedule(
   client: Client,
@@ -48,13 +51,13 @@ export async function changeSchedule(
   id: ScheduleId,
   action: ScheduleAction,
   audit: AuditEntry | null,
-): Promise<Schedule | undefined> {
-  const schedule = await lockOpen(client, book, id)
-  if (!schedule) return undefined
+): Promise<Done | Over> {
+  const schedule = await lock(client, book, id)
+  if (isOver(schedule)) return over(schedule)
   const at = await readClock(client)
   const next = stateAfter(schedule, action, at)
-  if (next.status === schedule.status) return schedule
-  return write(client, book, at, { ...schedule, ...next }, audit)
+  if (next.status === schedule.status) return { ok: true, schedule }
+  return { ok: true, schedule: await write(client, book, at, { ...schedule, ...next }, audit) }
 }
 
 /**
@@ -68,9 +71,9 @@ export async function updateSchedule(
   id: ScheduleId,
   update: ScheduleUpdate,
   audit: AuditEntry | null,
-): Promise<Updated> {
-  const schedule = await lockOpen(client, book, id)
-  if (!schedule) return { ok: false, refusal: 'over' }
+): Promise<Done | ChangeRefused> {
+  const schedule = await lock(client, book, id)
+  if (isOver(schedule)) return over(schedule)
   const at = await readClock(client)
   const { endsAt = schedule.rhythm.endsAt, count = schedule.rhythm.count, nextAt } = update
   const limited = { ...schedule.rhythm, endsAt, count }
@@ -110,12 +113,16 @@ function replacedBy(update: ScheduleUpdate, { amount, currency, feePayer, rhythm
   return Object.fromEntries(terms.flatMap(([given, name, before]) => (given === undefined ? [] : [[name, before]])))
 }
 
-/** A schedule that is not over, its row locked. */
-async function lockOpen(client: Client, book: BookId, id: ScheduleId): Promise<Schedule | undefined> {
+/** A schedule as it is, its row locked. */
+async function lock(client: Client, book: BookId, id: ScheduleId): Promise<Schedule> {
   await client.query('select from schedules where book = $1 and id = $2 for no key update', [book, id])
   const schedule = await readSchedule(client, book, id)
-  return schedule && (schedule.status === 'active' || schedule.status === 'paused') ? schedule : undefined
+  if (!schedule) throw new Error(`there is no schedule ${id}, and none is ever removed`)
+  return schedule
 }
+
+const isOver = ({ status }: Schedule) => status !== 'active' && status !== 'paused'
+const over = ({ status }: Schedule): Over => ({ ok: false, refusal: 'over', status })
 
 type State = { readonly status: ScheduleStatus; readonly occurrences: number; readonly turn: Turn | null }
 

@@ -4,15 +4,15 @@ import type { AuditEntry } from '../../audit/audit.ts'
 import { inTransaction, type Queryable } from '../../database/connection.ts'
 import { parseInstant } from '../../database/instant.ts'
 import type { Gateway } from '../../gateway.ts'
-import type { BookId, UserId } from '../../ledger/id.ts'
+import type { UserId } from '../../ledger/id.ts'
 import { FEE_PAYERS } from '../../ledger/payment.ts'
 import { decodeId } from '../../ledger/typeid.ts'
 import { parseAmount } from '../../money/amount.ts'
 import {
+  type ChangeRefused,
   changeSchedule,
   type ScheduleAction,
   type ScheduleUpdate,
-  type Updated,
   updateSchedule,
 } from '../../schedules/change.ts'
 import { schedules, schedulesOf } from '../../schedules/list.ts'
@@ -174,7 +174,7 @@ function changeRoute(app: App, { pool }: Gateway): void {
       const audit = auditOf(request, 'update', schedule.userId, caller, withoutTexts(request.body))
       const updated = await inTransaction(pool, (client) => updateSchedule(client, book, schedule.id, update, audit))
       if (updated.ok) return presentSchedule(updated.schedule)
-      throw updated.refusal === 'over' ? await isOver(pool, book, schedule) : refusalOf(updated.refusal)
+      throw refusalOf(updated)
     },
   })
 }
@@ -197,8 +197,12 @@ function updateOf(body: Static<typeof Change>, { currency }: StoredSchedule): Sc
   }
 }
 
-function refusalOf(refusal: Exclude<Extract<Updated, { ok: false }>['refusal'], 'over'>): ApiError {
-  switch (refusal) {
+function refusalOf(refused: ChangeRefused): ApiError {
+  switch (refused.refusal) {
+    case 'over':
+      return new ApiError('schedule_over', undefined, [
+        { field: 'status', code: 'schedule_over', detail: refused.status },
+      ])
     case 'next_not_ahead':
       return fieldError('next_at', 'invalid_value', 'must be in the future')
     case 'next_after_end':
@@ -206,12 +210,6 @@ function refusalOf(refusal: Exclude<Extract<Updated, { ok: false }>['refusal'], 
     case 'end_before_start':
       return fieldError('ends_at', 'invalid_value', 'must not be before starts_at')
   }
-}
-
-/** With the status that it has now, as it may have ended since it was looked at. */
-async function isOver(client: Queryable, book: BookId, schedule: StoredSchedule): Promise<ApiError> {
-  const { status } = (await readSchedule(client, book, schedule.id)) ?? schedule
-  return new ApiError('schedule_over', undefined, [{ field: 'status', code: 'schedule_over', detail: status }])
 }
 
 function actionRoute(app: App, { pool }: Gateway, action: ScheduleAction, summary: string): void {
@@ -226,12 +224,11 @@ function actionRoute(app: App, { pool }: Gateway, action: ScheduleAction, summar
     }),
     handler: async (request) => {
       const session = sessionOf(request)
-      const { book } = session
-      const schedule = await ownSchedule(pool, request, (request.params as { id: string }).id)
-      const audit = auditOf(request, action, schedule.userId, session.userId)
-      const changed = await inTransaction(pool, (client) => changeSchedule(client, book, schedule.id, action, audit))
-      if (changed) return presentSchedule(changed)
-      throw await isOver(pool, book, schedule)
+      const { id, userId } = await ownSchedule(pool, request, (request.params as { id: string }).id)
+      const audit = auditOf(request, action, userId, session.userId)
+      const changed = await inTransaction(pool, (client) => changeSchedule(client, session.book, id, action, audit))
+      if (changed.ok) return presentSchedule(changed.schedule)
+      throw refusalOf(changed)
     },
   })
 }
