@@ -109,7 +109,7 @@ export async function importRates(
 function* chunksOf(days: readonly string[]): Generator<readonly ReferenceRate[]> {
   let chunk: ReferenceRate[] = []
   for (const day of days) {
-    chunk = [...chunk, ...ratesOf(day)]
+    chunk.push(...ratesOf(day))
     if (chunk.length < CHUNK) continue
     yield chunk
     chunk = []

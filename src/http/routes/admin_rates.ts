@@ -128,11 +128,12 @@ export function rateImportRoutes(app: App, { pool, rateFileReader }: Gateway): v
     handler: async (request, reply) => {
       const sent = request.body as unknown as SentFile | undefined
       if (!sent) throw new ApiError('unsupported_media_type')
-      // Whoever uses a key again for another file is told that, also of a broken one.
-      await wasAnswered(pool, request)
-      const file = await rateFileReader(sent)
-      if (!file.ok) throw new ApiError('invalid_file', `The file ${file.problem}`)
+      // Who asks again is answered without its being read, and who uses a key again for another file is told that, also of
+      // a broken one.
+      const file = (await wasAnswered(pool, request)) ? undefined : await rateFileReader(sent)
+      if (file && !file.ok) throw new ApiError('invalid_file', `The file ${file.problem}`)
       return answerOnce(pool, request, reply, async (client) => {
+        if (!file) throw new Error('an answer that was kept is gone')
         const imported = await importRates(client, sessionOf(request).book, file.days, actorOf(request))
         if (!imported) throw new ApiError('invalid_file', 'The file has a day that has not come yet')
         return { status: 200, body: presentImport(imported) }

@@ -286,7 +286,7 @@ describe('reading aside', () => {
   it('gives what reading gives, file after file, and what is refused', async () => {
     const reader = createFileReader()
     const [one, other, none] = await Promise.all(
-      [MULTI, mended('camt053.v8'), 'x'].map((text) => reader.read(Buffer.from(text))),
+      [MULTI, mended('camt053.v8'), 'x'].map((text) => reader(Buffer.from(text))),
     )
     assert.deepEqual([one, other, none?.ok], [read(MULTI), read(mended('camt053.v8')), false])
   })

@@ -42,7 +42,7 @@ export async function takeBankFile(
   const sha256 = createHash('sha256').update(bytes).digest()
   const before = await findBySha256(pool, book, sha256)
   if (before) return { ok: true, file: before, known: true }
-  const parsed = await reader.read(bytes)
+  const parsed = await reader(bytes)
   if (!parsed.ok) return parsed
   const { file } = parsed
   if (file.kind === 'pain.002') {
