@@ -16,7 +16,7 @@ import {
   WITHHELD_OF_POSTING,
 } from '../src/seal/leaves.ts'
 import { verifyBooks } from '../src/verify/verify.ts'
-import { aCopyOf, aDatabase, type TestCluster } from './harness/cluster.ts'
+import { aDatabase, copiesOf, type TestCluster } from './harness/cluster.ts'
 import { endsWithTest } from './harness/ends_with_test.ts'
 import { aGateway, anOperator, aUser, until } from './harness/gateway.ts'
 import { assertProblem, fund, rowsOf, tamper, transfer, untilSealed } from './harness/paying.ts'
@@ -37,16 +37,12 @@ async function aSealedGateway() {
   return { gateway, ada, bob, root, payments }
 }
 
-let sealed: Promise<TestCluster> | undefined
-/** The same, and the gateway stopped: of this each tampering has a copy. */
-function sealedBooks(): Promise<TestCluster> {
-  sealed ??= (async () => {
-    const { gateway } = await aSealedGateway()
-    await gateway.stop()
-    return gateway.database
-  })()
-  return sealed
-}
+/** The same books without a gateway: each tampering has its own. */
+const sealedBooks = copiesOf(async () => {
+  const { gateway } = await aSealedGateway()
+  await gateway.stop()
+  return gateway.database
+})
 
 it('a gateway with nothing to seal finds so by index, not by reading the events of the day twice a second', async () => {
   const { gateway } = await aSealedGateway()
@@ -250,7 +246,7 @@ describe('sealed blocks', () => {
 
   for (const [what, sql, told] of TAMPERINGS) {
     it(`show it where ${what}`, async () => {
-      const copy = { database: await aCopyOf(await sealedBooks()) }
+      const copy = { database: await sealedBooks() }
       const [{ number }] = await rowsOf(copy, `select ${BLOCK} as number`)
       const [line] = await rowsOf(
         copy,

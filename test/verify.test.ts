@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { withOwner } from '../src/database/connection.ts'
 import { verifyBooks } from '../src/verify/verify.ts'
-import { aCopyOf, type TestCluster, urlOf } from './harness/cluster.ts'
+import { copiesOf, type TestCluster, urlOf } from './harness/cluster.ts'
 import { endsWithTest } from './harness/ends_with_test.ts'
 import { aGateway, anOperator, aUser, type TestGateway, until } from './harness/gateway.ts'
 import { rowsOf, tamper, transfer, untilSealed } from './harness/paying.ts'
@@ -20,17 +20,13 @@ async function aGatewayWithPayments(): Promise<TestGateway> {
   return gateway
 }
 
-let sealed: Promise<TestCluster> | undefined
-/** The same, with every payment in a block, and the gateway stopped: of this each tampering has a copy. */
-function sealedBooks(): Promise<TestCluster> {
-  sealed ??= (async () => {
-    const gateway = await aGatewayWithPayments()
-    await untilSealed(gateway)
-    await gateway.stop()
-    return gateway.database
-  })()
-  return sealed
-}
+/** The same books, with every payment in a block, and without a gateway: each tampering has its own. */
+const sealedBooks = copiesOf(async () => {
+  const gateway = await aGatewayWithPayments()
+  await untilSealed(gateway)
+  await gateway.stop()
+  return gateway.database
+})
 
 /** The sessions of a verification, and those that wait for a lock. */
 const VERIFYING = `select from pg_stat_activity where datname = current_database() and application_name like '% verify'`
@@ -308,7 +304,7 @@ describe('verify', () => {
 
   for (const [what, sql, laws, told] of TAMPERINGS) {
     it(`finds it where ${what}`, async () => {
-      const database = await aCopyOf(await sealedBooks())
+      const database = await sealedBooks()
       await tamper({ database }, sql)
       const findings = await findingsOf(database)
       const lines = findings.map(({ book, text }) => `book ${book}: ${text}`)

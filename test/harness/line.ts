@@ -101,13 +101,10 @@ export async function aLine(): Promise<Line> {
     down()
     server.close()
   })
-  const cutAtCommit = (lost: Lost, pool: string, others = 0) =>
+  const cutAtCommit = (lost: Trap['lost'], pool: string, others = 0) =>
     new Promise<void>((sprung) => {
       trap = { lost, pool, others, sprung }
     })
-  const downAfterCommit = (pool: string) =>
-    new Promise<void>((sprung) => {
-      trap = { lost: 'allBehind', pool, others: 0, sprung }
-    })
+  const downAfterCommit = (pool: string) => cutAtCommit('allBehind', pool)
   return { database: { ...direct, host: '127.0.0.1', port }, direct, cutAtCommit, downAfterCommit, down, up }
 }
