@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { before, describe, it } from 'node:test'
 import { aClient, type Reply } from './harness/client.ts'
+import { aDatabase, urlOf } from './harness/cluster.ts'
 import { aGateway, anOperator, aUser, type TestGateway, type TestUser, until } from './harness/gateway.ts'
 import {
   allBalances,
@@ -14,6 +15,7 @@ import {
   transfer,
   untilLocked,
 } from './harness/paying.ts'
+import { aFolder, anOperatorOf, aServer } from './harness/server.ts'
 
 // Bulk with `atomic: true`: all payments in one transaction, or none (docs/api.md, Bulk).
 
@@ -265,6 +267,19 @@ describe('An atomic bulk request', () => {
         assert.equal(await ada.balance(from), amount === '50.00' ? '50.00' : '100.00')
       }
     })
+  })
+
+  it('keeps nothing of lines that are no payments, however much is made of them', async () => {
+    const settings = { DATABASE_URL: urlOf(await aDatabase()), BGW_DATA_DIR: await aFolder() }
+    const server = await aServer({ ...settings, NODE_OPTIONS: '--max-old-space-size=140' })
+    const caller = await anOperatorOf(server, settings)
+    // Of 13 MiB come four and a half million objects.
+    const lines = `[${Array(4_990).fill('{}')}]\n`.repeat(900)
+    const type = { 'content-type': 'application/x-ndjson' }
+    const reply = await caller.send('POST', '/v1/payments/bulk?atomic=true', lines, type)
+    assertProblem(reply, 'invalid_type')
+    assert.equal(reply.body.errors.length, 100)
+    assert.equal((await caller.get('/v1/me')).status, 200)
   })
 
   it('takes ten thousand payments in one transaction', async () => {

@@ -158,37 +158,7 @@ async function payAtomically(
   reply: FastifyReply,
   header: string | undefined,
 ): Promise<FastifyReply> {
-  const records: ParsedRecord[] = []
-  for await (const group of groupsOf(gateway, request)) {
-    records.push(...group)
-    if (records.length > MOST_PAYMENTS) throw new ApiError('too_many_payments')
-  }
-  const mistakes: FieldError[] = []
-  const requests: PaymentRequest[] = []
-  const hashes = new Map<string, string>()
-  for (const [index, record] of records.entries()) {
-    try {
-      const checked = await checkRecord(
-        gateway,
-        request,
-        record,
-        header === undefined ? undefined : `${index} ${header}`,
-      )
-      requests.push(checked)
-      if (checked.key === null) continue
-      const { key, requestHash } = checked.key
-      if ((hashes.get(key) ?? requestHash) !== requestHash) mistakes.push(keyReusedAt(index))
-      hashes.set(key, requestHash)
-    } catch (error) {
-      const { code, message, errors } = toApiError(error)
-      const [first] = errors
-      mistakes.push({
-        field: `payments[${index}]${first ? `.${first.field}` : ''}`,
-        code,
-        detail: first?.detail ?? message,
-      })
-    }
-  }
+  const { requests, mistakes } = await checkAll(gateway, request, header)
   if (mistakes.length > 0) throw inputError(mistakes)
   const outcomes = await Promise.all(gateway.whole.submitAll(requests)).catch((error: unknown) => {
     throw error instanceof SomeRefused ? refusedProblem(error, requests) : error
@@ -199,6 +169,37 @@ async function payAtomically(
     .type(NDJSON)
     .serializer(asIs)
     .send(data.map((outcome) => `${JSON.stringify(outcome)}\n`).join(''))
+}
+
+/** Checks records as they come: what is kept of one is a payment or its mistake, whatever else it is made of. */
+async function checkAll(gateway: Gateway, request: FastifyRequest, header: string | undefined) {
+  const requests: PaymentRequest[] = []
+  const mistakes: FieldError[] = []
+  const hashes = new Map<string, string>()
+  let position = 0
+  for await (const group of atMost(MOST_PAYMENTS, groupsOf(gateway, request))) {
+    for (const record of group) {
+      const index = position
+      position += 1
+      const positionKey = header === undefined ? undefined : `${index} ${header}`
+      const checked = await checkRecord(gateway, request, record, positionKey).catch(toApiError)
+      if (checked instanceof ApiError) {
+        mistakes.push(mistakeAt(index, checked))
+        continue
+      }
+      requests.push(checked)
+      if (checked.key === null) continue
+      const { key, requestHash } = checked.key
+      if ((hashes.get(key) ?? requestHash) !== requestHash) mistakes.push(keyReusedAt(index))
+      hashes.set(key, requestHash)
+    }
+  }
+  return { requests, mistakes }
+}
+
+function mistakeAt(index: number, { code, message, errors: [first] }: ApiError): FieldError {
+  const field = `payments[${index}]${first ? `.${first.field}` : ''}`
+  return { field, code, detail: first?.detail ?? message }
 }
 
 function refusedProblem({ refused }: SomeRefused, requests: readonly PaymentRequest[]): ApiError {
