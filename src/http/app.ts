@@ -11,6 +11,7 @@ import { documentApi } from './document.ts'
 import { endWithTokens } from './ended_tokens.ts'
 import { ApiError } from './errors.ts'
 import { addEtags } from './etag.ts'
+import { boundHeldBytes } from './held_bytes.ts'
 import { limitRequests } from './limiting.ts'
 import { mailPages } from './mail_pages.ts'
 import { createMetrics } from './metrics.ts'
@@ -60,7 +61,7 @@ import { serializerOf } from './serialization.ts'
 import { createStreams, type Streams } from './streams/streams.ts'
 import { endUnread } from './unread_answers.ts'
 import { hangUp, headersOfAll, refuseTunnel, requestIdOf } from './unrouted.ts'
-import { needsNoBody, refuseCodedBodies, refuseUnaskedBodies, validatorOf } from './validation.ts'
+import { needsNoBody, refuseOddBodies, validatorOf } from './validation.ts'
 
 /** The largest body of an ordinary request (api.md, Everywhere). */
 const LARGEST_BODY = 1024 * 1024
@@ -95,8 +96,7 @@ export async function createApp(gateway: Gateway): Promise<App> {
   answerInNodesPlace(app)
   readStrictJson(app)
   app.setValidatorCompiler(validatorOf)
-  refuseCodedBodies(app)
-  refuseUnaskedBodies(app)
+  refuseOddBodies(app)
   app.setSerializerCompiler(serializerOf)
   app.setErrorHandler(sendProblem)
   app.setNotFoundHandler({ preHandler: [] }, (request, reply) => sendProblem(new ApiError('not_found'), request, reply))
@@ -112,6 +112,7 @@ export async function createApp(gateway: Gateway): Promise<App> {
   logRequests(app)
   addEtags(app)
   endUnread(app)
+  boundHeldBytes(app)
   const streams = createStreams(gateway)
   endStreamsOnClose(app, gateway, streams)
 

@@ -39,9 +39,9 @@ export function validatorExceptBody(part: { readonly schema: unknown; readonly h
 
 /**
  * Refuses a body with a content coding, such as a compressed one, which would be read as something broken (RFC 9110
- * §15.5.16).
+ * §15.5.16), and one with anything in it where a route takes none; fills in one that may be left out.
  */
-export function refuseCodedBodies(app: App): void {
+export function refuseOddBodies(app: App): void {
   app.addHook('preParsing', ({ headers, routeOptions }, reply, payload, done) => {
     const coding = headers['content-encoding'] ?? 'identity'
     if (coding.toLowerCase() === 'identity' || !(routeOptions.schema as FastifySchema | undefined)?.body) {
@@ -50,10 +50,6 @@ export function refuseCodedBodies(app: App): void {
     reply.header('accept-encoding', 'identity')
     done(new ApiError('unsupported_media_type', `The body is compressed (${coding.slice(0, 40)}), which no call takes`))
   })
-}
-
-/** Refuses a body with anything in it where a route takes none, and fills in one that may be left out. */
-export function refuseUnaskedBodies(app: App): void {
   app.addHook('preValidation', (request, _reply, done) => {
     refuseUnaskedBody(request)
     done()
