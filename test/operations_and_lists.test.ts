@@ -324,6 +324,21 @@ describe('pages', () => {
     assertProblem(await user.get('/v1/accounts?sort=created_at,currency&format=csv'), 'invalid_query')
   })
 
+  it('go on behind the longest texts, as a cursor is no longer than the gateway reads of an address', async () => {
+    const [user, account] = [await aUser(gateway), await ada.account('USD')]
+    const from = await user.account('USD')
+    const metadata = Object.fromEntries(Array.from({ length: 50 }, (_, index) => [`key ${index}`, '房'.repeat(490)]))
+    const description = '\u{1F600}'.repeat(250)
+    for (const more of [{}, { metadata, description }, { metadata, description }]) {
+      assert.equal((await user.post('/v1/payments', transfer(from, account, '1.00', more))).status, 201)
+    }
+    const all = (await everyPage(user, '/v1/payments')).map(({ id }) => id)
+    for (const sort of ['metadata', '-metadata', 'description,metadata,sender,receiver,-amount']) {
+      const found = await everyPage(user, `/v1/payments?sort=${sort}`, 1)
+      assert.deepEqual(found.map(({ id }) => id).sort(), all.toSorted(), sort)
+    }
+  })
+
   it('refuse a cursor whose values somebody made up, as far as they are none', async () => {
     const user = await aUser(gateway)
     await user.post('/v1/tokens', { name: 'lasting', scopes: ['payments:read'] })

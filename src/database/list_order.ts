@@ -15,6 +15,12 @@ type Sorted = {
   readonly key: readonly KeyColumn[]
 }
 
+/**
+ * So much of a text is sorted by: a cursor has it for each of five fields, and must fit into the 16 KiB that Node reads
+ * of a request's head. All that lists have is shorter, but metadata and what banks, receivers and the audit log tell.
+ */
+const LONGEST_SORTED = 500
+
 /** What to sort by: the fields asked for, ended by the key, so that no two rows are equal. */
 export function orderOf({ fields, key }: Sorted, sort: readonly Sort[]): Term[] {
   const terms: Term[] = []
@@ -28,7 +34,9 @@ export function orderOf({ fields, key }: Sorted, sort: readonly Sort[]): Term[] 
     if (isKey(fields, field, descending, sort[index + 1])) return end(descending)
     const { cast } = field.kind
     // Cast as the cursor's values will be: metadata is sorted as its text.
-    terms.push({ sql: `${field.sql}::${cast}`, cast, nullable: field.nullable === true, descending })
+    const value = `${field.sql}::${cast}`
+    const sql = cast === 'text' ? `left(${value}, ${LONGEST_SORTED})` : value
+    terms.push({ sql, cast, nullable: field.nullable === true, descending })
   }
   return end(terms[0]?.descending ?? true)
 }
