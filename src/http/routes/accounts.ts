@@ -164,7 +164,8 @@ function readingRoutes(app: App, gateway: Gateway): void {
     schema: describe({
       operationId: 'findRecipients',
       summary: 'The accounts of a user that can be paid to',
-      description: 'For a confirmed user of that address: id and currency of each active account, and nothing else.',
+      description:
+        'For a confirmed user of that address: id and currency of each active account, of which at most the 200 oldest, and nothing else.',
       tag,
       errors: ['missing_field', 'invalid_request'],
       querystring: Type.Object({ email: Type.String({ maxLength: 254 }) }, { additionalProperties: false }),
