@@ -1,5 +1,5 @@
 import type { KeyColumn } from './list.ts'
-import { type Field, QueryError } from './list_fields.ts'
+import { type Field, QueryError, text } from './list_fields.ts'
 import type { Sort } from './list_query.ts'
 
 /** One column that a list is sorted by. */
@@ -35,7 +35,7 @@ export function orderOf({ fields, key }: Sorted, sort: readonly Sort[]): Term[] 
     const { cast } = field.kind
     // Cast as the cursor's values will be: metadata is sorted as its text.
     const value = `${field.sql}::${cast}`
-    const sql = cast === 'text' ? `left(${value}, ${LONGEST_SORTED})` : value
+    const sql = field.kind === text ? `left(${value}, ${LONGEST_SORTED})` : value
     terms.push({ sql, cast, nullable: field.nullable === true, descending })
   }
   return end(terms[0]?.descending ?? true)
