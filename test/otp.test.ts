@@ -2,10 +2,12 @@ import assert from 'node:assert/strict'
 import { before, describe, it } from 'node:test'
 import { Secret, TOTP } from 'otpauth'
 import { withOwner } from '../src/database/connection.ts'
+import { decodeId } from '../src/ledger/typeid.ts'
 import { aClient, type Reply } from './harness/client.ts'
 import {
   aGateway,
   anEmail,
+  anOperator,
   aUser,
   loggedIn,
   mailedToken,
@@ -15,7 +17,7 @@ import {
   type TestUser,
   until,
 } from './harness/gateway.ts'
-import { assertProblem, rowsOf } from './harness/paying.ts'
+import { assertProblem, locking, rowsOf, transfer, untilLocked } from './harness/paying.ts'
 
 const NEW = 'another horse, another staple'
 let gateway: TestGateway
@@ -162,6 +164,24 @@ describe('a second factor', () => {
     assert.equal((await logIn(user.email, body.recovery_codes[0])).status, 201)
     const plain = await aUser(gateway)
     assertProblem(await plain.post('/v1/otp/recovery-codes'), 'otp_not_enrolled')
+  })
+
+  it('gets new codes also where its user is erased at the same moment, and none of the two calls is turned away', async () => {
+    const user = await anEnrolled()
+    const other = await aUser(gateway)
+    const all = transfer(await user.account('USD'), await other.account('USD'), '100.00')
+    assert.equal((await user.post('/v1/payments', all)).body.status, 'completed')
+    const { id } = (await user.get('/v1/me')).body
+    const operator = await anOperator(gateway)
+    const codes = `select from recovery_codes where user_id = '${decodeId('usr', id)}' for update`
+    const [renewing, erasing] = await locking(gateway, codes, async () => {
+      const renewing = user.post('/v1/otp/recovery-codes')
+      await untilLocked(gateway, 1)
+      const erasing = operator.post(`/v1/admin/users/${id}/erase`, { reason: 'asked for it' })
+      await untilLocked(gateway, 2)
+      return [renewing, erasing]
+    })
+    assert.deepEqual([(await renewing).status, (await erasing).status], [201, 202])
   })
 
   it('survives a reset of the password, which asks for it', async () => {

@@ -94,6 +94,8 @@ export async function finishEnrolment(
 /** Makes new recovery codes in the place of those before; undefined where there is no second factor. */
 export async function renewRecoveryCodes({ pool }: Means, owner: Owner, user: User, actor: Actor) {
   return inTransaction(pool, async (client) => {
+    // Before the second factor, as whoever closes or erases the user locks them: the new codes refer to the user.
+    if (!(await lockUser(client, owner.book, owner.userId))) return undefined
     const { rowCount } = await client.query(
       'select from second_factors where book = $1 and user_id = $2 and enrolled_at is not null for update',
       [owner.book, owner.userId],
