@@ -7,7 +7,16 @@ import { takeBankFile } from '../src/rails/wire/import.ts'
 import { aBankFile, centsOf, type Movement, OWN_IBAN, referenceOf } from './harness/bank.ts'
 import { aClient, type Client } from './harness/client.ts'
 import { aGateway, anOperator, aUser, type TestGateway, type TestUser, until } from './harness/gateway.ts'
-import { assertBooksAreRight, assertProblem, everyPage, fund } from './harness/paying.ts'
+import {
+  assertBooksAreRight,
+  assertProblem,
+  everyPage,
+  fund,
+  locking,
+  lockOf,
+  sessionsWhere,
+  WAITS_FOR_LOCK,
+} from './harness/paying.ts'
 
 // What statements and notices of banks do to deposits and withdrawals by wire (docs/wire.md).
 
@@ -191,6 +200,25 @@ describe('What comes back', () => {
     const [again] = await booked(aBankFile([{ ...back, text: 'once more' }]))
     const item = await itemOf(again)
     assert.deepEqual([item.reason, item.status, Number(await balance())], ['returned', 'open', before])
+  })
+
+  it('waits for the account that it goes to without holding up what others get by wire', async () => {
+    const withdrawal = await aWithdrawal('40.00')
+    await booked(aBankFile([{ amount: '40.00', out: true, reference: referenceOf(withdrawal) }]))
+    const before = Number(await balance())
+    const bob = await aUser(gateway)
+    const wish = { account: await bob.account('EUR'), rail: 'wire', amount: '3.00' }
+    const { id } = (await bob.post('/v1/deposits', wish)).body
+    const [returning] = await locking(gateway, lockOf(euros), async () => {
+      const returning = send(aBankFile([{ amount: '40.00', reference: referenceOf(withdrawal), reason: 'AC04' }]))
+      const waits = `${WAITS_FOR_LOCK} and query like '%join accounts a%'`
+      await until(async () => (await sessionsWhere(gateway, waits)).length > 0)
+      const settled = await operator.post(`/v1/admin/payments/${id}/settle`, { reason: 'seen at the bank' })
+      assert.equal(settled.body.status, 'completed')
+      return [returning]
+    })
+    assert.equal((await returning).status, 200)
+    assert.equal(Number(await balance()), before + 40)
   })
 
   it('before it was seen to go out fails the withdrawal, and the money waits in suspense', async () => {

@@ -3,6 +3,7 @@ import type { Client } from '../../database/connection.ts'
 import type { BankEntryId, BookId, PaymentId, SuspenseId } from '../../ledger/id.ts'
 import { encodeId } from '../../ledger/typeid.ts'
 import { lockInstruction } from '../../payments/instructions.ts'
+import { lockAccounts } from '../../payments/movements.ts'
 import { endPending } from '../../payments/pending.ts'
 import { readPayment, type StoredPayment } from '../../payments/read.ts'
 import { type BookingOptions, confirm, putDifferenceInSuspense, putInSuspense } from '../settlement.ts'
@@ -89,7 +90,6 @@ async function carryOutOf(
   payment: StoredPayment,
   { matchedBy, actor }: Cause,
 ): Promise<void> {
-  const returned = () => suspend(client, options, book, entry, 'returned', payment.id)
   switch (decision.do) {
     case 'note':
       return note(client, options, book, entry, payment, matchedBy)
@@ -98,11 +98,11 @@ async function carryOutOf(
     case 'fail': {
       const reason = entry.return_reason ?? 'returned'
       await endPending(client, options.directory, book, payment.id, { event: 'fail', reason })
-      await returned()
+      await suspend(client, options, book, entry, 'returned', payment.id)
       return
     }
     case 'give_back':
-      return giveBack(client, options, book, entry, payment, await returned(), actor)
+      return giveBack(client, options, book, entry, payment, actor)
   }
 }
 
@@ -183,15 +183,18 @@ export async function suspend(
 /** What came back whole goes to who had sent it; where it cannot, it stays in suspense. */
 async function giveBack(
   client: Client,
-  { intake, directory }: BookingOptions,
+  options: BookingOptions,
   book: BookId,
   entry: DueEntry,
   payment: StoredPayment,
-  suspense: SuspenseId,
   actor: Actor,
 ): Promise<void> {
+  const { intake, directory } = options
   const account = await directory.find(book, payment.from, client)
   if (!account) throw new Error('the account of a withdrawal is there')
+  // Before `wire`, as by whoever settles a payment: what waits for one account must not hold up the wire of all.
+  await lockAccounts(client, book, new Map([[account.id, account]]))
+  const suspense = await suspend(client, options, book, entry, 'returned', payment.id)
   const reason = `Returned by the bank${entry.return_reason === null ? '' : `: ${entry.return_reason}`}`
   const detail = { suspense: encodeId('sus', suspense), payment: encodeId('pay', payment.id), reason }
   const audit = { actor, action: 'suspense.resolve', objectId: null, detail }
