@@ -80,9 +80,8 @@ export function boundHeldBytes(app: App, bytes: HeldBytes = createHeldBytes()): 
     done(null, isChunked && !isStream(headers) ? countedBody(payload, reply, bytes, who) : payload)
   })
   app.addHook('onSend', (request, reply, payload, done) => {
-    if (typeof payload === 'string' && payload.length > SMALL) {
-      untilAnswered(reply, bytes, callerOf(request)).add(payload.length)
-    }
+    const isWhole = typeof payload === 'string' || Buffer.isBuffer(payload)
+    if (isWhole && payload.length > SMALL) untilAnswered(reply, bytes, callerOf(request)).add(payload.length)
     done(null, payload)
   })
 }
