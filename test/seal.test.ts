@@ -16,11 +16,11 @@ import {
   WITHHELD_OF_POSTING,
 } from '../src/seal/leaves.ts'
 import { verifyBooks } from '../src/verify/verify.ts'
-import { aDatabase, copiesOf, type TestCluster } from './harness/cluster.ts'
+import { aDatabase, copiesOf, type TestCluster, urlOf } from './harness/cluster.ts'
 import { endsWithTest } from './harness/ends_with_test.ts'
 import { aGateway, anOperator, aUser, until } from './harness/gateway.ts'
 import { assertProblem, fund, rowsOf, tamper, transfer, untilSealed } from './harness/paying.ts'
-import { aFolder } from './harness/server.ts'
+import { aFolder, aServer } from './harness/server.ts'
 
 /** Three blocks or more: payments and, made by an operator, lines of the audit log. */
 async function aSealedGateway() {
@@ -220,6 +220,17 @@ describe('sealed blocks', () => {
       'the clock went back',
     )
     assert.deepEqual((await verifyBooks(database)).findings, [])
+  })
+
+  it('stop with an error in the log, also where nothing waits for one, once a dump in a new PostgreSQL counts transactions anew', async () => {
+    const database = await sealedBooks()
+    // As if what is in them had been written where a thousand million transactions were before.
+    await tamper({ database }, `update blocks set up_to_txid = (up_to_txid::text::bigint + 1000000000)::text::xid8`)
+    const server = await aServer({ DATABASE_URL: urlOf(database), BGW_DATA_DIR: await aFolder() })
+    const line = await until(async () => /^.*the database counts transactions anew.*$/m.exec(server.output())?.[0])
+    const { level, after, ended } = JSON.parse(line)
+    assert.equal(level, 50)
+    assert.ok(BigInt(after) > BigInt(ended))
   })
 
   it('are signed with a key that only its owner can read', async () => {

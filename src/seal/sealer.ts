@@ -36,7 +36,7 @@ export function createSealer({ pool, lookout, key, log }: Options): Sealer {
 
   /** A block of each book in turn, with rests: while a block is made, payments take longer. */
   async function sealAll(): Promise<number> {
-    const { rows } = await pool.query<{ book: BookId }>(BOOKS_WITH_WORK)
+    const { rows } = await pool.query<{ book: BookId }>(BOOKS_OF_A_ROUND)
     const books = new Set(rows.map(({ book }) => book))
     const endsAt = performance.now() + LONGEST_ROUND_MS
     while (books.size > 0 && performance.now() < endsAt && !stopping.signal.aborted) {
@@ -77,7 +77,11 @@ const BOOKS_WITH_WORK = `
    cross join lateral (select coalesce((select b.up_to_txid from blocks b where b.book = k.book
                                          order by b.number desc limit 1), '0'::xid8) as txid) sealed
    where exists (select from events e where e.book = k.book and e.txid > sealed.txid and e.type in (${FINAL_TYPES}))
-      or exists (select from audit_log a where a.book = k.book and a.txid > sealed.txid)
+      or exists (select from audit_log a where a.book = k.book and a.txid > sealed.txid)`
+
+/** Those, and those whose transactions are counted anew: nothing of them is above what is sealed, and `seal` says so. */
+const BOOKS_OF_A_ROUND = `${BOOKS_WITH_WORK}
+      or sealed.txid >= pg_snapshot_xmin(pg_current_snapshot())
    order by k.book`
 
 /**
