@@ -202,6 +202,16 @@ describe('confirming an address', () => {
     assert.equal((await click()).status, 400)
   })
 
+  it('works where a proxy has the gateway under a path, as the page that sets a password does', async () => {
+    for (const page of ['confirm', 'reset-password']) {
+      // What BGW_PUBLIC_URL=https://example.com/pay puts into mails.
+      const link = `https://example.com/pay/${page}?token=main.1815`
+      const text = await (await fetch(link.replace('https://example.com/pay', gateway.url))).text()
+      const action = /<form method="post" action="([^"]*)"/.exec(text)?.[1] ?? ''
+      assert.equal(new URL(action, link).href, `https://example.com/pay/${page}`)
+    }
+  })
+
   it('shows a made-up link as text, never as markup', async () => {
     const page = await fetch(`${gateway.url}/confirm?token=${encodeURIComponent('"><script>alert(1)</script>')}`)
     assert.ok(!(await page.text()).includes('<script>'))

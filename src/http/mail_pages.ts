@@ -8,7 +8,7 @@ import { passwordError } from './proof.ts'
 import type { App } from './route.ts'
 
 // What the links in mails open. They ask for a click, so that a mail scanner that follows links confirms nothing, and
-// they work without scripts.
+// they work without scripts. Their forms go to where they are themselves, which may be behind a path of a proxy.
 
 const HEADERS = {
   'content-security-policy':
@@ -32,7 +32,7 @@ function confirmPage(app: App, gateway: Gateway): void {
   app.get('/confirm', hidden, async (request, reply) => {
     const { token = '' } = fieldsOf(request.query)
     const form = `
-      <form method="post" action="/confirm">
+      <form method="post" action="confirm">
         <input type="hidden" name="token" value="${escapeHtml(token)}">
         <button>Confirm my address</button>
       </form>`
@@ -92,7 +92,7 @@ function resetForm(token: string, problem = ''): string {
   return page(
     'Set a new password',
     `
-      <form method="post" action="/reset-password">
+      <form method="post" action="reset-password">
         <input type="hidden" name="token" value="${escapeHtml(token)}">${problem === '' ? '' : `<p><strong>${escapeHtml(problem)}</strong></p>`}
         ${password('password', 'New password')}${password('again', 'The same again')}
         <p><label>One-time password or recovery code, if you use them<br><input name="otp" autocomplete="one-time-code"></label></p>
