@@ -123,6 +123,7 @@ describe('a start that cannot be says so in one line', () => {
       { DATABASE_URL: 'postgres://nobody:secret@127.0.0.1:1/x' },
       /cannot use the database: .*ECONNREFUSED/,
     ],
+    ['everybody is a proxy', { BGW_TRUSTED_PROXIES: '0.0.0.0/0' }, /BGW_TRUSTED_PROXIES names '0\.0\.0\.0\/0'/],
     ['the database’s address is none', { DATABASE_URL: 'mysql://root:secret@x' }, /DATABASE_URL must be an address/],
     ['the data folder cannot be made', { BGW_DATA_DIR: '/dev/null/data' }, /cannot make the data folder/],
     ['the file system takes no folders', { BGW_DATA_DIR: '/proc/gateway/data' }, /cannot make the data folder/],
