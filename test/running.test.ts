@@ -124,6 +124,11 @@ describe('a start that cannot be says so in one line', () => {
       /cannot use the database: .*ECONNREFUSED/,
     ],
     ['everybody is a proxy', { BGW_TRUSTED_PROXIES: '0.0.0.0/0' }, /BGW_TRUSTED_PROXIES names '0\.0\.0\.0\/0'/],
+    [
+      'the data folder is a file, beside a database elsewhere',
+      { DATABASE_URL: 'postgres://nobody:secret@127.0.0.1:1/x', BGW_DATA_DIR: '/dev/null' },
+      /cannot make the data folder/,
+    ],
     ['the database’s address is none', { DATABASE_URL: 'mysql://root:secret@x' }, /DATABASE_URL must be an address/],
     ['the data folder cannot be made', { BGW_DATA_DIR: '/dev/null/data' }, /cannot make the data folder/],
     ['the file system takes no folders', { BGW_DATA_DIR: '/proc/gateway/data' }, /cannot make the data folder/],

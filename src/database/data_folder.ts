@@ -25,11 +25,7 @@ function aliveHolder(lockFile: string): number | undefined {
  * process is gone is taken over. Throws StartError where another gateway runs on it.
  */
 export function lockDataFolder(folder: string): () => void {
-  try {
-    makeFolder(folder)
-  } catch (cause) {
-    throw new StartError(`cannot make the data folder ${folder}: ${(cause as Error).message}`, { cause })
-  }
+  makeDataFolder(folder)
   const file = lockFileOf(folder)
   const mine = `${file}.${process.pid}`
   const holder: Holder = { pid: process.pid, started: startOf(process.pid) }
@@ -51,6 +47,15 @@ export function lockDataFolder(folder: string): () => void {
   }
   return () => {
     if (readIfThere(file) === content) rmSync(file, { force: true })
+  }
+}
+
+/** Makes the data folder where there is none. Throws StartError where it cannot be made, or is none. */
+export function makeDataFolder(folder: string): void {
+  try {
+    makeFolder(folder)
+  } catch (cause) {
+    throw new StartError(`cannot make the data folder ${folder}: ${(cause as Error).message}`, { cause })
   }
 }
 

@@ -2,7 +2,7 @@ import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:
 import { existsSync, linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { StartError } from '../start_error.ts'
-import { makeFolder } from './data_folder.ts'
+import { makeDataFolder } from './data_folder.ts'
 
 // Secrets that the server must read again (to sign, to pay out, to check a one-time password) are in the database only
 // sealed: whoever has a copy of the database and not the key file has none of them. What need only be recognised is
@@ -72,8 +72,8 @@ export function openSecretBox(config: { readonly secretKeyFile: string | undefin
 function ensureKeyFile(dataFolder: string): string {
   const keyFile = join(dataFolder, 'secret.key')
   const mine = `${keyFile}.${process.pid}.${randomBytes(4).toString('hex')}`
+  makeDataFolder(dataFolder)
   try {
-    makeFolder(dataFolder)
     if (existsSync(keyFile)) return keyFile
     writeFileSync(mine, `${randomBytes(32).toString('base64')}\n`, { mode: 0o600, flush: true })
     // A hard link appears whole, and only where none is: of two that start at once, both use the one of the first.

@@ -10,7 +10,7 @@ import {
 import { existsSync, linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Queryable } from '../database/connection.ts'
-import { makeFolder } from '../database/data_folder.ts'
+import { makeDataFolder } from '../database/data_folder.ts'
 import type { BookId } from '../ledger/id.ts'
 import { StartError } from '../start_error.ts'
 import { sha256 } from './merkle.ts'
@@ -52,8 +52,8 @@ function keyId(publicKey: KeyObject): string {
 function ensureKeyFile(dataFolder: string): string {
   const file = join(dataFolder, 'seal.key')
   const mine = `${file}.${process.pid}.${randomBytes(4).toString('hex')}`
+  makeDataFolder(dataFolder)
   try {
-    makeFolder(dataFolder)
     if (existsSync(file)) return file
     const { privateKey } = generateKeyPairSync('ed25519')
     writeFileSync(mine, privateKey.export({ type: 'pkcs8', format: 'pem' }), { mode: 0o600, flush: true })
