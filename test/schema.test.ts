@@ -2,13 +2,27 @@ import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { it } from 'node:test'
 import { withOwner } from '../src/database/connection.ts'
+import { migrate } from '../src/database/migrate.ts'
 import { TRANSITIONS } from '../src/ledger/lifecycle.ts'
 import { describeSchema, SCHEMA_FILE, staleness } from '../tools/schema.ts'
-import { aMigratedDatabase } from './harness/cluster.ts'
+import { aMigratedDatabase, anEmptyDatabase } from './harness/cluster.ts'
+import { aGateway } from './harness/gateway.ts'
 
 it('schema.sql is what the migrations leave', async () => {
   const kept = await readFile(SCHEMA_FILE, 'utf8')
   assert.equal(staleness(kept, await describeSchema(await aMigratedDatabase())), undefined)
+})
+
+it('is made in public, also where the owner of the database has a schema of the same name, and looks there first', async () => {
+  const database = await anEmptyDatabase()
+  await withOwner(database, (client) => client.query(`create schema ${database.user}`))
+  await migrate(database)
+  const { rows } = await withOwner(database, (client) =>
+    client.query(`select distinct schemaname from pg_tables where tablename in ('schema_migrations', 'payments')`),
+  )
+  assert.deepEqual(rows, [{ schemaname: 'public' }])
+  const gateway = await aGateway({}, database)
+  assert.equal((await gateway.anybody.get('/health/ready')).status, 200)
 })
 
 it('a dump that differs in a line is stale, and that line is named', () => {

@@ -19,6 +19,7 @@ export async function migrate(connection: Connection): Promise<void> {
   try {
     await withOwner(connection, async (client) => {
       await refuseOldServer(client)
+      await workInPublic(client)
       const migrations = readMigrations()
       const applied = await appliedVersions(client)
       refuseNewerSchema(applied, migrations)
@@ -57,6 +58,14 @@ async function refuseOldServer(client: pg.Client): Promise<void> {
   if (major < OLDEST_POSTGRESQL) {
     throw new StartError(`PostgreSQL ${OLDEST_POSTGRESQL} or newer is needed, the database is ${major}`)
   }
+}
+
+/**
+ * The tables are in `public`, where the server and functions of the owner look for them, also where the user's search
+ * path begins with another schema, as with one of the user's name. Extensions are found wherever they were before.
+ */
+async function workInPublic(client: pg.Client): Promise<void> {
+  await client.query(`select set_config('search_path', 'public, ' || current_setting('search_path'), false)`)
 }
 
 async function appliedVersions(client: pg.Client): Promise<Set<number>> {
