@@ -1,4 +1,5 @@
 import { type Config, readConfig, settingsHelp } from './config.ts'
+import { isUnavailable } from './database/faults.ts'
 import { openDatabase } from './database/open.ts'
 import { openSecretBox } from './database/secret_box.ts'
 import { createGateway } from './gateway.ts'
@@ -19,7 +20,11 @@ await run(async (stopped, environment, args) => {
   const database = await openDatabase(config, () => checkStart(config))
   try {
     let address = ''
-    const gateway = await createGateway(database.connection, config, () => config.publicUrl ?? address, log)
+    const gateway = await createGateway(database.connection, config, () => config.publicUrl ?? address, log).catch(
+      (cause) => {
+        throw isUnavailable(cause) ? new StartError(`cannot use the database: ${cause.message}`, { cause }) : cause
+      },
+    )
     try {
       const app = await createApp(gateway)
       address = await listenAt(app, config)

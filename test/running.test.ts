@@ -150,6 +150,14 @@ describe('a start that cannot be says so in one line', () => {
     await assertStartsAndPays(settings)
   })
 
+  it('where the database takes no writes, as a standby', async () => {
+    const database = await aDatabase()
+    const readOnly = `alter database ${database.database} set default_transaction_read_only = on`
+    await withOwner(database, (client) => client.query(readOnly))
+    const settings = { DATABASE_URL: urlOf(database), BGW_DATA_DIR: await aFolder() }
+    assertOneLine(await ended('main.ts', settings), /the database is read-only/)
+  })
+
   it('before it migrates, so that an older program can go on: nothing is in the database yet', async () => {
     const database = await anEmptyDatabase()
     const folder = await aFolder()

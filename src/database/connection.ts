@@ -1,6 +1,6 @@
 import { Socket } from 'node:net'
 import pg from 'pg'
-import { isUnavailable, leavesOutcomeUnknown, UnknownOutcome } from './faults.ts'
+import { isUnavailable, leavesOutcomeUnknown, ReadOnlyDatabase, UnknownOutcome } from './faults.ts'
 
 /** How to reach a database, in parts. A subset of pg's own configuration. */
 export type DatabaseAddress = {
@@ -72,12 +72,26 @@ export function createPool(
   name: string,
   plans: keyof typeof PLANS = 'asEver',
 ): Pool {
-  return poolOf(connection, max, name, plans, types)
+  return poolOf(connection, max, name, plans, types, refuseReadOnly)
 }
 
-/** The same for the library that runs jobs, which expects values as the driver reads them: a bigint ends the process. */
+/** The same for a program that only reads, also in a standby. */
+export function createReadingPool(connection: Connection, max: number, name: string): Pool {
+  return poolOf(connection, max, name, 'asEver', types)
+}
+
+/** The same as createPool for the library that runs jobs, which expects values as the driver reads them: a bigint ends the process. */
 export function createJobPool(connection: Connection, max: number): Pool {
-  return poolOf(connection, max, 'billing-gateway jobs', 'asEver', pg.types)
+  return poolOf(connection, max, 'billing-gateway jobs', 'asEver', pg.types, refuseReadOnly)
+}
+
+/**
+ * Keeps no session in which nothing can be written: of a standby behind the name of the primary, say, or from while the
+ * owner had the database read-only. It would stay so when the database takes writes again, and refuse payments for good.
+ */
+async function refuseReadOnly(client: pg.ClientBase): Promise<void> {
+  const { rows } = await client.query('show transaction_read_only')
+  if (rows[0].transaction_read_only === 'on') throw new ReadOnlyDatabase('the database is read-only')
 }
 
 /** A new connection plans every statement anew, which takes longer than a batch: for a quiet minute none is given up. */
@@ -89,6 +103,7 @@ function poolOf(
   name: string,
   plans: keyof typeof PLANS,
   types: pg.CustomTypesConfig,
+  onConnect?: (client: pg.ClientBase) => Promise<void>,
 ): Pool {
   const options = `${PLANS[plans]} -c role=${SERVER_ROLE} ${SESSION_OPTIONS}`
   const pool = new pg.Pool({
@@ -102,6 +117,7 @@ function poolOf(
     // Statements of a batch go out together, without waiting for the one before.
     pipeline: true,
     stream: coalescingSocket,
+    ...(onConnect ? { onConnect } : {}),
   })
   // A connection that breaks while idle is replaced; who uses one that breaks gets the error from its query.
   pool.on('error', () => undefined)

@@ -10,6 +10,11 @@ export class UnknownOutcome extends Error {
   override readonly name = 'UnknownOutcome'
 }
 
+/** A session was had, in which nothing can be written. */
+export class ReadOnlyDatabase extends Error {
+  override readonly name = 'ReadOnlyDatabase'
+}
+
 /**
  * Does what is still to be done for an answer once what was asked for is committed. Where the database is away by then,
  * throws UnknownOutcome: nobody must hear that nothing was accepted.
@@ -34,11 +39,11 @@ export function isRaceLost(error: unknown): boolean {
 }
 
 /**
- * The database is away: starting, stopping, failing over, full of connections, or the line is cut. What was under way
+ * The database is away: starting, stopping, failing over, read-only, full of connections, or the line is cut. What was under way
  * was not done, unless it was the commit itself, whose outcome is then unknown.
  */
 export function isUnavailable(error: unknown): boolean {
-  if (error instanceof UnknownOutcome) return true
+  if (error instanceof UnknownOutcome || error instanceof ReadOnlyDatabase) return true
   const code = codeOf(error)
   if (code.startsWith('08') || code.startsWith('57P') || ['53100', '53300', '25006', '25P03', '57014'].includes(code))
     return true

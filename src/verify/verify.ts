@@ -1,4 +1,4 @@
-import { type Client, type Connection, createPool } from '../database/connection.ts'
+import { type Client, type Connection, createReadingPool } from '../database/connection.ts'
 import type { BookId } from '../ledger/id.ts'
 import { readHead } from '../seal/block.ts'
 import { type Finding, type Offender, toFinding } from './finding.ts'
@@ -34,7 +34,7 @@ export async function verifyBooks(
   onProgress: OnProgress = () => undefined,
   noted: readonly Noted[] = [],
 ): Promise<Report> {
-  const pool = createPool(connection, 2, 'billing-gateway verify')
+  const pool = createReadingPool(connection, 2, 'billing-gateway verify')
   const clients: Client[] = []
   const session = async (snapshot?: string) => {
     const client = await pool.connect()

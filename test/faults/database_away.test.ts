@@ -7,7 +7,7 @@ import { after, describe, it } from 'node:test'
 import { withOwner } from '../../src/database/connection.ts'
 import { connectionOf, type Embedded, startEmbedded } from '../../src/database/embedded.ts'
 import { aClient, type Client } from '../harness/client.ts'
-import { type TestCluster, urlOf } from '../harness/cluster.ts'
+import { cutGateways, type TestCluster, urlOf } from '../harness/cluster.ts'
 import { aGateway, aUser, PASSWORD, until } from '../harness/gateway.ts'
 import { aLine } from '../harness/line.ts'
 import {
@@ -68,6 +68,28 @@ describe('an existing PostgreSQL', () => {
     const mails = join(settings.BGW_DATA_DIR, 'mail')
     await until(async () => readdirSync(mails).some((name) => name.endsWith('.eml')), 10)
     assert.equal(await server.end('SIGTERM'), 0)
+  })
+
+  it('that takes no writes for a while, as a standby, makes the node not ready, and is no trouble once it takes them again', async () => {
+    const gateway = await aGateway()
+    const [ada, bob] = [await aUser(gateway), await aUser(gateway)]
+    const body = transfer(await ada.account('USD'), await bob.account('USD'), '1.00')
+    const readOnly = (word: 'on' | 'off') =>
+      withOwner(gateway.database, async (client) => {
+        await client.query('set default_transaction_read_only = off')
+        await client.query(`alter database ${gateway.database.database} set default_transaction_read_only = ${word}`)
+      })
+
+    await readOnly('on')
+    await cutGateways(gateway.database)
+    await until503(gateway.anybody)
+    assertProblem(await ada.post('/v1/payments', body), 'unavailable')
+
+    // No session from then is kept, in which a payment would be refused for as long as the node runs.
+    await readOnly('off')
+    await until(async () => (await gateway.anybody.get('/health/ready')).status === 200)
+    const answers = await Promise.all(Array.from({ length: 20 }, () => ada.post('/v1/payments', body)))
+    assert.deepEqual([...new Set(answers.map(({ status }) => status))], [201])
   })
 
   it('that is away does not hold up the end of the gateway', async () => {
