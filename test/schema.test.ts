@@ -25,6 +25,15 @@ it('is made in public, also where the owner of the database has a schema of the 
   assert.equal((await gateway.anybody.get('/health/ready')).status, 200)
 })
 
+it('is made in as much time as it takes, by nodes that wait for each other, whatever limits the database has', async () => {
+  const database = await anEmptyDatabase()
+  for (const limit of ['statement_timeout', 'lock_timeout']) {
+    await withOwner(database, (client) => client.query(`alter database ${database.database} set ${limit} = '1ms'`))
+  }
+  await Promise.all([migrate(database), migrate(database)])
+  assert.equal(staleness(await readFile(SCHEMA_FILE, 'utf8'), await describeSchema(database)), undefined)
+})
+
 it('a dump that differs in a line is stale, and that line is named', () => {
   assert.equal(staleness('a\nb\n', 'a\nb\n'), undefined)
   assert.match(staleness('a\nb\n', 'a\nc\n') ?? '', /stale at line 2: it has 'b', the schema has 'c'/)

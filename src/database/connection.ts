@@ -170,9 +170,15 @@ function planAfresh(pool: Pool): void {
   })
 }
 
+/**
+ * Of sessions that migrate. A large table takes what it takes, and another node that migrates is waited for: limits that
+ * somebody set for the whole database would have the start fail each time.
+ */
+export const OWNER_OPTIONS = `${TIME_OPTIONS} -c statement_timeout=0 -c lock_timeout=0`
+
 /** One session as the database's owner: for migrations, and nothing else. */
 export async function withOwner<T>(connection: Connection, work: (client: pg.Client) => Promise<T>): Promise<T> {
-  const client = new pg.Client({ ...reached(connection, TIME_OPTIONS), types, connectionTimeoutMillis: 5_000 })
+  const client = new pg.Client({ ...reached(connection, OWNER_OPTIONS), types, connectionTimeoutMillis: 5_000 })
   client.on('error', () => undefined)
   await client.connect()
   try {

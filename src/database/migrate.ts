@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { runMigrations } from 'graphile-worker'
 import pg from 'pg'
 import { StartError } from '../start_error.ts'
-import { type Connection, reached, SERVER_ROLE, withOwner } from './connection.ts'
+import { type Connection, OWNER_OPTIONS, reached, SERVER_ROLE, withOwner } from './connection.ts'
 import { isUniqueViolation } from './faults.ts'
 import { silent } from './jobs_log.ts'
 
@@ -140,7 +140,7 @@ async function hasJobs(client: pg.Client): Promise<boolean> {
 
 /** The tables of the job library; the server's role may use them like its own. */
 async function installJobs(connection: Connection, client: pg.Client): Promise<void> {
-  const pgPool = new pg.Pool({ ...reached(connection, ''), max: 2 })
+  const pgPool = new pg.Pool({ ...reached(connection, OWNER_OPTIONS), max: 2 })
   pgPool.on('error', () => undefined)
   pgPool.on('connect', (session) => session.on('error', () => undefined))
   try {
