@@ -312,6 +312,8 @@ describe('every answer', () => {
       for (const known of [tag, `W/${tag}`, `"x", ${tag}`, '*']) {
         const again = await ada.get(path, { 'if-none-match': known })
         assert.deepEqual([again.status, again.body, again.headers.get('etag')], [304, '', tag], `${path} ${known}`)
+        // The length would be that of what has not changed: a cache would take a zero for it.
+        assert.equal(again.headers.get('content-length'), null, path)
       }
       assert.equal((await ada.get(path, { 'if-none-match': '"x"' })).status, 200)
     }
@@ -319,6 +321,21 @@ describe('every answer', () => {
     await ada.patch(`/v1/accounts/${account}`, { name: 'Renamed' })
     const after = await ada.get(`/v1/accounts/${account}`, { 'if-none-match': before })
     assert.deepEqual([after.status, after.body.name], [200, 'Renamed'])
+  })
+})
+
+describe('a HEAD', () => {
+  it('says what its GET would: the length, the ETag, and that nothing has changed', async () => {
+    const path = `/v1/accounts/${account}`
+    const read = await ada.get(path)
+    const head = await ada.send('HEAD', path)
+    for (const name of ['content-length', 'content-type', 'etag', 'cache-control', 'vary']) {
+      assert.ok(read.headers.get(name), name)
+      assert.equal(head.headers.get(name), read.headers.get(name), name)
+    }
+    assert.deepEqual([head.status, head.body], [200, ''])
+    const again = await ada.send('HEAD', path, undefined, { 'if-none-match': read.headers.get('etag') ?? '' })
+    assert.deepEqual([again.status, again.headers.get('etag')], [304, read.headers.get('etag')])
   })
 })
 
