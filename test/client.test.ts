@@ -594,6 +594,31 @@ describe('events', () => {
     assert.deepEqual(await take(client.events({ after: told[0]?.position ?? '' }), 1), [told[1]])
   })
 
+  it('are told no more once their signal was aborted, those that came with the last one neither', async () => {
+    const { token, usd } = await aCaller()
+    const event = (place: number) =>
+      `id: p${place}\nevent: account.frozen\ndata: ${JSON.stringify({ type: 'account.frozen', data: { object: { id: usd } } })}\n\n`
+    const both = async () => new Response(event(1) + event(2))
+    const leaving = new AbortController()
+    let told = 0
+    for await (const _event of createClient({ url: gateway.url, token, fetch: both }).events({
+      signal: leaving.signal,
+    })) {
+      told += 1
+      leaving.abort()
+    }
+    assert.equal(told, 1)
+  })
+
+  it('end with their signal where fetch forgot it while they were read', async () => {
+    // As that of Node 20 does, once memory was cleared up.
+    const forgetful: typeof fetch = (url, { signal, ...init } = {}) => fetch(url, init)
+    const { client } = await aCaller({ fetch: forgetful })
+    const leaving = new AbortController()
+    const reading = take(client.events({ signal: leaving.signal, onConnected: () => leaving.abort() }), 1)
+    assert.deepEqual(await reading, [])
+  })
+
   it('that are too old, or not for this token, are refused', async () => {
     const { client } = await aCaller()
     const old = take(client.events({ after: '1-00000000000000000000000001' }), 1)
@@ -623,6 +648,36 @@ describe('what is watched', () => {
     assert.deepEqual([last.event.type, idOf(last.event)], ['account.closed', eur])
     watching.close()
     assert.equal(await next(), undefined)
+  })
+
+  it('is told no more once its signal was aborted, or it was closed, also what has come already', async () => {
+    let states = 0
+    let come = aMoment<void>()
+    class Noted extends WebSocket {
+      constructor(...args: ConstructorParameters<typeof WebSocket>) {
+        super(...args)
+        this.addEventListener('message', ({ data }) => {
+          if (String(data).startsWith('{"state"')) states += 1
+          if (states === 2) setImmediate(come.tell)
+        })
+      }
+    }
+    const { client, usd } = await aCaller({ WebSocket: Noted })
+    const eur = (await client.openAccount({ body: { currency: 'EUR' } })).id
+    for (const by of ['signal', 'close']) {
+      states = 0
+      come = aMoment()
+      const leaving = new AbortController()
+      const watching = client.watch([usd, eur], { signal: leaving.signal })
+      const told: Told[] = []
+      for await (const each of watching) {
+        told.push(each)
+        await come.come
+        if (by === 'signal') leaving.abort()
+        else watching.close()
+      }
+      assert.deepEqual(told, [{ state: await client.getAccount({ path: { id: usd } }) }], by)
+    }
   })
 
   it('must be there, and for this token', async () => {

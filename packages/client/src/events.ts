@@ -32,7 +32,7 @@ export async function* readEvents(transport: Transport, reading: Reading): Async
   let failures = 0
   for (;;) {
     try {
-      for await (const { id, event, data } of framesOf(await open(transport, position, signal))) {
+      for await (const { id, event, data } of framesOf(await open(transport, position, signal), signal)) {
         failures = 0
         if (id !== undefined) position = id
         if (event === undefined && id !== undefined) onConnected?.(id)
@@ -63,9 +63,9 @@ async function open(transport: Transport, after: string | undefined, signal: Abo
 }
 
 /** Server-Sent Events as the gateway writes them: each field on one line. */
-async function* framesOf(body: ReadableStream<Uint8Array>): AsyncGenerator<Frame> {
+async function* framesOf(body: ReadableStream<Uint8Array>, signal: AbortSignal | undefined): AsyncGenerator<Frame> {
   let frame: Record<string, string> = {}
-  for await (const line of linesOf(body, LONGEST_SILENCE_MS)) {
+  for await (const line of linesOf(body, { silenceMs: LONGEST_SILENCE_MS, signal })) {
     if (line === '') {
       yield frame
       frame = {}

@@ -16,6 +16,12 @@ export function createInbox<T>() {
     wake()
   }
 
+  /** Ends it, and what is unread is not told. */
+  function leave(): void {
+    unread.length = 0
+    end()
+  }
+
   /** Everything, as it comes. Calls `onEmpty` before it waits. */
   async function* read(onEmpty: () => void): AsyncGenerator<T> {
     for (;;) {
@@ -33,5 +39,5 @@ export function createInbox<T>() {
     }
   }
 
-  return { put, end, read, size: () => unread.length }
+  return { put, end, leave, read, size: () => unread.length }
 }

@@ -102,7 +102,7 @@ async function* answersTo(transport: Transport, sent: Sent, count: number): Asyn
   let answered = 0
   let last: Answer | undefined
   try {
-    for await (const line of response.body ? linesOf(response.body) : []) {
+    for await (const line of response.body ? linesOf(response.body, { signal }) : []) {
       // A mistake that another line follows is of its record.
       if (held[0] && !mayPass(held[0])) {
         yield* held

@@ -106,19 +106,27 @@ export function watch(
   }
 
   function close(error?: WatchError): void {
+    letGo()
+    inbox.end(error)
+  }
+
+  function stop(): void {
+    letGo()
+    inbox.leave()
+  }
+
+  function letGo(): void {
     clearTimeout(waiting)
     signal?.removeEventListener('abort', stop)
     line?.close()
-    inbox.end(error)
   }
-  const stop = () => close()
 
   async function* told(): AsyncGenerator<Told> {
     try {
       // A slow reader who has read everything goes on.
       yield* inbox.read(() => line ?? waiting ?? connect())
     } finally {
-      close()
+      stop()
     }
   }
 
@@ -134,7 +142,7 @@ export function watch(
   }
 
   signal?.addEventListener('abort', stop, { once: true })
-  if (signal?.aborted) close()
+  if (signal?.aborted) stop()
   else connect()
   return {
     [Symbol.asyncIterator]: told,
