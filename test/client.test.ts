@@ -172,6 +172,24 @@ describe('a call that fails', () => {
     assert.ok((error.retryAfterSeconds ?? 0) > 5)
   })
 
+  it('waits as long as something in front of the gateway asks for, in seconds or until a time, and not where it is too long', async () => {
+    const { token } = await aCaller()
+    for (const asked of ['60', new Date(Date.now() + 60_000).toUTCString()]) {
+      const { fetch, sent } = aFetch(() => new Response('Down', { status: 503, headers: { 'retry-after': asked } }))
+      const error: unknown = await createClient({ url: gateway.url, token, fetch, retry: QUICK })
+        .getMe()
+        .catch((caught: unknown) => caught)
+      assert.ok(error instanceof NoAnswerError)
+      assert.deepEqual([error.status, sent.length], [503, 1], asked)
+      assert.ok((error.retryAfterSeconds ?? 0) > 30, asked)
+    }
+    const { fetch, sent } = aFetch((answer, count) =>
+      count === 1 ? new Response('Down', { status: 503, headers: { 'retry-after': '0' } }) : answer,
+    )
+    await createClient({ url: gateway.url, token, fetch, retry: QUICK }).listAccounts()
+    assert.equal(sent.length, 2)
+  })
+
   it('asks again with the same key where the outcome is unknown', async () => {
     const line = await aLine()
     const fragile = await aGateway({}, line.database)

@@ -24,6 +24,8 @@ export class ProblemError extends Error {
   }
 }
 
+type Known = 'idempotencyKey' | 'status' | 'retryAfterSeconds'
+
 /**
  * There is no answer of the gateway: the line was lost, it took too long, or something in between answered. Whether the
  * call was carried out is not known; where it has an `idempotencyKey`, making it again with that key tells.
@@ -33,11 +35,13 @@ export class NoAnswerError extends Error {
   readonly idempotencyKey: string | undefined
   /** What something between here and the gateway answered, if it did. */
   readonly status: number | undefined
+  readonly retryAfterSeconds: number | undefined
 
-  constructor(message: string, more: { cause?: unknown; idempotencyKey?: string | undefined; status?: number } = {}) {
+  constructor(message: string, more: { cause?: unknown } & Partial<Pick<NoAnswerError, Known>> = {}) {
     super(message, { cause: more.cause })
     this.idempotencyKey = more.idempotencyKey
     this.status = more.status
+    this.retryAfterSeconds = more.retryAfterSeconds
   }
 }
 
@@ -48,9 +52,17 @@ export async function errorOf(
 ): Promise<ProblemError | NoAnswerError> {
   const { status, headers } = response
   const text = await response.text()
-  const seconds = Number(headers.get('retry-after') ?? Number.NaN)
+  const retryAfterSeconds = secondsUntil(headers.get('retry-after'))
   if (headers.get('content-type')?.startsWith('application/problem+json')) {
-    return new ProblemError(JSON.parse(text), Number.isNaN(seconds) ? undefined : seconds, idempotencyKey)
+    return new ProblemError(JSON.parse(text), retryAfterSeconds, idempotencyKey)
   }
-  return new NoAnswerError(`answered ${status}, and not by the gateway`, { status, idempotencyKey })
+  return new NoAnswerError(`answered ${status}, and not by the gateway`, { status, idempotencyKey, retryAfterSeconds })
+}
+
+/** What Retry-After says: seconds, or a time, as only others than the gateway write it (RFC 9110 §10.2.3). */
+function secondsUntil(retryAfter: string | null): number | undefined {
+  if (retryAfter === null) return undefined
+  if (/^\d+$/.test(retryAfter)) return Number(retryAfter)
+  const at = Date.parse(retryAfter)
+  return Number.isNaN(at) ? undefined : Math.max(0, (at - Date.now()) / 1_000)
 }

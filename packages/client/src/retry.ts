@@ -18,18 +18,26 @@ const NOTHING_DONE = ['rate_limited', 'overloaded', 'unavailable']
  * POST with an idempotency key. Of any other it must be known that nothing was done.
  */
 export function mayRetry({ longestMs }: Retry, error: unknown, repeatable: boolean): boolean {
+  if (askedMs(error) > longestMs) return false
   if (error instanceof ProblemError) {
-    if ((error.retryAfterSeconds ?? 0) * 1_000 > longestMs) return false
     return NOTHING_DONE.includes(error.code) || (repeatable && error.code === 'outcome_unknown')
   }
   if (!(error instanceof NoAnswerError)) return false
   return repeatable && (error.status === undefined || [429, 502, 503, 504].includes(error.status))
 }
 
-/** How long to wait after so many failures: some of up to twice the time before, and what the gateway asks for. */
+/** How long to wait after so many failures: some of up to twice the time before, and what the answer asks for. */
 export function pauseMs({ firstMs, longestMs }: Retry, failures: number, error?: unknown): number {
-  const asked = error instanceof ProblemError ? (error.retryAfterSeconds ?? 0) * 1_000 : 0
-  return asked + Math.random() * Math.min(longestMs, firstMs * 2 ** (failures - 1))
+  return askedMs(error) + Math.random() * Math.min(longestMs, firstMs * 2 ** (failures - 1))
+}
+
+/** A timer of weeks would be over at once. */
+const DAY_MS = 86_400_000
+
+/** How long whoever answered asks to wait, be it the gateway or something in front of it. */
+function askedMs(error: unknown): number {
+  const known = error instanceof ProblemError || error instanceof NoAnswerError
+  return known ? Math.min((error.retryAfterSeconds ?? 0) * 1_000, DAY_MS) : 0
 }
 
 /** Comes true after that time. Rejects with the signal's reason where it is aborted before. */
