@@ -88,6 +88,8 @@ describe('Money by wire', () => {
     )
     const { headers, body: xml } = await fileOf(batch)
     assert.match(headers.get('content-type') ?? '', /^application\/xml/)
+    // Who is paid, in full: nothing on its way keeps it.
+    assert.deepEqual([headers.get('cache-control'), headers.get('etag')], ['no-store', null])
     const { namespace, body, payments } = ordersIn(xml)
     assert.match(namespace, /pain\.001\.001\.09$/)
     assert.deepEqual(payments, [{ reference: referenceOf(payment), amount: '40.00', currency: 'EUR', ...ADA }])
