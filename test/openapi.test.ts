@@ -153,6 +153,26 @@ describe('the OpenAPI document', () => {
     }
   })
 
+  it('has a 304 where an answer has an ETag, which streams and what is not to be kept have not', async () => {
+    const unkept = operations.filter(({ method, path, raw }) => {
+      return method === 'GET' && path.startsWith('/v1/') && !raw.responses['304']
+    })
+    assert.deepEqual(unkept.map(({ id }) => id).sort(), [
+      'downloadWireBatch',
+      'exportMe',
+      'exportUser',
+      'getStatement',
+      'openWebSocket',
+      'streamEvents',
+    ])
+    const order = document.paths['/v1/admin/wire/batches/{id}/file'].get.responses[200]
+    assert.deepEqual(Object.keys(order.content), ['application/xml'])
+    for (const path of [`/v1/accounts/${account}/statement`, '/v1/me/export']) {
+      const { status, headers } = await ada.get(path, { 'if-none-match': '*' })
+      assert.deepEqual([status, headers.get('etag')], [200, null], path)
+    }
+  })
+
   it('is what the client package was made from', async () => {
     assert.equal(staleClient(await readFile(CLIENT_FILE, 'utf8'), clientSource(document)), undefined)
   })

@@ -104,7 +104,7 @@ function wholeOf(types: Types, content: Content): string {
   const [type] = Object.keys(content)
   if (type === undefined) return 'void'
   if (type === JSON_TYPE) return types.typeOf(content[JSON_TYPE]?.schema ?? {})
-  return type === 'text/plain' ? 'string' : 'never'
+  return type === 'text/plain' || type === 'application/xml' ? 'string' : 'never'
 }
 
 function inputType(types: Types, operation: Operation): string {

@@ -1,8 +1,8 @@
 import swagger from '@fastify/swagger'
-import fastify from 'fastify'
+import fastify, { type FastifySchema } from 'fastify'
 import { collectionOf, type Document } from './collection.ts'
 import { ApiError, ERRORS } from './errors.ts'
-import { type App, OPTIONAL_BODY } from './route.ts'
+import { type App, OPTIONAL_BODY, UNKEPT } from './route.ts'
 
 const DESCRIPTION = `
 Accounts in several currencies, and payments between them, on double-entry books.
@@ -20,7 +20,7 @@ ${Object.entries(ERRORS)
   .join('\n')}
 `
 
-/** What every read may be answered, see etag.ts. */
+/** What every read that has an ETag may be answered, see etag.ts. */
 const NOT_MODIFIED = { type: 'null', description: '`If-None-Match` names the `ETag` that it still has.' }
 
 /**
@@ -63,8 +63,9 @@ export async function documentApi(app: App, publicUrl: string | undefined): Prom
       }
       return openapiObject
     },
-    transform: ({ schema, url, route }) => {
-      if (route.method !== 'GET' || !url.startsWith('/v1/')) return { schema, url }
+    transform: ({ schema: described, url, route }) => {
+      const { [UNKEPT]: isUnkept, ...schema } = described as FastifySchema & { readonly [UNKEPT]?: true }
+      if (route.method !== 'GET' || !url.startsWith('/v1/') || isUnkept) return { schema, url }
       const response = { ...(schema.response as object), 304: NOT_MODIFIED }
       return { schema: { ...schema, response }, url }
     },

@@ -33,12 +33,17 @@ type Described = {
   readonly line?: TSchema
   /** Whether the body may be left out: it is read as an empty object then. */
   readonly optionalBody?: boolean
+  /** Whether a GET has no ETag: its answer is written as a stream, or is not to be kept. */
+  readonly unkept?: boolean
   readonly headers?: TObject
   readonly response: Readonly<Record<number, TSchema>>
 }
 
 /** Marks an operation whose body may be left out, in its schema. */
 export const OPTIONAL_BODY = 'x-optional-body'
+
+/** Marks a GET that has no ETag, in its schema. */
+export const UNKEPT = 'x-unkept'
 
 /** Says of a parameter of a list which operators it takes. */
 const OPERATORS_OF = 'x-operators'
@@ -72,6 +77,7 @@ export function describe<T extends Described>(route: T) {
     onlyType,
     line,
     optionalBody,
+    unkept,
     response,
     ...parts
   } = route
@@ -91,6 +97,7 @@ export function describe<T extends Described>(route: T) {
     ...(description === undefined ? {} : { description }),
     tags: [tag],
     ...(optionalBody ? { [OPTIONAL_BODY]: true } : {}),
+    ...(unkept ? { [UNKEPT]: true } : {}),
     security: access === 'public' ? [] : [{ bearer: scopesFor(access) }],
     response: { ...response, ...contentOf(response[200], { types, onlyType, line }), ...errorResponses(codes) },
   }

@@ -179,7 +179,8 @@ function fileRoute(app: App, { pool, secretBox }: Gateway): void {
       errors: ['not_found', 'outcome_unknown'],
       params: Type.Object({ id: Type.String({ examples: ['wbt_01k3v5f7a3c5e7g9j1m3p5r7tb'] }) }),
       response: { 200: Type.String() },
-      otherTypes: ['application/xml'],
+      onlyType: 'application/xml',
+      unkept: true,
     }),
     handler: async (request, reply) => {
       const id = decodeId('wbt', request.params.id)

@@ -71,6 +71,7 @@ export function eventRoutes(app: App, gateway: Gateway, streams: Streams): void 
         { additionalProperties: false },
       ),
       onlyType: 'text/event-stream',
+      unkept: true,
       response: { 200: Type.String() },
     }),
     handler: async (request, reply) => {

@@ -74,6 +74,7 @@ function exportRoutes(app: App, gateway: Gateway): void {
       tag: 'Identity',
       errors: ['fresh_proof_required', 'outcome_unknown'],
       onlyType: NDJSON,
+      unkept: true,
       response: { 200: ExportLine },
     }),
     handler: async (request, reply) => {
@@ -91,6 +92,7 @@ function exportRoutes(app: App, gateway: Gateway): void {
       tag: 'Operators',
       errors: ['not_found', 'outcome_unknown'],
       onlyType: NDJSON,
+      unkept: true,
       params,
       response: { 200: ExportLine },
     }),

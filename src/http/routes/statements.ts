@@ -89,6 +89,7 @@ export function statementRoutes(app: App, gateway: Gateway): void {
       ),
       response: { 200: StatementBody },
       otherTypes: ['text/csv', 'application/pdf', 'application/xml'],
+      unkept: true,
     }),
     handler: (request, reply) => sendStatement(gateway, request, reply, request.params.id, request.query),
   })

@@ -37,6 +37,7 @@ export async function webSocketRoutes(app: App, gateway: Gateway, streams: Strea
       description: DESCRIPTION,
       tag: 'Events',
       errors: ['upgrade_required'],
+      unkept: true,
       response: { 101: Type.Null({ description: 'It is a WebSocket from here on.' }) },
     }),
     handler: async () => {
