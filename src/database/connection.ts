@@ -80,7 +80,7 @@ export function createReadingPool(connection: Connection, max: number, name: str
   return poolOf(connection, max, name, 'asEver', types)
 }
 
-/** The same as createPool for the library that runs jobs, which expects values as the driver reads them: a bigint ends the process. */
+/** createPool for the library that runs jobs, which expects values as the driver reads them: a bigint ends the process. */
 export function createJobPool(connection: Connection, max: number): Pool {
   return poolOf(connection, max, 'billing-gateway jobs', 'asEver', pg.types, refuseReadOnly)
 }

@@ -39,8 +39,8 @@ export function isRaceLost(error: unknown): boolean {
 }
 
 /**
- * The database is away: starting, stopping, failing over, read-only, full of connections, or the line is cut. What was under way
- * was not done, unless it was the commit itself, whose outcome is then unknown.
+ * The database is away: starting, stopping, failing over, read-only, full of connections, or the line is cut. What was
+ * under way was not done, unless it was the commit itself, whose outcome is then unknown.
  */
 export function isUnavailable(error: unknown): boolean {
   if (error instanceof UnknownOutcome || error instanceof ReadOnlyDatabase) return true
