@@ -78,6 +78,8 @@ describe('a refusal', () => {
       const answer = await own.anybody.get(path, { origin })
       assertProblem(answer, 'not_found')
       assert.equal(answer.headers.get('access-control-allow-origin'), origin, path)
+      // Such as the name of a statement's file, and when to come back.
+      assert.match(answer.headers.get('access-control-expose-headers') ?? '', /content-disposition, .*retry-after/)
       const { headers } = await own.anybody.get(path, { origin: 'https://other.example.com' })
       assert.deepEqual([headers.get('access-control-allow-origin'), headers.get('vary')], [null, 'Origin'], path)
     }

@@ -5,7 +5,7 @@ import { withOwner } from '../src/database/connection.ts'
 import { migrate } from '../src/database/migrate.ts'
 import { TRANSITIONS } from '../src/ledger/lifecycle.ts'
 import { describeSchema, SCHEMA_FILE, staleness } from '../tools/schema.ts'
-import { aMigratedDatabase, anEmptyDatabase } from './harness/cluster.ts'
+import { aMigratedDatabase, anEmptyDatabase, testCluster } from './harness/cluster.ts'
 import { aGateway } from './harness/gateway.ts'
 
 it('schema.sql is what the migrations leave', async () => {
@@ -32,6 +32,17 @@ it('is made in as much time as it takes, by nodes that wait for each other, what
   }
   await Promise.all([migrate(database), migrate(database)])
   assert.equal(staleness(await readFile(SCHEMA_FILE, 'utf8'), await describeSchema(database)), undefined)
+})
+
+it('is not made in a database of another encoding than UTF8, in which names could not be written', async () => {
+  const database = `latin_${process.pid}`
+  await withOwner(testCluster(), (client) =>
+    client.query(`create database ${database} encoding 'LATIN1' template template0`),
+  )
+  await assert.rejects(migrate({ ...testCluster(), database }), {
+    name: 'StartError',
+    message: 'a database in UTF8 is needed, this one is in LATIN1',
+  })
 })
 
 it('a dump that differs in a line is stale, and that line is named', () => {

@@ -18,7 +18,7 @@ const OLDEST_POSTGRESQL = 15
 export async function migrate(connection: Connection): Promise<void> {
   try {
     await withOwner(connection, async (client) => {
-      await refuseOldServer(client)
+      await refuseUnfitServer(client)
       await workInPublic(client)
       const migrations = readMigrations()
       const applied = await appliedVersions(client)
@@ -52,12 +52,14 @@ function readMigrations(): Migration[] {
   }))
 }
 
-async function refuseOldServer(client: pg.Client): Promise<void> {
+async function refuseUnfitServer(client: pg.Client): Promise<void> {
   const { rows } = await client.query('show server_version_num')
   const major = Math.floor(Number(rows[0].server_version_num) / 10_000)
   if (major < OLDEST_POSTGRESQL) {
     throw new StartError(`PostgreSQL ${OLDEST_POSTGRESQL} or newer is needed, the database is ${major}`)
   }
+  const { server_encoding: encoding } = (await client.query('show server_encoding')).rows[0]
+  if (encoding !== 'UTF8') throw new StartError(`a database in UTF8 is needed, this one is in ${encoding}`)
 }
 
 /**

@@ -5,7 +5,7 @@ const METHODS = 'GET, POST, PATCH, DELETE'
 const SENT = 'authorization, book, content-type, idempotency-key, if-none-match, last-event-id, prefer, x-request-id'
 /** What a page may read of an answer, beside what any page may. */
 const READ =
-  'etag, idempotent-replayed, location, preference-applied, ratelimit-limit, ratelimit-policy, ratelimit-remaining, ratelimit-reset, retry-after, x-request-id'
+  'content-disposition, etag, idempotent-replayed, location, preference-applied, ratelimit-limit, ratelimit-policy, ratelimit-remaining, ratelimit-reset, retry-after, x-request-id'
 const REMEMBER_SECONDS = 600
 
 /** What an answer says to a page of that origin. */
