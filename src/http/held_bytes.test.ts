@@ -9,14 +9,18 @@ import type { App } from './route.ts'
 const KIB = 1024
 
 describe('What is kept in memory', () => {
-  it('is so much of one caller, and beyond so much in all only for who has nothing kept yet', () => {
-    const bytes = createHeldBytes({ mostOfOne: 10, mostInAll: 15 })
+  it('is so much of one caller, and beyond so much in all only of who has little', () => {
+    const bytes = createHeldBytes({ mostOfOne: 10, mostInAll: 15, little: 2 })
     const ada = bytes.open('ada')
     ada.add(8)
     assert.deepEqual([bytes.hasRoom('ada', 2), bytes.hasRoom('ada', 3)], [true, false])
     const bob = bytes.open('bob')
     bob.add(7)
     assert.deepEqual([bytes.hasRoom('ada', 1), bytes.hasRoom('bob', 1), bytes.hasRoom('eve', 10)], [false, false, true])
+    const eve = bytes.open('eve')
+    eve.add(1)
+    assert.deepEqual([bytes.hasRoom('eve', 1), bytes.hasRoom('eve', 2)], [true, false])
+    eve.close()
     ada.close()
     ada.close()
     assert.equal(bytes.hasRoom('bob', 3), true)
@@ -27,7 +31,7 @@ describe('What is kept in memory', () => {
 
 /** A server that keeps 100 KiB for anybody, reads bodies whole and has a long page. */
 async function withServer(ask: (line: () => Promise<Line>, bytes: HeldBytes) => Promise<void>): Promise<void> {
-  const bytes = createHeldBytes({ mostOfOne: 100 * KIB, mostInAll: 1_000 * KIB })
+  const bytes = createHeldBytes({ mostOfOne: 100 * KIB, mostInAll: 1_000 * KIB, little: 0 })
   const app = fastify()
   app.decorateRequest('session', null)
   boundHeldBytes(app as unknown as App, bytes)

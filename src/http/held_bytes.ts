@@ -13,10 +13,12 @@ const SMALL = 16 * 1024
 export type HeldLimits = {
   /** So many bytes are kept for one caller, in all of their requests and answers together. */
   readonly mostOfOne: number
-  /** Beyond so many for all of them, more are kept only for whoever has none yet. */
+  /** Beyond so many for all of them, more are kept only for whoever has little. */
   readonly mostInAll: number
+  /** Little: whoever has no more than that is not kept out by what others do. */
+  readonly little: number
 }
-const LIMITS: HeldLimits = { mostOfOne: 128 * MIB, mostInAll: 256 * MIB }
+const LIMITS: HeldLimits = { mostOfOne: 128 * MIB, mostInAll: 256 * MIB, little: 8 * MIB }
 
 export type HeldBytes = {
   /** Whether nothing is kept for anybody. */
@@ -29,13 +31,15 @@ export type HeldBytes = {
 type Held = { readonly add: (bytes: number) => void; readonly close: () => void }
 
 /** Counts what is kept in memory for each caller: bodies that are coming, and answers that nobody has taken yet. */
-export function createHeldBytes({ mostOfOne, mostInAll }: HeldLimits = LIMITS): HeldBytes {
+export function createHeldBytes({ mostOfOne, mostInAll, little }: HeldLimits = LIMITS): HeldBytes {
   const ofCaller = new Map<string, number>()
   let inAll = 0
 
   function hasRoom(who: string, bytes: number): boolean {
     const held = ofCaller.get(who) ?? 0
-    return held === 0 || (held + bytes <= mostOfOne && inAll + bytes <= mostInAll)
+    // One body of any size, whatever else there is.
+    if (held === 0) return true
+    return held + bytes <= mostOfOne && (held + bytes <= little || inAll + bytes <= mostInAll)
   }
 
   function change(who: string, bytes: number): void {
