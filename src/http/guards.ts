@@ -159,7 +159,8 @@ function userNamed({ body, session }: FastifyRequest): string {
 
 /** Who calls, as far as the network tells. What a trusted proxy forwards and is no address does not count. */
 export function addressOf({ ip, socket }: FastifyRequest): string {
-  return addressPrefix(ip) ?? socket.remoteAddress ?? 'unknown'
+  // Of whoever has left already there is none, whatever the type says.
+  return addressPrefix(ip ?? '') ?? socket.remoteAddress ?? 'unknown'
 }
 
 /** Says in headers how much is left (draft-ietf-httpapi-ratelimit-headers), and refuses where nothing is. */

@@ -30,7 +30,9 @@ describe('What is kept in memory', () => {
 })
 
 /** A server that keeps 100 KiB for anybody, reads bodies whole and has a long page. */
-async function withServer(ask: (line: () => Promise<Line>, bytes: HeldBytes) => Promise<void>): Promise<void> {
+async function withServer(
+  ask: (line: () => Promise<Line>, bytes: HeldBytes, lateAnswer: Promise<unknown>) => Promise<void>,
+): Promise<void> {
   const bytes = createHeldBytes({ mostOfOne: 100 * KIB, mostInAll: 1_000 * KIB, little: 0 })
   const app = fastify()
   app.decorateRequest('session', null)
@@ -39,6 +41,16 @@ async function withServer(ask: (line: () => Promise<Line>, bytes: HeldBytes) => 
   app.addContentTypeParser('application/x-ndjson', (_request, payload, done) => done(null, payload))
   app.post('/', async ({ body }) => (typeof body === 'string' ? body.length : 'a stream'))
   app.get('/', () => 'x'.repeat(16 * KIB * KIB))
+  // Answered once nobody is there any more.
+  app.get('/late', async ({ raw }) => {
+    await once(raw.socket, 'close')
+    return 'x'.repeat(LONG)
+  })
+  const lateAnswer = new Promise<unknown>((resolve) => {
+    app.addHook('onSend', async ({ url }, _reply, payload) => {
+      if (url === '/late') resolve(payload)
+    })
+  })
   app.setErrorHandler((error, _request, reply) => reply.status(503).send((error as { code?: string }).code))
   await app.listen()
   const lines: Socket[] = []
@@ -50,7 +62,7 @@ async function withServer(ask: (line: () => Promise<Line>, bytes: HeldBytes) => 
     return aLine(socket)
   }
   try {
-    await ask(line, bytes)
+    await ask(line, bytes, lateAnswer)
   } finally {
     for (const socket of lines) socket.destroy()
     await app.close()
@@ -133,5 +145,12 @@ describe('A long answer', () => {
       await untilEmpty(bytes)
       next.post('content-length: 5', 'small')
       assert.match(await next.answer(), /^HTTP\/1.1 200 /)
+    }))
+  it('to who has left meanwhile is not kept', () =>
+    withServer(async (line, bytes, lateAnswer) => {
+      const leaving = await line()
+      leaving.socket.write('GET /late HTTP/1.1\r\nhost: gateway\r\n\r\n', () => leaving.socket.destroy())
+      assert.equal(await lateAnswer, 'x'.repeat(LONG))
+      assert.equal(bytes.isEmpty(), true)
     }))
 })

@@ -74,24 +74,21 @@ export function createHeldBytes({ mostOfOne, mostInAll, little }: HeldLimits = L
 export function boundHeldBytes(app: App, bytes: HeldBytes = createHeldBytes()): void {
   app.addHook('preParsing', (request, reply, payload, done) => {
     const { headers } = request
-    const isChunked = headers['transfer-encoding'] !== undefined
-    const size = isStream(headers) ? 0 : Number(headers['content-length'] ?? 0)
-    if (!isChunked && size <= SMALL && bytes.isEmpty()) return done(null, payload)
+    const isWhole = headers['content-type']?.startsWith(NDJSON) !== true
+    const isChunked = isWhole && headers['transfer-encoding'] !== undefined
+    const length = isWhole ? Number(headers['content-length'] ?? 0) : 0
+    const size = length > SMALL ? length : 0
+    if (!isChunked && size === 0 && bytes.isEmpty()) return done(null, payload)
     const who = callerOf(request)
-    const counted = size > SMALL ? size : 0
-    if (!bytes.hasRoom(who, counted)) return done(tooMuchHeld())
-    if (counted > 0) untilAnswered(reply, bytes, who).add(counted)
-    done(null, isChunked && !isStream(headers) ? countedBody(payload, reply, bytes, who) : payload)
+    if (!bytes.hasRoom(who, size)) return done(tooMuchHeld())
+    if (size > 0) untilAnswered(reply, bytes, who).add(size)
+    done(null, isChunked ? countedBody(payload, reply, bytes, who) : payload)
   })
   app.addHook('onSend', (request, reply, payload, done) => {
     const isWhole = typeof payload === 'string' || Buffer.isBuffer(payload)
     if (isWhole && payload.length > SMALL) untilAnswered(reply, bytes, callerOf(request)).add(payload.length)
     done(null, payload)
   })
-}
-
-function isStream(headers: FastifyRequest['headers']): boolean {
-  return headers['content-type']?.startsWith(NDJSON) === true
 }
 
 function callerOf(request: FastifyRequest): string {
@@ -128,7 +125,13 @@ const ofConnection = new WeakMap<Socket, Set<Held>>()
 /** Counts for a caller until the last byte of the answer has gone out, or its connection is lost. */
 function untilAnswered({ raw, request }: FastifyReply, bytes: HeldBytes, who: string): Held {
   const held = bytes.open(who)
-  const all = heldOf(request.raw.socket)
+  const { socket } = request.raw
+  if (socket.destroyed) {
+    // Nothing goes to who has left, nor is anything told of it any more.
+    held.close()
+    return held
+  }
+  const all = heldOf(socket)
   all.add(held)
   raw.once('finish', () => {
     held.close()
