@@ -414,12 +414,14 @@ function wireName(environment: Environment): string {
 function trustedProxies(environment: Environment): string[] {
   const proxies = text(environment, 'BGW_TRUSTED_PROXIES').split(',').filter(Boolean)
   const strange = proxies.find((proxy) => {
-    const [address = '', bits = '1', ...rest] = proxy.split('/')
+    const [address = '', bits, ...rest] = proxy.split('/')
     const most = { 0: -1, 4: 32, 6: 128 }[isIP(address)] ?? -1
+    if (bits === undefined) return most < 0
     // A network of no bits is everybody, who could then say to be anybody.
     return rest.length > 0 || !/^\d{1,3}$/.test(bits) || Number(bits) < 1 || Number(bits) > most
   })
-  if (strange !== undefined)
+  if (strange !== undefined) {
     throw wrong('BGW_TRUSTED_PROXIES', `names '${strange}', which is no address or network of proxies`)
+  }
   return proxies
 }

@@ -1,5 +1,6 @@
 import { type Config, readConfig, settingsHelp } from './config.ts'
 import { isUnavailable } from './database/faults.ts'
+import { cannotUse } from './database/migrate.ts'
 import { openDatabase } from './database/open.ts'
 import { openSecretBox } from './database/secret_box.ts'
 import { createGateway } from './gateway.ts'
@@ -22,7 +23,7 @@ await run(async (stopped, environment, args) => {
     let address = ''
     const gateway = await createGateway(database.connection, config, () => config.publicUrl ?? address, log).catch(
       (cause) => {
-        throw isUnavailable(cause) ? new StartError(`cannot use the database: ${cause.message}`, { cause }) : cause
+        throw isUnavailable(cause) ? cannotUse(cause) : cause
       },
     )
     try {

@@ -1,6 +1,6 @@
 import { Socket } from 'node:net'
 import pg from 'pg'
-import { isUnavailable, leavesOutcomeUnknown, ReadOnlyDatabase, UnknownOutcome } from './faults.ts'
+import { isUnavailable, leavesOutcomeUnknown, readOnlyDatabase, UnknownOutcome } from './faults.ts'
 
 /** How to reach a database, in parts. A subset of pg's own configuration. */
 export type DatabaseAddress = {
@@ -91,7 +91,7 @@ export function createJobPool(connection: Connection, max: number): Pool {
  */
 async function refuseReadOnly(client: pg.ClientBase): Promise<void> {
   const { rows } = await client.query('show transaction_read_only')
-  if (rows[0].transaction_read_only === 'on') throw new ReadOnlyDatabase('the database is read-only')
+  if (rows[0].transaction_read_only === 'on') throw readOnlyDatabase()
 }
 
 /** A new connection plans every statement anew, which takes longer than a batch: for a quiet minute none is given up. */

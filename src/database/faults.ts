@@ -10,11 +10,6 @@ export class UnknownOutcome extends Error {
   override readonly name = 'UnknownOutcome'
 }
 
-/** A session was had, in which nothing can be written. */
-export class ReadOnlyDatabase extends Error {
-  override readonly name = 'ReadOnlyDatabase'
-}
-
 /**
  * Does what is still to be done for an answer once what was asked for is committed. Where the database is away by then,
  * throws UnknownOutcome: nobody must hear that nothing was accepted.
@@ -43,7 +38,7 @@ export function isRaceLost(error: unknown): boolean {
  * under way was not done, unless it was the commit itself, whose outcome is then unknown.
  */
 export function isUnavailable(error: unknown): boolean {
-  if (error instanceof UnknownOutcome || error instanceof ReadOnlyDatabase) return true
+  if (error instanceof UnknownOutcome) return true
   const code = codeOf(error)
   if (code.startsWith('08') || code.startsWith('57P') || ['53100', '53300', '25006', '25P03', '57014'].includes(code))
     return true
@@ -52,6 +47,11 @@ export function isUnavailable(error: unknown): boolean {
   return /Connection terminated|connection timeout|timeout expired|timeout exceeded when trying to connect|not queryable|Client was closed/i.test(
     message,
   )
+}
+
+/** What PostgreSQL itself would say to the first write of a session in which nothing can be written. */
+export function readOnlyDatabase(): Error {
+  return Object.assign(new Error('the database is read-only'), { code: '25006' })
 }
 
 /** Nobody gave a connection of the pool back in time: the database is there, and too much is asked of it. */

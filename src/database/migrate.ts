@@ -30,16 +30,18 @@ export async function migrate(connection: Connection): Promise<void> {
     })
   } catch (cause) {
     if (cause instanceof StartError) throw cause
-    throw new StartError(explain(cause), { cause })
+    throw cannotUse(cause)
   }
 }
 
-function explain(cause: unknown): string {
+/** Why a start ends where the database answers and cannot be worked with. */
+export function cannotUse(cause: unknown): StartError {
   const error = cause as { code?: string; message?: string }
-  if (error.code === '42501') {
-    return `the database user may not do what a migration needs (npm run migrate does it as another): ${error.message}`
-  }
-  return `cannot use the database: ${error.message || error.code || String(cause)}`
+  const message =
+    error.code === '42501'
+      ? `the database user may not do what a migration needs (npm run migrate does it as another): ${error.message}`
+      : `cannot use the database: ${error.message || error.code || String(cause)}`
+  return new StartError(message, { cause })
 }
 
 function readMigrations(): Migration[] {
