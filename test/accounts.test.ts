@@ -221,6 +221,17 @@ describe('recipients', () => {
     assert.deepEqual(await find(bob.email.toUpperCase()), expected)
   })
 
+  it('are those of one currency where it is named, however many older accounts there are in others', async () => {
+    const merchant = await aUser(gateway)
+    await Promise.all(Array.from({ length: 200 }, () => merchant.post('/v1/accounts', { currency: 'USD' })))
+    const { body: yen } = await merchant.post('/v1/accounts', { currency: 'JPY' })
+    const path = `/v1/recipients?email=${merchant.email}`
+    assert.equal((await ada.get(path)).body.data.length, 200)
+    assert.deepEqual((await ada.get(`${path}&currency=JPY`)).body, { data: [{ id: yen.id, currency: 'JPY' }] })
+    assert.deepEqual((await ada.get(`${path}&currency=CHF`)).body, { data: [] })
+    assertProblem(await ada.get(`${path}&currency=francs`), 'invalid_query')
+  })
+
   it('are not told of an address that is unknown, unconfirmed or none', async () => {
     const unconfirmed = anEmail()
     await gateway.anybody.post('/v1/signup', { email: unconfirmed, password: PASSWORD })

@@ -1332,7 +1332,7 @@ export type Operations = {
   }
   /** The accounts of a user that can be paid to. `GET /v1/recipients` */
   readonly findRecipients: {
-    readonly input: { readonly query: { readonly email: Value } }
+    readonly input: { readonly query: { readonly email: Value; readonly currency?: Value } }
     readonly answer: { readonly data: readonly { readonly id: string; readonly currency: string }[] }
   }
   /** Mail a link to set a new password. `POST /v1/password/forgot` */

@@ -165,10 +165,13 @@ function readingRoutes(app: App, gateway: Gateway): void {
       operationId: 'findRecipients',
       summary: 'The accounts of a user that can be paid to',
       description:
-        'For a confirmed user of that address: id and currency of each active account, of which at most the 200 oldest, and nothing else.',
+        'For a confirmed user of that address: id and currency of each active account, in all currencies or in one, of which at most the 200 oldest, and nothing else.',
       tag,
       errors: ['missing_field', 'invalid_request'],
-      querystring: Type.Object({ email: Type.String({ maxLength: 254 }) }, { additionalProperties: false }),
+      querystring: Type.Object(
+        { email: Type.String({ maxLength: 254 }), currency: Type.Optional(CurrencyCode) },
+        { additionalProperties: false },
+      ),
       response: { 200: Type.Object({ data: Type.Array(Type.Object({ id: IdOf('acc'), currency: CurrencyCode })) }) },
     }),
     handler: async (request) => {
@@ -176,7 +179,9 @@ function readingRoutes(app: App, gateway: Gateway): void {
       const email = parseKnownEmail(request.query.email)
       const user = email && (await findUserByEmail(pool, home, email))
       if (!user || user.confirmedAt === null) return { data: [] }
-      const query = parseListQuery(accounts.fields, { status: 'active', sort: 'created_at', limit: '200' })
+      const { currency } = request.query
+      const wanted = { status: 'active', ...(currency === undefined ? {} : { currency }) }
+      const query = parseListQuery(accounts.fields, { ...wanted, sort: 'created_at', limit: '200' })
       const { data } = await readPage(pool, accounts, ofUser(home, user.id), query)
       return { data: data.map(({ id, currency }) => ({ id: encodeId('acc', id), currency: currency.code })) }
     },
