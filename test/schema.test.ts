@@ -6,7 +6,8 @@ import { migrate } from '../src/database/migrate.ts'
 import { TRANSITIONS } from '../src/ledger/lifecycle.ts'
 import { describeSchema, SCHEMA_FILE, staleness } from '../tools/schema.ts'
 import { aMigratedDatabase, anEmptyDatabase, testCluster } from './harness/cluster.ts'
-import { aGateway } from './harness/gateway.ts'
+import { aGateway, aUser } from './harness/gateway.ts'
+import { assertBooksAreRight, transfer } from './harness/paying.ts'
 
 it('schema.sql is what the migrations leave', async () => {
   const kept = await readFile(SCHEMA_FILE, 'utf8')
@@ -32,6 +33,36 @@ it('is made in as much time as it takes, by nodes that wait for each other, what
   }
   await Promise.all([migrate(database), migrate(database)])
   assert.equal(staleness(await readFile(SCHEMA_FILE, 'utf8'), await describeSchema(database)), undefined)
+})
+
+it('is made, and paid in by two nodes at once, whatever the owner of the database has as defaults', async () => {
+  const database = await anEmptyDatabase()
+  const defaults = {
+    search_path: `''`,
+    standard_conforming_strings: 'off',
+    bytea_output: 'escape',
+    intervalstyle: 'sql_standard',
+    row_security: 'off',
+    default_transaction_isolation: `'repeatable read'`,
+    lock_timeout: '1',
+    idle_in_transaction_session_timeout: '1',
+  }
+  await withOwner(database, async (client) => {
+    for (const [name, value] of Object.entries(defaults))
+      await client.query(`alter database ${database.database} set ${name} = ${value}`)
+  })
+  await migrate(database)
+  const [one, two] = [await aGateway({}, database), await aGateway({}, database)]
+  const [merchant, ...payers] = [await aUser(one), await aUser(one), await aUser(two)]
+  const to = await merchant.account('USD')
+  const paid = payers.map(async (payer) => {
+    const wish = transfer(await payer.account('USD'), to, '1.00')
+    return Promise.all(Array.from({ length: 20 }, () => payer.post('/v1/payments', wish)))
+  })
+  const answers = (await Promise.all(paid)).flat()
+  assert.deepEqual([...new Set(answers.map(({ body }) => body.status))], ['completed'])
+  assert.equal(await merchant.balance(to), '139.20')
+  await assertBooksAreRight(one)
 })
 
 it('is not made in a database of another encoding than UTF8, in which names could not be written', async () => {

@@ -41,11 +41,15 @@ export const types = {
   },
 } as pg.CustomTypesConfig
 
-/** Times are read as they are written in this way. */
-const TIME_OPTIONS = '-c TimeZone=UTC -c DateStyle=ISO'
+/** What statements mean, and how values are written, must not hang on what somebody set for the database or its user. */
+const MEANING_OPTIONS = [
+  '-c TimeZone=UTC -c DateStyle=ISO -c IntervalStyle=postgres -c bytea_output=hex',
+  '-c standard_conforming_strings=on -c row_security=on -c lock_timeout=0',
+  '-c default_transaction_isolation=read\\ committed',
+].join(' ')
 
 const SESSION_OPTIONS = [
-  TIME_OPTIONS,
+  MEANING_OPTIONS,
   // A node that hangs or is cut off must not keep rows locked.
   '-c idle_in_transaction_session_timeout=10s',
   '-c statement_timeout=30s',
@@ -72,25 +76,33 @@ export function createPool(
   name: string,
   plans: keyof typeof PLANS = 'asEver',
 ): Pool {
-  return poolOf(connection, max, name, plans, types, refuseReadOnly)
+  return poolOf(connection, max, name, plans, types, beginWriting)
 }
 
 /** The same for a program that only reads, also in a standby. */
 export function createReadingPool(connection: Connection, max: number, name: string): Pool {
-  return poolOf(connection, max, name, 'asEver', types)
+  return poolOf(connection, max, name, 'asEver', types, workInPublic)
 }
 
 /** createPool for the library that runs jobs, which expects values as the driver reads them: a bigint ends the process. */
 export function createJobPool(connection: Connection, max: number): Pool {
-  return poolOf(connection, max, 'billing-gateway jobs', 'asEver', pg.types, refuseReadOnly)
+  return poolOf(connection, max, 'billing-gateway jobs', 'asEver', pg.types, beginWriting)
+}
+
+/**
+ * The tables are in `public`, where the server and functions of the owner look for them, also where the user's search
+ * path begins with another schema, as with one of the user's name. Extensions are found wherever they were before.
+ */
+export async function workInPublic(client: pg.ClientBase): Promise<void> {
+  await client.query(`select set_config('search_path', 'public, ' || current_setting('search_path'), false)`)
 }
 
 /**
  * Keeps no session in which nothing can be written: of a standby behind the name of the primary, say, or from while the
  * owner had the database read-only. It would stay so when the database takes writes again, and refuse payments for good.
  */
-async function refuseReadOnly(client: pg.ClientBase): Promise<void> {
-  const { rows } = await client.query('show transaction_read_only')
+async function beginWriting(client: pg.ClientBase): Promise<void> {
+  const [{ rows }] = await Promise.all([client.query('show transaction_read_only'), workInPublic(client)])
   if (rows[0].transaction_read_only === 'on') throw readOnlyDatabase()
 }
 
@@ -103,7 +115,7 @@ function poolOf(
   name: string,
   plans: keyof typeof PLANS,
   types: pg.CustomTypesConfig,
-  onConnect?: (client: pg.ClientBase) => Promise<void>,
+  onConnect: (client: pg.ClientBase) => Promise<void>,
 ): Pool {
   const options = `${PLANS[plans]} -c role=${SERVER_ROLE} ${SESSION_OPTIONS}`
   const pool = new pg.Pool({
@@ -117,7 +129,7 @@ function poolOf(
     // Statements of a batch go out together, without waiting for the one before.
     pipeline: true,
     stream: coalescingSocket,
-    ...(onConnect ? { onConnect } : {}),
+    onConnect,
   })
   // A connection that breaks while idle is replaced; who uses one that breaks gets the error from its query.
   pool.on('error', () => undefined)
@@ -174,7 +186,7 @@ function planAfresh(pool: Pool): void {
  * Of sessions that migrate. A large table takes what it takes, and another node that migrates is waited for: limits that
  * somebody set for the whole database would have the start fail each time.
  */
-export const OWNER_OPTIONS = `${TIME_OPTIONS} -c statement_timeout=0 -c lock_timeout=0`
+export const OWNER_OPTIONS = `${MEANING_OPTIONS} -c statement_timeout=0 -c idle_in_transaction_session_timeout=0`
 
 /** One session as the database's owner: for migrations, and nothing else. */
 export async function withOwner<T>(connection: Connection, work: (client: pg.Client) => Promise<T>): Promise<T> {

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { runMigrations } from 'graphile-worker'
 import pg from 'pg'
 import { StartError } from '../start_error.ts'
-import { type Connection, OWNER_OPTIONS, reached, SERVER_ROLE, withOwner } from './connection.ts'
+import { type Connection, OWNER_OPTIONS, reached, SERVER_ROLE, withOwner, workInPublic } from './connection.ts'
 import { isUniqueViolation } from './faults.ts'
 import { silent } from './jobs_log.ts'
 
@@ -62,14 +62,6 @@ async function refuseUnfitServer(client: pg.Client): Promise<void> {
   }
   const { server_encoding: encoding } = (await client.query('show server_encoding')).rows[0]
   if (encoding !== 'UTF8') throw new StartError(`a database in UTF8 is needed, this one is in ${encoding}`)
-}
-
-/**
- * The tables are in `public`, where the server and functions of the owner look for them, also where the user's search
- * path begins with another schema, as with one of the user's name. Extensions are found wherever they were before.
- */
-async function workInPublic(client: pg.Client): Promise<void> {
-  await client.query(`select set_config('search_path', 'public, ' || current_setting('search_path'), false)`)
 }
 
 async function appliedVersions(client: pg.Client): Promise<Set<number>> {
