@@ -3,6 +3,7 @@ import { createAside } from './audit/aside.ts'
 import { createBooks, ensureMainBook, ensureTechnicalAccounts } from './books/books.ts'
 import type { Config } from './config.ts'
 import { type Connection, createJobPool, createPool, type Pool } from './database/connection.ts'
+import { warnOfLoss } from './database/durability.ts'
 import { createLookout, type Lookout } from './database/lookout.ts'
 import { BATCHES_AT_ONCE, NODE_CONNECTIONS } from './database/node_connections.ts'
 import { openSecretBox, type SecretBox } from './database/secret_box.ts'
@@ -44,6 +45,7 @@ export type Gateway = Awaited<ReturnType<typeof createGateway>>
 export async function createGateway(connection: Connection, config: Config, publicUrl: () => string, log: Log) {
   const pools = createPools(connection, config)
   try {
+    await warnOfLoss(pools.pool, log)
     return await wire(pools, config, publicUrl, log)
   } catch (error) {
     // No process ends before its connections.

@@ -81,6 +81,14 @@ describe('a start', () => {
     await assertStartsAndPays({ BGW_DATA_DIR: folder })
   })
 
+  it('warns in the log of a database that may lose what it has committed, as that of the tests', async () => {
+    const own = await aServer({ BGW_DATA_DIR: await aMigratedFolder(), BGW_LOG_LEVEL: 'warn' })
+    assert.doesNotMatch(own.output(), /may lose/)
+    const settings = { DATABASE_URL: urlOf(await aDatabase()), BGW_DATA_DIR: await aFolder(), BGW_LOG_LEVEL: 'warn' }
+    const fleeting = await aServer(settings)
+    assert.match(fleeting.output(), /"off":\["fsync","full_page_writes","synchronous_commit"\].*may lose acknowledged/)
+  })
+
   it('works in folders with long and odd names', async () => {
     const parent = await aFolder()
     await assertStartsAndPays({ BGW_DATA_DIR: join(parent, `it's a "folder" with $names, ${'x'.repeat(120)}`) })
