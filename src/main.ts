@@ -8,7 +8,7 @@ import { createApp } from './http/app.ts'
 import { assertOperations } from './http/limiting.ts'
 import { assertFree, listen } from './http/listening.ts'
 import type { App } from './http/route.ts'
-import { createLog } from './log.ts'
+import { type Log, openLog } from './log.ts'
 import { run } from './run.ts'
 import { openSealKey } from './seal/keys.ts'
 import { StartError } from './start_error.ts'
@@ -17,7 +17,15 @@ await run(async (stopped, environment, args) => {
   if (args.includes('--help')) return void process.stdout.write(`npm start\n\n${settingsHelp()}`)
   if (args.length > 0) throw new StartError(`'${args[0]}' is no option; there is --help`)
   const config = readConfig(environment)
-  const log = createLog(config.logLevel)
+  const { log, close } = openLog(config.logLevel)
+  try {
+    await serve(stopped, config, log)
+  } finally {
+    await close()
+  }
+})
+
+async function serve(stopped: Promise<void>, config: Config, log: Log): Promise<void> {
   const database = await openDatabase(config, () => checkStart(config))
   try {
     let address = ''
@@ -38,7 +46,7 @@ await run(async (stopped, environment, args) => {
   } finally {
     await database.close()
   }
-})
+}
 
 /** What would keep the gateway from starting once its database is there, said while nothing has been changed in it. */
 async function checkStart(config: Config): Promise<void> {
