@@ -138,7 +138,11 @@ describe('A capture', () => {
   it('is refused for more than is held, for no amount, and for a payment that was not held', async () => {
     const { ada, adaUsd, bobUsd } = await twoUsers()
     const { id } = await held(ada, adaUsd, bobUsd, '30.00')
-    assertProblem(await ada.post(`/v1/payments/${id}/capture`, { amount: '30.01' }), 'amount_exceeds_hold')
+    const tooMuch = await ada.post(`/v1/payments/${id}/capture`, { amount: '30.01' })
+    assertProblem(tooMuch, 'amount_exceeds_hold')
+    assert.deepEqual(tooMuch.body.errors, [
+      { field: 'amount', code: 'amount_exceeds_hold', detail: 'must not be above 30.00' },
+    ])
     for (const amount of ['0', '0.00', '1.001', '1e4']) {
       assertProblem(await ada.post(`/v1/payments/${id}/capture`, { amount }), 'invalid_amount')
     }

@@ -7,7 +7,7 @@ import type { Gateway } from '../../gateway.ts'
 import type { UserId } from '../../ledger/id.ts'
 import type { PaymentStatus } from '../../ledger/payment.ts'
 import { decodeId } from '../../ledger/typeid.ts'
-import { parseAmount } from '../../money/amount.ts'
+import { formatAmount, parseAmount } from '../../money/amount.ts'
 import { idempotencyKey } from '../../payments/intake.ts'
 import { type Ending, type EndingRefusal, endPending } from '../../payments/pending.ts'
 import { readPayment, type StoredPayment } from '../../payments/read.ts'
@@ -220,6 +220,7 @@ export async function endPayment(
     })
   } catch (error) {
     if (!(error instanceof EndRefused)) throw error
+    if (error.refusal === 'exceeds_hold') throw moreThanHeld(payment)
     if (error.refusal !== 'expired') throw problemOfEnd(error.refusal, error.status)
     const expire = { event: 'expire' } as const
     const ended = await inTransaction(deciding, (client) => endPending(client, directory, book, payment.id, expire))
@@ -242,13 +243,17 @@ class EndRefused extends Error {
   }
 }
 
+/** Refuses a capture of more than can be taken. What is held does not change while the payment is pending. */
+function moreThanHeld({ amount, currency }: StoredPayment): ApiError {
+  return fieldError('amount', 'amount_exceeds_hold', `must not be above ${formatAmount(amount, currency)}`)
+}
+
 /** A refused end, with the state that the payment is in. */
-export function problemOfEnd(refusal: EndingRefusal, status: PaymentStatus): ApiError {
-  const codes: Record<EndingRefusal, ErrorCode> = {
+export function problemOfEnd(refusal: Exclude<EndingRefusal, 'exceeds_hold'>, status: PaymentStatus): ApiError {
+  const codes: Record<typeof refusal, ErrorCode> = {
     not_pending: 'payment_not_pending',
     expired: 'payment_not_pending',
     not_due: 'payment_not_pending',
-    exceeds_hold: 'amount_exceeds_hold',
     account_closed: 'account_closed',
     account_frozen: 'account_frozen',
   }
