@@ -2,9 +2,10 @@ import assert from 'node:assert/strict'
 import { before, describe, it } from 'node:test'
 import type { BookEvent } from '../src/events/read.ts'
 import type { BookId } from '../src/ledger/id.ts'
+import { decodeId } from '../src/ledger/typeid.ts'
 import { aClient } from './harness/client.ts'
 import { aGateway, anOperator, aUser, type TestGateway, type TestUser, until } from './harness/gateway.ts'
-import { assertProblem, everyPage, noneHeldBack, transfer } from './harness/paying.ts'
+import { assertProblem, everyPage, locking, noneHeldBack, transfer, untilLocked } from './harness/paying.ts'
 
 let first: TestGateway
 let ada: TestUser
@@ -148,6 +149,37 @@ describe('the list of events', () => {
     assert.deepEqual(
       amounts,
       amounts.toSorted((one, another) => one - another),
+    )
+  })
+
+  it('tells of one account as it happened, also where its user is frozen beside other changes of it', async () => {
+    const [user, operator] = await Promise.all([aUser(first), anOperator(first)])
+    const [old, userId] = [await user.account('EUR'), (await user.get('/v1/me')).body.id]
+    const reason = 'A court order'
+    await operator.post(`/v1/admin/accounts/${old}/freeze`, { reason })
+    // As whoever logs in meanwhile holds the user: the freeze has begun, and waits.
+    const held = `select from users where id = '${decodeId('usr', userId)}' for share`
+    const answers = await locking(first, held, async () => {
+      const freezing = operator.post(`/v1/admin/users/${userId}/freeze`, { reason })
+      await untilLocked(first, 1)
+      const others = [
+        operator.post(`/v1/admin/accounts/${old}/unfreeze`, { reason }),
+        user.post('/v1/accounts', { currency: 'EUR' }),
+      ]
+      await Promise.race([Promise.all(others), untilLocked(first, 3)])
+      return [freezing, ...others]
+    })
+    await Promise.all(answers)
+    await noneHeldBack(first)
+    const last = new Map<string, unknown>()
+    const types = 'account.created,account.frozen,account.unfrozen'
+    for (const { data } of await everyPage(user, `/v1/events?sort=position&type[in]=${types}`)) {
+      last.set(data.object.id, data.object.status)
+    }
+    const accounts = await everyPage(user, '/v1/accounts')
+    assert.deepEqual(
+      accounts.map(({ id }) => [id, last.get(id)]),
+      accounts.map(({ id, status }) => [id, status]),
     )
   })
 

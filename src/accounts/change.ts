@@ -8,6 +8,7 @@ import { type AccountStatus, available, type Freeze } from '../ledger/account.ts
 import type { AccountId, BookId, Instant } from '../ledger/id.ts'
 import { formatAmount } from '../money/amount.ts'
 import { type AccountState, readAccount } from './account.ts'
+import { takeAccountsTurn } from './turn.ts'
 
 /** What may become of an account. */
 export type AccountChange = {
@@ -43,9 +44,13 @@ export async function changeAccount(
   audit: AuditEntry | null,
 ): Promise<Changed | undefined> {
   return inTransaction(pool, async (client) => {
+    // An account keeps its user.
+    const userId = (await readAccount(client, book, id))?.userId
+    if (!userId) return undefined
+    await takeAccountsTurn(client, book, userId)
     await client.query('select from accounts where book = $1 and id = $2 for no key update', [book, id])
     const account = await readAccount(client, book, id)
-    if (!account?.userId) return undefined
+    if (!account) throw new Error('a locked account is there')
     const { closed, ...more } = change
     if (account.status === 'closed' && !closed) return { ok: false, refusal: 'account_closed' }
     const at = await readClock(client)
@@ -78,7 +83,10 @@ function refuseChange(account: AccountState, changed: AccountState): ChangeRefus
   return available(changed) < 0n ? 'overdraft_in_use' : undefined
 }
 
-/** Changes an account with its user, whose audit line tells of it. The caller has locked it and found nothing against it. */
+/**
+ * Changes an account with its user, whose audit line tells of it. The caller has taken the turn of the user's accounts,
+ * locked this one and found nothing against it.
+ */
 export async function changeWithUser(
   client: Client,
   book: BookId,

@@ -1,4 +1,5 @@
 import { changeWithUser } from '../accounts/change.ts'
+import { takeAccountsTurn } from '../accounts/turn.ts'
 import { type Actor, writeAudit } from '../audit/audit.ts'
 import { idsAt, readClock } from '../database/clock.ts'
 import { type Client, inTransaction, type Pool } from '../database/connection.ts'
@@ -30,6 +31,7 @@ export async function closeUser(
 ): Promise<ClosingRefusal | 'user_frozen' | StaleProof | undefined> {
   const userId = proven.user.id
   const refusal = await inTransaction(pool, async (client) => {
+    await takeAccountsTurn(client, book, userId)
     if (await isLastOperator(client, book, userId)) return 'last_operator'
     // Against opening an account at the same time (holdUser).
     const user = await lockUser(client, book, userId)
@@ -46,7 +48,10 @@ export async function closeUser(
   return refusal
 }
 
-/** The same in the caller's transaction, which has locked the user; they are told of it by the caller. */
+/**
+ * The same in the caller's transaction, which has taken the turn of the user's accounts and locked the user; they are told
+ * of it by the caller.
+ */
 export async function closeWithin(
   client: Client,
   book: BookId,

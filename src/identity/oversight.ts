@@ -1,4 +1,5 @@
 import { changeWithUser } from '../accounts/change.ts'
+import { takeAccountsTurn } from '../accounts/turn.ts'
 import { type Actor, writeAudit } from '../audit/audit.ts'
 import { idsAt, readClock } from '../database/clock.ts'
 import { type Client, inTransaction, type Pool } from '../database/connection.ts'
@@ -90,6 +91,7 @@ async function oversee<T extends User | number>(
   work: (client: Client, user: User, at: Instant) => Promise<T | OversightRefusal>,
 ): Promise<Overseen<T>> {
   const done = await inTransaction(pool, async (client): Promise<Overseen<T>> => {
+    await takeAccountsTurn(client, book, id)
     const operators = await lockOperators(client, book)
     const user = await lockUser(client, book, id)
     if (!user) return { ok: false, refusal: 'not_found' }

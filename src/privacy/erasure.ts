@@ -1,3 +1,4 @@
+import { takeAccountsTurn } from '../accounts/turn.ts'
 import { type Actor, writeAudit } from '../audit/audit.ts'
 import { idsAt, readClock } from '../database/clock.ts'
 import { type Client, inTransaction, type Pool } from '../database/connection.ts'
@@ -36,6 +37,7 @@ export async function eraseUser(means: Means, order: Order): Promise<ErasureRefu
   const { book, id, actor, by } = order
   const reason = 'reason' in by ? by.reason : null
   const refusal = await inTransaction(means.pool, async (client) => {
+    await takeAccountsTurn(client, book, id)
     const operators = await lockOperators(client, book)
     const user = await lockUserEvenClosed(client, book, id)
     if (!user) return 'not_found'

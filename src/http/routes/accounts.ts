@@ -4,6 +4,7 @@ import { type AccountState, openAccounts, readAccount } from '../../accounts/acc
 import { awaitPostings, balanceAt } from '../../accounts/balance.ts'
 import { type AccountChange, changeAccount } from '../../accounts/change.ts'
 import { accounts, ofUser } from '../../accounts/list.ts'
+import { takeAccountsTurn } from '../../accounts/turn.ts'
 import { readCurrencies } from '../../books/currencies.ts'
 import { idsAt, readClock } from '../../database/clock.ts'
 import { parseInstant } from '../../database/instant.ts'
@@ -64,6 +65,7 @@ export function accountRoutes(app: App, gateway: Gateway): void {
         async (client) => {
           const { home, userId } = sessionOf(request)
           const { currency, name = currency, metadata = {} } = request.body
+          await takeAccountsTurn(client, home, userId)
           // Whoever closes their user at this moment gets no account any more, and whoever is frozen none that is not.
           const user = (await holdUser(client, home, userId)) && (await findUser(client, home, userId))
           if (!user) throw new ApiError('unauthenticated')
