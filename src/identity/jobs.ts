@@ -5,6 +5,7 @@ import { silent } from '../database/jobs_log.ts'
 import type { Log } from '../log.ts'
 
 import { findOpenChange } from './email_change.ts'
+import { createJobLeases, type JobLeases } from './job_leases.ts'
 import type { AddressJob, ChangeJob, InBook, SignUpJob, WebhookJob } from './job_queue.ts'
 import type { Mail, SendMail } from './mail.ts'
 import { HOURS, hadEnoughMails, makeMailToken } from './mail_tokens.ts'
@@ -34,11 +35,12 @@ const LONGEST_GOODBYE_MS = 5_000
  */
 export async function runJobs(options: Options): Promise<Jobs> {
   const stopping = new AbortController()
+  const leases = createJobLeases(options.pool, options.log)
   let runner: Runner | undefined
   let replacing: Promise<void> | undefined
 
   async function begin(): Promise<void> {
-    const begun = await startRunner(options)
+    const begun = await startRunner(options, leases)
     runner = begun
     begun.events.on('worker:getJob:error', () => {
       if (runner !== begun || stopping.signal.aborted) return
@@ -63,6 +65,7 @@ export async function runJobs(options: Options): Promise<Jobs> {
     await replacing
     await runner?.stop()
     await untilUnused(options.jobPool)
+    await leases.stop()
   }
   await begin()
   return { stop }
@@ -79,13 +82,14 @@ async function untilUnused(pool: Pool): Promise<void> {
   }
 }
 
-async function startRunner(options: Options): Promise<Runner> {
+async function startRunner(options: Options, leases: JobLeases): Promise<Runner> {
   const runner = await run({
     pgPool: options.jobPool,
     concurrency: 2,
     pollInterval: 1_000,
     noHandleSignals: true,
     logger: silent,
+    events: leases.eventsOfRunner(),
     taskList: {
       confirmation_mail: (payload) => confirmUser(options, payload as SignUpJob),
       known_address_mail: (payload) => sendKnownAddress(options, payload as SignUpJob),

@@ -1,9 +1,33 @@
 import assert from 'node:assert/strict'
-import { it } from 'node:test'
+import { once } from 'node:events'
+import { type AddressInfo, createServer, type Socket } from 'node:net'
+import { it, type TestContext } from 'node:test'
 import { withOwner } from '../../src/database/connection.ts'
-import { aDatabase } from '../harness/cluster.ts'
+import { aClient } from '../harness/client.ts'
+import { aDatabase, type TestCluster, urlOf } from '../harness/cluster.ts'
 import { aGateway, anEmail, aUser, mailsTo, PASSWORD, until } from '../harness/gateway.ts'
 import { rowsOf } from '../harness/paying.ts'
+import { aFolder, aServer } from '../harness/server.ts'
+
+/** A mail server that takes connections and never says a word: a mail to it is under way for as long as it is there. */
+async function aSilentMailServer(t: TestContext): Promise<string> {
+  const lines = new Set<Socket>()
+  const server = createServer((line) => lines.add(line.on('error', () => undefined)))
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.after(() => {
+    for (const line of lines) line.destroy()
+    server.close()
+  })
+  return `smtp://127.0.0.1:${(server.address() as AddressInfo).port}`
+}
+
+/** Waits until a mail is under way, and says so of as many seconds ago. */
+async function underWaySince(database: TestCluster, seconds: number): Promise<void> {
+  const aged = `update graphile_worker._private_jobs set locked_at = now() - $1 * interval '1 second'
+                 where locked_at is not null returning id`
+  await until(async () => (await rowsOf({ database }, aged, [seconds])).length > 0)
+}
 
 it('a node whose first look for jobs fails sends mails all the same', async () => {
   const database = await aDatabase()
@@ -43,4 +67,29 @@ it('a mail that was sent is known to be, also where the node stopped at that mom
     await gateway.stop()
     assert.deepEqual(await rowsOf(gateway, 'select task_id from graphile_worker._private_jobs'), [])
   }
+})
+
+it('a mail that was under way on a node that was killed is sent by another once a minute is over', async (t) => {
+  const database = await aDatabase()
+  const settings = { DATABASE_URL: urlOf(database), BGW_DATA_DIR: await aFolder() }
+  const killed = await aServer({ ...settings, BGW_SMTP_URL: await aSilentMailServer(t) })
+  const email = anEmail()
+  await aClient(killed.url).post('/v1/signup', { email, password: PASSWORD })
+  await underWaySince(database, 0)
+  await killed.end('SIGKILL')
+  await underWaySince(database, 61)
+  const gateway = await aGateway({}, database)
+  await until(async () => (await mailsTo(gateway, email)).length > 0)
+})
+
+it('a mail that is under way for longer than that stays with its node, and is sent once', async (t) => {
+  const gateway = await aGateway({ BGW_SMTP_URL: await aSilentMailServer(t) })
+  await gateway.anybody.post('/v1/signup', { email: anEmail(), password: PASSWORD })
+  await underWaySince(gateway.database, 45)
+  const renewed = `select attempts from graphile_worker._private_jobs where locked_at > now() - interval '15 seconds'`
+  const [job] = await until(async () => {
+    const rows = await rowsOf(gateway, renewed)
+    return rows.length > 0 && rows
+  })
+  assert.equal(job.attempts, 1)
 })
