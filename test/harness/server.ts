@@ -65,9 +65,16 @@ export function environment(settings: Record<string, string>): Record<string, st
   }
 }
 
-/** Starts src/main.ts and waits until it is ready; throws with what it said where it is not. */
-export async function aServer(settings: Record<string, string>): Promise<TestServer> {
-  const child = spawn(process.execPath, [join(SOURCE, 'main.ts')], {
+/**
+ * Starts src/main.ts, by a program that becomes it where `within` is one with its arguments, and waits until it is ready;
+ * throws with what it said where it is not.
+ */
+export async function aServer(
+  settings: Record<string, string>,
+  within: readonly [] | readonly [string, ...string[]] = [],
+): Promise<TestServer> {
+  const [command, ...args] = [...within, process.execPath, join(SOURCE, 'main.ts')] as [string, ...string[]]
+  const child = spawn(command, args, {
     env: environment(settings),
     stdio: ['ignore', 'pipe', 'pipe'],
   })

@@ -1,4 +1,5 @@
 import { Type } from 'typebox'
+import { assertRoomOnDisk } from '../../database/disk.ts'
 import type { Gateway } from '../../gateway.ts'
 import { ApiError } from '../errors.ts'
 import { type App, describe } from '../route.ts'
@@ -27,6 +28,7 @@ export function healthRoutes(app: App, { pool, poster, config }: Gateway, metric
     }),
     handler: async () => {
       await pool.query('select from payments limit 0')
+      await assertRoomOnDisk(pool)
       if (poster.depth() >= config.mostWaiting) throw new ApiError('overloaded')
       return { status: 'ok' }
     },
