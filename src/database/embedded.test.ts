@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
-import fs, { existsSync, readFileSync, readlinkSync } from 'node:fs'
+import fs, { existsSync, mkdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { syncBuiltinESMExports } from 'node:module'
 import { join } from 'node:path'
 import { it } from 'node:test'
 import { until } from '../../test/harness/gateway.ts'
 import { aFolder, postmasterOf } from '../../test/harness/server.ts'
+import { StartError } from '../start_error.ts'
 import { probe, withOwner } from './connection.ts'
 import { startEmbedded } from './embedded.ts'
 
@@ -48,4 +49,14 @@ it('a PostgreSQL that somebody else asks to end, while sessions go on, ends and 
   )
   await until(() => probe(embedded.connection))
   assert.notEqual(postmasterOf(folder), first)
+})
+
+it('a password that cannot be written, as on a full disk, is one line that names its file', async () => {
+  const folder = await aFolder()
+  mkdirSync(join(folder, 'postgres.password'))
+  await assert.rejects(startEmbedded(folder, { durable: false, maxConnections: 20 }), (error) => {
+    assert.ok(error instanceof StartError, String(error))
+    assert.match(error.message, /^cannot write \S+\/postgres\.password, .*: EISDIR/)
+    return true
+  })
 })

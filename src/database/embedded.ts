@@ -86,6 +86,17 @@ function readPassword(folder: string): string {
   }
 }
 
+function writePassword(file: string): void {
+  try {
+    writeFileSync(file, `${randomBytes(24).toString('base64url')}\n`, { mode: 0o600, flush: true })
+  } catch (cause) {
+    throw new StartError(
+      `cannot write ${file}, which is to hold the password of the database: ${(cause as Error).message}`,
+      { cause },
+    )
+  }
+}
+
 function passwordFileOf(folder: string): string {
   return join(folder, 'postgres.password')
 }
@@ -192,7 +203,7 @@ function initialize(native: string, folder: string, cluster: string): void {
   }
   const unfinished = join(folder, `${UNFINISHED}${process.pid}`)
   const passwordFile = passwordFileOf(folder)
-  writeFileSync(passwordFile, `${randomBytes(24).toString('base64url')}\n`, { mode: 0o600, flush: true })
+  writePassword(passwordFile)
   mkdirSync(unfinished, { mode: 0o700 })
   const args = ['-D', unfinished, '-U', OWNER, '--pwfile', passwordFile, '--auth=scram-sha-256', '-E', 'UTF8']
   // All commits wait while a segment of the log is made, once for each that there was no time to use again: of 16 MB,
