@@ -11,6 +11,8 @@ const SAME_WISH_MS = 1_000
  * StartError is one line and exit code 1; any other error is a fault and shows its stack.
  */
 export async function run(program: Program): Promise<void> {
+  // Whoever read our messages may have ended before us: that nobody hears of something is no reason to end as well.
+  process.stderr.on('error', () => undefined)
   let stop = () => {}
   const stopped = new Promise<void>((resolve) => {
     stop = resolve

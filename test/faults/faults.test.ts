@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
 import pg from 'pg'
 import { probe, withOwner } from '../../src/database/connection.ts'
@@ -59,6 +61,20 @@ describe('under load', () => {
     await settle(operator, load)
     await assertEachThereOnce(connectionOf(folder), load)
     assert.match(server.output(), /PostgreSQL ended unexpectedly and is started again/)
+    assert.equal(await server.end('SIGTERM'), 0)
+  })
+
+  it('PostgreSQL killed while nobody reads the messages any more: the server tells nobody, and stays', async () => {
+    const folder = await aMigratedFolder()
+    const server = await aServer({ BGW_DATA_DIR: folder })
+    server.process.stderr?.destroy()
+    const first = postmasterOf(folder)
+    process.kill(first, 'SIGKILL')
+    await until(async () => {
+      assert.equal(server.process.exitCode, null, 'the server itself stayed')
+      return existsSync(join(folder, 'postgres/postmaster.pid')) && postmasterOf(folder) !== first
+    })
+    await until(async () => (await aClient(server.url).get('/health/ready')).status === 200)
     assert.equal(await server.end('SIGTERM'), 0)
   })
 
