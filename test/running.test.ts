@@ -92,6 +92,8 @@ describe('a start', () => {
   it('works in folders with long and odd names', async () => {
     const parent = await aFolder()
     await assertStartsAndPays({ BGW_DATA_DIR: join(parent, `it's a "folder" with $names, ${'x'.repeat(120)}`) })
+    // Whose name is short, and long in the bytes that a socket's path is counted in.
+    await assertStartsAndPays({ BGW_DATA_DIR: join(parent, '数'.repeat(40)) })
   })
 })
 

@@ -135,7 +135,7 @@ const SOCKET = '.s.PGSQL.5432'
 /** In the data folder; in /tmp where that is too long a path for a socket. */
 function socketFolderOf(folder: string): string {
   const inside = resolve(folder, 'socket')
-  if (join(inside, SOCKET).length <= MAX_SOCKET_PATH) return inside
+  if (Buffer.byteLength(join(inside, SOCKET)) <= MAX_SOCKET_PATH) return inside
   const digest = createHash('sha256').update(inside).digest('hex').slice(0, 16)
   return join('/tmp', `billing-gateway-${digest}`)
 }
