@@ -262,6 +262,21 @@ describe('the pages for whoever runs the gateway', () => {
       assert.equal((await fetch(url)).status, 200, source)
     }
   })
+
+  it('are where they say, also where a proxy has the gateway under a path', async () => {
+    const there = await aGateway({ BGW_PUBLIC_URL: 'https://example.com/pay' })
+    const outside = 'https://example.com/pay/'
+    const { headers } = await fetch(`${there.url}/docs`, { redirect: 'manual' })
+    assert.equal(new URL(headers.get('location') ?? '', `${outside}docs`).href, `${outside}docs/`)
+    const page = await there.anybody.get('/docs/')
+    const [, read = ''] = /"url": "([^"]+)"/.exec(page.body) ?? []
+    assert.equal(new URL(read, `${outside}docs/`).href, `${outside}openapi.json`)
+    // A client adds the path of a call to that of the server (OpenAPI 3.1, Server Object).
+    const { body: document } = await there.anybody.get('/openapi.json')
+    assert.equal(new URL(document.servers[0].url, `${outside}openapi.json`).href, 'https://example.com/pay')
+    const { body: here } = await gateway.anybody.get('/openapi.json')
+    assert.equal(here.servers[0].url, '/')
+  })
 })
 
 describe('every answer', () => {

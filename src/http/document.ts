@@ -37,7 +37,8 @@ export async function documentApi(app: App, publicUrl: string | undefined): Prom
         description: DESCRIPTION,
         license: { name: 'MIT', identifier: 'MIT' },
       },
-      servers: [{ url: '/' }],
+      // Only its path, as the gateway may be reached by more than one name.
+      servers: [{ url: publicUrl ? new URL(publicUrl).pathname : '/' }],
       tags: [
         'Identity',
         'Accounts',
@@ -77,17 +78,19 @@ export async function documentApi(app: App, publicUrl: string | undefined): Prom
   readablePage(app)
 }
 
-/** The page is a library of five megabytes that few starts need: it is loaded for whoever asks first. */
+/**
+ * The page is a library of five megabytes that few starts need: it is loaded for whoever asks first. All that it names is
+ * relative to where it is, which may be behind a path of a proxy.
+ */
 function readablePage(app: App): void {
   let page: ReturnType<typeof loadPage> | undefined
-  for (const url of ['/docs', '/docs/*']) {
-    app.get(url, { schema: { hide: true } }, async (request, reply) => {
-      page ??= loadPage()
-      const { statusCode, headers, rawPayload } = await (await page).inject({ url: request.url })
-      if (statusCode === 404) throw new ApiError('not_found')
-      return reply.code(statusCode).headers(headers).headers(PAGE_HEADERS).send(rawPayload)
-    })
-  }
+  app.get('/docs', { schema: { hide: true } }, async (_request, reply) => reply.redirect('docs/', 301))
+  app.get('/docs/*', { schema: { hide: true } }, async (request, reply) => {
+    page ??= loadPage()
+    const { statusCode, headers, rawPayload } = await (await page).inject({ url: request.url })
+    if (statusCode === 404) throw new ApiError('not_found')
+    return reply.code(statusCode).headers(headers).headers(PAGE_HEADERS).send(rawPayload)
+  })
 }
 
 async function loadPage() {
@@ -95,7 +98,7 @@ async function loadPage() {
   const page = fastify()
   await page.register(scalar, {
     routePrefix: '/docs',
-    configuration: { url: '/openapi.json', telemetry: false, withDefaultFonts: false, hideClientButton: true },
+    configuration: { url: '../openapi.json', telemetry: false, withDefaultFonts: false, hideClientButton: true },
   })
   return page
 }
