@@ -263,6 +263,16 @@ describe('the pages for whoever runs the gateway', () => {
     }
   })
 
+  it('offer readers no services of others, which would be sent the document', async () => {
+    const { body } = await gateway.anybody.get('/docs/')
+    const settings = JSON.parse(/createApiReference\('#app', (\{[\s\S]*?\})\)/.exec(body)?.[1] ?? '')
+    assert.equal(settings.telemetry, false)
+    assert.deepEqual([settings.agent, settings.mcp], [{ disabled: true }, { disabled: true }])
+    // Ways to share the document, and to have it made into programs.
+    assert.equal(settings.showDeveloperTools, 'never')
+    assert.match(body, /<title>billing-gateway: the API<\/title>/)
+  })
+
   it('are where they say, also where a proxy has the gateway under a path', async () => {
     const there = await aGateway({ BGW_PUBLIC_URL: 'https://example.com/pay' })
     const outside = 'https://example.com/pay/'

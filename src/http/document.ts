@@ -98,7 +98,17 @@ async function loadPage() {
   const page = fastify()
   await page.register(scalar, {
     routePrefix: '/docs',
-    configuration: { url: '../openapi.json', telemetry: false, withDefaultFonts: false, hideClientButton: true },
+    configuration: {
+      url: '../openapi.json',
+      pageTitle: 'billing-gateway: the API',
+      telemetry: false,
+      withDefaultFonts: false,
+      hideClientButton: true,
+      // Services of the library's makers, to whom they would send the document.
+      agent: { disabled: true },
+      mcp: { disabled: true },
+      showDeveloperTools: 'never',
+    },
   })
   return page
 }
