@@ -323,6 +323,14 @@ describe('a statement as PDF', () => {
     assert.ok(lettersOf(bytes).includes('?'))
   })
 
+  it('says of an account that was empty all the time that zero was the most it had', async () => {
+    const texts = textsOf((await aPdf(await anAccount(ada, 'EUR'))).bytes)
+    const [opening] = texts.filter(({ size, x, glyphs }) => size === 8 && x > 468 && glyphs === '0.00'.length)
+    const [most] = texts.filter(({ size, x, glyphs }) => size === 7 && x > 468 && glyphs === '0.00'.length)
+    assert.ok(opening && most)
+    assert.equal(most.codes, opening.codes)
+  })
+
   it('keeps the longest numbers apart', async () => {
     const ether = await anAccount(ada, 'ETH')
     const amount = '123456789012.345678901234567890'
@@ -404,7 +412,7 @@ describe('a statement as PDF', () => {
     const written = /^(\S+ \S+ \S+) rg .* (\S+) Tf 1 0 0 1 (\S+) (\S+) Tm <([0-9a-f]*)> Tj$/gm
     return contents.flatMap((content) =>
       [...content.matchAll(written)].map(([, colour, size, x, y, codes = '']) => {
-        return { colour, size: Number(size), x: Number(x), y, glyphs: codes.length / 4 }
+        return { colour, size: Number(size), x: Number(x), y, codes, glyphs: codes.length / 4 }
       }),
     )
   }

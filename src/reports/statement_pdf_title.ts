@@ -50,7 +50,9 @@ async function writeCurve({ text, line, area }: Paper, curve: BalanceCurve, y: n
   const style = { size: 7, ink: 'grey' } as const
   // Only a picture: the numbers stand beside it.
   const across = (index: number) => left + ((right - left) * index) / Math.max(curve.length - 1, 1)
-  const up = (units: bigint) => bottom - Number(((units - floor) * 10_000n) / (top - floor)) * (CURVE_HEIGHT / 10_000)
+  // Where all of it is zero there is no height to divide.
+  const height = top > floor ? top - floor : 1n
+  const up = (units: bigint) => bottom - Number(((units - floor) * 10_000n) / height) * (CURVE_HEIGHT / 10_000)
   await text('Balance', left, y - 4, { ...style, size: 8 })
   await text(money(top), right, y - 4, { ...style, align: 'right' })
   area(
@@ -74,7 +76,7 @@ function extent(curve: BalanceCurve): { readonly floor: bigint; readonly top: bi
     if (units < floor) floor = units
     if (units > top) top = units
   }
-  return { floor, top: top > floor ? top : floor + 1n }
+  return { floor, top }
 }
 
 /** `2026-11-01 09:30` */
