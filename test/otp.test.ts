@@ -145,6 +145,13 @@ describe('a second factor', () => {
     assert.equal((await logIn(user.email, codeOf(user.secret))).status, 201)
   })
 
+  it('takes a code as apps show it and people type it, with blanks', async () => {
+    const { email, secret } = await anEnrolled()
+    const code = codeOf(secret)
+    assert.equal((await logIn(email, ` ${code.slice(0, 3)} ${code.slice(3)} `)).status, 201)
+    assertProblem(await logIn(email, code), 'otp_invalid')
+  })
+
   it('has recovery codes that work once each, also at the same time, in any case', async () => {
     const user = await anEnrolled()
     const [first = '', second = ''] = user.codes

@@ -161,7 +161,8 @@ async function takeAttempt(pool: Pool, { book, userId }: Owner, enrolled: boolea
 function stepOf(secret: string, code: string, at: Instant): bigint | undefined {
   const timestamp = Number(at / 1_000n)
   const totp = new TOTP({ secret: Secret.fromBase32(secret) })
-  const delta = /^\d{6}$/.test(code) ? totp.validate({ token: code, timestamp, window: DRIFT }) : null
+  const token = bareCode(code)
+  const delta = /^\d{6}$/.test(token) ? totp.validate({ token, timestamp, window: DRIFT }) : null
   return delta === null ? undefined : BigInt(Math.floor(timestamp / STEP_MS) + delta)
 }
 
@@ -200,7 +201,7 @@ function newRecoveryCode(): string {
   return text.match(/.{4}/g)?.join('-') ?? text
 }
 
-/** A recovery code as it is compared: people add blanks and capitals. */
+/** A code as it is compared: people add blanks and capitals, and apps show six digits as `492 039`. */
 function bareCode(code: string): string {
   return code.toLowerCase().replace(/[\s-]/g, '')
 }
