@@ -180,6 +180,14 @@ describe('closing one’s user', () => {
     assert.equal((await user.get('/v1/me')).status, 200)
   })
 
+  it('is told by a mail, which asks for nothing that is not possible any more', async () => {
+    const user = await emptied()
+    assert.equal((await close(user)).status, 204)
+    const told = await until(async () => (await mailsTo(gateway, user.email)).find((mail) => mail.includes('for good')))
+    assert.match(told, /If this was not you, tell whoever runs this gateway at once/)
+    assert.ok(!told.includes('set a new password'), told)
+  })
+
   it('closes the accounts and ends every token; the address neither logs in, resets nor signs up again', async () => {
     const user = await emptied()
     const other = await loggedIn(gateway, user.email)

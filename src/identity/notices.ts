@@ -9,7 +9,7 @@ const NOTICES = {
   otp_on: ['Second factor added', 'One-time passwords were switched on for your account'],
   otp_off: ['Second factor removed', 'One-time passwords were switched off for your account'],
   recovery_codes: ['New recovery codes', 'New recovery codes were made for your account; the ones before are void'],
-  closed: ['Your account is closed', 'Your account was closed, for good'],
+  closed: ['Your account is closed', 'Your account was closed for good'],
   erased: ['Your data are erased', 'Your account was closed, and your data began to be erased, for good'],
 } as const satisfies Record<string, readonly [string, string]>
 
@@ -26,16 +26,25 @@ export type Notice = {
   readonly detail: string | null
 }
 
+const ADVICE = [
+  'If this was you, there is nothing to do. If not, set a new password (which ends every session and token)',
+  'and tell whoever runs this gateway.',
+]
+/** Where whoever reads it has no way in any more, and so could not set a password. */
+const ADVICE_OUTSIDE: Partial<Record<Notice['kind'], readonly string[]>> = {
+  email: [
+    'If this was you, there is nothing to do. If not, tell whoever runs this gateway at once:',
+    'from now on a new password is mailed to the new address only.',
+  ],
+  closed: ['If this was not you, tell whoever runs this gateway at once: nobody can log in any more.'],
+  erased: ['If this was not you, tell whoever runs this gateway at once: nobody can log in any more.'],
+}
+
 /** The mail of a notice. */
 export function noticeMail({ to, kind, at, detail }: Notice): Mail {
   const [subject, what] = NOTICES[kind]
   // A name of somebody's choosing is no line of its own.
   const more = detail === null ? '' : ` (${detail.replace(/[\p{C}\p{Zl}\p{Zp}]+/gu, ' ')})`
-  const text = [
-    `${what} at ${at.replace('T', ' ').replace(/\.\d+Z$/, ' UTC')}${more}.`,
-    '',
-    'If this was you, there is nothing to do. If not, set a new password (which ends every session and token)',
-    'and tell whoever runs this gateway.',
-  ]
-  return { to, subject, text: text.join('\n') }
+  const said = `${what} at ${at.replace('T', ' ').replace(/\.\d+Z$/, ' UTC')}${more}.`
+  return { to, subject, text: [said, '', ...(ADVICE_OUTSIDE[kind] ?? ADVICE)].join('\n') }
 }
