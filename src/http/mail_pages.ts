@@ -101,8 +101,12 @@ function resetForm(token: string, problem = ''): string {
   )
 }
 
+/** Also what a second click shows, whose answer is all that whoever is impatient sees. */
 function dead(): string {
-  return page('This link does not work any more', '<p>It was used already, or is too old. Ask for another.</p>')
+  return page(
+    'This link does not work any more',
+    '<p>If you have used it already, it is done, and there is nothing more to do. Otherwise it is too old: ask for another.</p>',
+  )
 }
 
 function page(title: string, body: string): string {
