@@ -215,6 +215,19 @@ describe('confirming an address', () => {
     }
   })
 
+  it('says in words for people, too, what was refused before it was looked at', async () => {
+    const strict = await aGateway({ BGW_RATE_LIMITS: 'identity=1/1m' })
+    const click = () => fetch(`${strict.url}/confirm`, { method: 'POST', body: new URLSearchParams({ token: 'x' }) })
+    await click()
+    const refused = await click()
+    assert.equal(refused.status, 429)
+    assert.match(refused.headers.get('content-type') ?? '', /^text\/html/)
+    assert.match(refused.headers.get('content-security-policy') ?? '', /style-src/)
+    const seconds = refused.headers.get('retry-after')
+    const text = await refused.text()
+    assert.ok(text.includes(`There were too many requests. Please go back, and try again in ${seconds} s.`), text)
+  })
+
   it('shows a made-up link as text, never as markup', async () => {
     const page = await fetch(`${gateway.url}/confirm?token=${encodeURIComponent('"><script>alert(1)</script>')}`)
     assert.ok(!(await page.text()).includes('<script>'))

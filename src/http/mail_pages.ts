@@ -4,6 +4,7 @@ import { confirmEmailChange } from '../identity/email_change.ts'
 import { resetPassword } from '../identity/password_change.ts'
 import { SHORTEST_PASSWORD } from '../identity/password_rules.ts'
 import { ERRORS } from './errors.ts'
+import { beginProblem } from './problem.ts'
 import { passwordError } from './proof.ts'
 import type { App } from './route.ts'
 
@@ -22,6 +23,15 @@ const hidden = { schema: { hide: true } } as const
 export function mailPages(app: App, gateway: Gateway): void {
   app.addContentTypeParser('application/x-www-form-urlencoded', { parseAs: 'string' }, (_request, body, done) => {
     done(null, Object.fromEntries(new URLSearchParams(String(body))))
+  })
+  app.setErrorHandler((error, request, reply) => {
+    const { status, detail } = beginProblem(error, request, reply)
+    const what = status === 429 ? 'There were too many requests' : detail
+    const seconds = reply.getHeader('retry-after')
+    return reply
+      .headers(HEADERS)
+      .type(HTML)
+      .send(failed(what, seconds === undefined ? '' : ` in ${seconds} s`))
   })
   confirmPage(app, gateway)
   resetPage(app, gateway)
@@ -107,6 +117,11 @@ function dead(): string {
     'This link does not work any more',
     '<p>If you have used it already, it is done, and there is nothing more to do. Otherwise it is too old: ask for another.</p>',
   )
+}
+
+/** What was refused before it was looked at, or is our fault. */
+function failed(what: string, when: string): string {
+  return page('That did not work', `<p>${escapeHtml(what)}. Please go back, and try again${when}.</p>`)
 }
 
 function page(title: string, body: string): string {

@@ -67,10 +67,16 @@ export function problemHeaders({ status, code }: Problem): Record<string, string
 
 /** Answers with an error, and logs what is our fault. */
 export function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  // Serialised here: the schemas of the route's answers are for its answers.
+  return reply.send(JSON.stringify(beginProblem(error, request, reply)))
+}
+
+/** Sets status and headers of an answer with an error, and logs what is our fault. */
+export function beginProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): Problem {
   const problem = problemOf(toApiError(error), request.id)
   if (problem.status >= 500) request.log[problem.status === 500 ? 'error' : 'warn']({ err: error }, problem.code)
-  // Serialised here: the schemas of the route's answers are for its answers.
-  return reply.code(problem.status).headers(problemHeaders(problem)).send(JSON.stringify(problem))
+  reply.code(problem.status).headers(problemHeaders(problem))
+  return problem
 }
 
 const FRAMEWORK_ERRORS: Record<string, ErrorCode | undefined> = {
