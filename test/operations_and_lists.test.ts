@@ -24,7 +24,7 @@ before(async () => {
   const wishes = [
     transfer(adaUsd, bobUsd, '10.00', { description: 'Lunch 100%', metadata: { order: '1', 'a.b[c]': 'x' } }),
     transfer(adaUsd, bobUsd, '9.99', { description: 'lunch_again', metadata: { order: '2' }, fee_payer: 'sender' }),
-    transfer(adaUsd, savings, '5.00'),
+    transfer(adaUsd, savings, '5.00', { metadata: { 'order][no': '7' } }),
     transfer(adaUsd, bobUsd, '500.00'),
     transfer(adaUsd, bobsYen, '1.00'),
     transfer(yen, bobsYen, '1000', { metadata: { order: '1' } }),
@@ -277,6 +277,13 @@ describe('a text filter', () => {
       (await everyPage(ada, '/v1/accounts?metadata[goal]=boat')).map(({ name }) => name),
       ['Savings'],
     )
+    // A bracket behind the key names an operator; a key that holds such a thing itself is found with its operator.
+    assert.deepEqual(await amounts('metadata[order][no][eq]=7'), ['5.00'])
+    for (const query of ['metadata[order][contains]=1', 'metadata[order][GT]=1', 'metadata[order][no]=7']) {
+      const refused = await ada.get(`/v1/payments?${query}`)
+      assertProblem(refused, 'invalid_query')
+      assert.match(JSON.stringify(refused.body.errors), /unknown operator/)
+    }
     for (const query of ['metadata=1', 'metadata[order', 'metadata[%00]=1', 'metadata[order]=%00']) {
       assertProblem(await ada.get(`/v1/payments?${query}`), 'invalid_query')
     }

@@ -71,18 +71,26 @@ function parseSort(fields: Fields, value: string): Sort[] {
 /** A key of metadata may hold anything, brackets too; only an operator behind it is none of it. */
 const METADATA = new RegExp(`^metadata\\[(?<key>.*?)\\](?:\\[(?<operator>${OPERATORS.join('|')})\\])?$`, 's')
 
+/** Of a key that no operator follows: it is rather one that there is none of than part of the key. */
+const ENDS_AS_OPERATOR = /\]\[[^[\]]*$/
+
+function unknownOperator(parameter: string): QueryError {
+  return new QueryError(parameter, `has an unknown operator; there are ${OPERATORS.join(', ')}`)
+}
+
 function parseFilter(fields: Fields, parameter: string, value: string): Filter {
   const ofMetadata = Object.hasOwn(fields, 'metadata') && METADATA.exec(parameter)?.groups
   if (ofMetadata) {
-    const { key = '', operator: name = 'eq' } = ofMetadata
-    return { parameter, metadataKey: key, operator: name as Operator, value }
+    const { key = '', operator: name } = ofMetadata
+    if (name === undefined && ENDS_AS_OPERATOR.test(key)) throw unknownOperator(parameter)
+    return { parameter, metadataKey: key, operator: (name ?? 'eq') as Operator, value }
   }
   const match = /^([a-z\d_.]+)(?:\[(.*)\])?$/s.exec(parameter)
   const [, field = '', bracket] = match ?? []
   if (!Object.hasOwn(fields, field) || field === 'metadata')
     throw new QueryError(parameter, `is no field; ${known(fields)}`)
   const operator = OPERATORS.find((name) => name === (bracket ?? 'eq'))
-  if (!operator) throw new QueryError(parameter, `has an unknown operator; there are ${OPERATORS.join(', ')}`)
+  if (!operator) throw unknownOperator(parameter)
   return { parameter, field, operator, value }
 }
 
