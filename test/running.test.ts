@@ -10,6 +10,7 @@ import { connectionOf } from '../src/database/embedded.ts'
 import { aClient } from './harness/client.ts'
 import { aDatabase, anEmptyDatabase, urlOf } from './harness/cluster.ts'
 import { PASSWORD, until } from './harness/gateway.ts'
+import { behindPooler } from './harness/pooler.ts'
 import {
   aFolder,
   aMigratedFolder,
@@ -166,6 +167,23 @@ describe('a start that cannot be says so in one line', () => {
     await withOwner(database, (client) => client.query(readOnly))
     const settings = { DATABASE_URL: urlOf(database), BGW_DATA_DIR: await aFolder() }
     assertOneLine(await ended('main.ts', settings), /the database is read-only/)
+  })
+
+  it('where a pooler drops what a session asks for, which would be the owner’s then, and migrates nothing', {
+    timeout: 60_000,
+  }, async () => {
+    for (const database of [await anEmptyDatabase(), await aDatabase()]) {
+      const settings = { DATABASE_URL: urlOf(await behindPooler(database)), BGW_DATA_DIR: await aFolder() }
+      assertOneLine(await ended('main.ts', settings), /a pooler .*drops the options/)
+    }
+    // Also where it is between the servers only, which do not migrate.
+    const database = await aDatabase()
+    const settings = {
+      DATABASE_URL: urlOf(await behindPooler(database)),
+      BGW_MIGRATION_DATABASE_URL: urlOf(database),
+      BGW_DATA_DIR: await aFolder(),
+    }
+    assertOneLine(await ended('main.ts', settings), /a pooler .*drops the options/)
   })
 
   it('before it migrates, so that an older program can go on: nothing is in the database yet', async () => {

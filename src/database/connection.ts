@@ -1,6 +1,6 @@
 import { Socket } from 'node:net'
 import pg from 'pg'
-import { isUnavailable, leavesOutcomeUnknown, readOnlyDatabase, UnknownOutcome } from './faults.ts'
+import { isUnavailable, leavesOutcomeUnknown, optionsLost, readOnlyDatabase, UnknownOutcome } from './faults.ts'
 
 /** How to reach a database, in parts. A subset of pg's own configuration. */
 export type DatabaseAddress = {
@@ -81,7 +81,7 @@ export function createPool(
 
 /** The same for a program that only reads, also in a standby. */
 export function createReadingPool(connection: Connection, max: number, name: string): Pool {
-  return poolOf(connection, max, name, 'asEver', types, workInPublic)
+  return poolOf(connection, max, name, 'asEver', types, beginReading)
 }
 
 /** createPool for the library that runs jobs, which expects values as the driver reads them: a bigint ends the process. */
@@ -89,12 +89,26 @@ export function createJobPool(connection: Connection, max: number): Pool {
   return poolOf(connection, max, 'billing-gateway jobs', 'asEver', pg.types, beginWriting)
 }
 
+const IN_PUBLIC = `set_config('search_path', 'public, ' || current_setting('search_path'), false)`
+
 /**
  * The tables are in `public`, where the server and functions of the owner look for them, also where the user's search
  * path begins with another schema, as with one of the user's name. Extensions are found wherever they were before.
  */
 export async function workInPublic(client: pg.ClientBase): Promise<void> {
-  await client.query(`select set_config('search_path', 'public, ' || current_setting('search_path'), false)`)
+  await client.query(`select ${IN_PUBLIC}`)
+}
+
+/**
+ * Begins a session in `public`. Keeps none of a pooler that drops its options: it would be the owner's (ledger.md law 5),
+ * in any time zone. Returns whether nothing can be written in it.
+ */
+async function beginReading(client: pg.ClientBase): Promise<{ readonly readOnly: boolean }> {
+  const { rows } = await client.query(
+    `select current_setting('role') as role, current_setting('transaction_read_only') as read_only, ${IN_PUBLIC}`,
+  )
+  if (rows[0].role !== SERVER_ROLE) throw optionsLost()
+  return { readOnly: rows[0].read_only === 'on' }
 }
 
 /**
@@ -102,8 +116,8 @@ export async function workInPublic(client: pg.ClientBase): Promise<void> {
  * owner had the database read-only. It would stay so when the database takes writes again, and refuse payments for good.
  */
 async function beginWriting(client: pg.ClientBase): Promise<void> {
-  const [{ rows }] = await Promise.all([client.query('show transaction_read_only'), workInPublic(client)])
-  if (rows[0].transaction_read_only === 'on') throw readOnlyDatabase()
+  const { readOnly } = await beginReading(client)
+  if (readOnly) throw readOnlyDatabase()
 }
 
 /** A new connection plans every statement anew, which takes longer than a batch: for a quiet minute none is given up. */
@@ -115,7 +129,7 @@ function poolOf(
   name: string,
   plans: keyof typeof PLANS,
   types: pg.CustomTypesConfig,
-  onConnect: (client: pg.ClientBase) => Promise<void>,
+  onConnect: (client: pg.ClientBase) => Promise<unknown>,
 ): Pool {
   const options = `${PLANS[plans]} -c role=${SERVER_ROLE} ${SESSION_OPTIONS}`
   const pool = new pg.Pool({

@@ -54,6 +54,12 @@ export function readOnlyDatabase(): Error {
   return Object.assign(new Error('the database is read-only'), { code: '25006' })
 }
 
+/** Who stands between us and the database, and passes on the queries of a session without what it is to be. */
+export function optionsLost(): Error {
+  const message = 'a pooler before it drops the options of sessions, and with them their role: connect without it'
+  return Object.assign(new Error(message), { code: '08P01' })
+}
+
 /** Nobody gave a connection of the pool back in time: the database is there, and too much is asked of it. */
 export function isPoolExhausted(error: unknown): boolean {
   return error instanceof Error && error.message === 'timeout exceeded when trying to connect'

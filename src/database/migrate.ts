@@ -4,7 +4,7 @@ import { runMigrations } from 'graphile-worker'
 import pg from 'pg'
 import { StartError } from '../start_error.ts'
 import { type Connection, OWNER_OPTIONS, reached, SERVER_ROLE, withOwner, workInPublic } from './connection.ts'
-import { isUniqueViolation } from './faults.ts'
+import { isUniqueViolation, optionsLost } from './faults.ts'
 import { silent } from './jobs_log.ts'
 
 type Migration = { readonly version: number; readonly name: string; readonly sql: string }
@@ -62,6 +62,8 @@ async function refuseUnfitServer(client: pg.Client): Promise<void> {
   }
   const { server_encoding: encoding } = (await client.query('show server_encoding')).rows[0]
   if (encoding !== 'UTF8') throw new StartError(`a database in UTF8 is needed, this one is in ${encoding}`)
+  const { rows: options } = await client.query(`select source from pg_settings where name = 'statement_timeout'`)
+  if (options[0].source !== 'client') throw optionsLost()
 }
 
 async function appliedVersions(client: pg.Client): Promise<Set<number>> {
