@@ -332,6 +332,20 @@ describe('a whole address in place of a path, as programs send it that take this
   }
 })
 
+describe('a request that offers another protocol, as programs do that would rather speak HTTP/2,', () => {
+  it('is answered over HTTP/1.1, its body read as ever (RFC 9110 §7.8)', async () => {
+    const [from, to] = [await anAccount(ada), await anAccount(bob)]
+    await fund(operator, from, '10.00')
+    const offer = 'connection: Upgrade, HTTP2-Settings, close\r\nupgrade: h2c\r\nhttp2-settings: AAMAAABkAAQAAP__\r\n'
+    const head = `HTTP/1.1\r\nhost: gateway\r\nauthorization: Bearer ${ada.token}\r\n${offer}`
+    const wish = JSON.stringify(transfer(from, to, '1.00'))
+    const typed = `content-type: application/json\r\ncontent-length: ${wish.length}\r\n`
+    const paid = await answersTo(`POST /v1/payments ${head}${typed}\r\n${wish}`)
+    assert.match(paid, /^HTTP\/1.1 201 .*"status":"completed"/s)
+    assert.match(await answersTo(`GET /v1/me ${head}\r\n`), /^HTTP\/1.1 200 /)
+  })
+})
+
 describe('a connection on which something comes that is no HTTP', () => {
   it('first has the answers to what was asked before, so that nobody is told of a payment that it was not made', async () => {
     const [from, to] = [await anAccount(ada), await anAccount(bob)]
@@ -384,25 +398,6 @@ describe('a connection on which something comes that is no HTTP', () => {
       assert.match(answer, /content-type: application\/problem\+json.*no proxy.*"code":"malformed_request"[^}]*\}$/s)
     }
   })
-
-  /** A connection to the gateway; `whole` is what came of it, once the gateway hangs up. */
-  function aConnection() {
-    const { hostname, port } = new URL(gateway.url)
-    const socket = connect(Number(port), hostname)
-    socket.on('error', () => undefined)
-    let answer = ''
-    socket.on('data', (chunk) => {
-      answer += chunk
-    })
-    const closed = once(socket, 'close')
-    return { socket, whole: () => closed.then(() => answer) }
-  }
-
-  async function answersTo(text: string): Promise<string> {
-    const { socket, whole } = aConnection()
-    socket.write(text)
-    return whole()
-  }
 })
 
 describe('a connection that is cut', () => {
@@ -427,3 +422,22 @@ describe('a connection that is cut', () => {
 })
 
 it('everything here leaves the books right', () => assertBooksAreRight(gateway))
+
+/** A connection to the gateway; `whole` is what came of it, once the gateway hangs up. */
+function aConnection() {
+  const { hostname, port } = new URL(gateway.url)
+  const socket = connect(Number(port), hostname)
+  socket.on('error', () => undefined)
+  let answer = ''
+  socket.on('data', (chunk) => {
+    answer += chunk
+  })
+  const closed = once(socket, 'close')
+  return { socket, whole: () => closed.then(() => answer) }
+}
+
+async function answersTo(text: string): Promise<string> {
+  const { socket, whole } = aConnection()
+  socket.write(text)
+  return whole()
+}

@@ -60,7 +60,7 @@ import { webSocketRoutes } from './routes/websocket.ts'
 import { serializerOf } from './serialization.ts'
 import { createStreams, type Streams } from './streams/streams.ts'
 import { endUnread } from './unread_answers.ts'
-import { hangUp, headersOfAll, refuseTunnel, requestIdOf } from './unrouted.ts'
+import { hangUp, headersOfAll, isHandshake, refuseTunnel, requestIdOf } from './unrouted.ts'
 import { needsNoBody, refuseOddBodies, validatorOf } from './validation.ts'
 
 /** The largest body of an ordinary request (api.md, Everywhere). */
@@ -87,7 +87,7 @@ export async function createApp(gateway: Gateway): Promise<App> {
       void sendProblem(error, request, withHeadersOfAll(request, reply).headers(toPages))
     },
     clientErrorHandler: hangUp,
-    http: { requireHostHeader: false },
+    http: { requireHostHeader: false, shouldUpgradeCallback: isHandshake },
     routerOptions: { ignoreTrailingSlash: false, maxParamLength: 200 },
   }).withTypeProvider<TypeBoxTypeProvider>()
 

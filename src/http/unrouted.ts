@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import type { ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { ApiError } from './errors.ts'
 import { problemHeaders, problemOf } from './problem.ts'
@@ -23,6 +23,14 @@ export function headersOfAll(requestId: string) {
 /** A caller's own request id where it is harmless, or a new one. */
 export function requestIdOf(header: string | string[] | undefined): string {
   return typeof header === 'string' && /^[\w.:-]{1,100}$/.test(header) ? header : `req_${randomUUID()}`
+}
+
+/**
+ * Whether a request would become a WebSocket. Any other offer of a protocol is left alone (RFC 9110 §7.8), as Java's
+ * client makes it for HTTP/2 with each first request: Node would hand over the connection, and the body on it be lost.
+ */
+export function isHandshake({ method, headers }: Pick<IncomingMessage, 'method' | 'headers'>): boolean {
+  return method === 'GET' && headers.upgrade?.toLowerCase() === 'websocket'
 }
 
 /** An error as it is answered: status, headers and body. */
