@@ -14,6 +14,25 @@ before(async () => {
   await fund(operator, await ada.account('USD'), '100000.00')
 })
 
+/** What a handshake needs beside its first lines. */
+const STANDARD = ['Sec-WebSocket-Version: 13', 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=='] as const
+
+/** What a handshake with these headers is answered, up to where it comes in pieces. */
+function opened(headers: readonly string[], path = '/v1/ws'): Promise<string> {
+  const { port, host } = new URL(gateway.url)
+  const socket = createConnection(Number(port), '127.0.0.1')
+  const lines = [`GET ${path} HTTP/1.1`, `Host: ${host}`, 'Connection: Upgrade', 'Upgrade: websocket', ...headers]
+  socket.write(`${lines.join('\r\n')}\r\n\r\n`)
+  return new Promise((resolve) => {
+    let answer = ''
+    socket.on('close', () => resolve(answer))
+    socket.on('data', (chunk) => {
+      answer += chunk
+      if (answer.startsWith('HTTP/1.1 101')) socket.destroy()
+    })
+  })
+}
+
 /** A WebSocket as a browser opens it. */
 async function aSocket(url: string, token?: string) {
   const socket = new WebSocket(`${url.replace('http', 'ws')}/v1/ws`, token === undefined ? [] : ['bearer', token])
@@ -298,22 +317,31 @@ describe('a WebSocket', () => {
 
   it('is no page, and not for pages of other sites', async () => {
     assertProblem(await ada.get('/v1/ws'), 'upgrade_required')
-    const handshake = (origin: string) =>
-      new Promise<string>((resolve) => {
-        const { port, host } = new URL(gateway.url)
-        const socket = createConnection(Number(port), '127.0.0.1')
-        const headers = [`Host: ${host}`, `Origin: ${origin}`, 'Connection: Upgrade', 'Upgrade: websocket']
-        const key = ['Sec-WebSocket-Version: 13', 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==']
-        socket.write(`GET /v1/ws HTTP/1.1\r\n${[...headers, ...key].join('\r\n')}\r\n\r\n`)
-        socket.once('data', (chunk) => {
-          resolve(chunk.toString().split('\r\n')[0] ?? '')
-          socket.destroy()
-        })
-      })
+    const handshake = async (origin: string) => (await opened([`Origin: ${origin}`, ...STANDARD])).split('\r\n')[0]
     assert.equal(await handshake(gateway.url), 'HTTP/1.1 101 Switching Protocols')
     for (const origin of ['https://evil.example', 'null', 'http://127.0.0.1:1']) {
       assert.equal(await handshake(origin), 'HTTP/1.1 400 Bad Request')
     }
+  })
+
+  it('says what is wrong with a handshake: a version that is not spoken, and a key that is none', async () => {
+    const [version, key] = STANDARD
+    for (const [headers, status, code] of [
+      [[key], '426 Upgrade Required', 'upgrade_required'],
+      [['Sec-WebSocket-Version: 12', key], '426 Upgrade Required', 'upgrade_required'],
+      [[version], '400 Bad Request', 'invalid_header'],
+      [[version, 'Sec-WebSocket-Key: short'], '400 Bad Request', 'invalid_header'],
+      [[version, key, key], '400 Bad Request', 'invalid_header'],
+    ] as const) {
+      const answer = await opened(headers)
+      assert.match(answer, new RegExp(`^HTTP/1.1 ${status}\r\n.*content-type: application/problem\\+json`, 's'))
+      assert.match(answer, new RegExp(`"code":"${code}"`))
+      assert.equal(/\r\nsec-websocket-version: 13\r\n/.test(answer), code === 'upgrade_required')
+    }
+    // Where there is no WebSocket, the connection ends too: nobody would read on it.
+    assert.match(await opened(STANDARD, '/v1/nowhere'), /^HTTP\/1.1 404 /)
+    const page = await ada.get('/v1/ws')
+    assert.deepEqual([page.headers.get('upgrade'), page.headers.get('sec-websocket-version')], ['websocket', '13'])
   })
 
   it('sends a reader away who does not read, and says why behind all that waits; who comes back has missed nothing', async () => {

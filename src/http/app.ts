@@ -202,6 +202,11 @@ function answerInNodesPlace(app: App): void {
   const { server } = app
   server.on('checkExpectation', (request, response) => server.emit('request', request, response))
   server.on('connect', (_request, socket) => refuseTunnel(socket as Socket))
+  // Nobody reads on a connection that was handed over for a WebSocket, and became none.
+  app.addHook('onResponse', ({ raw }, _reply, done) => {
+    if (isHandshake(raw)) raw.socket.destroySoon()
+    done()
+  })
   app.addHook('onRequest', ({ raw, headers }, reply, done) => {
     if (raw.httpVersion !== '1.1' || headers.host !== undefined) return done()
     reply.header('connection', 'close')

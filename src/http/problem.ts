@@ -55,13 +55,15 @@ export function validationErrors(issues: readonly FastifySchemaValidationError[]
   return inputError(mistakes.slice(0, MOST_ERRORS).map((issue) => fieldErrorOf(issue, context)))
 }
 
-/** What the headers of an answer say of an error: RFC 9457 §3, and when to come back. */
+/** What the headers of an answer say of an error: RFC 9457 §3, when to come back, and what to speak instead. */
 export function problemHeaders({ status, code }: Problem): Record<string, string> {
   return {
     'content-type': 'application/problem+json',
     ...(status === 503 && { 'retry-after': '1' }),
     ...(code === 'too_many_attempts' && { 'retry-after': '900' }),
     ...(status === 401 && { 'www-authenticate': 'Bearer' }),
+    // RFC 9110 §15.5.22, RFC 6455 §4.4.
+    ...(status === 426 && { connection: 'Upgrade', upgrade: 'websocket', 'sec-websocket-version': '13' }),
   }
 }
 

@@ -6,9 +6,13 @@ import { ApiError } from '../errors.ts'
 import { type App, describe } from '../route.ts'
 import type { Streams } from '../streams/streams.ts'
 import { converse } from '../streams/websocket.ts'
+import { isHandshake } from '../unrouted.ts'
 
 /** The subprotocol that carries a token: browsers can send no header with a WebSocket. */
 const BEARER = 'bearer'
+/** The standard and the draft before it, which differ in nothing that is used here. */
+const VERSIONS = new Set(['13', '8'])
+const KEY = /^[+/0-9a-z]{22}==$/i
 const LARGEST_MESSAGE = 64 * 1024
 
 /** Events over a WebSocket (api.md, Events). */
@@ -30,7 +34,10 @@ export async function webSocketRoutes(app: App, gateway: Gateway, streams: Strea
   app.route({
     method: 'GET',
     url: '/v1/ws',
-    onRequest: async (request) => refuseForeignOrigin(request, allowed),
+    onRequest: async (request) => {
+      refuseForeignOrigin(request, allowed)
+      if (isHandshake(request.raw)) refuseOddHandshake(request)
+    },
     schema: describe({
       operationId: 'openWebSocket',
       summary: 'Your events over a WebSocket',
@@ -64,4 +71,14 @@ function refuseForeignOrigin({ headers }: FastifyRequest, allowed: ReadonlySet<s
   if (origin === undefined || allowed.has(origin)) return
   if (URL.canParse(origin) && new URL(origin).host === host) return
   throw new ApiError('invalid_header', 'Pages of this Origin may not open a WebSocket here')
+}
+
+/** What the library would answer with bare words (RFC 6455 §4.2). */
+function refuseOddHandshake({ headers }: FastifyRequest): void {
+  if (!VERSIONS.has(headers['sec-websocket-version'] ?? '')) {
+    throw new ApiError('upgrade_required', 'Of WebSocket only version 13 is spoken here')
+  }
+  if (KEY.test(headers['sec-websocket-key'] ?? '')) return
+  const [field, detail] = ['sec-websocket-key', 'must be 16 bytes in base64']
+  throw new ApiError('invalid_header', `${field} ${detail}`, [{ field, code: 'invalid_header', detail }])
 }
