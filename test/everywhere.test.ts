@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { request } from 'node:http'
+import { type IncomingMessage, request } from 'node:http'
 import { connect } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { before, describe, it } from 'node:test'
@@ -330,6 +330,31 @@ describe('a whole address in place of a path, as programs send it that take this
     const [answer] = await once(call, 'response')
     return { status: answer.statusCode, headers: answer.headers, body: await text(answer) }
   }
+})
+
+describe('a header that says one thing', () => {
+  it('is refused where it is said twice: which of two keys, books or tokens was meant, is not guessed', async () => {
+    const [from, to] = [await anAccount(ada), await anAccount(bob)]
+    await fund(operator, from, '10.00')
+    const body = JSON.stringify(transfer(from, to, '1.00'))
+    const once = { authorization: `Bearer ${ada.token}`, 'content-type': 'application/json' }
+    for (const [name, one, other] of [
+      ['idempotency-key', 'order-1', 'order-2'],
+      ['Idempotency-Key', 'order-1', 'order-1'],
+      ['authorization', `Bearer ${ada.token}`, `Bearer ${bob.token}`],
+      ['book', 'main', 'main'],
+      ['content-type', 'application/json', 'text/plain'],
+    ] as const) {
+      const { hostname, port } = new URL(gateway.url)
+      const headers = { host: 'gateway', 'content-length': body.length, ...once, [name]: [one, other] }
+      const call = request({ hostname, port, method: 'POST', path: '/v1/payments', headers })
+      call.end(body)
+      const answer = await new Promise<IncomingMessage>((answered) => call.on('response', answered))
+      const { code, errors } = JSON.parse(await text(answer))
+      assert.deepEqual([answer.statusCode, code, errors?.[0]?.field], [400, 'invalid_header', name.toLowerCase()])
+    }
+    assert.equal(await ada.balance(from), '10.00')
+  })
 })
 
 describe('a request that offers another protocol, as programs do that would rather speak HTTP/2,', () => {

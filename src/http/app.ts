@@ -17,6 +17,7 @@ import { mailPages } from './mail_pages.ts'
 import { createMetrics } from './metrics.ts'
 import { allowOrigins, originHeaders } from './origins.ts'
 import { sendProblem } from './problem.ts'
+import { refusalOfRepeated } from './repeated_headers.ts'
 import type { App } from './route.ts'
 import { accountRoutes } from './routes/accounts.ts'
 import { adminRoutes } from './routes/admin.ts'
@@ -208,7 +209,7 @@ function answerInNodesPlace(app: App): void {
     done()
   })
   app.addHook('onRequest', ({ raw, headers }, reply, done) => {
-    if (raw.httpVersion !== '1.1' || headers.host !== undefined) return done()
+    if (raw.httpVersion !== '1.1' || headers.host !== undefined) return done(refusalOfRepeated(raw.rawHeaders))
     reply.header('connection', 'close')
     done(new ApiError('malformed_request'))
   })
