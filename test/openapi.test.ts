@@ -7,6 +7,7 @@ import { Validator } from '@seriousme/openapi-schema-validator'
 import { readConfig } from '../src/config.ts'
 import { withOwner } from '../src/database/connection.ts'
 import { createGateway } from '../src/gateway.ts'
+import { ACCESS } from '../src/http/access.ts'
 import { createApp } from '../src/http/app.ts'
 import { ERRORS } from '../src/http/errors.ts'
 import { listen } from '../src/http/listening.ts'
@@ -171,6 +172,34 @@ describe('the OpenAPI document', () => {
       const { status, headers } = await ada.get(path, { 'if-none-match': '*' })
       assert.deepEqual([status, headers.get('etag')], [200, null], path)
     }
+  })
+
+  it('has the headers that a request may carry: Book where operators act in any book, If-None-Match where there is an ETag', () => {
+    const taking = (header: string) =>
+      operations.filter(({ raw }) => raw.parameters.some((each: any) => each.in === 'header' && each.name === header))
+    const ids = (some: readonly Operation[]) => some.map(({ id }) => id).sort()
+    const ofAnyBook = operations.filter(({ id }) => 'anyBook' in Object(ACCESS[id as keyof typeof ACCESS]))
+    assert.ok(ofAnyBook.length > 50)
+    assert.deepEqual(ids(taking('book')), ids(ofAnyBook))
+    assert.deepEqual(ids(taking('if-none-match')), ids(operations.filter(({ raw }) => raw.responses['304'])))
+    assert.deepEqual(ids(taking('x-request-id')), ids(operations))
+  })
+
+  it('has the headers of each answer; that these are all, each test sees to (harness/documented.ts)', () => {
+    const headersOf = (path: string, method: string, status: number) =>
+      Object.keys(document.paths[path][method].responses[status].headers).filter((name) => !/^RateLimit-/.test(name))
+    assert.deepEqual(headersOf('/v1/payments', 'get', 200), ['X-Request-Id', 'ETag', 'Content-Disposition'])
+    assert.deepEqual(headersOf('/v1/payments', 'get', 304), ['X-Request-Id', 'ETag'])
+    assert.deepEqual(headersOf('/v1/payments', 'get', 401), ['X-Request-Id', 'WWW-Authenticate'])
+    const made = ['X-Request-Id', 'Idempotent-Replayed', 'Preference-Applied', 'Location']
+    assert.deepEqual(headersOf('/v1/payments', 'post', 201), made)
+    assert.deepEqual(headersOf('/v1/payments', 'post', 503), ['X-Request-Id', 'Retry-After'])
+    assert.deepEqual(headersOf('/v1/ws', 'get', 426), ['X-Request-Id', 'Upgrade', 'Sec-WebSocket-Version'])
+    const limits = Object.keys(document.paths['/v1/me'].get.responses[200].headers).filter((name) =>
+      /^RateLimit-/.test(name),
+    )
+    assert.equal(limits.length, 4)
+    for (const header of Object.values<any>(document.components.headers)) assert.ok(header.schema.examples)
   })
 
   it('is what the client package was made from', async () => {

@@ -39,6 +39,8 @@ export type Document = { readonly paths: Readonly<Record<string, Readonly<Record
 const JSON_TYPE = 'application/json'
 const NDJSON = 'application/x-ndjson'
 const KEY = 'idempotency-key'
+/** Headers that the client sends by itself, as its options say, and one whose answer has no body. */
+const OF_CLIENT = ['book', 'if-none-match', 'x-request-id']
 /** Parameters that change the form of an answer: for \`request\`, which has no type for it. */
 const SHAPING = ['format', 'fields', 'expand']
 
@@ -119,7 +121,7 @@ function inputType(types: Types, operation: Operation): string {
       name: query.some(({ required }) => required) ? 'query' : 'query?',
       type: queryType(types, query, responses),
     })
-  const headers = placed('header')
+  const headers = placed('header').filter(({ name }) => !OF_CLIENT.includes(name))
   if (headers.length > 0) fields.push({ name: 'headers?', type: parametersType(types, headers) })
   const [[type, body] = []] = Object.entries(requestBody?.content ?? {})
   if (type !== undefined && type !== NDJSON) {

@@ -1,6 +1,7 @@
 import swagger from '@fastify/swagger'
 import fastify, { type FastifySchema } from 'fastify'
 import { collectionOf, type Document } from './collection.ts'
+import { ANSWER_HEADERS, type Call, type DescribedOperation, describeHeaders } from './document_headers.ts'
 import { ApiError, ERRORS } from './errors.ts'
 import { type App, OPTIONAL_BODY, UNKEPT } from './route.ts'
 
@@ -52,13 +53,17 @@ export async function documentApi(app: App, publicUrl: string | undefined): Prom
       ].map((name) => ({
         name,
       })),
-      components: { securitySchemes: { bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'bgw_…' } } },
+      components: {
+        securitySchemes: { bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'bgw_…' } },
+        headers: ANSWER_HEADERS,
+      },
     },
     transformObject: (document) => {
       if (!('openapiObject' in document)) return document.swaggerObject
       const { openapiObject } = document
-      const paths = Object.values(openapiObject.paths ?? {}) as Record<string, Record<string, unknown>>[]
-      for (const operation of paths.flatMap((path) => Object.values(path))) {
+      for (const call of callsOf(openapiObject.paths ?? {})) {
+        const { operation } = call
+        describeHeaders(call)
         if (operation[OPTIONAL_BODY]) operation.requestBody = { ...(operation.requestBody as object), required: false }
         delete operation[OPTIONAL_BODY]
       }
@@ -76,6 +81,14 @@ export async function documentApi(app: App, publicUrl: string | undefined): Prom
     collectionOf(app.swagger() as unknown as Document, publicUrl ?? `${protocol}://${host}`),
   )
   readablePage(app)
+}
+
+type Operation = DescribedOperation & Record<string, unknown>
+
+function callsOf(paths: object): (Call & { readonly operation: Operation })[] {
+  return Object.entries(paths as Record<string, Record<string, Operation>>).flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, operation]) => ({ method, path, operation })),
+  )
 }
 
 /**

@@ -16,6 +16,11 @@ declare module 'fastify' {
 /** For the machines around the gateway, which ask often and from one address. */
 const UNLIMITED = /^\/(health\/|metrics$)/
 
+/** Whether a path of a route is under no limit. */
+export function isUnlimited(path: string): boolean {
+  return UNLIMITED.test(path)
+}
+
 /** The pages that links in mails open take the same secrets as the calls do. */
 const MAIL_PAGES = new Set(['/confirm', '/reset-password'])
 
@@ -58,7 +63,7 @@ export function limitRequests(
       if (!taken.ok) admit(reply, taken)
     }
     try {
-      const isLimited = url === undefined || !UNLIMITED.test(url)
+      const isLimited = url === undefined || !isUnlimited(url)
       if (isLimited && named.address) take('address', addressOf(request), named.address)
       await authenticate(request, reply)
       const { session } = request
