@@ -42,6 +42,27 @@ describe('A refund', () => {
     assert.deepEqual([original.status, original.refunded_amount], ['completed', '10.00'])
   })
 
+  it('says what its sender gives back in net_amount, on top of which its receiver is given the fee', async () => {
+    for (const [fee_payer, given, received] of [
+      ['receiver', '9.80', '10.00'],
+      ['sender', '10.00', '10.20'],
+    ] as const) {
+      const { bob, payment, balances } = await paid('10.00', { fee_payer })
+      const before = (await balances()).map(Number)
+      const { body } = await bob.post(`/v1/payments/${payment.id}/refund`)
+      assert.deepEqual([body.amount, body.fee, body.net_amount], ['10.00', '0.20', given])
+      const [adaNow = 0, bobNow = 0] = (await balances()).map(
+        (balance, index) => Number(balance) - (before[index] ?? 0),
+      )
+      assert.deepEqual([adaNow.toFixed(2), (-bobNow).toFixed(2)], [received, given])
+    }
+    const { body: document } = await gateway.anybody.get('/openapi.json')
+    const { schema } = document.paths['/v1/payments/{id}'].get.responses[200].content['application/json']
+    for (const field of ['amount', 'fee', 'net_amount']) {
+      assert.match(schema.properties[field].description, /of a refund/i, field)
+    }
+  })
+
   it('in parts returns the fee in proportion, to the cent in the end', async () => {
     const { bob, payment, balances } = await paid('9.99', { fee_payer: 'sender' })
     for (const amount of ['0.01', '3.33', '3.33']) {

@@ -119,10 +119,13 @@ export const Metadata = Type.Record(Type.String({ pattern: '^.{1,40}$' }), Type.
 })
 export const BookName = Type.String({ pattern: '^[a-z][a-z0-9-]{0,31}$', examples: ['main'] })
 
-export const Money = Type.String({
-  description: "A decimal string with exactly the currency's digits.",
-  examples: ['98.00'],
-})
+const DIGITS = "A decimal string with exactly the currency's digits."
+export const Money = Type.String({ description: DIGITS, examples: ['98.00'] })
+
+/** Money, and what it is of. */
+function moneyOf(what: string) {
+  return Type.String({ description: `${what} ${DIGITS}`, examples: ['98.00'] })
+}
 
 export const Account = Type.Object(
   {
@@ -153,10 +156,17 @@ export const Payment = Type.Object(
     from_account: IdOf('acc'),
     to_account: IdOf('acc'),
     currency: CurrencyCode,
-    amount: Money,
-    fee: Money,
+    amount: moneyOf(
+      'What was asked for, or of a hold that was captured what it came to; of a refund its part of the original.',
+    ),
+    fee: moneyOf(
+      'What the house takes, of `fee_payer`; of a refund what it returns of the original’s fee, in proportion.',
+    ),
     fee_payer: OneOf(FEE_PAYERS),
-    net_amount: Money,
+    net_amount: moneyOf(
+      'What the receiver gets of it: `amount`, less `fee` where the receiver pays that; before it is exchanged, if it is. ' +
+        'Of a refund what its sender gives back; its receiver is given `fee` on top. Also told where nothing was posted.',
+    ),
     exchange: Nullable(
       Type.Object({
         rate: Type.String({ examples: ['0.92'] }),
@@ -165,7 +175,7 @@ export const Payment = Type.Object(
         to_currency: CurrencyCode,
       }),
     ),
-    refunded_amount: Money,
+    refunded_amount: moneyOf('The sum of the `amount` of its refunds up to now.'),
     refund_of: Nullable(IdOf('pay')),
     capture: OneOf(CAPTURES),
     expires_at: Nullable(Time),

@@ -329,12 +329,12 @@ export type Deposit = {
   readonly from_account: string
   readonly to_account: string
   readonly currency: string
-  /** A decimal string with exactly the currency's digits. */
+  /** What was asked for, or of a hold that was captured what it came to; of a refund its part of the original. A decimal string with exactly the currency's digits. */
   readonly amount: string
-  /** A decimal string with exactly the currency's digits. */
+  /** What the house takes, of `fee_payer`; of a refund what it returns of the original’s fee, in proportion. A decimal string with exactly the currency's digits. */
   readonly fee: string
   readonly fee_payer: 'sender' | 'receiver'
-  /** A decimal string with exactly the currency's digits. */
+  /** What the receiver gets of it: `amount`, less `fee` where the receiver pays that; before it is exchanged, if it is. Of a refund what its sender gives back; its receiver is given `fee` on top. Also told where nothing was posted. A decimal string with exactly the currency's digits. */
   readonly net_amount: string
   readonly exchange: {
     readonly rate: string
@@ -344,7 +344,7 @@ export type Deposit = {
     readonly to_amount: string
     readonly to_currency: string
   } | null
-  /** A decimal string with exactly the currency's digits. */
+  /** The sum of the `amount` of its refunds up to now. A decimal string with exactly the currency's digits. */
   readonly refunded_amount: string
   readonly refund_of: string | null
   readonly capture: 'automatic' | 'manual'
@@ -539,12 +539,12 @@ export type Payment = {
   readonly from_account: string
   readonly to_account: string
   readonly currency: string
-  /** A decimal string with exactly the currency's digits. */
+  /** What was asked for, or of a hold that was captured what it came to; of a refund its part of the original. A decimal string with exactly the currency's digits. */
   readonly amount: string
-  /** A decimal string with exactly the currency's digits. */
+  /** What the house takes, of `fee_payer`; of a refund what it returns of the original’s fee, in proportion. A decimal string with exactly the currency's digits. */
   readonly fee: string
   readonly fee_payer: 'sender' | 'receiver'
-  /** A decimal string with exactly the currency's digits. */
+  /** What the receiver gets of it: `amount`, less `fee` where the receiver pays that; before it is exchanged, if it is. Of a refund what its sender gives back; its receiver is given `fee` on top. Also told where nothing was posted. A decimal string with exactly the currency's digits. */
   readonly net_amount: string
   readonly exchange: {
     readonly rate: string
@@ -554,7 +554,7 @@ export type Payment = {
     readonly to_amount: string
     readonly to_currency: string
   } | null
-  /** A decimal string with exactly the currency's digits. */
+  /** The sum of the `amount` of its refunds up to now. A decimal string with exactly the currency's digits. */
   readonly refunded_amount: string
   readonly refund_of: string | null
   readonly capture: 'automatic' | 'manual'
