@@ -30,7 +30,10 @@ const OTHERS = ['half', 'overload', 'memory', 'reads', 'start'] as const
 const ON_DEMAND = ['growth', 'websockets'] as const
 const NAMES: readonly string[] = [...THROUGHPUT.map(({ name }) => name), ...OTHERS, ...ON_DEMAND]
 
+const USAGE = `usage: npm run bench [-- --json] [--only ${NAMES.join('|')}] [--postings N]`
+
 await run(async (stopped, _environment, args) => {
+  if (args.includes('--help')) return void process.stdout.write(`${USAGE}\n`)
   const { only, json, postings } = parseArguments(args)
   const folder = await mkdtemp(join(tmpdir(), 'bgw-bench-'))
   // Twice: the first process after a change of the program keeps in memory what reads TypeScript, any later one need not.
@@ -57,7 +60,7 @@ function parseArguments(args: readonly string[]) {
     if (arg === '--json') json = true
     else if (arg === '--only' && NAMES.includes(rest[0] ?? '')) only = rest.shift()
     else if (arg === '--postings' && /^[1-9]\d{3,8}$/.test(rest[0] ?? '')) postings = Number(rest.shift())
-    else throw new StartError(`usage: npm run bench [-- --json] [--only ${NAMES.join('|')}] [--postings N]`)
+    else throw new StartError(USAGE)
   }
   return { only, json, postings }
 }

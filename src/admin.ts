@@ -1,5 +1,5 @@
 import { createBooks, ensureMainBook } from './books/books.ts'
-import { readConfig } from './config.ts'
+import { readConfig, settingsHelp } from './config.ts'
 import { createPool } from './database/connection.ts'
 import { joinDatabase } from './database/open.ts'
 import { NOBODY } from './gateway.ts'
@@ -14,6 +14,7 @@ const USAGE =
   'usage: npm run admin -- create EMAIL [--role admin|auditor] [--book NAME] [--all-books], with the password on standard input'
 
 await run(async (stopped, environment, args) => {
+  if (args.includes('--help')) return void process.stdout.write(`${USAGE}\n\n${settingsHelp()}`)
   const wanted = parseArguments(args)
   const config = readConfig(environment)
   const password = await Promise.race([readPassword(), stopped])

@@ -250,6 +250,25 @@ describe('the commands', () => {
     for (const name of Object.keys(SETTINGS)) assert.match(stdout, new RegExp(`^ {2}${name} +\\w`, 'm'))
   })
 
+  it('say with --help what they take, on standard output, and begin nothing', async () => {
+    const commands = [
+      'admin',
+      'migrate',
+      'verify/main',
+      'rails/sandbox/main',
+      '../bench/main',
+      '../examples/berka/main',
+    ]
+    for (const command of [...commands, '../tools/fuzz', '../tools/schema']) {
+      const { code, stdout, stderr } = await ended(`${command}.ts`, {}, ['--help'])
+      assert.deepEqual([code, stderr], [0, ''], command)
+      assert.match(stdout, /npm run (--silent )?[a-z-]/, command)
+    }
+    const { stdout } = await ended('admin.ts', {}, ['create', '--help'])
+    assert.match(stdout, /create EMAIL.*\n\n(.*\n)* {2}DATABASE_URL +\w/)
+    assertOneLine(await ended('admin.ts', {}), /usage: npm run admin -- create EMAIL/)
+  })
+
   it('make an operator of a gateway that is stopped, and of one that runs: the token is all they print', async () => {
     const settings = { BGW_DATA_DIR: await aFolder() }
     const make = (email: string, password = PASSWORD) => ended('admin.ts', settings, ['create', email], `${password}\n`)

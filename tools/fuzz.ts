@@ -8,7 +8,10 @@ import { runTests } from './run_tests.ts'
 /** What a run needs beside the time in which it sends. */
 const BESIDE_SECONDS = 240
 
+const USAGE = 'usage: npm run fuzz -- [--seconds N] [--seed N]'
+
 await run(async (stopped, environment, args) => {
+  if (args.includes('--help')) return void process.stdout.write(`${USAGE}\n`)
   const { seconds, seed } = parseOptions(args)
   const told = { ...environment, FUZZ_SECONDS: String(seconds), FUZZ_SEED: String(seed) }
   process.exitCode = await runTests(stopped, told, ['test/fuzz.test.ts'], seconds + BESIDE_SECONDS)
@@ -22,6 +25,6 @@ function parseOptions(args: readonly string[]): { seconds: number; seed: number 
     for (const value of [values.seconds, seed]) if (!/^\d{1,9}$/.test(value)) throw new Error(`'${value}' is no number`)
     return { seconds: Number(values.seconds), seed: Number(seed) }
   } catch (cause) {
-    throw new StartError(`usage: npm run fuzz -- [--seconds N] [--seed N]: ${(cause as Error).message}`, { cause })
+    throw new StartError(`${USAGE}: ${(cause as Error).message}`, { cause })
   }
 }

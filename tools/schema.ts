@@ -127,11 +127,14 @@ export function staleness(kept: string, schema: string): string | undefined {
   return `schema.sql is stale at line ${line + 1}: it has ${old}, the schema has ${now}. Run: npm run --silent schema > schema.sql`
 }
 
+const USAGE = 'usage: npm run --silent schema > schema.sql, or npm run schema -- --check'
+
 if (import.meta.main) {
   await run(async (_stopped, _environment, args) => {
+    if (args.includes('--help')) return void process.stdout.write(`${USAGE}\n`)
     const [option, ...rest] = args
     if (rest.length > 0 || (option !== undefined && option !== '--check')) {
-      throw new StartError('usage: npm run --silent schema > schema.sql, or npm run schema -- --check')
+      throw new StartError(USAGE)
     }
     const schema = await withScratchDatabase('bgw-schema-', describeSchema)
     if (option === undefined) return void process.stdout.write(schema)

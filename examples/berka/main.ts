@@ -12,6 +12,7 @@ const USAGE =
   'usage: npm run example:berka -- [FOLDER] [--url URL], with the token of an operator of the gateway there in BERKA_TOKEN'
 
 await run(async (stopped, environment, args) => {
+  if (args.includes('--help')) return void process.stdout.write(`${USAGE}\n`)
   const { folder, url } = parseArguments(args)
   // Before anything is started or sent.
   const bank = await readBank(folder)
