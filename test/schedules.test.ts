@@ -362,6 +362,32 @@ describe('A schedule that is changed', () => {
     )
   })
 
+  it('leaves out an attempt that is to come where fewer are wanted than were made, but not one that it moves', async () => {
+    const { adaUsd, bobUsd } = await twoAccounts()
+    const wish = { amount: '150.00', retry_times: 2, retry_every_minutes: 60 }
+    const [schedule, moved, last] = await Promise.all([
+      scheduled(ada, monthly(adaUsd, bobUsd, wish)),
+      scheduled(ada, monthly(adaUsd, bobUsd, wish)),
+      scheduled(ada, monthly(adaUsd, bobUsd, { ...wish, every: null })),
+    ])
+    await makeDue('2031-01-31T08:00:00Z')
+    const { body: still } = await change(schedule, { retry_times: 1 })
+    assert.deepEqual([still.attempts, still.next_attempt_at], [1, '2031-01-31T09:00:00.000000Z'])
+    const { body: given } = await change(schedule, { retry_times: 0 })
+    assert.deepEqual([given.attempts, given.occurrences, given.next_attempt_at], [0, 1, '2031-02-28T08:00:00.000000Z'])
+    const { body: ended } = await change(last, { retry_times: 0 })
+    assert.deepEqual([ended.status, ended.occurrences, ended.next_at], ['ended', 1, null])
+    await change(moved, { retry_times: 0, next_at: '2031-02-01T08:00:00Z' })
+    const { body: same } = await change(moved, { retry_times: 0 })
+    assert.deepEqual([same.attempts, same.next_attempt_at], [1, '2031-02-01T08:00:00.000000Z'])
+    await makeDue('2031-02-27T08:00:00Z')
+    const made = await Promise.all([schedule, moved, last].map((each) => paymentsOf(ada, each)))
+    assert.deepEqual(
+      made.map(({ length }) => length),
+      [1, 2, 1],
+    )
+  })
+
   it('while it is paused goes on as it says when it is resumed, and passes by nothing', async () => {
     const { adaUsd, bobUsd } = await twoAccounts()
     const schedule = await scheduled(ada, monthly(adaUsd, bobUsd, { amount: '150.00', every: null, retry_times: 1 }))

@@ -92,7 +92,7 @@ export async function updateSchedule(
       times: update.retryTimes ?? retry.times,
       everyMinutes: update.retryEveryMinutes ?? retry.everyMinutes,
     },
-    ...timesAfter(schedule, limited, nextAt, at),
+    ...timesAfter(schedule, limited, nextAt, givesUp(schedule, update), at),
   }
   if (isDeepStrictEqual(changed, schedule)) return { ok: true, schedule }
   const audited = audit && { ...audit, detail: { ...audit.detail, before: replacedBy(update, schedule) } }
@@ -137,6 +137,15 @@ function stateAfter({ status, rhythm, occurrences, turn }: Schedule, action: Sch
 }
 
 /**
+ * Whether what was declined is not to be tried again, as that is wanted less often now than it was tried. Who names a
+ * time for it wants it tried then.
+ */
+function givesUp({ retry, turn }: Schedule, { retryTimes, nextAt }: ScheduleUpdate): boolean {
+  if (!turn || retryTimes === undefined || nextAt !== undefined) return false
+  return retryTimes < retry.times && retryTimes < turn.attempts
+}
+
+/**
  * Whose turn it is by other limits, and where the next one is moved by a rhythm that begins with it. An occurrence that was
  * tried keeps the count of its attempts.
  */
@@ -144,13 +153,16 @@ function timesAfter(
   { status, turn, occurrences: before }: Schedule,
   limited: Rhythm,
   nextAt: Instant | undefined,
+  isGivenUp: boolean,
   at: Instant,
 ): State & { readonly rhythm: Rhythm } {
   // What fell due during a pause is behind it.
-  const number = turn?.number ?? firstNotDue(limited, before, at)
+  const number = turn ? turn.number + (isGivenUp ? 1 : 0) : firstNotDue(limited, before, at)
   const rhythm = nextAt === undefined ? limited : { ...limited, startsAt: nextAt, startNumber: number }
-  const occurrences = nextAt === undefined ? before : number
-  if (occurrenceAt(rhythm, number) === null) return { rhythm, status: 'ended', occurrences, turn: null }
+  const occurrences = nextAt === undefined && !isGivenUp ? before : number
+  const dueAt = occurrenceAt(rhythm, number)
+  if (dueAt === null) return { rhythm, status: 'ended', occurrences, turn: null }
+  if (isGivenUp) return { rhythm, status, occurrences, turn: turnOf(number, dueAt) }
   const moved = turn && nextAt !== undefined ? { ...turn, dueAt: nextAt, attemptAt: nextAt } : turn
   return { rhythm, status, occurrences, turn: moved }
 }
