@@ -835,6 +835,7 @@ alter table wire_batches add constraint wire_batches_book_fkey FOREIGN KEY (book
 
 CREATE INDEX accounts_by_code ON public.accounts USING btree (book, code, id) WHERE (code IS NOT NULL);
 CREATE INDEX accounts_by_user ON public.accounts USING btree (book, user_id, id) WHERE (user_id IS NOT NULL);
+CREATE INDEX accounts_to_pay ON public.accounts USING btree (book, user_id, currency, id) WHERE ((user_id IS NOT NULL) AND (status = 'active'::text));
 CREATE INDEX audit_log_by_transaction ON public.audit_log USING btree (book, txid, id);
 CREATE INDEX bank_entries_by_other_key ON public.bank_entries USING btree (book, account, other_key) WHERE (other_key IS NOT NULL);
 CREATE INDEX bank_entries_by_status ON public.bank_entries USING btree (book, status, id);

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { before, describe, it } from 'node:test'
+import { decodeId } from '../src/ledger/typeid.ts'
 import { aClient } from './harness/client.ts'
 import {
   aGateway,
@@ -230,6 +231,22 @@ describe('recipients', () => {
     assert.deepEqual((await ada.get(`${path}&currency=JPY`)).body, { data: [{ id: yen.id, currency: 'JPY' }] })
     assert.deepEqual((await ada.get(`${path}&currency=CHF`)).body, { data: [] })
     assertProblem(await ada.get(`${path}&currency=francs`), 'invalid_query')
+  })
+
+  it('are found behind tens of thousands that cannot be paid to in that currency: 200 of the oldest in each', async () => {
+    const merchant = await aUser(gateway)
+    await rowsOf(
+      gateway,
+      `insert into accounts (book, id, user_id, currency, name, status, created_at, updated_at)
+       select a.book, overlay(gen_random_uuid()::text placing '00' from 1 for 2)::uuid, a.user_id,
+              case when n % 2 = 0 then 'USD' else 'JPY' end, a.name, case when n % 2 = 0 then 'active' else 'closed' end, now(), now()
+         from accounts a, generate_series(1, 24000) n where a.id = $1`,
+      [decodeId('acc', await merchant.account('USD'))],
+    )
+    const { body: yen } = await merchant.post('/v1/accounts', { currency: 'JPY' })
+    const path = `/v1/recipients?email=${merchant.email}`
+    assert.deepEqual((await ada.get(`${path}&currency=JPY`)).body, { data: [{ id: yen.id, currency: 'JPY' }] })
+    assert.equal((await ada.get(`${path}&currency=USD`)).body.data.length, 200)
   })
 
   it('are not told of an address that is unknown, unconfirmed or none', async () => {

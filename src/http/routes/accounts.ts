@@ -4,12 +4,11 @@ import { type AccountState, openAccounts, readAccount } from '../../accounts/acc
 import { awaitPostings, balanceAt } from '../../accounts/balance.ts'
 import { type AccountChange, changeAccount } from '../../accounts/change.ts'
 import { accounts, ofUser } from '../../accounts/list.ts'
+import { findRecipients } from '../../accounts/recipients.ts'
 import { takeAccountsTurn } from '../../accounts/turn.ts'
 import { readCurrencies } from '../../books/currencies.ts'
 import { idsAt, readClock } from '../../database/clock.ts'
 import { parseInstant } from '../../database/instant.ts'
-import { readPage } from '../../database/list.ts'
-import { parseListQuery } from '../../database/list_query.ts'
 import type { Gateway } from '../../gateway.ts'
 import { parseKnownEmail } from '../../identity/email.ts'
 import { findUser, findUserByEmail, holdUser } from '../../identity/users.ts'
@@ -167,7 +166,7 @@ function readingRoutes(app: App, gateway: Gateway): void {
       operationId: 'findRecipients',
       summary: 'The accounts of a user that can be paid to',
       description:
-        'For a confirmed user of that address: id and currency of each active account, in all currencies or in one, of which at most the 200 oldest, and nothing else.',
+        'For a confirmed user of that address: id and currency of each active account, in all currencies or in one, of which the 200 oldest, and nothing else. Name the currency to pay in: others, however many, do not take its places then.',
       tag,
       errors: ['missing_field', 'invalid_request'],
       querystring: Type.Object(
@@ -181,11 +180,8 @@ function readingRoutes(app: App, gateway: Gateway): void {
       const email = parseKnownEmail(request.query.email)
       const user = email && (await findUserByEmail(pool, home, email))
       if (!user || user.confirmedAt === null) return { data: [] }
-      const { currency } = request.query
-      const wanted = { status: 'active', ...(currency === undefined ? {} : { currency }) }
-      const query = parseListQuery(accounts.fields, { ...wanted, sort: 'created_at', limit: '200' })
-      const { data } = await readPage(pool, accounts, ofUser(home, user.id), query)
-      return { data: data.map(({ id, currency }) => ({ id: encodeId('acc', id), currency: currency.code })) }
+      const found = await findRecipients(pool, home, user.id, request.query.currency ?? null)
+      return { data: found.map(({ id, currency }) => ({ id: encodeId('acc', id), currency })) }
     },
   })
 }
