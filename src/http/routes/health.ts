@@ -1,5 +1,5 @@
 import { Type } from 'typebox'
-import { assertRoomOnDisk } from '../../database/disk.ts'
+import { createDiskLook } from '../../database/disk.ts'
 import type { Gateway } from '../../gateway.ts'
 import { ApiError } from '../errors.ts'
 import { type App, describe } from '../route.ts'
@@ -9,6 +9,8 @@ const Status = Type.Object({ status: Type.String({ examples: ['ok'] }) })
 
 /** For whoever keeps the gateway running (api.md, Running). */
 export function healthRoutes(app: App, { pool, poster, config }: Gateway, metrics: () => Promise<string>): void {
+  const lookAtDisk = createDiskLook(pool)
+
   app.get('/health/live', {
     schema: describe({
       operationId: 'isLive',
@@ -28,7 +30,7 @@ export function healthRoutes(app: App, { pool, poster, config }: Gateway, metric
     }),
     handler: async () => {
       await pool.query('select from payments limit 0')
-      await assertRoomOnDisk(pool)
+      await lookAtDisk()
       if (poster.depth() >= config.mostWaiting) throw new ApiError('overloaded')
       return { status: 'ok' }
     },
