@@ -19,7 +19,7 @@ import {
   openAccountPayments,
   userPayments,
 } from '../../payments/list.ts'
-import type { Payment as PaymentState, Submitted } from '../../payments/payment.ts'
+import type { PaymentRequest, Payment as PaymentState, Submitted } from '../../payments/payment.ts'
 import { previewRequest } from '../../payments/preview.ts'
 import { asPosted, type StoredPayment } from '../../payments/read.ts'
 import { readSchedule } from '../../schedules/schedule.ts'
@@ -28,7 +28,7 @@ import { ApiError } from '../errors.ts'
 import { expansionsOf, PAYMENT_POINTERS } from '../expand.ts'
 import { keyHeader } from '../idempotency.ts'
 import { sendList } from '../list.ts'
-import { parsePrefer } from '../prefer.ts'
+import { type Prefer, parsePrefer } from '../prefer.ts'
 import { presentPayment } from '../present.ts'
 import { type App, describe, listQuery } from '../route.ts'
 import {
@@ -211,14 +211,19 @@ async function createPayment(gateway: Gateway, request: FastifyRequest, reply: F
   const key = header === undefined ? null : idempotencyKey(sessionOf(request).userId, 'payment', header, body)
   const prefer = parsePrefer(request.headers.prefer)
   const payment = await checkedTransfer(gateway, request, body, key)
+  const made = await makePayment(gateway, payment, prefer)
+  // Of what failed nothing was heeded.
   if (prefer.applied !== undefined) reply.header('preference-applied', prefer.applied)
-  if (!prefer.asynchronous) return sendPayment(reply, madeOf(await gateway.poster.submit(payment)))
+  return sendPayment(reply, made)
+}
 
+async function makePayment(gateway: Gateway, payment: PaymentRequest, prefer: Prefer): Promise<Made> {
+  if (!prefer.asynchronous) return madeOf(await gateway.poster.submit(payment))
   const made = madeOf(await gateway.initiator.submit(payment))
   gateway.worker.wake()
-  if (prefer.waitSeconds === 0) return sendPayment(reply, made)
+  if (prefer.waitSeconds === 0) return made
   const later = await gateway.watch.until(isPosted, payment.book, made.payment.id, prefer.waitSeconds * 1_000)
-  return sendPayment(reply, { payment: later ? asPosted(later) : made.payment, replayed: made.replayed })
+  return { payment: later ? asPosted(later) : made.payment, replayed: made.replayed }
 }
 
 const isPosted = (status: PaymentStatus) => status !== 'initiated'
