@@ -1,5 +1,15 @@
 import assert from 'node:assert/strict'
-import fs, { existsSync, mkdirSync, readFileSync, readlinkSync } from 'node:fs'
+import fs, {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { syncBuiltinESMExports } from 'node:module'
 import { join } from 'node:path'
 import { it } from 'node:test'
@@ -7,7 +17,7 @@ import { until } from '../../test/harness/gateway.ts'
 import { aFolder, postmasterOf } from '../../test/harness/server.ts'
 import { StartError } from '../start_error.ts'
 import { probe, withOwner } from './connection.ts'
-import { startEmbedded } from './embedded.ts'
+import { connectionOf, startEmbedded } from './embedded.ts'
 
 const skip = process.platform !== 'linux' && 'files are named by /proc'
 
@@ -59,4 +69,21 @@ it('a password that cannot be written, as on a full disk, is one line that names
     assert.match(error.message, /^cannot write \S+\/postgres\.password, .*: EISDIR/)
     return true
   })
+})
+
+it('a folder for the socket that somebody else has made, or a link to one, is refused and left as it is', async () => {
+  const folder = join(await aFolder(), 'x'.repeat(120))
+  mkdirSync(folder)
+  writeFileSync(join(folder, 'postgres.password'), 'secret')
+  const { host } = connectionOf(folder)
+  const other = await aFolder()
+  chmodSync(other, 0o755)
+  symlinkSync(other, host)
+  try {
+    await assert.rejects(startEmbedded(folder, { durable: false, maxConnections: 20 }), /is somebody else's/)
+    assert.throws(() => connectionOf(folder), /is somebody else's/)
+    assert.equal(statSync(other).mode & 0o777, 0o755)
+  } finally {
+    rmSync(host)
+  }
 })

@@ -1,7 +1,6 @@
 import { execFileSync } from 'node:child_process'
-import { createHash, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import {
-  chmodSync,
   closeSync,
   existsSync,
   fsyncSync,
@@ -18,11 +17,12 @@ import {
 } from 'node:fs'
 import { createRequire } from 'node:module'
 import { connect } from 'node:net'
-import { basename, dirname, join, resolve } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { StartError } from '../start_error.ts'
 import { type DatabaseAddress, probe } from './connection.ts'
 import { confined, failedStart, runServer } from './postgres_process.ts'
+import { makeSocketFolder, SOCKET, socketFolderOf } from './socket_folder.ts'
 
 // A PostgreSQL of our own: the binaries come from an npm package, the cluster lives in the data folder and listens on a
 // Unix socket only. It dies with its gateway, and a gateway that was killed leaves nothing that blocks the next start.
@@ -33,7 +33,6 @@ export type Embedded = { readonly connection: DatabaseAddress; readonly stop: ()
 export type EmbeddedOptions = { readonly durable: boolean; readonly maxConnections: number }
 
 const OWNER = 'billing_owner'
-const MAX_SOCKET_PATH = 103 // sockaddr_un holds 108 bytes on Linux and 104 on macOS
 
 /**
  * Starts the cluster in `folder/postgres`, making it where there is none, and takes over one that a killed gateway left.
@@ -128,29 +127,6 @@ function isListening(socket: string): Promise<boolean> {
       resolve(!['ENOENT', 'ENOTDIR', 'ENOTSOCK', 'ECONNREFUSED'].includes(code ?? ''))
     })
   })
-}
-
-const SOCKET = '.s.PGSQL.5432'
-
-/** In the data folder; in /tmp where that is too long a path for a socket. */
-function socketFolderOf(folder: string): string {
-  const inside = resolve(folder, 'socket')
-  if (Buffer.byteLength(join(inside, SOCKET)) <= MAX_SOCKET_PATH) return inside
-  const digest = createHash('sha256').update(inside).digest('hex').slice(0, 16)
-  return join('/tmp', `billing-gateway-${digest}`)
-}
-
-function makeSocketFolder(folder: string): string {
-  const socketFolder = socketFolderOf(folder)
-  try {
-    mkdirSync(socketFolder, { recursive: true, mode: 0o700 })
-    chmodSync(socketFolder, 0o700)
-  } catch (cause) {
-    throw new StartError(`cannot make ${socketFolder} for the socket of PostgreSQL: ${(cause as Error).message}`, {
-      cause,
-    })
-  }
-  return socketFolder
 }
 
 async function nativeFolder(): Promise<string> {
