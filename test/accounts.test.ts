@@ -224,7 +224,8 @@ describe('recipients', () => {
 
   it('are those of one currency where it is named, however many older accounts there are in others', async () => {
     const merchant = await aUser(gateway)
-    await Promise.all(Array.from({ length: 200 }, () => merchant.post('/v1/accounts', { currency: 'USD' })))
+    const open = async () => assert.equal((await merchant.post('/v1/accounts', { currency: 'USD' })).status, 201)
+    for (let opened = 0; opened < 200; opened += 20) await Promise.all(Array.from({ length: 20 }, open))
     const { body: yen } = await merchant.post('/v1/accounts', { currency: 'JPY' })
     const path = `/v1/recipients?email=${merchant.email}`
     assert.equal((await ada.get(path)).body.data.length, 200)

@@ -209,7 +209,7 @@ function answerInNodesPlace(app: App): void {
     done()
   })
   app.addHook('onRequest', ({ raw, headers }, reply, done) => {
-    if (raw.httpVersion !== '1.1' || headers.host !== undefined) return done(refusalOfRepeated(raw.rawHeaders))
+    if (raw.httpVersion !== '1.1' || headers.host !== undefined) return done(refusalOfRepeated(raw))
     reply.header('connection', 'close')
     done(new ApiError('malformed_request'))
   })
