@@ -33,7 +33,6 @@ const NAMES: readonly string[] = [...THROUGHPUT.map(({ name }) => name), ...OTHE
 const USAGE = `usage: npm run bench [-- --json] [--only ${NAMES.join('|')}] [--postings N]`
 
 await run(async (stopped, _environment, args) => {
-  if (args.includes('--help')) return void process.stdout.write(`${USAGE}\n`)
   const { only, json, postings } = parseArguments(args)
   const folder = await mkdtemp(join(tmpdir(), 'bgw-bench-'))
   // Twice: the first process after a change of the program keeps in memory what reads TypeScript, any later one need not.
@@ -49,7 +48,7 @@ await run(async (stopped, _environment, args) => {
     await server.stop()
     await rm(folder, { recursive: true, force: true })
   }
-})
+}, `${USAGE}\n`)
 
 function parseArguments(args: readonly string[]) {
   let only: string | undefined

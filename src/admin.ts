@@ -14,7 +14,6 @@ const USAGE =
   'usage: npm run admin -- create EMAIL [--role admin|auditor] [--book NAME] [--all-books], with the password on standard input'
 
 await run(async (stopped, environment, args) => {
-  if (args.includes('--help')) return void process.stdout.write(`${USAGE}\n\n${settingsHelp()}`)
   const wanted = parseArguments(args)
   const config = readConfig(environment)
   const password = await Promise.race([readPassword(), stopped])
@@ -35,7 +34,7 @@ await run(async (stopped, environment, args) => {
     await pool.end()
     await database.close()
   }
-})
+}, `${USAGE}\n\n${settingsHelp()}`)
 
 function parseArguments(args: readonly string[]) {
   const [command, ...rest] = args

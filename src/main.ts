@@ -14,7 +14,6 @@ import { openSealKey } from './seal/keys.ts'
 import { StartError } from './start_error.ts'
 
 await run(async (stopped, environment, args) => {
-  if (args.includes('--help')) return void process.stdout.write(`npm start\n\n${settingsHelp()}`)
   if (args.length > 0) throw new StartError(`'${args[0]}' is no option; there is --help`)
   const config = readConfig(environment)
   const { log, close } = openLog(config.logLevel)
@@ -23,7 +22,7 @@ await run(async (stopped, environment, args) => {
   } finally {
     await close()
   }
-})
+}, `npm start\n\n${settingsHelp()}`)
 
 async function serve(stopped: Promise<void>, config: Config, log: Log): Promise<void> {
   const database = await openDatabase(config, () => checkStart(config))

@@ -10,7 +10,6 @@ As the user of BGW_MIGRATION_DATABASE_URL, or of DATABASE_URL where that is not 
 ${settingsHelp()}`
 
 await run(async (_stopped, environment, args) => {
-  if (args.includes('--help')) return void process.stdout.write(HELP)
   if (args.length > 0) throw new StartError(`'${args[0]}' is no option; there is --help`)
   const { database, migrationDatabase } = readConfig(environment)
   const owner = migrationDatabase ?? database
@@ -18,4 +17,4 @@ await run(async (_stopped, environment, args) => {
     throw new StartError('the embedded PostgreSQL is migrated by its server; set DATABASE_URL for another one')
   await migrate(owner)
   process.stdout.write('the schema is that of this release\n')
-})
+}, HELP)

@@ -8,9 +8,10 @@ const SAME_WISH_MS = 1_000
 
 /**
  * Runs a program to its end. `stopped` comes true at SIGTERM or Ctrl-C; who asks once more, later, ends it at once. A
- * StartError is one line and exit code 1; any other error is a fault and shows its stack.
+ * StartError is one line and exit code 1; any other error is a fault and shows its stack. With `--help` it writes `help`,
+ * if there is any, in place of running.
  */
-export async function run(program: Program): Promise<void> {
+export async function run(program: Program, help?: string): Promise<void> {
   // Whoever read our messages may have ended before us: that nobody hears of something is no reason to end as well.
   process.stderr.on('error', () => undefined)
   let stop = () => {}
@@ -26,8 +27,10 @@ export async function run(program: Program): Promise<void> {
     })
   }
   try {
+    const args = process.argv.slice(2)
+    if (help !== undefined && args.includes('--help')) return void process.stdout.write(help)
     // biome-ignore lint/style/noProcessEnv: the one place where the environment enters; config.ts checks it.
-    await program(stopped, process.env, process.argv.slice(2))
+    await program(stopped, process.env, args)
   } catch (error) {
     const line = error instanceof StartError ? oneLine(error.message) : ((error as Error)?.stack ?? String(error))
     process.stderr.write(`billing-gateway: ${line}\n`)

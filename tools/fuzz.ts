@@ -11,11 +11,10 @@ const BESIDE_SECONDS = 240
 const USAGE = 'usage: npm run fuzz -- [--seconds N] [--seed N]'
 
 await run(async (stopped, environment, args) => {
-  if (args.includes('--help')) return void process.stdout.write(`${USAGE}\n`)
   const { seconds, seed } = parseOptions(args)
   const told = { ...environment, FUZZ_SECONDS: String(seconds), FUZZ_SEED: String(seed) }
   process.exitCode = await runTests(stopped, told, ['test/fuzz.test.ts'], seconds + BESIDE_SECONDS)
-})
+}, `${USAGE}\n`)
 
 function parseOptions(args: readonly string[]): { seconds: number; seed: number } {
   const options = { seconds: { type: 'string', default: '60' }, seed: { type: 'string' } } as const

@@ -131,7 +131,6 @@ const USAGE = 'usage: npm run --silent schema > schema.sql, or npm run schema --
 
 if (import.meta.main) {
   await run(async (_stopped, _environment, args) => {
-    if (args.includes('--help')) return void process.stdout.write(`${USAGE}\n`)
     const [option, ...rest] = args
     if (rest.length > 0 || (option !== undefined && option !== '--check')) {
       throw new StartError(USAGE)
@@ -142,5 +141,5 @@ if (import.meta.main) {
     const stale = staleness(kept, schema)
     if (stale !== undefined) throw new StartError(stale)
     process.stdout.write('schema.sql is up to date\n')
-  })
+  }, `${USAGE}\n`)
 }

@@ -12,7 +12,6 @@ const USAGE =
   'usage: npm run example:berka -- [FOLDER] [--url URL], with the token of an operator of the gateway there in BERKA_TOKEN'
 
 await run(async (stopped, environment, args) => {
-  if (args.includes('--help')) return void process.stdout.write(`${USAGE}\n`)
   const { folder, url } = parseArguments(args)
   // Before anything is started or sent.
   const bank = await readBank(folder)
@@ -29,7 +28,7 @@ await run(async (stopped, environment, args) => {
   } finally {
     await target.end()
   }
-})
+}, `${USAGE}\n`)
 
 function parseArguments(args: readonly string[]): { folder: string; url: string | undefined } {
   try {

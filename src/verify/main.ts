@@ -27,7 +27,6 @@ Exit code 0: they hold. 1: one is broken, and what is wrong is named, or not eve
 ${settingsHelp()}`
 
 await run(async (stopped, environment, args) => {
-  if (args.includes('--help')) return void process.stdout.write(HELP)
   const noted = notedIn(args)
   const database = await joinDatabase(readConfig(environment))
   const progress = process.stderr.isTTY ? createBar() : createLines()
@@ -41,7 +40,7 @@ await run(async (stopped, environment, args) => {
   if (!report) return endNow('stopped before every law was checked')
   process.stdout.write(summary(report))
   if (report.findings.length > 0) process.exitCode = 1
-})
+}, HELP)
 
 /** The blocks that the arguments name. Throws StartError for any that say something else. */
 function notedIn([option, text = '', ...rest]: readonly string[]): Noted[] {

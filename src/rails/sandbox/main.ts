@@ -20,7 +20,6 @@ Any other is confirmed at once.
 `
 
 await run(async (stopped, environment, args) => {
-  if (args.includes('--help')) return void process.stdout.write(HELP)
   const options = readOptions(args)
   const [port, later] = [Number(options.port), Number(options.later)]
   const secret = options.secret ?? (environment.BGW_SANDBOX_RAIL_SECRET || 'sandbox')
@@ -36,7 +35,7 @@ await run(async (stopped, environment, args) => {
   await stopped
   server.closeAllConnections()
   server.close()
-})
+}, HELP)
 
 function readOptions(args: readonly string[]) {
   const options = {
