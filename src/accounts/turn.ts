@@ -1,4 +1,5 @@
 import type { Client } from '../database/connection.ts'
+import { takeTurn } from '../database/turn.ts'
 import type { BookId, UserId } from '../ledger/id.ts'
 
 /**
@@ -7,5 +8,5 @@ import type { BookId, UserId } from '../ledger/id.ts'
  * are told in the order of these numbers.
  */
 export async function takeAccountsTurn(client: Client, book: BookId, userId: UserId): Promise<void> {
-  await client.query('select pg_advisory_xact_lock(hashtextextended($1, 0))', [`accounts ${book}/${userId}`])
+  await takeTurn(client, `accounts ${book}/${userId}`)
 }

@@ -4,6 +4,7 @@ import { onceCommitted } from '../database/faults.ts'
 import { ownText } from '../database/personal_fields.ts'
 import { inTransactionAfterRaces } from '../database/races.ts'
 import { createRounds, type Rounds } from '../database/rounds.ts'
+import { takeTurn } from '../database/turn.ts'
 import type { BookId } from '../ledger/id.ts'
 import type { Log } from '../log.ts'
 import { idempotencyKey } from '../payments/intake.ts'
@@ -57,7 +58,7 @@ export async function answerOnce(
   if (!key) return send(await whole(await inTransactionAfterRaces(pool, work)))
   const { answer, replayed } = await inTransactionAfterRaces(pool, async (client) => {
     // The same request at the same time waits here, and then finds the answer of the first.
-    await client.query('select pg_advisory_xact_lock(hashtextextended($1, 0))', [`idempotency ${book}/${key.key}`])
+    await takeTurn(client, `idempotency ${book}/${key.key}`)
     const earlier = (await readAnswer(client, book, key)) ?? (await answeredElsewhere(client))
     if (earlier) return { answer: earlier, replayed: true }
     const first = await work(client)

@@ -3,6 +3,7 @@ import type { AuditEntry } from '../audit/audit.ts'
 import type { NewId } from '../database/clock.ts'
 import type { Client } from '../database/connection.ts'
 import { formatInstant } from '../database/instant.ts'
+import { takeTurn } from '../database/turn.ts'
 import type { RailCode } from '../ledger/account.ts'
 import type { BookId, Instant, PaymentId, SuspenseId } from '../ledger/id.ts'
 import type { Currency } from '../money/currency.ts'
@@ -42,9 +43,7 @@ export async function bookStray(
 ): Promise<SuspenseId | undefined> {
   const { rail, railReference, direction, currency, amount, reason, related } = stray
   // Whoever else books the same waits here, and then finds it.
-  await client.query('select pg_advisory_xact_lock(hashtextextended($1, 0))', [
-    `stray ${book}/${rail}/${railReference}`,
-  ])
+  await takeTurn(client, `stray ${book}/${rail}/${railReference}`)
   const { rows } = await client.query(
     'select from suspense_items where book = $1 and rail = $2 and rail_reference = $3',
     [book, rail, railReference],

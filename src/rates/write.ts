@@ -2,6 +2,7 @@ import { type Actor, writeAudit } from '../audit/audit.ts'
 import { idsAt, readClock } from '../database/clock.ts'
 import type { Client } from '../database/connection.ts'
 import { formatInstant } from '../database/instant.ts'
+import { takeTurn } from '../database/turn.ts'
 import type { BookId, Instant, RateId, UserId } from '../ledger/id.ts'
 import { formatRate, type Rate, WRITTEN_DIGITS } from '../money/rate.ts'
 import { type ReferenceRate, ratesOf } from './ecb.ts'
@@ -80,7 +81,7 @@ export async function importRates(
   const [firstDay = '', lastDay = ''] = [days[0], days.at(-1)]
   if (lastDay > formatInstant(now).slice(0, 10)) return undefined
   // One file at a time: two at once would wait for each other's rows.
-  await client.query('select pg_advisory_xact_lock(hashtextextended($1, 0))', [`rates ${book}`])
+  await takeTurn(client, `rates ${book}`)
   let [rates, added, different] = [0, 0, 0]
   for (const some of chunksOf(file)) {
     const chunk = some.map(

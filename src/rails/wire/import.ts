@@ -4,6 +4,7 @@ import { readBookName } from '../../books/books.ts'
 import { readCurrencies } from '../../books/currencies.ts'
 import { idsAt, readClock } from '../../database/clock.ts'
 import { type Client, inTransaction, type Pool } from '../../database/connection.ts'
+import { takeTurn } from '../../database/turn.ts'
 import type { BankFileId, BookId, Instant } from '../../ledger/id.ts'
 import { encodeId } from '../../ledger/typeid.ts'
 import type { Currency } from '../../money/currency.ts'
@@ -66,7 +67,7 @@ export async function takeBankFile(
 /** One file at a time: what is known depends on the ones before. */
 function inTurn(pool: Pool, book: BookId, sha256: Buffer, work: (client: Client) => Promise<Upload>): Promise<Upload> {
   return inTransaction(pool, async (client) => {
-    await client.query('select pg_advisory_xact_lock(hashtextextended($1, 0))', [`bank files ${book}`])
+    await takeTurn(client, `bank files ${book}`)
     const same = await findBySha256(client, book, sha256)
     return same ? { ok: true, file: same, known: true } : work(client)
   })
