@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { before, describe, it } from 'node:test'
+import { cents } from './harness/books_model.ts'
 import { aGateway, anOperator, aUser, type TestGateway, type TestUser } from './harness/gateway.ts'
 import { assertBooksAreRight, assertProblem, everyPage, transfer } from './harness/paying.ts'
 
@@ -17,7 +18,7 @@ async function paid(amount: string, more: object = {}) {
   const [adaUsd, bobUsd] = [await ada.account('USD'), await bob.account('USD')]
   const { body: payment } = await ada.post('/v1/payments', transfer(adaUsd, bobUsd, amount, more))
   assert.equal(payment.status, 'completed')
-  const balances = async () => [await ada.balance(adaUsd), await bob.balance(bobUsd)]
+  const balances = async () => [await ada.balance(adaUsd), await bob.balance(bobUsd)] as const
   return { ada, bob, adaUsd, bobUsd, payment, balances }
 }
 
@@ -48,13 +49,12 @@ describe('A refund', () => {
       ['sender', '10.00', '10.20'],
     ] as const) {
       const { bob, payment, balances } = await paid('10.00', { fee_payer })
-      const before = (await balances()).map(Number)
+      const [adaBefore, bobBefore] = await balances()
       const { body } = await bob.post(`/v1/payments/${payment.id}/refund`)
       assert.deepEqual([body.amount, body.fee, body.net_amount], ['10.00', '0.20', given])
-      const [adaNow = 0, bobNow = 0] = (await balances()).map(
-        (balance, index) => Number(balance) - (before[index] ?? 0),
-      )
-      assert.deepEqual([adaNow.toFixed(2), (-bobNow).toFixed(2)], [received, given])
+      const [adaNow, bobNow] = await balances()
+      assert.equal(cents(adaNow) - cents(adaBefore), cents(received))
+      assert.equal(cents(bobBefore) - cents(bobNow), cents(given))
     }
     const { body: document } = await gateway.anybody.get('/openapi.json')
     const { schema } = document.paths['/v1/payments/{id}'].get.responses[200].content['application/json']
