@@ -6,6 +6,7 @@ import { StartError } from '../start_error.ts'
 import { type Connection, OWNER_OPTIONS, reached, SERVER_ROLE, withOwner, workInPublic } from './connection.ts'
 import { isUniqueViolation, optionsLost } from './faults.ts'
 import { silent } from './jobs_log.ts'
+import { takeTurn } from './turn.ts'
 
 type Migration = { readonly version: number; readonly name: string; readonly sql: string }
 
@@ -103,14 +104,14 @@ async function createRole(client: pg.Client): Promise<void> {
 }
 
 async function applyMissing(client: pg.Client, migrations: readonly Migration[]): Promise<void> {
-  await client
-    .query(
-      `create table if not exists schema_migrations (
-         version integer primary key, name text not null, applied_at timestamptz not null default now())`,
-    )
-    .catch((error: unknown) => {
-      if (!isUniqueViolation(error)) throw error // another node made it at the same moment
-    })
+  await client.query('begin')
+  // Of those who make a table at the same moment all but one would fail, in one of three ways, however it is asked for.
+  await takeTurn(client, 'schema_migrations')
+  await client.query(
+    `create table if not exists schema_migrations (
+       version integer primary key, name text not null, applied_at timestamptz not null default now())`,
+  )
+  await client.query('commit')
   for (const { version, name, sql } of migrations) {
     await client.query('begin')
     try {
