@@ -237,7 +237,11 @@ describe('money', () => {
     const most = `1${'0'.repeat(28)}.00`
     await fund(operator, from, most)
     await fund(operator, from, '0.01')
-    assertProblem(await ada.post('/v1/payments', transfer(from, to, `1${'0'.repeat(28)}.01`)), 'invalid_amount')
+    const { body } = await ada.post('/v1/payments', transfer(from, to, `1${'0'.repeat(28)}.01`))
+    assert.deepEqual(
+      [body.errors[0].field, body.errors[0].code, body.errors[0].detail],
+      ['amount', 'invalid_amount', 'is 0, has more decimals than its currency, or is above 10^30 minor units'],
+    )
     assert.equal((await ada.post('/v1/payments', transfer(from, to, most))).body.status, 'completed')
     assert.deepEqual([await ada.balance(from), await ada.balance(to)], ['0.01', most])
   })

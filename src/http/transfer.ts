@@ -8,6 +8,7 @@ import { decodeId } from '../ledger/typeid.ts'
 import type { Checked } from '../payments/intake.ts'
 import type { IdempotencyKey, PaymentRequest } from '../payments/payment.ts'
 import { readPaymentsByKey } from '../payments/read.ts'
+import { noPositiveAmount } from './amount.ts'
 import { actorOf, isOperator, sessionOf } from './authentication.ts'
 import { type ApiError, fieldError } from './errors.ts'
 import type { TransferBody } from './routes/payments.ts'
@@ -42,13 +43,13 @@ export async function checkedTransfer(
 }
 
 const DETAILS = {
-  amount: 'is no positive amount of the currency',
   from_account: 'is no account here',
   to_account: 'is no account here',
   quote_id: 'is no quote of yours',
 } as const
 
 function refusalOf({ mistake, field }: Extract<Checked, { ok: false }>): ApiError {
+  if (field === 'amount') return noPositiveAmount(field)
   if (mistake !== 'quote_mismatch') return fieldError(field, mistake, DETAILS[field])
   return fieldError(field, 'invalid_value', 'is a quote for another amount or other currencies')
 }

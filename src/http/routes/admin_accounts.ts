@@ -3,9 +3,9 @@ import { Type } from 'typebox'
 import { type AccountChange, changeAccount } from '../../accounts/change.ts'
 import type { Gateway } from '../../gateway.ts'
 import { decodeId } from '../../ledger/typeid.ts'
-import { parseAmount } from '../../money/amount.ts'
+import { amountOf } from '../amount.ts'
 import { actorOf, sessionOf } from '../authentication.ts'
-import { ApiError, fieldError } from '../errors.ts'
+import { ApiError } from '../errors.ts'
 import { presentAccount } from '../present.ts'
 import { type App, describe } from '../route.ts'
 import { Account, Amount, FreezeBody, Reason, ReasonBody } from '../schemas.ts'
@@ -30,9 +30,7 @@ export function adminAccountRoutes(app: App, gateway: Gateway): void {
     handler: async (request) => {
       const { overdraft_limit: written, reason } = request.body
       const { currency } = await visibleAccount(gateway, request, request.params.id)
-      const overdraftLimit = parseAmount(written, currency)
-      if (overdraftLimit === undefined)
-        throw fieldError('overdraft_limit', 'invalid_amount', 'is no amount of the currency')
+      const overdraftLimit = amountOf(written, currency, 'overdraft_limit')
       return change(gateway, request, request.params.id, { overdraftLimit }, 'account.overdraft', reason)
     },
   })

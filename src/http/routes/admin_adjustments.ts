@@ -6,7 +6,7 @@ import { parseListQuery } from '../../database/list_query.ts'
 import type { Gateway } from '../../gateway.ts'
 import type { ApprovalId } from '../../ledger/id.ts'
 import { decodeId, encodeId } from '../../ledger/typeid.ts'
-import { formatAmount, parseAmount } from '../../money/amount.ts'
+import { formatAmount } from '../../money/amount.ts'
 import { isAbove } from '../../money/sums.ts'
 import { ADJUSTMENT_DIRECTIONS, type Adjustment, adjustmentRequest } from '../../payments/adjustment.ts'
 import { approve, reject, requestApproval } from '../../payments/approvals.ts'
@@ -15,6 +15,7 @@ import { postRequest } from '../../payments/batch.ts'
 import { idempotencyKey } from '../../payments/intake.ts'
 import type { PricedRequest } from '../../payments/payment.ts'
 import { asFirstAnswered, readPaymentsByKey, readPosted } from '../../payments/read.ts'
+import { positiveAmountOf } from '../amount.ts'
 import { actorOf, sessionOf } from '../authentication.ts'
 import { ApiError, type ErrorCode, fieldError } from '../errors.ts'
 import { type Answer, answerOnce, keyHeader } from '../idempotency.ts'
@@ -87,8 +88,7 @@ function adjustmentRoute(app: App, gateway: Gateway): void {
       const { account: text, amount: written, direction, reason } = request.body
       const account = await gateway.directory.find(sessionOf(request).book, accountId(text, 'account'))
       if (!account?.userId) throw fieldError('account', 'not_found', 'is no account here')
-      const amount = parseAmount(written, account.currency)
-      if (!amount) throw fieldError('amount', 'invalid_amount', 'is no positive amount of the currency')
+      const amount = positiveAmountOf(written, account.currency, 'amount')
       return adjust(gateway, request, reply, { account, amount, direction, reason })
     },
   })

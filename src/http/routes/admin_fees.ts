@@ -4,12 +4,13 @@ import { parseInstant } from '../../database/instant.ts'
 import type { Gateway } from '../../gateway.ts'
 import { RAIL_CODES } from '../../ledger/account.ts'
 import { encodeId } from '../../ledger/typeid.ts'
-import { formatAmount, parseAmount } from '../../money/amount.ts'
+import { formatAmount } from '../../money/amount.ts'
 import type { Currency } from '../../money/currency.ts'
 import { formatPercent, type Percent, parsePercent } from '../../money/percent.ts'
 import type { Tariff, Tier } from '../../money/tariff.ts'
 import { feeSchedules, schedulesIn } from '../../rules/fee_schedule_list.ts'
 import { type FeeSchedule, PRICED_KINDS, type Priced, writeSchedule } from '../../rules/fee_schedules.ts'
+import { amountOf } from '../amount.ts'
 import { actorOf, sessionOf } from '../authentication.ts'
 import { currencyOf } from '../currency.ts'
 import { fieldError } from '../errors.ts'
@@ -130,14 +131,14 @@ function tariffBy(body: Wanted, currency: Currency): Tariff {
   const first: Tier = { from: 0n, ...partsBy(body, currency, '') }
   const tiers = (body.tiers ?? []).map((tier, index): Tier => {
     const name = `tiers[${index}].`
-    return { from: unitsBy(tier.from, currency, `${name}from`), ...partsBy(tier, currency, name) }
+    return { from: amountOf(tier.from, currency, `${name}from`), ...partsBy(tier, currency, name) }
   })
   for (const [index, { from }] of tiers.entries()) {
     const before = tiers[index - 1]?.from ?? 0n
     if (from <= before) throw fieldError(`tiers[${index}].from`, 'invalid_value', 'must be above the one before')
   }
-  const minimum = unitsBy(body.minimum, currency, 'minimum')
-  const maximum = body.maximum == null ? null : unitsBy(body.maximum, currency, 'maximum')
+  const minimum = amountOf(body.minimum ?? '0', currency, 'minimum')
+  const maximum = body.maximum == null ? null : amountOf(body.maximum, currency, 'maximum')
   if (maximum !== null && maximum < minimum) throw fieldError('maximum', 'invalid_value', 'must not be below minimum')
   return { tiers: [first, ...tiers], minimum, maximum }
 }
@@ -145,7 +146,7 @@ function tariffBy(body: Wanted, currency: Currency): Tariff {
 type Parts = { readonly percent?: string; readonly fixed?: string }
 
 function partsBy({ percent = '0', fixed }: Parts, currency: Currency, name: string) {
-  return { percent: percentBy(percent, `${name}percent`), fixed: unitsBy(fixed, currency, `${name}fixed`) }
+  return { percent: percentBy(percent, `${name}percent`), fixed: amountOf(fixed ?? '0', currency, `${name}fixed`) }
 }
 
 const HUNDRED = 100_000_000n
@@ -156,12 +157,6 @@ function percentBy(text: string, field: string): Percent {
     throw fieldError(field, 'invalid_value', 'must be a decimal string from 0 to 100 with at most six decimals')
   }
   return percent
-}
-
-function unitsBy(text: string | undefined, currency: Currency, field: string): bigint {
-  const units = text === undefined ? 0n : parseAmount(text, currency)
-  if (units === undefined) throw fieldError(field, 'invalid_amount', 'is no amount of the currency')
-  return units
 }
 
 function presentSchedule({ tariff, currency, ...schedule }: FeeSchedule): Static<typeof FeeScheduleBody> {

@@ -8,7 +8,7 @@ import { findUser } from '../../identity/users.ts'
 import type { BookId } from '../../ledger/id.ts'
 import type { Cap } from '../../ledger/meters.ts'
 import { decodeId, encodeId } from '../../ledger/typeid.ts'
-import { formatAmount, parseAmount } from '../../money/amount.ts'
+import { formatAmount } from '../../money/amount.ts'
 import type { Currency } from '../../money/currency.ts'
 import { limitsIn, paymentLimits } from '../../rules/payment_limit_list.ts'
 import {
@@ -21,6 +21,7 @@ import {
   setLimit,
 } from '../../rules/payment_limits.ts'
 import { awaitOlderBatches } from '../../rules/version.ts'
+import { amountOf } from '../amount.ts'
 import { actorOf, sessionOf } from '../authentication.ts'
 import { currencyOf } from '../currency.ts'
 import { ApiError, fieldError } from '../errors.ts'
@@ -158,8 +159,7 @@ function capBy(
   { window, user_id: user, account_id: account, count = null, sum: text }: Wanted,
   currency: Currency,
 ): Cap {
-  const sum = text == null ? null : parseAmount(text, currency)
-  if (sum === undefined) throw fieldError('sum', 'invalid_amount', 'is no amount of the currency')
+  const sum = text == null ? null : amountOf(text, currency, 'sum')
   if (window === 'payment' && count !== null) throw fieldError('count', 'invalid_value', 'is for a day or a month')
   const isForEverybody = user == null && account == null
   if (isForEverybody && count === null && sum === null)

@@ -5,8 +5,8 @@ import { type BookCurrency, readCurrencies } from '../../books/currencies.ts'
 import type { Gateway } from '../../gateway.ts'
 import { type Imported, type ImportedAccount, type ImportedUser, importUsers } from '../../identity/import.ts'
 import { encodeId } from '../../ledger/typeid.ts'
-import { parseAmount } from '../../money/amount.ts'
 import { isAbove } from '../../money/sums.ts'
+import { amountOf } from '../amount.ts'
 import { actorOf, sessionOf } from '../authentication.ts'
 import { emailOf } from '../book.ts'
 import { openCurrencyOf } from '../currency.ts'
@@ -131,17 +131,11 @@ async function checkLine(
   const accounts = await Promise.all(
     (line.accounts ?? []).map(async (account, index): Promise<ImportedAccount> => {
       const currency = openCurrencyOf(currencies, account.currency, `accounts.${index}.currency`)
-      const openingBalance = parseAmount(account.opening_balance ?? '0', currency)
-      if (openingBalance === undefined) {
-        throw fieldError(`accounts.${index}.opening_balance`, 'invalid_amount', 'is no amount of the currency')
-      }
+      const field = `accounts.${index}.opening_balance`
+      const openingBalance = amountOf(account.opening_balance ?? '0', currency, field)
       const { approvalAbove } = gateway.config
       if (openingBalance > 0n && approvalAbove && isAbove(approvalAbove, currency.code, openingBalance)) {
-        throw fieldError(
-          `accounts.${index}.opening_balance`,
-          'approval_required',
-          'is above what one operator may give',
-        )
+        throw fieldError(field, 'approval_required', 'is above what one operator may give')
       }
       const internal = await gateway.intake.technicalAccount(book, 'internal', currency.code)
       return {

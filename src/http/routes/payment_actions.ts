@@ -7,12 +7,13 @@ import type { Gateway } from '../../gateway.ts'
 import type { UserId } from '../../ledger/id.ts'
 import type { PaymentStatus } from '../../ledger/payment.ts'
 import { decodeId } from '../../ledger/typeid.ts'
-import { formatAmount, parseAmount } from '../../money/amount.ts'
+import { formatAmount } from '../../money/amount.ts'
 import { idempotencyKey } from '../../payments/intake.ts'
 import { type Ending, type EndingRefusal, endPending } from '../../payments/pending.ts'
 import { readPayment, type StoredPayment } from '../../payments/read.ts'
 import { checkRefund } from '../../payments/refund.ts'
 import { cancelOnRail, RailOutOfReach } from '../../rails/cancel.ts'
+import { noPositiveAmount, positiveAmountOf } from '../amount.ts'
 import { actorOf, isOperator, sessionOf } from '../authentication.ts'
 import { ApiError, type ErrorCode, fieldError } from '../errors.ts'
 import { answerOnce, keyHeader, wasAnswered } from '../idempotency.ts'
@@ -57,7 +58,8 @@ export function paymentActionRoutes(app: App, gateway: Gateway): void {
       const payment = await visiblePayment(gateway, request, request.params.id)
       mayOnly(request, [payment.senderUser])
       if (payment.capture !== 'manual') throw new ApiError('not_capturable')
-      const amount = amountOf(request.body.amount, payment)
+      const { amount: written } = request.body
+      const amount = written === undefined ? null : positiveAmountOf(written, payment.currency, 'amount')
       const audit = auditOf(request, payment, 'payment.capture', [payment.senderUser])
       return endPayment(gateway, request, reply, payment, { event: 'settle', amount }, audit)
     },
@@ -161,7 +163,7 @@ function refundRoute(app: App, gateway: Gateway): void {
 
 function refusalOf(mistake: 'not_refundable' | 'invalid_amount'): ApiError {
   if (mistake === 'not_refundable') return new ApiError(mistake)
-  return fieldError('amount', mistake, 'is no positive amount of the currency')
+  return noPositiveAmount('amount')
 }
 
 /** A payment of the caller’s book that they may see. Throws `not_found` otherwise. */
@@ -177,13 +179,6 @@ export async function visiblePayment({ pool }: Gateway, request: FastifyRequest,
 function mayOnly(request: FastifyRequest, users: readonly (UserId | null)[]): void {
   const session = sessionOf(request)
   if (!users.includes(session.userId) && !isOperator(session)) throw new ApiError('forbidden')
-}
-
-function amountOf(written: string | undefined, payment: StoredPayment): bigint | null {
-  if (written === undefined) return null
-  const amount = parseAmount(written, payment.currency)
-  if (!amount) throw fieldError('amount', 'invalid_amount', 'is no positive amount of the currency')
-  return amount
 }
 
 /** A line of the audit log where an operator does what is another user's to do. */

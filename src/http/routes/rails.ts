@@ -7,7 +7,6 @@ import { RAIL_CODES, type RailCode } from '../../ledger/account.ts'
 import type { UserId } from '../../ledger/id.ts'
 import { FEE_PAYERS, type FeePayer } from '../../ledger/payment.ts'
 import { decodeId } from '../../ledger/typeid.ts'
-import { parseAmount } from '../../money/amount.ts'
 import { isAbove } from '../../money/sums.ts'
 import type { Direction } from '../../payments/instructions.ts'
 import { idempotencyKey } from '../../payments/intake.ts'
@@ -16,6 +15,7 @@ import { readPayment } from '../../payments/read.ts'
 import type { Destination, Rail } from '../../rails/rail.ts'
 import { placeOfDestination } from '../../rails/submitter.ts'
 import { type PayTo, payToOf } from '../../rails/wire/pay_to.ts'
+import { positiveAmountOf } from '../amount.ts'
 import { sessionOf } from '../authentication.ts'
 import { ApiError, type ErrorCode, fieldError } from '../errors.ts'
 import { keyHeader } from '../idempotency.ts'
@@ -158,8 +158,7 @@ async function move(
   const rail = gateway.rails.get(asked.rail)
   if (!rail) throw new Error(`there is no rail ${asked.rail}`)
   const account = await ownAccount(gateway, home, asked.account, userId)
-  const amount = parseAmount(asked.amount, account.currency)
-  if (!amount) throw fieldError('amount', 'invalid_amount', 'is no positive amount of the currency')
+  const amount = positiveAmountOf(asked.amount, account.currency, 'amount')
   const header = keyHeader(request)
   const kind = direction === 'in' ? 'deposit' : 'withdrawal'
   const key = header === undefined ? null : idempotencyKey(userId, kind, header, request.body)

@@ -7,10 +7,10 @@ import { parseInstant } from '../../database/instant.ts'
 import type { Gateway } from '../../gateway.ts'
 import type { BookId } from '../../ledger/id.ts'
 import { decodeId } from '../../ledger/typeid.ts'
-import { parseAmount } from '../../money/amount.ts'
 import { formatRate } from '../../money/rate.ts'
 import { createQuote, type QuoteWish, readQuote } from '../../payments/quotes.ts'
 import { BASE_CURRENCY, readRates } from '../../rates/rates.ts'
+import { positiveAmountOf } from '../amount.ts'
 import { sessionOf } from '../authentication.ts'
 import { currencyOf, openCurrencyOf } from '../currency.ts'
 import { ApiError, fieldError } from '../errors.ts'
@@ -164,9 +164,10 @@ async function checkedWish(client: Client, request: FastifyRequest, asked: Quote
   const from = openCurrencyOf(currencies, asked.from_currency, 'from_currency')
   const to = openCurrencyOf(currencies, asked.to_currency, 'to_currency')
   if (from.code === to.code) throw fieldError('to_currency', 'invalid_value', 'must be another currency')
-  const amount = fromAmount === undefined ? parseAmount(toAmount ?? '', to) : parseAmount(fromAmount, from)
-  if (!amount) throw fieldError(namedAmount(asked), 'invalid_amount', 'is no positive amount of the currency')
-  const side = fromAmount === undefined ? { toAmount: amount } : { fromAmount: amount }
+  const side =
+    fromAmount === undefined
+      ? { toAmount: positiveAmountOf(toAmount ?? '', to, 'to_amount') }
+      : { fromAmount: positiveAmountOf(fromAmount, from, 'from_amount') }
   return { book, userId, from, to, ...side }
 }
 

@@ -7,7 +7,6 @@ import type { Gateway } from '../../gateway.ts'
 import type { UserId } from '../../ledger/id.ts'
 import { FEE_PAYERS } from '../../ledger/payment.ts'
 import { decodeId } from '../../ledger/typeid.ts'
-import { parseAmount } from '../../money/amount.ts'
 import {
   type ChangeRefused,
   changeSchedule,
@@ -23,6 +22,7 @@ import {
   readSchedule,
   type Schedule as StoredSchedule,
 } from '../../schedules/schedule.ts'
+import { positiveAmountOf } from '../amount.ts'
 import { actorOf, isOperator, seesAll, sessionOf } from '../authentication.ts'
 import { ApiError, fieldError } from '../errors.ts'
 import { expansionsOf, SCHEDULE_POINTERS } from '../expand.ts'
@@ -180,10 +180,7 @@ function changeRoute(app: App, { pool }: Gateway): void {
 }
 
 function updateOf(body: Static<typeof Change>, { currency }: StoredSchedule): ScheduleUpdate {
-  const amount = body.amount === undefined ? undefined : parseAmount(body.amount, currency)
-  if (body.amount !== undefined && !amount) {
-    throw fieldError('amount', 'invalid_amount', 'is no positive amount of the currency')
-  }
+  const amount = body.amount === undefined ? undefined : positiveAmountOf(body.amount, currency, 'amount')
   return {
     amount,
     feePayer: body.fee_payer,
