@@ -22,6 +22,19 @@ describe('a setting that would silently do something else', () => {
     })
   }
 
+  it('has a sender’s name quoted where mails ask for that', () => {
+    for (const [written, kept] of [
+      ['b@example.com', 'b@example.com'],
+      ['Bank <b@example.com>', 'Bank <b@example.com>'],
+      ['Bank Zürich <b@example.com>', 'Bank Zürich <b@example.com>'],
+      ['"Bank, Inc." <b@example.com>', '"Bank, Inc." <b@example.com>'],
+      ['Bank, Inc. <b@example.com>', '"Bank, Inc." <b@example.com>'],
+      ['Bank "B" <b@example.com>', '"Bank \\"B\\"" <b@example.com>'],
+    ] as const) {
+      assert.equal(readConfig({ BGW_MAIL_FROM: written }).mailFrom, kept)
+    }
+  })
+
   it('is taken where it fits: a bonus in a currency of everybody, a sender with a name', () => {
     const settings = {
       BGW_WELCOME_BONUS: '5.00 GBP',

@@ -294,14 +294,15 @@ function smtpUrl(environment: Environment): string | undefined {
   return address
 }
 
-/** An address, or one with a name before it: `Bank <bank@example.com>`. */
+/** An address, or one with a name before it: `Bank <bank@example.com>`. A name is quoted where RFC 5322 §3.2.5 asks for it. */
 function mailFrom(environment: Environment): string {
   const value = text(environment, 'BGW_MAIL_FROM')
-  const address = /<([^<>]*)>$/.exec(value)?.[1] ?? value
+  const { name = '', address = value } = /^(?<name>.*?)\s*<(?<address>[^<>]*)>$/.exec(value)?.groups ?? {}
   if (!/^[^\s@<>]+@[^\s@<>]+$/.test(address) || /[\r\n]/.test(value)) {
     throw wrong('BGW_MAIL_FROM', `must be a mail address, with or without a name, not '${value}'`)
   }
-  return value
+  const stands = /^("([^"\\]|\\.)*"|[^"(),.:;<>@[\]\\]*)$/.test(name)
+  return stands ? value : `"${name.replace(/["\\]/g, '\\$&')}" <${address}>`
 }
 
 function origins(environment: Environment, name: Name): Set<string> {
