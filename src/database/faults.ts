@@ -34,13 +34,13 @@ export function isRaceLost(error: unknown): boolean {
 }
 
 /**
- * The database is away: starting, stopping, failing over, read-only, full of connections, or the line is cut. What was
- * under way was not done, unless it was the commit itself, whose outcome is then unknown.
+ * The database is away: starting, stopping, failing over, read-only, out of disk, memory or connections (class 53), or
+ * the line is cut. What was under way was not done, unless it was the commit itself, whose outcome is then unknown.
  */
 export function isUnavailable(error: unknown): boolean {
   if (error instanceof UnknownOutcome) return true
   const code = codeOf(error)
-  if (code.startsWith('08') || code.startsWith('57P') || ['53100', '53300', '25006', '25P03', '57014'].includes(code))
+  if (['08', '53', '57P'].some((some) => code.startsWith(some)) || ['25006', '25P03', '57014'].includes(code))
     return true
   if (LOST_LINE.has(code)) return true
   const message = error instanceof Error ? error.message : ''
