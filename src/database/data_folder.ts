@@ -1,5 +1,16 @@
 import { execFileSync } from 'node:child_process'
-import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  closeSync,
+  fsyncSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { dirname, join } from 'node:path'
 import { StartError } from '../start_error.ts'
 
@@ -71,6 +82,16 @@ export function makeFolder(folder: string): void {
   } catch (error) {
     // Somebody else may just have made it.
     if (!isFolder(folder)) throw error
+  }
+}
+
+/** What stands in files is on the disk by now: that the folder has them must be as well, before anything needs them. */
+export function flushNames(folder: string): void {
+  const opened = openSync(folder, 'r')
+  try {
+    fsyncSync(opened)
+  } finally {
+    closeSync(opened)
   }
 }
 

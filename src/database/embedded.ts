@@ -1,11 +1,8 @@
 import { execFileSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import {
-  closeSync,
   existsSync,
-  fsyncSync,
   mkdirSync,
-  openSync,
   readdirSync,
   readFileSync,
   readlinkSync,
@@ -21,6 +18,7 @@ import { basename, dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { StartError } from '../start_error.ts'
 import { type DatabaseAddress, probe } from './connection.ts'
+import { flushNames } from './data_folder.ts'
 import { confined, failedStart, runServer } from './postgres_process.ts'
 import { makeSocketFolder, SOCKET, socketFolderOf } from './socket_folder.ts'
 
@@ -195,16 +193,6 @@ function initialize(native: string, folder: string, cluster: string): void {
   }
   renameSync(unfinished, cluster)
   flushNames(folder)
-}
-
-/** What stands in files is on the disk by now: that the folder has them must be as well, before a payment is in there. */
-function flushNames(folder: string): void {
-  const opened = openSync(folder, 'r')
-  try {
-    fsyncSync(opened)
-  } finally {
-    closeSync(opened)
-  }
 }
 
 const UNFINISHED = 'postgres.unfinished-'

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import fs, { mkdtempSync, readFileSync, readlinkSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { syncBuiltinESMExports } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
@@ -9,6 +10,9 @@ import { createSecretBox, openSecretBox } from './secret_box.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'bgw-keys-'))
 after(() => rmSync(folder, { recursive: true, force: true }))
+
+// Files are named by /proc.
+const LINUX = process.platform === 'linux'
 
 function aKeyFile(name: string, ...keys: string[]): string {
   const file = join(folder, name)
@@ -64,6 +68,25 @@ describe('a key file', () => {
     assert.equal(statSync(file).mode & 0o777, 0o600)
     assert.equal(openSecretBox({ secretKeyFile: undefined, dataFolder }).open(sealed, 'here'), 'secret')
     assert.equal(openSecretBox({ secretKeyFile: file, dataFolder: '/nowhere' }).open(sealed, 'here'), 'secret')
+  })
+
+  it('is on the disk, with its name, before a secret is sealed with it', { skip: !LINUX }, (t) => {
+    const own = mkdtempSync(join(folder, 'flushed-'))
+    const flushed: string[] = []
+    const flush = fs.fsyncSync
+    t.mock.method(fs, 'fsyncSync', (fd: number) => {
+      flush(fd)
+      flushed.push(readlinkSync(`/proc/self/fd/${fd}`))
+    })
+    syncBuiltinESMExports()
+    t.after(() => {
+      t.mock.restoreAll()
+      syncBuiltinESMExports()
+    })
+    openSecretBox({ secretKeyFile: undefined, dataFolder: own })
+    const [file = '', names] = flushed
+    assert.match(file, /secret\.key/)
+    assert.deepEqual([flushed.length, names], [2, own])
   })
 
   it('that is named and not there is not made', () => {

@@ -2,7 +2,7 @@ import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:
 import { existsSync, linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { StartError } from '../start_error.ts'
-import { makeDataFolder } from './data_folder.ts'
+import { flushNames, makeDataFolder } from './data_folder.ts'
 
 // Secrets that the server must read again (to sign, to pay out, to check a one-time password) are in the database only
 // sealed: whoever has a copy of the database and not the key file has none of them. What need only be recognised is
@@ -78,6 +78,7 @@ function ensureKeyFile(dataFolder: string): string {
     writeFileSync(mine, `${randomBytes(32).toString('base64')}\n`, { mode: 0o600, flush: true })
     // A hard link appears whole, and only where none is: of two that start at once, both use the one of the first.
     linkSync(mine, keyFile)
+    flushNames(dataFolder)
   } catch (cause) {
     const { code, message } = cause as NodeJS.ErrnoException
     if (code !== 'EEXIST') throw new StartError(`cannot make the key file ${keyFile}: ${message}`, { cause })
