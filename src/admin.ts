@@ -1,3 +1,5 @@
+import { createInterface } from 'node:readline'
+import { Writable } from 'node:stream'
 import { createBooks, ensureMainBook } from './books/books.ts'
 import { readConfig, settingsHelp } from './config.ts'
 import { createPool } from './database/connection.ts'
@@ -59,13 +61,28 @@ function parseArguments(args: readonly string[]) {
 
 /** The first line of standard input: never an argument, which every user of the machine could read. */
 async function readPassword(): Promise<string> {
-  if (process.stdin.isTTY) process.stderr.write('password: ')
+  if (process.stdin.isTTY) return askForPassword()
   let text = ''
   for await (const chunk of process.stdin) {
     text += chunk
     if (text.includes('\n')) break
   }
   return text.split('\n', 1)[0]?.replace(/\r$/, '') ?? ''
+}
+
+/** Asks somebody at a terminal, who sees nothing of what they type. */
+async function askForPassword(): Promise<string> {
+  const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() })
+  const line = createInterface({ input: process.stdin, output: nowhere, terminal: true })
+  process.stderr.write('password: ')
+  const typed = await new Promise<string>((resolve) => {
+    line.once('line', resolve)
+    // Ctrl-D and Ctrl-C, of which a terminal that shows nothing makes no signal.
+    line.once('close', () => resolve(''))
+  })
+  line.close()
+  process.stderr.write('\n')
+  return typed
 }
 
 function refusePassword(password: string, context: { readonly least: number; readonly email: string }): void {

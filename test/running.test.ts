@@ -286,6 +286,21 @@ describe('the commands', () => {
     await server.end('SIGTERM')
   })
 
+  const noTerminal = !existsSync('/usr/bin/script') && 'script, which makes a terminal, is not on this machine'
+
+  it('ask for an operator’s password at a terminal, which does not show it', { skip: noTerminal }, async () => {
+    const settings = { BGW_DATA_DIR: await aMigratedFolder() }
+    const command = `'${process.execPath}' src/admin.ts create ada@example.com`
+    const terminal = spawn('/usr/bin/script', ['-qec', command, '/dev/null'], { env: environment(settings) })
+    let shown = ''
+    terminal.stdout.on('data', (chunk) => {
+      if (shown === '') terminal.stdin.write(`${PASSWORD}\r`)
+      shown += chunk
+    })
+    assert.equal(await gone(terminal), 0)
+    assert.match(shown, /^password: \r\nbgw_main_[0-9a-f]{64}\r\n$/)
+  })
+
   it('refuse what they do not know, as the sandbox of rails does a port without its name', async () => {
     assertOneLine(await ended('rails/sandbox/main.ts', {}, ['9000']), /'9000'.*there is --help/)
     assertOneLine(await ended('rails/sandbox/main.ts', {}, ['--prot', '9000']), /'--prot'; there is --help/)
