@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { before, describe, it } from 'node:test'
 import fc from 'fast-check'
+import { parseInstant } from '../src/database/instant.ts'
+import type { Instant } from '../src/ledger/id.ts'
 import type { Reply } from './harness/client.ts'
 import { aGateway, anEmail, anOperator, aUser, type TestGateway, type TestUser } from './harness/gateway.ts'
 import {
@@ -166,6 +168,30 @@ describe('In a closed currency', () => {
     const audit = await everyPage(operator, '/v1/admin/audit?action[like]=currency')
     const own = audit.filter(({ detail }) => detail.currency === code).map(({ action }) => action)
     assert.deepEqual(own.sort(), ['currency.add', 'currency.close', 'currency.reopen'])
+  })
+
+  it('no schedule is made, while one from before is declined as long as it is closed, and pays once it is open again', async () => {
+    const code = await aCurrency()
+    const { adas, bobs } = await purses(code)
+    const wish = { ...transfer(adas, bobs, '1.00'), starts_at: '2031-01-31T08:00:00Z', every: 'month' }
+    const key = { 'idempotency-key': `rent-${code}` }
+    const rent = await ada.post('/v1/schedules', wish, key)
+    assert.equal(rent.status, 201)
+    await change(code, 'close')
+    const refused = await ada.post('/v1/schedules', wish)
+    assertProblem(refused, 'currency_closed')
+    assert.deepEqual([refused.body.errors[0].field, refused.body.errors[0].code], ['from_account', 'currency_closed'])
+    // What was answered before it was closed is answered as then.
+    assert.deepEqual((await ada.post('/v1/schedules', wish, key)).body, rent.body)
+    const makeDue = (time: string) => gateway.inside.scheduler.makeDue(parseInstant(time) as Instant)
+    await makeDue('2031-01-31T08:00:00Z')
+    await change(code, 'reopen')
+    await makeDue('2031-02-28T08:00:00Z')
+    const made = await everyPage(ada, `/v1/payments?schedule_id=${rent.body.id}&sort=created_at`)
+    assert.deepEqual(
+      made.map(({ status, decline_reason }) => decline_reason ?? status),
+      ['currency_closed', 'completed'],
+    )
   })
 
   it('that is closed while an import goes on gets no accounts by its later lines', async () => {

@@ -84,9 +84,9 @@ function statusRoute(
       operationId: `${verb}Currency`,
       summary,
       description:
-        'In a closed currency no account is opened, nothing is quoted, and payments, deposits and conversions are declined ' +
-        '(`currency_closed`). What is pending ends as ever; withdrawals, refunds and adjustments go on, so that what is left ' +
-        'can be paid out. One that is so already is answered as it is. Audited, with the reason.',
+        'In a closed currency no account is opened, nothing is quoted or scheduled, and payments, deposits and conversions ' +
+        'are declined (`currency_closed`). What is pending ends as ever; withdrawals, refunds and adjustments go on, so ' +
+        'that what is left can be paid out. One that is so already is answered as it is. Audited, with the reason.',
       tag,
       errors: ['not_found', 'idempotency_key_reused'],
       params: Type.Object({ code: Type.String({ examples: ['DOGE'] }) }),

@@ -1,6 +1,7 @@
 import type { FastifyRequest } from 'fastify'
 import { type Static, Type } from 'typebox'
 import type { AuditEntry } from '../../audit/audit.ts'
+import { readCurrencies } from '../../books/currencies.ts'
 import { inTransaction, type Queryable } from '../../database/connection.ts'
 import { parseInstant } from '../../database/instant.ts'
 import type { Gateway } from '../../gateway.ts'
@@ -24,6 +25,7 @@ import {
 } from '../../schedules/schedule.ts'
 import { positiveAmountOf } from '../amount.ts'
 import { actorOf, isOperator, seesAll, sessionOf } from '../authentication.ts'
+import { openCurrencyOf } from '../currency.ts'
 import { ApiError, fieldError } from '../errors.ts'
 import { expansionsOf, SCHEDULE_POINTERS } from '../expand.ts'
 import { answerOnce } from '../idempotency.ts'
@@ -103,7 +105,7 @@ export function scheduleRoutes(app: App, gateway: Gateway): void {
         'Each occurrence is a payment of its own, made once when it falls due: `GET /v1/payments?schedule_id=` has them. ' +
         'It recurs at the time of day of `starts_at` in `time_zone`, on its day of the month or the last one of a shorter month.',
       tag,
-      errors: ['not_found', 'invalid_amount', 'invalid_id', 'idempotency_key_reused'],
+      errors: ['not_found', 'currency_closed', 'invalid_amount', 'invalid_id', 'idempotency_key_reused'],
       body: Wish,
       response: { 201: Schedule },
     }),
@@ -112,6 +114,7 @@ export function scheduleRoutes(app: App, gateway: Gateway): void {
       const wish = await checkedWish(gateway, request, request.body)
       const audit = auditOf(request, 'create', wish.userId, userId)
       return answerOnce(pool, request, reply, async (client) => {
+        openCurrencyOf(await readCurrencies(client, book), wish.currency.code, 'from_account')
         const schedule = await createSchedule(client, book, wish, audit)
         if (!schedule) throw fieldError('starts_at', 'invalid_value', 'must be in the future')
         return { status: 201, body: presentSchedule(schedule) }
