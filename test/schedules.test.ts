@@ -638,6 +638,25 @@ describe('A schedule', () => {
     assertProblem(await ada.post('/v1/schedules', monthly(adaUsd, bobUsd, { amount: '0.00' })), 'invalid_amount')
     assert.deepEqual((await ada.get(`/v1/schedules?from_account=${adaUsd}`)).body.data, [])
   })
+
+  it('out of an account that is closed, or into one, is not made: closed is for good, and it could pay nothing', async () => {
+    const { adaUsd, bobUsd } = await twoAccounts()
+    const [adas, bobs] = await Promise.all([anAccount(ada), anAccount(bob)])
+    const key = { 'idempotency-key': `rent-${bobs}` }
+    const before = await ada.post('/v1/schedules', monthly(adaUsd, bobs), key)
+    assert.equal(before.status, 201)
+    await Promise.all([ada.post(`/v1/accounts/${adas}/close`), bob.post(`/v1/accounts/${bobs}/close`)])
+    for (const [field, wish] of [
+      ['from_account', monthly(adas, bobUsd)],
+      ['to_account', monthly(adaUsd, bobs)],
+    ] as const) {
+      const reply = await ada.post('/v1/schedules', wish)
+      assertProblem(reply, 'account_closed')
+      assert.equal(reply.body.errors[0].field, field)
+    }
+    // What was answered before it was closed is answered as then.
+    assert.deepEqual((await ada.post('/v1/schedules', monthly(adaUsd, bobs), key)).body, before.body)
+  })
 })
 
 describe('The events of a schedule', () => {

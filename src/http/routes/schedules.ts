@@ -1,11 +1,12 @@
 import type { FastifyRequest } from 'fastify'
 import { type Static, Type } from 'typebox'
+import { readAccount } from '../../accounts/account.ts'
 import type { AuditEntry } from '../../audit/audit.ts'
 import { readCurrencies } from '../../books/currencies.ts'
-import { inTransaction, type Queryable } from '../../database/connection.ts'
+import { type Client, inTransaction, type Queryable } from '../../database/connection.ts'
 import { parseInstant } from '../../database/instant.ts'
 import type { Gateway } from '../../gateway.ts'
-import type { UserId } from '../../ledger/id.ts'
+import type { BookId, UserId } from '../../ledger/id.ts'
 import { FEE_PAYERS } from '../../ledger/payment.ts'
 import { decodeId } from '../../ledger/typeid.ts'
 import {
@@ -105,7 +106,10 @@ export function scheduleRoutes(app: App, gateway: Gateway): void {
         'Each occurrence is a payment of its own, made once when it falls due: `GET /v1/payments?schedule_id=` has them. ' +
         'It recurs at the time of day of `starts_at` in `time_zone`, on its day of the month or the last one of a shorter month.',
       tag,
-      errors: ['not_found', 'currency_closed', 'invalid_amount', 'invalid_id', 'idempotency_key_reused'],
+      errors: [
+        ...(['not_found', 'account_closed', 'currency_closed', 'invalid_amount', 'invalid_id'] as const),
+        'idempotency_key_reused',
+      ],
       body: Wish,
       response: { 201: Schedule },
     }),
@@ -114,7 +118,7 @@ export function scheduleRoutes(app: App, gateway: Gateway): void {
       const wish = await checkedWish(gateway, request, request.body)
       const audit = auditOf(request, 'create', wish.userId, userId)
       return answerOnce(pool, request, reply, async (client) => {
-        openCurrencyOf(await readCurrencies(client, book), wish.currency.code, 'from_account')
+        await requireOpen(client, book, wish)
         const schedule = await createSchedule(client, book, wish, audit)
         if (!schedule) throw fieldError('starts_at', 'invalid_value', 'must be in the future')
         return { status: 201, body: presentSchedule(schedule) }
@@ -279,6 +283,18 @@ async function checkedWish(gateway: Gateway, request: FastifyRequest, body: Wish
   const rhythm = rhythmOf(body)
   const parts = { amount, currency, feePayer: fee_payer, description, metadata }
   return { userId: from.userId, from: from.id, to: to.id, ...parts, rhythm, retry: { times, everyMinutes } }
+}
+
+/** Refuses a schedule that could pay nothing: of a closed account, which is so for good, or in a closed currency. */
+async function requireOpen(client: Client, book: BookId, { from, to, currency }: NewSchedule): Promise<void> {
+  for (const [field, id] of [
+    ['from_account', from],
+    ['to_account', to],
+  ] as const) {
+    const account = await readAccount(client, book, id)
+    if (account?.status === 'closed') throw fieldError(field, 'account_closed', 'is closed')
+  }
+  openCurrencyOf(await readCurrencies(client, book), currency.code, 'from_account')
 }
 
 function rhythmOf({ starts_at, every = null, interval = 1, time_zone = 'UTC', ends_at, count = null }: Wished): Rhythm {
