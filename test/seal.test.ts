@@ -123,6 +123,18 @@ const TAMPERINGS: readonly [string, string, RegExp][] = [
          from payments p where amount = 99900`,
     /^pay_\w{26} was not sealed when it became final \(in block \d+ by its time\)/,
   ],
+  [
+    'a payment is added as of a transaction that never comes, so that nobody would seal it',
+    `with added as (
+       insert into payments
+         select (json_populate_record(p, json_build_object('id', gen_random_uuid(), 'idempotency_key', null,
+                                                           'request_hash', null))).*
+           from payments p where amount = 99900
+         returning book, id, updated_at)
+     insert into events (book, txid, id, type, object_id, created_at)
+       select book, '4611686018427387904', gen_random_uuid(), 'payment.declined', id, updated_at from added`,
+    /^pay_\w{26} was not sealed when it became final \(in block \d+ by its time\)/,
+  ],
   ['a line of the audit log is changed', `update audit_log set detail = '{}' where AUDIT`, /^block A .*does not hold/],
   ['a line of the audit log is removed', `delete from audit_log where AUDIT`, /^block A .*does not hold/],
   [
@@ -130,6 +142,13 @@ const TAMPERINGS: readonly [string, string, RegExp][] = [
     `insert into audit_log select (json_populate_record(a, json_build_object('id', gen_random_uuid()))).* from audit_log a
       where AUDIT`,
     /^block A .*does not hold/,
+  ],
+  [
+    'a line of the audit log is added as of a transaction that never comes, so that nobody would seal it',
+    `insert into audit_log
+       select (json_populate_record(a, json_build_object('id', gen_random_uuid(), 'txid', '4611686018427387904'))).*
+         from audit_log a where AUDIT`,
+    /^the line [0-9a-f-]{36} of the audit log is of transaction 4611686018427387904, which has not begun/,
   ],
   ['a block is removed', `delete from blocks where number = ${BLOCK}`, /^block \d+ comes where block N should be/],
   [

@@ -153,41 +153,64 @@ function faultOfTimes(block: Block, before: Block | undefined): string | undefin
   return `holds a row of ${block.firstAt} that was not there when block ${before.number} was sealed, ${before.sealedAt}`
 }
 
-type Beside = { what: 'payment' | 'posting'; id: PaymentId; block: bigint | null }
+type Beside = { what: 'payment' | 'posting' | 'line'; id: string; txid: string | null; block: bigint | null }
 
 /** Rows that are in no block and wait for none, or are in two. */
 async function verifyNothingBeside(client: Client, book: BookId, tell: Tell): Promise<void> {
-  const head = await readHead(client, book)
+  const upTo = (await readHead(client, book))?.upTo ?? 0n
   const { rows } = await client.query<Beside & { total: bigint }>(
     `with sealed as (
        select id, count(*) as times
          from (select unnest(b.payments) as id from blocks b where b.book = $1
                union all
-               select e.object_id from events e where e.book = $1 and e.txid > $3::xid8 and e.type = any($2)) place
+               select e.object_id from events e
+                where e.book = $1 and e.txid > $3::xid8 and ($4::xid8 is null or e.txid < $4::xid8) and e.type = any($2)
+              ) place
         group by id
      ), beside as (
-       select 'payment' as what, p.id, coalesce(p.completed_at, p.updated_at) as at
+       select 'payment' as what, p.id, coalesce(p.completed_at, p.updated_at) as at, null::xid8 as txid
          from payments p
          left join sealed f on f.id = p.id
         where p.book = $1 and coalesce(f.times, 0) <> case when p.status in ('initiated', 'pending') then 0 else 1 end
        union all
-       select 'posting', s.payment_id, s.created_at
+       select 'posting', s.payment_id, s.created_at, null
          from postings s
          left join sealed f on f.id = s.payment_id
          left join payments p on p.book = s.book and p.id = s.payment_id
         where s.book = $1 and (f.times is null or p.id is null)
+       union all
+       select 'line', a.id, a.created_at, a.txid
+         from audit_log a
+        where a.book = $1 and a.txid >= $4::xid8
      )
-     select what, id, count(*) over () as total,
+     select what, id, txid::text, count(*) over () as total,
             (select b.number from blocks b where b.book = $1 and b.last_at >= at order by b.last_at, b.number limit 1) as block
        from beside
       limit 20`,
-    [book, FINAL_EVENTS, String(head?.upTo ?? 0n)],
+    [book, FINAL_EVENTS, String(upTo), await readFirstToCome(client, upTo)],
   )
-  for (const { what, id, block } of rows) {
-    const name = what === 'payment' ? encodeId('pay', id) : `a posting of ${encodeId('pay', id)}`
+  for (const { what, id, txid, block } of rows) {
     const place = block === null ? 'behind the last block' : `in block ${block} by its time`
+    if (what === 'line') {
+      tell(`the line ${id} of the audit log is of transaction ${txid}, which has not begun (${place}): it was added`)
+      continue
+    }
+    const payment = encodeId('pay', id as PaymentId)
+    const name = what === 'payment' ? payment : `a posting of ${payment}`
     tell(`${name} was not sealed when it became final (${place}): it was changed or added`)
   }
   const more = (rows[0]?.total ?? 0n) - BigInt(rows.length)
   if (more > 0n) tell(`and ${more} more that were not sealed`)
+}
+
+/**
+ * The first transaction that has not begun: what says that it is of it, or of a later one, would wait for its block for
+ * good. Null where the database counts transactions anew, behind those that are sealed: of it that cannot be told.
+ */
+async function readFirstToCome(client: Client, upTo: bigint): Promise<string | null> {
+  const { rows } = await client.query<{ first: bigint }>(
+    'select pg_snapshot_xmax(pg_current_snapshot())::text::bigint as first',
+  )
+  const first = rows[0]?.first ?? 0n
+  return first > upTo ? String(first) : null
 }
