@@ -366,25 +366,36 @@ describe('tokens', () => {
     await second.stop()
   })
 
-  it('stop working for a call that is being made, too, however slowly its body comes', async () => {
-    const { id, client } = await aToken('slow', ['payments:write', 'accounts:read'])
-    const { length } = (await client.get('/v1/accounts')).body.data
-    const headers = { authorization: `Bearer ${client.token}`, 'content-type': 'application/json' }
-    const call = request(`${gateway.url}/v1/accounts`, {
-      method: 'POST',
-      headers: { ...headers, expect: '100-continue', 'transfer-encoding': 'chunked' },
+  for (const [what, path, beginning, end] of [
+    ['its body', 'accounts', '{"currency":', '"USD"}'],
+    ['a body that nobody asked for', 'payments/HELD/cancel', 'nul', 'l'],
+    ['the end of a body with nothing in it', 'payments/HELD/cancel', '', ''],
+  ] as const) {
+    it(`stop working for a call that is being made, too, however slowly ${what} comes`, async () => {
+      const { id, client } = await aToken('slow', ['payments:write', 'accounts:read', 'payments:read'])
+      const wish = transfer(await ada.account('USD'), await anAccount(ada), '1.00', { capture: 'manual' })
+      const { body: held } = await ada.post('/v1/payments', wish)
+      const { length } = (await client.get('/v1/accounts')).body.data
+      const headers = { authorization: `Bearer ${client.token}`, 'content-type': 'application/json' }
+      const { length: bytes } = beginning + end
+      const framing = bytes === 0 ? { 'transfer-encoding': 'chunked' } : { 'content-length': bytes }
+      const call = request(`${gateway.url}/v1/${path.replace('HELD', held.id)}`, {
+        method: 'POST',
+        headers: { ...headers, ...framing, expect: '100-continue' },
+      })
+      const answer = once(call, 'response') as Promise<[IncomingMessage]>
+      call.flushHeaders()
+      await once(call, 'continue')
+      if (beginning !== '') call.write(beginning)
+      assert.equal((await ada.delete(`/v1/tokens/${id}`)).status, 204)
+      call.end(end)
+      const [message] = await answer
+      message.resume()
+      assert.equal(message.statusCode, 401)
+      assert.equal((await ada.get('/v1/accounts')).body.data.length, length)
+      assert.equal((await ada.get(`/v1/payments/${held.id}`)).body.status, 'pending')
     })
-    const answer = once(call, 'response') as Promise<[IncomingMessage]>
-    call.flushHeaders()
-    await once(call, 'continue')
-    call.write('{"currency":')
-    assert.equal((await ada.delete(`/v1/tokens/${id}`)).status, 204)
-    call.end('"USD"}')
-    const [message] = await answer
-    message.resume()
-    assert.equal(message.statusCode, 401)
-    assert.equal((await ada.get('/v1/accounts')).body.data.length, length)
-  })
+  }
 
   it('tell nothing more of a payment that is waited for when they are revoked', async () => {
     const ada = await aUser(gateway)

@@ -11,13 +11,19 @@ import type { App } from './route.ts'
  */
 export function endWithTokens(app: App, gateway: Gateway): void {
   app.addHook('preHandler', async (request) => {
-    if (request.session && request.body != null) await requireStillGood(gateway, request)
+    if (request.session && hadToArrive(request)) await requireStillGood(gateway, request)
   })
   app.addHook('onSend', (request, _reply, payload, done) => {
     if (request.method !== 'GET' || !request.session || !(payload instanceof Readable)) return done(null, payload)
     // One part is read ahead, no more: what was read before the end is shown after it.
     done(null, Readable.from(whileGood(gateway, request, payload), { highWaterMark: 1 }))
   })
+}
+
+/** Whether there was a body to be waited for, also where it came to nothing. Of what only reads none is. */
+function hadToArrive({ method, headers }: FastifyRequest): boolean {
+  if (method === 'GET' || method === 'HEAD') return false
+  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
 }
 
 async function* whileGood(gateway: Gateway, request: FastifyRequest, parts: Readable): AsyncGenerator<unknown> {
