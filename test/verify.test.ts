@@ -259,6 +259,20 @@ const TAMPERINGS: readonly [string, string, readonly number[], string][] = [
   ['the server may empty the postings', 'grant truncate on postings to public', [5], 'found truncate on postings'],
   ['the server may remove events', 'grant delete on events to billing_gateway', [5], 'found delete on events'],
   [
+    'the server owns the postings, and could grant itself what it was not left',
+    `grant create on schema public to billing_gateway;
+     alter table postings owner to billing_gateway;
+     revoke update, delete, truncate on postings from billing_gateway`,
+    [5],
+    'found ownership of postings',
+  ],
+  [
+    'the server owns the schema, and could drop what is in it',
+    'alter schema public owner to billing_gateway',
+    [5],
+    'found ownership of the schema public',
+  ],
+  [
     'the server may change the audit log',
     'grant update on audit_log to billing_gateway',
     [5],
