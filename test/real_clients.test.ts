@@ -1,6 +1,11 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readFile } from 'node:fs/promises'
+import { request } from 'node:http'
+import { join } from 'node:path'
 import { before, describe, it } from 'node:test'
+import { Webhook } from 'standardwebhooks'
 import WebSocketOfNode from 'ws'
 import { createClient } from '../packages/client/src/index.ts'
 import { aBrowser, aSite } from './harness/browser.ts'
@@ -8,7 +13,7 @@ import { noBrowser } from './harness/chromium.ts'
 import { aGateway, aUser, type TestGateway, type TestUser, until } from './harness/gateway.ts'
 import { openSocket, openStream, tryAll, useClient } from './harness/in_page.ts'
 import { assertProblem, noneHeldBack, transfer } from './harness/paying.ts'
-import { gone } from './harness/server.ts'
+import { environment, gone } from './harness/server.ts'
 
 let gateway: TestGateway
 let site: string
@@ -46,6 +51,41 @@ describe('curl', () => {
     await gone(curl)
   })
 })
+
+describe('the receiver of docs/webhooks.md', () => {
+  it('takes an event whose body comes in pieces, cut inside a letter, and refuses one that is not from the gateway', async (context) => {
+    const secret = `whsec_${Buffer.alloc(32).toString('base64')}`
+    const page = await readFile(join(import.meta.dirname, '../docs/webhooks.md'), 'utf8')
+    const [, shown = ''] = /^```js\n(.*?)^```$/ms.exec(page) ?? []
+    const script = shown.replace('.listen(8081)', '.listen(0, function () { console.log(this.address().port) })')
+    const receiver = spawn(process.execPath, ['--input-type=module', '-e', script], {
+      env: environment({ WEBHOOK_SECRET: secret }),
+    })
+    context.after(() => receiver.kill())
+    const port = Number((await once(receiver.stdout, 'data'))[0])
+
+    const body = JSON.stringify({ id: 'evt_1', type: 'payment.completed', data: { object: { description: 'Nájem' } } })
+    const headers = {
+      'webhook-id': 'evt_1',
+      'webhook-timestamp': `${Math.floor(Date.now() / 1_000)}`,
+      'webhook-signature': new Webhook(secret).sign('evt_1', new Date(), body),
+    }
+    const inLetter = Buffer.from(body.slice(0, body.indexOf('á'))).length + 1
+
+    assert.equal(await sendInPieces(port, headers, Buffer.from(body), inLetter), 204)
+    assert.equal(await sendInPieces(port, headers, Buffer.from(body.replace('evt_1', 'evt_2')), inLetter), 400)
+  })
+})
+
+/** Each piece is a chunk of HTTP, so that it is read by itself. */
+async function sendInPieces(port: number, headers: Record<string, string>, body: Buffer, cut: number) {
+  const sent = request({ port, method: 'POST', headers })
+  sent.write(body.subarray(0, cut))
+  sent.end(body.subarray(cut))
+  const [answer] = await once(sent, 'response')
+  answer.resume()
+  return answer.statusCode
+}
 
 describe('the package ws', () => {
   it('watches, by itself and as the WebSocket of the client package', async () => {
