@@ -84,7 +84,7 @@ type Setting = { readonly fallback: string; readonly help: string }
 export const SETTINGS = {
   PORT: { fallback: '8080', help: 'port to listen on; 0 for any free one' },
   HOST: { fallback: '127.0.0.1', help: 'address to listen on' },
-  DATABASE_URL: { fallback: '', help: 'an existing PostgreSQL 15 or newer; unset: the embedded one' },
+  DATABASE_URL: { fallback: '', help: 'an existing PostgreSQL, 15 to 18; unset: the embedded one' },
   BGW_MIGRATION_DATABASE_URL: {
     fallback: '',
     help: 'the same database as the user that may migrate it, where that of DATABASE_URL may not',

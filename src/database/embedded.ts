@@ -135,7 +135,7 @@ async function nativeFolder(): Promise<string> {
     entry = createRequire(import.meta.url).resolve(name)
   } catch (cause) {
     throw new StartError(
-      `no embedded PostgreSQL for ${platform}-${process.arch}: set DATABASE_URL to a PostgreSQL 15 or newer`,
+      `no embedded PostgreSQL for ${platform}-${process.arch}: set DATABASE_URL to a PostgreSQL of your own, 15 to 18`,
       { cause },
     )
   }
