@@ -136,6 +136,23 @@ const BALANCES: readonly Check[] = [
        where a.held is distinct from coalesce(p.total, 0)`,
   },
   {
+    law: 2,
+    rule: 'what is in suspense is the sum of the items that wait for an operator',
+    sql: `
+      with items as (
+        select currency, sum(case direction when 'in' then amount else -amount end) as total
+          from suspense_items
+         where book = $1 and resolved_by is null
+         group by currency
+      )
+      select a.id as account, null::uuid as payment, null::uuid as posting, coalesce(a.currency, i.currency) as currency,
+             c.digits, coalesce(i.total, 0)::text as expected, coalesce(a.balance::text, 'no account') as found
+        from (select * from accounts where book = $1 and code = 'suspense') a
+        full join items i on i.currency = a.currency
+        left join currencies c on c.book = $1 and c.code = coalesce(a.currency, i.currency)
+       where a.balance is distinct from coalesce(i.total, 0)`,
+  },
+  {
     law: 4,
     rule: 'what a user’s account has available is not below zero',
     sql: `
@@ -269,15 +286,32 @@ const PAYMENTS: readonly Check[] = [
   {
     law: 3,
     rule: 'a payment is initiated exactly while a worker has still to post it',
+    // What cannot be posted is tried again within seconds.
     sql: `
       select null::uuid as account, coalesce(p.id, i.payment_id) as payment, null::uuid as posting,
              coalesce(p.currency, y.currency) as currency, null::smallint as digits,
-             case when p.id is null then 'the status initiated' else 'a place in the queue' end as expected,
-             case when p.id is null then coalesce('the status ' || y.status, 'no payment') else 'none' end as found
-        from (select id, currency from payments where book = $1 and status = 'initiated') p
-        full join (select payment_id from initiated where book = $1) i on i.payment_id = p.id
+             case when p.id is null then 'the status initiated' else 'a place of its accounts in the queue' end as expected,
+             case when p.id is null         then coalesce('the status ' || y.status, 'no payment')
+                  when i.payment_id is null then 'none'
+                  when (i.from_account, i.to_account) = (p.from_account, p.to_account) then 'one from ' || i.attempt_at || ' on'
+                  else 'one of others' end as found
+        from (select id, currency, from_account, to_account from payments where book = $1 and status = 'initiated') p
+        full join (select * from initiated where book = $1) i on i.payment_id = p.id
         left join payments y on y.book = $1 and y.id = i.payment_id
-       where p.id is null or i.payment_id is null`,
+       where (i.from_account, i.to_account) is distinct from (p.from_account, p.to_account)
+          or i.attempt_at > now() + interval '1 hour'`,
+  },
+  {
+    law: 3,
+    rule: 'a pending payment of a rail is one that the rail is told of, or asked for',
+    sql: `
+      select null::uuid as account, p.id as payment, null::uuid as posting, p.currency, null::smallint as digits,
+             'an open instruction for ' || p.rail as expected,
+             coalesce(case i.state when 'done' then 'one that is done' else 'one for ' || i.rail end, 'none') as found
+        from payments p
+        left join rail_instructions i on i.book = p.book and i.payment_id = p.id
+       where p.book = $1 and p.status = 'pending' and p.rail is not null
+         and (i.payment_id is null or i.state = 'done' or i.rail <> p.rail)`,
   },
   {
     law: 3,
