@@ -189,6 +189,16 @@ for (const form of ['JSON', 'NDJSON'] as const) {
       assert.equal(await ada.balance(purse), '7.00')
     })
 
+    it('knows no wait: it is answered as ever, and says of no preference that it was heeded', async () => {
+      await freshAccounts('10.00')
+      const { reply, outcomes } = await bulk(form, [payment('1.00')], { prefer: 'wait=30' })
+      assert.deepEqual(shortly(outcomes), [[201, '1.00 completed']])
+      assert.equal(reply.headers.get('preference-applied'), null)
+      const both = await bulk(form, [payment('2.00')], { prefer: 'wait=30, respond-async' })
+      assert.deepEqual(shortly(both.outcomes), [[202, '2.00 initiated']])
+      assert.equal(both.reply.headers.get('preference-applied'), 'respond-async')
+    })
+
     it('takes none as well', async () => {
       assert.deepEqual(
         (await bulk(form, [])).outcomes.filter((outcome) => outcome !== ''),

@@ -2,7 +2,9 @@ import { ApiError } from './errors.ts'
 
 /** How a caller wants to be answered (RFC 7240). */
 export type Prefer = {
-  /** Stored first and posted in the background. */
+  /** `respond-async` was said. */
+  readonly respondAsync: boolean
+  /** Stored first and posted in the background: where a wait was said, too. */
   readonly asynchronous: boolean
   /** How long to wait for the outcome all the same. */
   readonly waitSeconds: number
@@ -11,7 +13,7 @@ export type Prefer = {
 }
 
 const LONGEST_WAIT = 60
-const NOTHING: Prefer = { asynchronous: false, waitSeconds: 0, applied: undefined }
+const NOTHING: Prefer = { respondAsync: false, asynchronous: false, waitSeconds: 0, applied: undefined }
 
 /** Reads `respond-async` and `wait=N`; what is not ours, or is said a second time, is ignored, as RFC 7240 §2 asks. */
 export function parsePrefer(header: string | string[] | undefined): Prefer {
@@ -26,6 +28,7 @@ export function parsePrefer(header: string | string[] | undefined): Prefer {
   }
   const applied = [respondAsync ? ['respond-async'] : [], wait === undefined ? [] : [`wait=${wait}`]].flat()
   return {
+    respondAsync,
     asynchronous: respondAsync || wait !== undefined,
     waitSeconds: wait ?? 0,
     applied: applied.length === 0 ? undefined : applied.join(', '),

@@ -10,7 +10,7 @@ import { sessionOf } from '../authentication.ts'
 import { ApiError, type FieldError, inputError } from '../errors.ts'
 import { keyHeader } from '../idempotency.ts'
 import { parseLongList } from '../long_list.ts'
-import { type Prefer, parsePrefer } from '../prefer.ts'
+import { parsePrefer } from '../prefer.ts'
 import { presentPayment } from '../present.ts'
 import { problemOf, toApiError } from '../problem.ts'
 import {
@@ -118,12 +118,14 @@ async function payAll(
   reply: FastifyReply,
 ): Promise<FastifyReply> {
   const header = keyHeader(request)
-  const prefer = parsePrefer(request.headers.prefer)
+  const { respondAsync } = parsePrefer(request.headers.prefer)
   const asLines = request.body instanceof Readable
   if (isAtomic(request)) return payAtomically(gateway, request, reply, header)
   const groups = groupsOf(gateway, request)
-  if (prefer.asynchronous) reply.header('preference-applied', 'respond-async')
-  const answers = Readable.from(writeRecords(answerGroups(gateway, room, request, groups, header, prefer), asLines))
+  if (respondAsync) reply.header('preference-applied', 'respond-async')
+  const answers = Readable.from(
+    writeRecords(answerGroups(gateway, room, request, groups, header, respondAsync), asLines),
+  )
   return reply
     .type(asLines ? NDJSON : 'application/json; charset=utf-8')
     .serializer(asIs)
@@ -223,14 +225,14 @@ async function* answerGroups(
   request: FastifyRequest,
   groups: AsyncIterable<ParsedRecord[]>,
   header: string | undefined,
-  prefer: Prefer,
+  respondAsync: boolean,
 ): AsyncGenerator<Outcome[]> {
   let position = 0
   const submit = async (group: readonly ParsedRecord[]) => {
     const first = position
     position += group.length
     await room.enter(group.length)
-    const begun = submitGroup(gateway, request, group, first, header, prefer)
+    const begun = submitGroup(gateway, request, group, first, header, respondAsync)
     const leave = () => room.leave(group.length)
     begun.then(({ result }) => result).then(leave, leave)
     return begun
@@ -260,7 +262,7 @@ async function submitGroup(
   group: readonly ParsedRecord[],
   position: number,
   header: string | undefined,
-  prefer: Prefer,
+  respondAsync: boolean,
 ): Promise<{ readonly result: Promise<Outcome[]> }> {
   const checked = await Promise.all(
     group.map((record, index) =>
@@ -270,10 +272,10 @@ async function submitGroup(
     ),
   )
   const requests = checked.filter((entry): entry is PaymentRequest => 'book' in entry)
-  const poster = prefer.asynchronous ? gateway.initiator : gateway.poster
+  const poster = respondAsync ? gateway.initiator : gateway.poster
   const submitted = poster.submitAll(requests).map((answer) => answer.then(succeeded, failed))
   const result = Promise.all(submitted).then((outcomes) => {
-    if (prefer.asynchronous) gateway.worker.wake()
+    if (respondAsync) gateway.worker.wake()
     const inOrder = outcomes[Symbol.iterator]()
     return checked.map((entry) => ('book' in entry ? (inOrder.next().value ?? failed(undefined)) : entry))
   })
