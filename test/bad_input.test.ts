@@ -650,7 +650,7 @@ describe('bad input', () => {
   })
 
   it('in the header Prefer is refused where a wait is not a number, and otherwise ignored', async () => {
-    for (const prefer of ['wait', 'wait=', 'wait=x', 'wait=-1', 'wait=1.5', 'wait=999999', 'respond-async, wait=é']) {
+    for (const prefer of ['wait=x', 'wait=-1', 'wait=1.5', 'wait=999999', 'respond-async, wait=é']) {
       assertRefused(await pay(ada, '1.00', { prefer }), ['invalid_header'], prefer)
     }
     for (const prefer of ['', ',', ';;=,=', 'nonsense', 'respond-asynchronous', 'x'.repeat(5_000)]) {

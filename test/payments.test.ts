@@ -244,6 +244,14 @@ describe('an asynchronous payment', () => {
     assert.deepEqual([notAtAll.status, notAtAll.body.status], [202, 'initiated'])
   })
 
+  it('is waited for 10 s where a wait does not say how long, as RFC 7240 §2 has one with an empty value, too', async () => {
+    for (const prefer of ['wait', 'wait=', 'Wait=""', 'wait; of=any']) {
+      const waited = await pay(await aPurse('10.00'), bobUsd, '10.00', {}, { prefer })
+      assert.deepEqual([waited.status, waited.body.status], [201, 'completed'], prefer)
+      assert.equal(waited.headers.get('preference-applied'), 'wait=10', prefer)
+    }
+  })
+
   it('is waited for as the first of several waits says, as RFC 7240 has it', async () => {
     const answer = await pay(await aPurse('10.00'), bobUsd, '10.00', {}, { prefer: 'wait=0, wait=30' })
     assert.deepEqual([answer.status, answer.body.status], [202, 'initiated'])

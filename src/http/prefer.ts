@@ -13,6 +13,8 @@ export type Prefer = {
 }
 
 const LONGEST_WAIT = 60
+/** Where a wait does not say how long. */
+const DEFAULT_WAIT = 10
 const NOTHING: Prefer = { respondAsync: false, asynchronous: false, waitSeconds: 0, applied: undefined }
 
 /** Reads `respond-async` and `wait=N`; what is not ours, or is said a second time, is ignored, as RFC 7240 §2 asks. */
@@ -36,6 +38,7 @@ export function parsePrefer(header: string | string[] | undefined): Prefer {
 }
 
 function parseWait(value: string): number {
+  if (value === '') return DEFAULT_WAIT
   const seconds = /^\d{1,5}$/.test(value) ? Number(value) : undefined
   if (seconds === undefined) {
     const detail = 'must say wait= and a whole number of seconds'
