@@ -120,6 +120,17 @@ describe('an account', () => {
     assert.equal((await give()).body.id, gift.id)
   })
 
+  it('takes keys of metadata of 1 to 40 characters, and tells of others that the key has a value that is not allowed', async () => {
+    const opened = (key: string) => ada.post('/v1/accounts', { currency: 'USD', metadata: { [key]: 'x' } })
+    for (const key of ['k', '⛵'.repeat(40)]) assert.equal((await opened(key)).status, 201)
+    for (const key of ['', 'k'.repeat(41), 'a\nb']) {
+      const answer = await opened(key)
+      assertProblem(answer, 'invalid_value')
+      assert.equal(answer.body.errors[0].field, `metadata.${key}`)
+      assert.match(answer.body.errors[0].detail, /key/)
+    }
+  })
+
   it('takes another name or other metadata, and keeps what is not named', async () => {
     const id = await anAccount(ada, 'CNY', { name: 'Old', metadata: { a: '1' } })
     const renamed = await ada.patch(`/v1/accounts/${id}`, { name: 'New' })

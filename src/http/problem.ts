@@ -101,13 +101,16 @@ const FORMAT_CODES: Record<string, { code: ErrorCode; detail: string } | undefin
 function fieldErrorOf(issue: FastifySchemaValidationError, context: string): FieldError {
   const path = issue.instancePath.slice(1).replaceAll('/', '.')
   const inside = (name: unknown) => (path === '' ? String(name) : `${path}.${name}`)
-  const schema = (issue as { parentSchema?: { format?: string } }).parentSchema
+  const schema = (issue as { parentSchema?: { format?: string; patternProperties?: object } }).parentSchema
   const ofFormat = FORMAT_CODES[schema?.format ?? '']
   if (issue.keyword === 'required') {
     return { field: inside(issue.params.missingProperty), code: 'missing_field', detail: 'is required' }
   }
   if (issue.keyword === 'additionalProperties') {
     const field = inside(issue.params.additionalProperty)
+    // Where keys are the caller's own, as in metadata, one that is refused is no field that is not known.
+    const [pattern] = Object.keys(schema?.patternProperties ?? {})
+    if (pattern) return { field, code: 'invalid_value', detail: `has a key that must match pattern "${pattern}"` }
     return { field, code: context === 'querystring' ? 'invalid_query' : 'unknown_field', detail: 'is not a field here' }
   }
   const field = path === '' ? context : path
