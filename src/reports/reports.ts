@@ -27,8 +27,7 @@ export type VolumeLine = Line & {
   readonly count: bigint
   readonly amount: bigint
 }
-export type BalanceLine = {
-  readonly currency: string
+export type BalanceLine = Line & {
   readonly account: Side
   readonly opening: bigint
   readonly debits: bigint
@@ -70,12 +69,16 @@ export async function readVolumes(client: Queryable, book: BookId, asked: Asked)
 }
 
 /**
- * What each technical account and all users' accounts together had before the period, gained, lost, and had at its end.
- * In each currency the balances sum to zero (ledger.md law 1).
+ * What each technical account and all users' accounts together had before the period, or each part of it, gained, lost,
+ * and had at its end. In each currency the balances sum to zero (ledger.md law 1).
  */
 export async function readTrialBalance(client: Queryable, book: BookId, asked: Asked): Promise<BalanceLine[]> {
-  const { from, to } = asked.period
-  const [before = [], all = []] = await totalsBefore(client, book, [from, to], asked.currency)
+  return (await partsOf(client, book, asked)).flatMap(({ label, before, all }) =>
+    balancesOf(before, all).map((line) => ({ period: label, ...line })),
+  )
+}
+
+function balancesOf(before: readonly Total[], all: readonly Total[]): Omit<BalanceLine, 'period'>[] {
   const during = difference(all, before)
   const lines = new Map<string, { currency: string; account: Side; opening: bigint; debits: bigint; credits: bigint }>()
   const lineOf = (currency: string, account: Side) => {
@@ -100,7 +103,15 @@ export async function readTrialBalance(client: Queryable, book: BookId, asked: A
 type Movements = { readonly label: string | null; readonly totals: readonly Total[] }
 
 /** What was posted in each part of the period. */
-async function movementsOf(client: Queryable, book: BookId, { period, group, currency }: Asked): Promise<Movements[]> {
+async function movementsOf(client: Queryable, book: BookId, asked: Asked): Promise<Movements[]> {
+  const parts = await partsOf(client, book, asked)
+  return parts.map(({ label, before, all }) => ({ label, totals: difference(all, before) }))
+}
+
+/** A part of the period, with all that was posted before its beginning and before its end. */
+type Part = { readonly label: string | null; readonly before: readonly Total[]; readonly all: readonly Total[] }
+
+async function partsOf(client: Queryable, book: BookId, { period, group, currency }: Asked): Promise<Part[]> {
   const ends: Instant[] = group === null ? [period.from, period.to] : splitPeriod(period, group)
   if (ends.length > MOST_PARTS) {
     throw new QueryError('group_by', `gives more than ${MOST_PARTS} parts: ask for a shorter period or for months`)
@@ -108,7 +119,8 @@ async function movementsOf(client: Queryable, book: BookId, { period, group, cur
   const totals = await totalsBefore(client, book, ends, currency)
   return ends.slice(0, -1).map((from, index) => ({
     label: group === null ? null : labelOf(from, group),
-    totals: difference(totals[index + 1] ?? [], totals[index] ?? []),
+    before: totals[index] ?? [],
+    all: totals[index + 1] ?? [],
   }))
 }
 

@@ -1908,7 +1908,13 @@ export type Operations = {
   /** All balances of the book, which sum to zero. `GET /v1/admin/reports/trial-balance` */
   readonly reportTrialBalance: {
     readonly input: {
-      readonly query?: { readonly from?: Value; readonly to?: Value; readonly currency?: Value; readonly at?: Value }
+      readonly query?: {
+        readonly from?: Value
+        readonly to?: Value
+        readonly currency?: Value
+        readonly group_by?: 'day' | 'month'
+        readonly at?: Value
+      }
     }
     readonly answer: {
       /** RFC 3339, UTC, microseconds. */
@@ -1916,6 +1922,8 @@ export type Operations = {
       /** RFC 3339, UTC, microseconds. */
       readonly to: string
       readonly data: readonly {
+        /** The day or month; null where the report is not grouped. */
+        readonly period: string | null
         readonly currency: string
         readonly account: 'user' | 'internal' | 'wire' | 'wallet' | 'crypto_currency' | 'exchange' | 'suspense'
         /** A decimal string with exactly the currency's digits. */

@@ -35,7 +35,8 @@ type Report = {
   readonly description: string
   /** The columns of a line, in order; those of Money are written in the currency's unit. */
   readonly columns: Readonly<Record<string, TSchema>>
-  readonly grouped: boolean
+  /** It is of balances: of the whole past where nothing is said, and may be asked for as of a moment. */
+  readonly ofBalances: boolean
   readonly byDefault: Asked['group']
   readonly read: (client: Queryable, book: BookId, asked: Asked) => Promise<readonly object[]>
 }
@@ -47,7 +48,7 @@ const REPORTS: readonly Report[] = [
     summary: 'What was earned in fees',
     description: 'Fees that `internal` got, and what of them went back with refunds. `count` is of fees got.',
     columns: { period: PeriodLabel, currency: CurrencyCode, count: Count, earned: Money, returned: Money },
-    grouped: true,
+    ofBalances: false,
     byDefault: null,
     read: readFees,
   },
@@ -65,7 +66,7 @@ const REPORTS: readonly Report[] = [
       count_out: Count,
       money_out: Money,
     },
-    grouped: true,
+    ofBalances: false,
     byDefault: null,
     read: readFlows,
   },
@@ -81,7 +82,7 @@ const REPORTS: readonly Report[] = [
       count: Count,
       amount: Money,
     },
-    grouped: true,
+    ofBalances: false,
     byDefault: 'day',
     read: readVolumes,
   },
@@ -94,6 +95,7 @@ const REPORTS: readonly Report[] = [
       'and lost (`credits`), closing balance. Without `from` from the beginning of the book; `at` is the same as a `to` ' +
       'just behind that moment.',
     columns: {
+      period: PeriodLabel,
       currency: CurrencyCode,
       account: Side,
       opening: Money,
@@ -101,7 +103,7 @@ const REPORTS: readonly Report[] = [
       credits: Money,
       closing: Money,
     },
-    grouped: false,
+    ofBalances: true,
     byDefault: null,
     read: readTrialBalance,
   },
@@ -127,7 +129,8 @@ function reportRoute(app: App, { pool }: Gateway, report: Report): void {
           to: Moment,
           currency: Type.Optional(CurrencyCode),
           format: Type.Optional(OneOf(['json', 'csv'])),
-          ...(report.grouped ? { group_by: Type.Optional(OneOf(GROUPS)) } : { at: Moment }),
+          group_by: Type.Optional(OneOf(GROUPS)),
+          ...(report.ofBalances ? { at: Moment } : {}),
         },
         { additionalProperties: false },
       ),
@@ -156,7 +159,7 @@ async function sendReport(pool: Pool, report: Report, request: FastifyRequest, r
   }
   const period = periodOf(report, query, now)
   if (!(await awaitSettled(pool, period.to, now))) throw notSettledError()
-  const group = report.grouped ? (query.group_by ?? report.byDefault) : null
+  const group = query.group_by ?? report.byDefault
   const lines = (await report.read(pool, book, { period, group, currency: query.currency ?? null })) as Line[]
   const columns = Object.entries(report.columns).map(([column, schema]) => ({
     column,
@@ -188,7 +191,7 @@ async function sendReport(pool: Pool, report: Report, request: FastifyRequest, r
 
 /** A trial balance is of the whole past where nothing is said; `at` includes its moment, as that of a balance does. */
 function periodOf(report: Report, { from, to, at }: Query, now: Instant) {
-  if (report.grouped) return parsePeriod({ from, to }, now)
+  if (!report.ofBalances) return parsePeriod({ from, to }, now)
   if (at !== undefined && to !== undefined) throw new QueryError('at', 'stands for to: only one of them')
   const moment = at === undefined ? undefined : momentOf('at', at)
   const end = moment !== undefined && moment < now ? formatInstant((moment + 1n) as Instant) : to
