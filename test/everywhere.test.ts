@@ -89,13 +89,14 @@ describe('a refusal', () => {
   it('meets a field of the query that a call does not know, on every call', async () => {
     const [from, to] = [await ada.account('USD'), await bob.account('USD')]
     const known = { from_account: from, to_account: to, account: from, book: 'main' }
-    for (const { id, method, path, body, isAdmin } of await readOperations(gateway)) {
+    for (const { id, method, path, body, isAdmin, query } of await readOperations(gateway)) {
       const caller = isAdmin ? operator : ada
       const right = body && JSON.stringify(exampleOf(body.schema, known))
       const headers: Record<string, string> = body ? { 'content-type': body.type } : {}
       const url = `${path.replace('{id}', from)}?surprise=1${id === 'findRecipients' ? '&email=x' : ''}`
       const answer = await caller.send(method, url, right, headers)
-      assertProblem(answer, 'invalid_query')
+      // To a list it is a filter that it does not understand, to any other call a field like one of a body.
+      assertProblem(answer, query.includes('cursor') ? 'invalid_query' : 'unknown_field')
       assert.equal(answer.body.errors[0].field, 'surprise', id)
     }
   })

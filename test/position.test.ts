@@ -110,6 +110,6 @@ describe('The open position', () => {
     assertProblem(await operator.get('/v1/admin/reports/position?at=then'), 'invalid_query')
     assertProblem(await operator.get('/v1/admin/reports/position?currency=ZZZ'), 'unknown_currency')
     assertProblem(await operator.get('/v1/admin/reports/position?format=pdf'), 'invalid_query')
-    assertProblem(await operator.get('/v1/admin/reports/position?to=EUR'), 'invalid_query')
+    assertProblem(await operator.get('/v1/admin/reports/position?to=EUR'), 'unknown_field')
   })
 })

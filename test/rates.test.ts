@@ -235,7 +235,7 @@ describe('The rates that hold', () => {
     assertProblem(await ada.get('/v1/rates?to=ZZZ'), 'unknown_currency')
     assertProblem(await ada.get('/v1/rates?from=usd'), 'invalid_query')
     assertProblem(await ada.get('/v1/rates?at=now'), 'invalid_query')
-    assertProblem(await ada.get('/v1/rates?form=USD'), 'invalid_query')
+    assertProblem(await ada.get('/v1/rates?form=USD'), 'unknown_field')
     assertProblem(await gateway.anybody.get('/v1/rates'), 'unauthenticated')
   })
 

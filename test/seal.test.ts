@@ -368,7 +368,7 @@ describe('a proof of a payment', () => {
     assertProblem(await eve.get(`/v1/payments/${payment.id}/proof`), 'not_found')
     assertProblem(await gateway.anybody.get(`/v1/payments/${payment.id}/proof`), 'unauthenticated')
     assertProblem(await ada.get('/v1/payments/pay_1/proof'), 'not_found')
-    assertProblem(await ada.get(`/v1/payments/${payment.id}/proof?full=1`), 'invalid_query')
+    assertProblem(await ada.get(`/v1/payments/${payment.id}/proof?full=1`), 'unknown_field')
     await ada.post(`/v1/payments/${payment.id}/cancel`)
     const proof = await until(async () => {
       const { status, body } = await bob.get(`/v1/payments/${payment.id}/proof`)

@@ -9,7 +9,7 @@ export const ERRORS = {
   invalid_value: [400, 'A field has a value that is not allowed'],
   invalid_amount: [400, 'An amount is not a decimal string of its currency'],
   invalid_id: [400, 'A field holds no id of the type that it needs'],
-  invalid_query: [400, 'The query has a parameter that the list does not understand'],
+  invalid_query: [400, 'The query has a parameter that is not understood'],
   invalid_header: [400, 'A header has a value that is not allowed'],
   invalid_token: [400, 'The token is unknown, used or too old'],
   invalid_file: [400, 'The file is broken; nothing of it was taken'],

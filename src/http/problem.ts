@@ -111,7 +111,7 @@ function fieldErrorOf(issue: FastifySchemaValidationError, context: string): Fie
     // Where keys are the caller's own, as in metadata, one that is refused is no field that is not known.
     const [pattern] = Object.keys(schema?.patternProperties ?? {})
     if (pattern) return { field, code: 'invalid_value', detail: `has a key that must match pattern "${pattern}"` }
-    return { field, code: context === 'querystring' ? 'invalid_query' : 'unknown_field', detail: 'is not a field here' }
+    return { field, code: 'unknown_field', detail: 'is not a field here' }
   }
   const field = path === '' ? context : path
   if (context === 'headers') return { field, code: 'invalid_header', detail: issue.message ?? 'is not allowed' }

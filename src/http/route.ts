@@ -49,13 +49,19 @@ export const UNKEPT = 'x-unkept'
 const OPERATORS_OF = 'x-operators'
 
 /** Any request can fail in these ways, and one with a token in the others. */
-const ALWAYS = ['malformed_request', 'malformed_body', 'invalid_header', 'invalid_query', 'too_large'] as const
+const ALWAYS = [
+  'malformed_request',
+  'malformed_body',
+  'invalid_header',
+  'invalid_query',
+  'invalid_request',
+  'unknown_field',
+  'too_large',
+] as const
 const EVER = ['rate_limited', 'internal', 'unavailable', 'overloaded'] as const
 const WITH_TOKEN = ['unauthenticated', 'forbidden'] as const
 const WITH_BODY = [
-  'invalid_request',
   'missing_field',
-  'unknown_field',
   'invalid_type',
   'invalid_value',
   'unsupported_media_type',
