@@ -220,6 +220,10 @@ describe('the balance of an account', () => {
     for (const at of ['yesterday', '2026-02-30T00:00:00Z', '2026-01-01', '', '2026-01-01T00:00:00%00Z']) {
       assertProblem(await ada.get(`/v1/accounts/${id}/balance?at=${at}`), 'invalid_query')
     }
+    const detailOf = async (query: string) => (await ada.get(`/v1/accounts/${query}`)).body.detail
+    assert.equal(await detailOf(`${id}/balance?at=2026-01-01`), 'at must be a time such as 2026-01-31T12:00:00Z')
+    const twice = 'at=2026-01-01T00:00:00Z&at=2026-01-02T00:00:00Z'
+    assert.equal(await detailOf(`${id}/balance?${twice}`), 'at is given more than once')
   })
 })
 

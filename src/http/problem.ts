@@ -115,7 +115,11 @@ function fieldErrorOf(issue: FastifySchemaValidationError, context: string): Fie
   }
   const field = path === '' ? context : path
   if (context === 'headers') return { field, code: 'invalid_header', detail: issue.message ?? 'is not allowed' }
-  if (context === 'querystring') return { field, code: 'invalid_query', detail: issue.message ?? 'is not allowed' }
+  if (context === 'querystring') {
+    // Every parameter is a text; only one that is said twice comes as anything else.
+    const detail = issue.keyword === 'type' ? 'is given more than once' : ofFormat?.detail
+    return { field, code: 'invalid_query', detail: detail ?? issue.message ?? 'is not allowed' }
+  }
   const prefix = /^([a-z]{3})_id$/.exec(schema?.format ?? '')?.[1]
   if (prefix) return { field, code: 'invalid_id', detail: `must be an id such as ${prefix}_…` }
   if (ofFormat) return { field, ...ofFormat }
