@@ -147,6 +147,20 @@ describe('A deposit', () => {
     })
   }
 
+  it('is told as it was: pending without the name that the rail gave its money, and completed with it', async () => {
+    const { ada, usd } = await aCustomer()
+    const { pay_to: _, ...pending } = (await deposit(ada, usd, '25.00')).body
+    const { body: done } = await ada.get(`/v1/payments/${pending.id}?wait=30`)
+    const told = await until(async () => {
+      const { body } = await ada.get(`/v1/events?object_id=${pending.id}&sort=position`)
+      return body.data.length === 2 && body.data
+    })
+    assert.deepEqual(
+      told.map(({ data }: any) => data.object),
+      [pending, done],
+    )
+  })
+
   it('of which another amount arrives is failed, and the money waits in suspense for an operator', async () => {
     const { ada, usd } = await aCustomer()
     const done = await decided(ada, await deposit(ada, usd, '50.06'))

@@ -15,7 +15,8 @@ export function paymentAsOf(payment: Payment, type: string, at: string, state: E
     // A capture may come to less than what was held.
     amount: isOpen ? (payment.authorizedAmount ?? payment.amount) : payment.amount,
     fee: isOpen ? (payment.authorizedFee ?? payment.fee) : payment.fee,
-    railReference: status === 'initiated' ? null : payment.railReference,
+    // It came with what completed the payment.
+    railReference: status === 'completed' ? payment.railReference : null,
     status,
     declineReason: status === 'declined' ? payment.declineReason : null,
     failureReason: status === 'failed' ? payment.failureReason : null,
