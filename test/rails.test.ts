@@ -161,6 +161,13 @@ describe('A deposit', () => {
     )
   })
 
+  it('of which the sandbox moves half is over, also where the half has a digit less', async () => {
+    const { ada, usd } = await aCustomer()
+    const done = await decided(ada, await deposit(ada, usd, '100.06'))
+    assert.deepEqual([done.status, done.failure_reason], ['failed', 'wrong_amount'])
+    assert.equal((await suspenseOf(done.id))[0].amount, '50.03')
+  })
+
   it('of which another amount arrives is failed, and the money waits in suspense for an operator', async () => {
     const { ada, usd } = await aCustomer()
     const done = await decided(ada, await deposit(ada, usd, '50.06'))

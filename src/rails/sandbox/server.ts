@@ -146,7 +146,8 @@ function half(amount: string): string {
   const digits = amount.replace('.', '')
   const halved = (BigInt(digits) / 2n || 1n).toString().padStart(digits.length, '0')
   const point = amount.indexOf('.')
-  return point < 0 ? halved.replace(/^0+(?=\d)/, '') : `${halved.slice(0, point)}.${halved.slice(point)}`
+  const written = point < 0 ? halved : `${halved.slice(0, point)}.${halved.slice(point)}`
+  return written.replace(/^0+(?=\d)/, '')
 }
 
 const LARGEST_BODY = 64 * 1024
