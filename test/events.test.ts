@@ -219,6 +219,18 @@ describe('the list of events', () => {
     )
   })
 
+  it('shows an account that was opened without the overdraft it was given later', async () => {
+    const [user, operator] = await Promise.all([aUser(first), anOperator(first)])
+    const { body: opened } = await user.post('/v1/accounts', { currency: 'EUR' })
+    const wish = { overdraft_limit: '50.00', reason: 'A good customer' }
+    assert.equal((await operator.patch(`/v1/admin/accounts/${opened.id}`, wish)).status, 200)
+    const [event] = await until(async () => {
+      const { body } = await user.get(`/v1/events?object_id=${opened.id}`)
+      return body.data.length === 1 && body.data
+    })
+    assert.deepEqual([event.type, event.data.object], ['account.created', opened])
+  })
+
   it('goes on from a position, in its order or against it, and filters every field', async () => {
     const all = await eventsOf(ada, 100)
     const [, , third] = all

@@ -56,13 +56,14 @@ export function accountAsOf(
   state: EventState,
   texts: EventTexts | null,
 ): AccountState {
-  const empty = type === 'account.created' || type === 'account.closed'
+  const isNew = type === 'account.created'
+  const empty = isNew || type === 'account.closed'
   return {
     ...account,
     ...texts,
     balance: state.balance ?? (empty ? 0n : account.balance),
     held: state.held ?? (empty ? 0n : account.held),
-    overdraftLimit: state.overdraftLimit ?? account.overdraftLimit,
+    overdraftLimit: state.overdraftLimit ?? (isNew ? 0n : account.overdraftLimit),
     refuseIncoming: state.refuseIncoming ?? false,
     status: type === 'account.frozen' ? 'frozen' : type === 'account.closed' ? 'closed' : 'active',
     updatedAt: at,
