@@ -48,12 +48,10 @@ const MEANING_OPTIONS = [
   '-c default_transaction_isolation=read\\ committed',
 ].join(' ')
 
-const SESSION_OPTIONS = [
-  MEANING_OPTIONS,
-  // A node that hangs or is cut off must not keep rows locked.
-  '-c idle_in_transaction_session_timeout=10s',
-  '-c statement_timeout=30s',
-].join(' ')
+/** A node that hangs or is cut off must not keep rows or tables locked. */
+const IDLE_LIMIT = '-c idle_in_transaction_session_timeout=10s'
+
+const SESSION_OPTIONS = [MEANING_OPTIONS, IDLE_LIMIT, '-c statement_timeout=30s'].join(' ')
 
 /** How the statements of a pool are to be planned, whatever the statistics say of tables that were small a minute ago. */
 const PLANS = {
@@ -198,9 +196,9 @@ function planAfresh(pool: Pool): void {
 
 /**
  * Of sessions that migrate. A large table takes what it takes, and another node that migrates is waited for: limits that
- * somebody set for the whole database would have the start fail each time.
+ * somebody set for the whole database would have the start fail each time. One that hangs or is cut off is not waited for.
  */
-export const OWNER_OPTIONS = `${MEANING_OPTIONS} -c statement_timeout=0 -c idle_in_transaction_session_timeout=0`
+export const OWNER_OPTIONS = [MEANING_OPTIONS, IDLE_LIMIT, '-c statement_timeout=0'].join(' ')
 
 /** One session as the database's owner: for migrations, and nothing else. */
 export async function withOwner<T>(connection: Connection, work: (client: pg.Client) => Promise<T>): Promise<T> {

@@ -108,3 +108,35 @@ export async function aLine(): Promise<Line> {
   const downAfterCommit = (pool: string) => cutAtCommit('allBehind', pool)
   return { database: { ...direct, host: '127.0.0.1', port }, direct, cutAtCommit, downAfterCommit, down, up }
 }
+
+/**
+ * A line to a database that goes dead, without its end being told to either side, in place of passing on a statement with
+ * this text: as where a machine loses its power or its cable.
+ */
+export async function aLineThatFalls(database: TestCluster, statement: string) {
+  const sockets: Socket[] = []
+  const falling = Promise.withResolvers<void>()
+  const server = createServer((near) => {
+    const far = dial(`${database.host}/.s.PGSQL.${database.port}`)
+    let isDead = false
+    near.on('data', (chunk: Buffer) => {
+      if (chunk.includes(statement)) {
+        isDead = true
+        falling.resolve()
+      }
+      if (!isDead) far.write(chunk)
+    })
+    far.on('data', (chunk: Buffer) => {
+      if (!isDead) near.write(chunk)
+    })
+    for (const socket of [near, far]) sockets.push(socket.on('error', () => undefined))
+  })
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
+  const { port } = server.address() as AddressInfo
+  const end = () => {
+    server.close()
+    for (const socket of sockets) socket.destroy()
+  }
+  lines.add(end)
+  return { database: { ...database, host: '127.0.0.1', port }, fallen: falling.promise, end }
+}
