@@ -228,13 +228,18 @@ function settings(socketFolder: string, { durable, maxConnections }: EmbeddedOpt
   return Object.entries(values).flatMap(([name, value]) => ['-c', `${name}=${value}`])
 }
 
+/** A PostgreSQL that is ending writes what it has in memory to its files. */
+const ORDERLY_END_MS = 15_000
+const LONGEST_END_MS = 45_000
+
 /**
  * Ends a PostgreSQL whose gateway was killed where the kernel could not do it, and waits for the last of its sessions.
- * The data folder's lock is ours by now. What is left of its lock files then names nobody, though the number may be
- * another process's, or a dead one's that nobody has waited for.
+ * One that comes to no end in order is ended at once, as it may wait for ever where one of its processes was killed too:
+ * what was committed is in its log. The data folder's lock is ours by now. What is left of its lock files then names
+ * nobody, though the number may be another process's, or a dead one's that nobody has waited for.
  */
 async function stopOrphan(folder: string, cluster: string, socketFolder: string): Promise<void> {
-  const deadline = Date.now() + 30_000
+  const began = Date.now()
   for (;;) {
     const pid = postmasterOf(cluster)
     if (await isServedElsewhere(folder)) throw servedElsewhere(folder)
@@ -244,9 +249,10 @@ async function stopOrphan(folder: string, cluster: string, socketFolder: string)
       for (const left of [join(cluster, POSTMASTER), socket, `${socket}.lock`]) rmSync(left, { force: true })
       return
     }
-    if (Date.now() > deadline)
+    const waited = Date.now() - began
+    if (waited > LONGEST_END_MS)
       throw new StartError(`PostgreSQL (process ${alive[0]}) of a killed gateway does not stop`)
-    if (alive.includes(pid) && isOfOurs(pid)) process.kill(pid, 'SIGINT')
+    if (alive.includes(pid) && isOfOurs(pid)) process.kill(pid, waited < ORDERLY_END_MS ? 'SIGINT' : 'SIGQUIT')
     await delay(50)
   }
 }

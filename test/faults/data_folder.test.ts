@@ -32,6 +32,12 @@ async function withPrograms(programs: Record<string, string>): Promise<string> {
   return `${folder}:${environment({}).PATH}`
 }
 
+/** The process id of a part of PostgreSQL, by what it is called. */
+function childOf(postmaster: number, name: string): number {
+  const { stdout } = spawnSync('pgrep', ['-P', String(postmaster), '-f', name], { encoding: 'utf8' })
+  return Number(stdout)
+}
+
 async function assertStarts(folder: string): Promise<void> {
   const server = await aServer({ BGW_DATA_DIR: folder })
   assert.equal((await aClient(server.url).get('/health/ready')).status, 200)
@@ -79,6 +85,21 @@ describe('a data folder', () => {
     assert.equal(isAlive(postmaster), true)
     await assertStarts(folder)
     assert.equal(isAlive(postmaster), false)
+  })
+
+  it('whose PostgreSQL came to no end when its gateway was killed is taken over, and what was committed is there', async () => {
+    const server = await aServer({ BGW_DATA_DIR: folder })
+    const signUp = { email: 'ada@example.com', password: PASSWORD }
+    assert.equal((await aClient(server.url).post('/v1/signup', signUp)).status, 201)
+    const postmaster = postmasterOf(folder)
+    // Without it, it waits for a checkpoint that nobody makes.
+    process.kill(childOf(postmaster, 'checkpointer'), 'SIGSTOP')
+    await server.end('SIGKILL')
+    const next = await aServer({ BGW_DATA_DIR: folder })
+    assert.equal(isAlive(postmaster), false)
+    const { status, body } = await aClient(next.url).post('/v1/login', signUp)
+    assert.deepEqual([status, body.code], [201, undefined])
+    assert.equal(await next.end('SIGTERM'), 0)
   })
 
   it('is joined by a command that comes while its gateway starts', async () => {
