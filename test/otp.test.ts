@@ -163,6 +163,23 @@ describe('a second factor', () => {
     assertProblem(await logIn(other.email, user.codes[2]), 'otp_invalid')
   })
 
+  it('lets a recovery code in also where the key file that it was sealed with is lost, and may then be set up anew', async () => {
+    const { email, secret, codes } = await anEnrolled()
+    // With a key file of its own, as one that was lost is made anew.
+    const keyless = await aGateway({}, gateway.database)
+    assertProblem(await logIn(email, codeOf(secret), keyless), 'otp_invalid')
+    const { status, body } = await logIn(email, codes[0], keyless)
+    assert.equal(status, 201)
+    const user = aClient(keyless.url, body.token)
+    assert.equal((await user.delete('/v1/otp')).status, 204)
+    const { body: anew } = await user.post('/v1/otp/enroll')
+    assertProblem(
+      await aClient(gateway.url, body.token).post('/v1/otp/verify', { otp: codeOf(anew.secret) }),
+      'otp_invalid',
+    )
+    assert.equal((await user.post('/v1/otp/verify', { otp: codeOf(anew.secret) })).status, 200)
+  })
+
   it('gets new recovery codes in the place of the old ones', async () => {
     const user = await anEnrolled()
     const { status, body } = await user.post('/v1/otp/recovery-codes')

@@ -2,16 +2,16 @@ import type { Aside } from '../audit/aside.ts'
 import { type Actor, writeAudit, writeAuditOfSomebody } from '../audit/audit.ts'
 import type { Book } from '../books/books.ts'
 import { idsAt, readClock } from '../database/clock.ts'
-import { type Client, inTransaction, type Pool } from '../database/connection.ts'
+import { type Client, inTransaction } from '../database/connection.ts'
 import { formatInstant } from '../database/instant.ts'
 import { ownField } from '../database/personal_fields.ts'
-import type { SecretBox } from '../database/secret_box.ts'
 import type { BookId, Instant, UserId } from '../ledger/id.ts'
 import { notifyUser } from './job_queue.ts'
 import type { LoginNotice } from './notices.ts'
 import type { Passwords } from './passwords.ts'
 import { holdProven, type Proof, type ProofRefusal, provenUntil, refuseProof } from './proof.ts'
 import { scopesOf } from './roles.ts'
+import type { SecondFactorMeans } from './second_factor.ts'
 import { newToken } from './secrets.ts'
 import { insertToken, type Token } from './tokens.ts'
 import { findUserByEmail, type User } from './users.ts'
@@ -24,9 +24,7 @@ export type LogInRules = {
 
 const MICROSECONDS_A_DAY = 86_400_000_000n
 
-type Means = {
-  readonly pool: Pool
-  readonly secretBox: SecretBox
+type Means = SecondFactorMeans & {
   readonly passwords: Passwords
   readonly config: LogInRules
   readonly aside: Aside

@@ -3,7 +3,6 @@ import type { Book } from '../books/books.ts'
 import { idsAt, readClock } from '../database/clock.ts'
 import { type Client, inTransaction, type Pool } from '../database/connection.ts'
 import { formatInstant } from '../database/instant.ts'
-import type { SecretBox } from '../database/secret_box.ts'
 import type { BookId, Instant, TokenId, UserId } from '../ledger/id.ts'
 import { dropEmailChanges } from './email_change.ts'
 import { addJob, notifyUser } from './job_queue.ts'
@@ -11,15 +10,13 @@ import { dropMailTokens, findMailToken, takeMailToken } from './mail_tokens.ts'
 import { type PasswordProblem, passwordProblem, SHORTEST_PASSWORD } from './password_rules.ts'
 import type { Passwords } from './passwords.ts'
 import { type ProofRefusal, refuseCode } from './proof.ts'
-import { hasSecondFactor } from './second_factor.ts'
+import { hasSecondFactor, type SecondFactorMeans } from './second_factor.ts'
 import type { Sessions } from './sessions.ts'
 import { dropProofs, endTokens } from './tokens.ts'
 import { confirmAddress, findUser, lockUser, type User } from './users.ts'
 
-type Means = {
-  readonly pool: Pool
+type Means = SecondFactorMeans & {
   readonly sessions: Sessions
-  readonly secretBox: SecretBox
   readonly passwords: Passwords
   readonly config: { readonly passwordMinLength: number }
 }

@@ -2,10 +2,9 @@ import { type Actor, writeAudit } from '../audit/audit.ts'
 import { idsAt, readClock } from '../database/clock.ts'
 import { type Client, inTransaction, type Pool } from '../database/connection.ts'
 import { formatInstant } from '../database/instant.ts'
-import type { SecretBox } from '../database/secret_box.ts'
 import type { BookId, Instant } from '../ledger/id.ts'
 import type { Passwords } from './passwords.ts'
-import { checkSecondFactor, hasSecondFactor } from './second_factor.ts'
+import { checkSecondFactor, hasSecondFactor, type SecondFactorMeans } from './second_factor.ts'
 import { markProven } from './tokens.ts'
 import { findUser, holdUser, type User } from './users.ts'
 
@@ -22,8 +21,7 @@ export type Proven = { readonly user: User; readonly otp: string | undefined }
 /** Why what proved a user a moment ago would not any more. */
 export type StaleProof = Extract<ProofRefusal, 'invalid_credentials' | 'otp_required'>
 
-type Means = { readonly pool: Pool; readonly secretBox: SecretBox }
-type PasswordMeans = Means & { readonly passwords: Passwords }
+type PasswordMeans = SecondFactorMeans & { readonly passwords: Passwords }
 
 /**
  * Checks the password and, where there is a second factor, a code, which is used up. Undefined where both are right. The
@@ -43,7 +41,7 @@ export async function refuseProof(
 
 /** Checks the code alone, where there is a second factor. */
 export async function refuseCode(
-  means: Means,
+  means: SecondFactorMeans,
   book: BookId,
   user: User,
   otp: string | undefined,

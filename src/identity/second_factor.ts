@@ -6,6 +6,7 @@ import { type Client, inTransaction, type Pool, type Queryable } from '../databa
 import { formatInstant } from '../database/instant.ts'
 import type { SecretBox } from '../database/secret_box.ts'
 import type { BookId, Instant, UserId } from '../ledger/id.ts'
+import type { Log } from '../log.ts'
 import { notifyUser } from './job_queue.ts'
 import { hashSecret } from './secrets.ts'
 import { dropProofs } from './tokens.ts'
@@ -27,7 +28,8 @@ const RECOVERY_CODES = 10
 /** What came of a code. `missing`: there is a second factor, and none was given. */
 export type Checked = 'right' | 'missing' | 'wrong' | 'too_many'
 
-type Means = { readonly pool: Pool; readonly secretBox: SecretBox }
+/** What checking a code needs. */
+export type SecondFactorMeans = { readonly pool: Pool; readonly secretBox: SecretBox; readonly log: Log }
 type Owner = { readonly book: BookId; readonly userId: UserId }
 
 const placeOf = ({ book, userId }: Owner) => `second factor ${book}/${userId}`
@@ -44,7 +46,7 @@ export async function hasSecondFactor(client: Queryable, { book, userId }: Owner
  * Begins an enrolment, instead of one that was not finished: the secret, which is shown this once, and its otpauth
  * address. Undefined where the user has a second factor.
  */
-export async function beginEnrolment({ pool, secretBox }: Means, owner: Owner, email: string) {
+export async function beginEnrolment({ pool, secretBox }: SecondFactorMeans, owner: Owner, email: string) {
   const secret = new Secret({ buffer: new Uint8Array(randomBytes(SECRET_BYTES)).buffer })
   const at = formatInstant(await readClock(pool))
   const { rowCount } = await pool.query(
@@ -64,7 +66,7 @@ export async function beginEnrolment({ pool, secretBox }: Means, owner: Owner, e
  * were given without a code count no more, but for the caller's.
  */
 export async function finishEnrolment(
-  means: Means,
+  means: SecondFactorMeans,
   owner: Owner,
   user: User,
   actor: Actor,
@@ -73,7 +75,7 @@ export async function finishEnrolment(
   const attempt = await takeAttempt(means.pool, owner, false)
   if (attempt === undefined) return undefined
   if (attempt === 'too_many') return 'too_many'
-  const step = stepOf(means.secretBox.open(attempt.sealed, placeOf(owner)), code, attempt.at)
+  const step = stepOf(means, owner, attempt, code)
   if (step === undefined) return 'wrong'
   return inTransaction(means.pool, async (client) => {
     // Against a log-in or step-up without a code at the same moment: it is one of before, or asked for the code.
@@ -92,7 +94,7 @@ export async function finishEnrolment(
 }
 
 /** Makes new recovery codes in the place of those before; undefined where there is no second factor. */
-export async function renewRecoveryCodes({ pool }: Means, owner: Owner, user: User, actor: Actor) {
+export async function renewRecoveryCodes({ pool }: SecondFactorMeans, owner: Owner, user: User, actor: Actor) {
   return inTransaction(pool, async (client) => {
     // Before the second factor, as whoever closes or erases the user locks them: the new codes refer to the user.
     if (!(await lockUser(client, owner.book, owner.userId))) return undefined
@@ -107,7 +109,12 @@ export async function renewRecoveryCodes({ pool }: Means, owner: Owner, user: Us
 }
 
 /** Ends the second factor, finished or not; false where there is none. */
-export async function removeSecondFactor({ pool }: Means, owner: Owner, user: User, actor: Actor): Promise<boolean> {
+export async function removeSecondFactor(
+  { pool }: SecondFactorMeans,
+  owner: Owner,
+  user: User,
+  actor: Actor,
+): Promise<boolean> {
   return inTransaction(pool, async (client) => {
     if (!(await deleteSecondFactor(client, owner))) return false
     await record(client, owner, user, actor, await readClock(client), 'otp_off', 'otp.remove')
@@ -122,12 +129,16 @@ export async function deleteSecondFactor(client: Client, { book, userId }: Owner
 }
 
 /** Checks and uses up a code or a recovery code; right also where the user has no second factor. */
-export async function checkSecondFactor(means: Means, owner: Owner, code: string | undefined): Promise<Checked> {
+export async function checkSecondFactor(
+  means: SecondFactorMeans,
+  owner: Owner,
+  code: string | undefined,
+): Promise<Checked> {
   if (code === undefined) return (await hasSecondFactor(means.pool, owner)) ? 'missing' : 'right'
   const attempt = await takeAttempt(means.pool, owner, true)
   if (attempt === undefined) return 'right'
   if (attempt === 'too_many') return 'too_many'
-  const step = stepOf(means.secretBox.open(attempt.sealed, placeOf(owner)), code, attempt.at)
+  const step = stepOf(means, owner, attempt, code)
   const used =
     step === undefined ? useRecoveryCode(means.pool, owner, code, attempt.at) : useStep(means.pool, owner, step)
   return (await used) ? 'right' : 'wrong'
@@ -157,8 +168,20 @@ async function takeAttempt(pool: Pool, { book, userId }: Owner, enrolled: boolea
   return rowCount === 0 ? undefined : 'too_many'
 }
 
-/** The step whose code this is, of those that are near; undefined where it is none's. */
-function stepOf(secret: string, code: string, at: Instant): bigint | undefined {
+type Tried = { readonly sealed: Buffer; readonly at: Instant }
+
+/**
+ * The step whose code this is, of those that are near; undefined where it is none's, or where the key is lost that the
+ * secret was sealed with: a recovery code needs none.
+ */
+function stepOf({ secretBox, log }: SecondFactorMeans, owner: Owner, { sealed, at }: Tried, code: string) {
+  let secret: string
+  try {
+    secret = secretBox.open(sealed, placeOf(owner))
+  } catch (error) {
+    log.warn({ err: error, user: owner.userId }, 'a second factor cannot be opened')
+    return undefined
+  }
   const timestamp = Number(at / 1_000n)
   const totp = new TOTP({ secret: Secret.fromBase32(secret) })
   const token = bareCode(code)
