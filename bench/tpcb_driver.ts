@@ -3,7 +3,7 @@
 // what it costs for each query would be half of a transaction, so behind that the messages are our own.
 import { text } from 'node:stream/consumers'
 import pg from 'pg'
-import { socketOf } from '../src/database/connection.ts'
+import { socketOf } from '../src/database/coalescing_socket.ts'
 import { WARM_UP_MS } from './warm_up.ts'
 
 const { connection, seconds, clients, scale } = JSON.parse(await text(process.stdin))

@@ -1,6 +1,7 @@
 import { isIP } from 'node:net'
 import { join, resolve } from 'node:path'
 import type { Connection } from './database/connection.ts'
+import { urlsOf } from './database/hosts.ts'
 import { withPlainTls } from './database/tls.ts'
 import { LOGIN_NOTICES, type LoginNotice } from './identity/notices.ts'
 import { SHORTEST_PASSWORD } from './identity/password_rules.ts'
@@ -84,7 +85,10 @@ type Setting = { readonly fallback: string; readonly help: string }
 export const SETTINGS = {
   PORT: { fallback: '8080', help: 'port to listen on; 0 for any free one' },
   HOST: { fallback: '127.0.0.1', help: 'address to listen on' },
-  DATABASE_URL: { fallback: '', help: 'an existing PostgreSQL, 15 to 18; unset: the embedded one' },
+  DATABASE_URL: {
+    fallback: '',
+    help: 'an existing PostgreSQL, 15 to 18, on one host or several (@one,two/); unset: the embedded one',
+  },
   BGW_MIGRATION_DATABASE_URL: {
     fallback: '',
     help: 'the same database as the user that may migrate it, where that of DATABASE_URL may not',
@@ -268,17 +272,17 @@ function oneOf<const T extends string>(environment: Environment, name: Name, val
   return known
 }
 
-/** The value is not repeated in the message: it may hold a password. */
 function url(environment: Environment, name: Name, protocols: readonly string[]): string | undefined {
   const value = text(environment, name)
   if (value === '') return undefined
-  if (!URL.canParse(value) || !protocols.includes(new URL(value).protocol)) {
-    throw wrong(
-      name,
-      `must be an address that begins with ${protocols.map((protocol) => `${protocol}//`).join(' or ')}`,
-    )
-  }
+  requireUrl(name, value, protocols)
   return value
+}
+
+/** The value is not repeated in the message: it may hold a password. */
+function requireUrl(name: Name, value: string, protocols: readonly string[]): void {
+  if (URL.canParse(value) && protocols.includes(new URL(value).protocol)) return
+  throw wrong(name, `must be an address that begins with ${protocols.map((each) => `${each}//`).join(' or ')}`)
 }
 
 /** Paths are put behind it. */
@@ -313,8 +317,9 @@ function origins(environment: Environment, name: Name): Set<string> {
 }
 
 function databaseConnection(environment: Environment, name: Name): Connection | undefined {
-  const address = url(environment, name, ['postgres:', 'postgresql:'])
-  if (address === undefined) return undefined
+  const address = text(environment, name)
+  if (address === '') return undefined
+  for (const host of urlsOf(address)) requireUrl(name, host, ['postgres:', 'postgresql:'])
   const checked = withPlainTls(address)
   if ('wrong' in checked) throw wrong(name, checked.wrong)
   return { connectionString: checked.url }

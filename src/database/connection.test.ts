@@ -7,7 +7,8 @@ import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { aDatabase, urlOf } from '../../test/harness/cluster.ts'
 import { aPool } from '../../test/harness/pool.ts'
-import { coalescingSocket, createJobPool, createPool, withOwner } from './connection.ts'
+import { coalescingSocket } from './coalescing_socket.ts'
+import { createJobPool, createPool, withOwner } from './connection.ts'
 
 it('what is written in one turn of the event loop is sent at once, as the driver writes it', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'bgw-socket-'))

@@ -1,6 +1,7 @@
-import { Socket } from 'node:net'
 import pg from 'pg'
+import { coalescingSocket } from './coalescing_socket.ts'
 import { isUnavailable, leavesOutcomeUnknown, optionsLost, readOnlyDatabase, UnknownOutcome } from './faults.ts'
+import { hostsOf, leaving, reached } from './hosts.ts'
 
 /** How to reach a database, in parts. A subset of pg's own configuration. */
 export type DatabaseAddress = {
@@ -11,7 +12,7 @@ export type DatabaseAddress = {
   readonly database: string
 }
 
-/** The same, or in one text. */
+/** The same, or in one text, which may name several hosts (hosts.ts). */
 export type Connection = DatabaseAddress | { readonly connectionString: string }
 
 export type Pool = pg.Pool
@@ -131,7 +132,7 @@ function poolOf(
 ): Pool {
   const options = `${PLANS[plans]} -c role=${SERVER_ROLE} ${SESSION_OPTIONS}`
   const pool = new pg.Pool({
-    ...reached(connection, options),
+    Client: sessionOf(connection, options, onConnect),
     max,
     types,
     application_name: name,
@@ -141,34 +142,38 @@ function poolOf(
     // Statements of a batch go out together, without waiting for the one before.
     pipeline: true,
     stream: coalescingSocket,
-    onConnect,
   })
-  // A connection that breaks while idle is replaced; who uses one that breaks gets the error from its query.
   pool.on('error', () => undefined)
-  pool.on('connect', (client) => client.on('error', () => undefined))
   if (plans !== 'asEver') planAfresh(pool)
   return pool
 }
 
-/** What a URL may say beside its options: where the database is, who asks, and how the line is kept secret. */
-const ADDRESS_PARAMETERS = new Set([
-  ...['host', 'port', 'user', 'password'],
-  ...['ssl', 'sslmode', 'sslrootcert', 'sslcert', 'sslkey', 'sslnegotiation'],
-])
-
-/**
- * The driver's configuration for sessions with these options. To the driver whatever a URL says goes before all else,
- * the server's role too (ledger.md law 5): so it sees an address only, and of the URL's own options, which hosted
- * databases need, those hold that ours do not set, as PostgreSQL takes the last word on each.
- */
-export function reached(connection: Connection, options: string): pg.ClientConfig {
-  if (!('connectionString' in connection)) return { ...connection, options }
-  const [url = ''] = connection.connectionString.split('#', 1)
-  const [address, ...queries] = url.split('?')
-  const query = queries.join('?')
-  const kept = query.split('&').filter((part) => ADDRESS_PARAMETERS.has([...new URLSearchParams(part).keys()][0] ?? ''))
-  const theirs = new URLSearchParams(query).getAll('options').at(-1) ?? ''
-  return { connectionString: `${address}?${kept.join('&')}`, options: `${theirs} ${options}` }
+/** Makes the sessions of a pool, each on the host that is in use then. One that cannot begin there leaves the host. */
+function sessionOf(
+  connection: Connection,
+  options: string,
+  begin: (client: pg.ClientBase) => Promise<unknown>,
+): typeof pg.Client {
+  function session(config: pg.ClientConfig): pg.Client {
+    const client = new pg.Client({ ...config, ...reached(connection, options) })
+    const leave = leaving(connection)
+    const connect = client.connect.bind(client)
+    async function connectAndBegin(done: (error?: unknown) => void): Promise<void> {
+      try {
+        await connect()
+        await begin(client)
+      } catch (error) {
+        leave()
+        await client.end().catch(() => undefined)
+        return done(error)
+      }
+      done()
+    }
+    client.connect = connectAndBegin as unknown as typeof client.connect
+    // A connection that breaks while idle is replaced; who uses one that breaks gets the error from its query.
+    return client.on('error', () => undefined)
+  }
+  return session as unknown as typeof pg.Client
 }
 
 const FIRST_PLANS_MS = 1_000
@@ -200,16 +205,36 @@ function planAfresh(pool: Pool): void {
  */
 export const OWNER_OPTIONS = [MEANING_OPTIONS, IDLE_LIMIT, '-c statement_timeout=0'].join(' ')
 
-/** One session as the database's owner: for migrations, and nothing else. */
+/** One session as the database's owner: for migrations, and nothing else. Of several hosts on the one that takes writes. */
 export async function withOwner<T>(connection: Connection, work: (client: pg.Client) => Promise<T>): Promise<T> {
-  const client = new pg.Client({ ...reached(connection, OWNER_OPTIONS), types, connectionTimeoutMillis: 5_000 })
-  client.on('error', () => undefined)
-  await client.connect()
+  const client = await ownerSession(connection)
   try {
     return await work(client)
   } finally {
     await client.end().catch(() => undefined)
   }
+}
+
+async function ownerSession(connection: Connection): Promise<pg.Client> {
+  for (let others = hostsOf(connection) - 1; ; others -= 1) {
+    const leave = leaving(connection)
+    const client = new pg.Client({ ...reached(connection, OWNER_OPTIONS), types, connectionTimeoutMillis: 5_000 })
+    client.on('error', () => undefined)
+    try {
+      await client.connect()
+      if (others === 0 || !(await isReadOnly(client))) return client
+      throw readOnlyDatabase()
+    } catch (error) {
+      leave()
+      await client.end().catch(() => undefined)
+      if (others === 0 || !isUnavailable(error)) throw error
+    }
+  }
+}
+
+async function isReadOnly(client: pg.ClientBase): Promise<boolean> {
+  const { rows } = await client.query('show transaction_read_only')
+  return rows[0].transaction_read_only === 'on'
 }
 
 /** Whether a server answers there: false while it starts or where nobody listens. Throws where it turns us away. */
@@ -266,38 +291,3 @@ export async function together(statements: readonly (Promise<unknown> | false | 
 }
 
 const IN_FAILED_TRANSACTION = '25P02'
-
-/** Sends what was written to this client until now, for whoever has more to do in this turn of the event loop. */
-export function sendNow(client: Client): void {
-  socketOf(client).uncork()
-}
-
-/** What the driver writes to and reads from, of which its types do not tell. */
-export function socketOf(client: pg.ClientBase): Socket {
-  return (client as unknown as { readonly connection: { readonly stream: Socket } }).connection.stream
-}
-
-/** A socket that sends what is written in one turn of the event loop with one system call. */
-export function coalescingSocket(): Socket {
-  const socket = new Socket()
-  const [connect, write] = [socket.connect.bind(socket), socket.write.bind(socket)]
-  let corked = false
-  function writeSoon(...args: Parameters<typeof write>): boolean {
-    if (!corked && !socket.connecting) {
-      corked = true
-      socket.cork()
-      process.nextTick(() => {
-        corked = false
-        socket.uncork()
-      })
-    }
-    return write(...args)
-  }
-  socket.connect = ((...args: Parameters<typeof connect>) => {
-    connect(...args)
-    // Here, as to connect gives a socket its own way to write back.
-    socket.write = writeSoon as Socket['write']
-    return socket
-  }) as Socket['connect']
-  return socket
-}

