@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { before, describe, it } from 'node:test'
+import { aClient } from './harness/client.ts'
 import { aGateway, anEmail, aUser, loggedIn, type TestGateway, type TestUser, until } from './harness/gateway.ts'
 import { assertProblem, noneHeldBack, transfer } from './harness/paying.ts'
 
@@ -187,11 +188,20 @@ describe('the stream of events', () => {
     assertProblem(await ada.get('/v1/events/stream?after=nonsense'), 'invalid_query')
   })
 
-  it('has no head without a body, which would never come', async () => {
-    const { status } = await fetch(`${gateway.url}/v1/events/stream`, {
-      method: 'HEAD',
-      headers: { authorization: `Bearer ${ada.token}` },
-    })
-    assert.equal(status, 404)
+  it('answers a HEAD as its GET begins, and opens no stream', async () => {
+    const head = (query = '', headers = {}) => ada.send('HEAD', `/v1/events/stream${query}`, undefined, headers)
+    const stream = await aStream(gateway.url, ada.token ?? '')
+    const { status, headers } = await head()
+    await stream.leave()
+    assert.equal(status, 200)
+    // What a stream will come to is not known.
+    assert.equal(headers.get('content-length'), null)
+    const told = (of: Headers) => ['content-type', 'cache-control', 'x-accel-buffering'].map((name) => of.get(name))
+    assert.deepEqual(told(headers), told(stream.response.headers))
+    // More than a user may have open.
+    for (let count = 0; count < 101; count++) assert.equal((await head()).status, 200)
+    assert.equal((await head('', { 'last-event-id': 'nonsense' })).status, 400)
+    assert.equal((await head('?after=1-00000000000000000000000001')).status, 410)
+    assert.equal((await aClient(gateway.url).send('HEAD', '/v1/events/stream')).status, 401)
   })
 })

@@ -16,7 +16,7 @@ import { type PresentAll, sendList } from '../list.ts'
 import { presentPlacedEvent } from '../present.ts'
 import { type App, describe, listQuery } from '../route.ts'
 import { PageOf, Time } from '../schemas.ts'
-import { streamEvents } from '../streams/server_sent.ts'
+import { sendHead, streamEvents } from '../streams/server_sent.ts'
 import { refuseTooOld, type Streams } from '../streams/streams.ts'
 import { issueTicket, readTicket, ticketOf } from '../streams/tickets.ts'
 
@@ -51,8 +51,6 @@ export function eventRoutes(app: App, gateway: Gateway, streams: Streams): void 
   })
 
   app.get('/v1/events/stream', {
-    // A stream without a body would never be answered.
-    exposeHeadRoute: false,
     config: { byTicket: true },
     schema: describe({
       operationId: 'streamEvents',
@@ -78,6 +76,7 @@ export function eventRoutes(app: App, gateway: Gateway, streams: Streams): void 
       const { home: book, userId } = sessionOf(request)
       const after = namedPosition(request)
       refuseTooOld(after, gateway.config.eventDays)
+      if (request.method === 'HEAD') return sendHead({ streams, reply, userId })
       await streamEvents({ streams, reply, book, userId, session: askAgain(gateway, request), after })
     },
   })

@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream'
 import type { FastifyReply } from 'fastify'
 import { type Follower, type Following, Gone } from '../../events/follow.ts'
 import { encodePosition, type Position } from '../../events/position.ts'
@@ -21,6 +22,21 @@ type Options = {
   readonly userId: UserId
   readonly session: Stream['session']
   readonly after: Position | undefined
+}
+
+const HEADERS = {
+  'content-type': 'text/event-stream; charset=utf-8',
+  'cache-control': 'no-store',
+  'x-accel-buffering': 'no',
+}
+
+/** Answers a HEAD with what a stream would begin with, and opens none. Throws `too_many_streams` as it would. */
+export function sendHead({ streams, reply, userId }: Pick<Options, 'streams' | 'reply' | 'userId'>): FastifyReply {
+  const leaveUser = streams.enter(userId)
+  if (!leaveUser) throw new ApiError('too_many_streams')
+  leaveUser()
+  // Not as a text, whose length would be told: that of a stream is not known.
+  return reply.headers(HEADERS).send(Readable.from([]))
 }
 
 /**
@@ -94,9 +110,7 @@ export async function streamEvents({ streams, reply, book, userId, session, afte
   raw.on('error', gone).on('close', gone)
   raw.writeHead(200, {
     ...(reply.getHeaders() as Record<string, string>),
-    'content-type': 'text/event-stream; charset=utf-8',
-    'cache-control': 'no-store',
-    'x-accel-buffering': 'no',
+    ...HEADERS,
   })
   streams.add(stream)
   try {
