@@ -282,6 +282,21 @@ describe('tokens', () => {
     assert.ok(!JSON.stringify((await ada.get('/v1/tokens')).body).includes(secret))
   })
 
+  it('are found by each of their scopes, whatever others they have', async () => {
+    const user = await aUser(gateway)
+    for (const scopes of [['accounts:read', 'payments:read'], ['payments:read'], ['accounts:read']]) {
+      await user.post('/v1/tokens', { name: scopes.join(' and '), scopes })
+    }
+    const found = async (query: string) =>
+      (await user.get(`/v1/tokens?kind=token&sort=created_at&${query}`)).body.data.map(({ name }: any) => name)
+    const [both, payments, accounts] = await found('')
+    assert.deepEqual(await found('scopes=payments:read'), [both, payments])
+    assert.deepEqual(await found('scopes[ne]=payments:read'), [accounts])
+    assert.deepEqual(await found('scopes[in]=tokens:write,accounts:read'), [both, accounts])
+    assert.deepEqual(await found('scopes=payments'), [])
+    assert.deepEqual(await found('scopes[like]=payments'), [both, payments])
+  })
+
   it('do what their scopes say and nothing else', async () => {
     const [from, to] = [await ada.account('USD'), await ada.account('EUR')]
     const { client: reader } = await aToken('reader', ['payments:read'])

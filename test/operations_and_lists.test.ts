@@ -61,7 +61,7 @@ async function fieldsOf(path: string): Promise<string[]> {
  */
 const MOVING = ['last_used_at', 'detail']
 
-/** A field of a row as a filter compares it: amounts as whole numbers, scopes as one text, everything else as text. */
+/** A field of a row as a filter compares it: amounts as whole numbers, words as one text, everything else as text. */
 function comparable(field: string, value: any): string | bigint | null {
   if (value === null || value === undefined) return null
   if (Array.isArray(value)) return value.join(' ')
@@ -91,6 +91,8 @@ for (const [path, caller] of lists) {
       const all = await find('')
       for (const field of (await fieldsOf(path)).filter((name) => !MOVING.includes(name))) {
         const given = all.filter((row) => comparable(field, valueAt(row, field)) !== null)
+        // Several words are equal to each of them, which test/lists.test.ts has.
+        if (given.some((row) => Array.isArray(valueAt(row, field)))) continue
         const values = new Set(given.map((row) => [valueAt(row, field)].flat().map(String).join(' ')))
         for (const value of [...values].slice(0, 3)) {
           const wanted = comparable(field, value)

@@ -12,6 +12,8 @@ export type Field = {
    * of the key instead of one of their own. `order` is the order of a key that carries no time.
    */
   readonly carried?: 'id' | 'created_at' | 'order'
+  /** Of a field that holds several words, their array: it is equal to each of them. */
+  readonly words?: string
   /** Where an index has the value in another form: what holds there of every row that has an equal one, and of few others. */
   readonly lookup?: (value: string, param: (value: unknown) => string) => string
 }
@@ -27,6 +29,11 @@ export type Kind = {
 }
 
 export const text: Kind = { cast: 'text', parse: (value) => value, like: true, shape: 'text' }
+
+/** Several words, such as scopes, of a column that holds an array: sorted and looked into as one text. */
+export function words(column: string): Field {
+  return { sql: `array_to_string(${column}, ' ')`, kind: { ...text, shape: 'one of its words' }, words: column }
+}
 
 export const currency: Kind = {
   cast: 'text',

@@ -108,7 +108,7 @@ export function equalTo({ filters }: ListQuery, field: string): string | undefin
   return undefined
 }
 
-const COMPARISONS = { eq: '=', gt: '>', gte: '>=', lt: '<', lte: '<=' } as const
+const COMPARISONS = { gt: '>', gte: '>=', lt: '<', lte: '<=' } as const
 
 /** A filter as SQL; values become parameters. Throws QueryError where the value does not fit the field. */
 export function conditionOf(
@@ -123,7 +123,7 @@ export function conditionOf(
       ? fields[filter.field]
       : { sql: `(${fields.metadata?.sql} ->> ${param(filter.metadataKey)})`, kind: text }
   if (!field) throw new QueryError(parameter, 'is no field')
-  const { sql, kind } = field
+  const { sql, kind, words } = field
   if (field.carried === 'created_at') return timeCondition(key[0] ?? '', filter, param)
   const parse = (text: string) => {
     const value = kind.parse(text)
@@ -131,16 +131,22 @@ export function conditionOf(
     if (typeof value === 'string') return `${param(value)}::${kind.cast}`
     return `(${value.map((part, index) => `${param(part)}::${index === 0 ? kind.cast : 'text'}`).join(', ')})`
   }
+  const isAnyOf = (values: readonly string[]) => {
+    const wanted = values.map(parse).join(', ')
+    return words === undefined ? `${sql} in (${wanted})` : `${words} && array[${wanted}]`
+  }
   switch (operator) {
     case 'in':
-      return `${sql} in (${filter.value.split(',').map(parse).join(', ')})`
+      return isAnyOf(filter.value.split(','))
     case 'like':
       if (!kind.like) throw new QueryError(parameter, 'has the operator like, which is for text fields')
       if (filter.value.length > LONGEST_LIKE)
         throw new QueryError(parameter, `is longer than ${LONGEST_LIKE} characters`)
       return `in_any_case(${sql}) like in_any_case(${param(`%${filter.value.replace(/[\\%_]/g, '\\$&')}%`)})`
     case 'ne':
-      return `${sql} is distinct from ${parse(filter.value)}`
+      return words === undefined ? `${sql} is distinct from ${parse(filter.value)}` : `not ${isAnyOf([filter.value])}`
+    case 'eq':
+      return words === undefined ? `${sql} = ${parse(filter.value)}` : isAnyOf([filter.value])
     default:
       return `${sql} ${COMPARISONS[operator]} ${parse(filter.value)}`
   }

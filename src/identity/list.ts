@@ -26,7 +26,7 @@ export const tokens: ListSpec<TokenRow, Token> = {
     id: { sql: 't.id', kind: fields.id((text) => decodeId('tok', text), 'an id such as tok_…'), carried: 'id' },
     kind: { sql: 't.kind', kind: fields.choice(TOKEN_KINDS) },
     name: { sql: ownField('t', 'name'), kind: fields.text },
-    scopes: { sql: `array_to_string(t.scopes, ' ')`, kind: fields.text },
+    scopes: fields.words('t.scopes'),
     address: { sql: ownField('t', 'address'), kind: fields.text, nullable: true },
     expires_at: { sql: 't.expires_at', kind: fields.time, nullable: true },
     last_used_at: { sql: 't.last_used_at', kind: fields.time, nullable: true },

@@ -26,7 +26,7 @@ export const webhooks: ListSpec<WebhookRow, Webhook> = {
     user_id: { sql: 'w.user_id', kind: fields.id((text) => decodeId('usr', text), 'an id such as usr_…') },
     url: { sql: ownText('w', 'url'), kind: fields.text },
     description: { sql: ownText('w', 'description'), kind: fields.text, nullable: true },
-    events: { sql: `array_to_string(w.events, ' ')`, kind: fields.text },
+    events: fields.words('w.events'),
     status: { sql: 'w.status', kind: fields.choice(['active', 'disabled']) },
     disabled_reason: { sql: 'w.disabled_reason', kind: fields.choice(DISABLED_REASONS), nullable: true },
     disabled_at: { sql: 'w.disabled_at', kind: fields.time, nullable: true },
