@@ -7,8 +7,10 @@ import {
   assertProblem,
   everyPage,
   fund,
+  locking,
   paidBehind,
   transfer,
+  untilLocked,
 } from './harness/paying.ts'
 
 // Fee schedules (docs/fees-and-limits.md), on two nodes with one database. Each test prices a currency of its own.
@@ -131,6 +133,26 @@ describe('A fee schedule', () => {
     )
     assert.ok(body.created_at > written.valid_from)
     assert.deepEqual([body.status, body.fee], ['completed', '5.00'])
+  })
+
+  it('that waits for another rule to be written has its time behind that: what is paid meanwhile is paid before it', async () => {
+    const [from, to] = await accountsIn('DKK')
+    await schedule({ currency: 'DKK', percent: '1' })
+    const soon = new Date(Date.now() + 1_000).toISOString()
+    const write = (more: object) =>
+      operator.post('/v1/admin/fee-schedules', { kind: 'transfer', currency: 'DKK', percent: '50', ...more })
+    let paid: any
+    const [now, tooLate] = await locking(gateway, 'select from rule_versions for update', async () => {
+      const writing = [write({}), write({ valid_from: soon })] as const
+      await untilLocked(gateway, 2)
+      do paid = (await ada.post('/v1/payments', transfer(from, to, '10.00'))).body
+      while (paid.created_at <= soon)
+      return writing
+    })
+    assert.equal(paid.fee, '0.10')
+    assert.ok((await now).body.valid_from > paid.created_at)
+    assertProblem(await tooLate, 'invalid_value')
+    assert.equal(await feeOf(from, to, '10.00'), '5.00')
   })
 
   it('takes the place of an earlier one, and where it ends the settings count again', async () => {

@@ -45,6 +45,8 @@ export async function writeSchedule(
   validFrom: Instant | undefined,
   actor: Actor,
 ): Promise<WrittenSchedule> {
+  // It may wait here for another rule to be written: what is paid meanwhile is paid before this one's time.
+  await bumpRules(client, book)
   const now = await readClock(client)
   if (validFrom !== undefined && validFrom < now) return { ok: false, refusal: 'in_the_past' }
   const newId = idsAt(now)
@@ -57,7 +59,6 @@ export async function writeSchedule(
     createdAt: formatInstant(now),
   }
   await insertSchedule(client, book, schedule)
-  await bumpRules(client, book)
   const detail = detailOf(schedule)
   await writeAudit(client, book, now, newId, [{ actor, action: 'fee_schedule.create', objectId: schedule.id, detail }])
   return { ok: true, schedule }
