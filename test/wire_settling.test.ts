@@ -56,6 +56,15 @@ async function booked(file: string): Promise<any[]> {
 const paymentOf = async ({ id }: { id: string }) => (await ada.get(`/v1/payments/${id}`)).body
 const itemOf = async ({ suspense_id: id }: { suspense_id: string }) =>
   (await operator.get(`/v1/admin/suspense?id=${id}`)).body.data[0]
+const straysOf = async ({ id }: { id: string }): Promise<string[]> =>
+  (await operator.get(`/v1/admin/suspense?related_id=${id}`)).body.data.map(
+    ({ reason, direction, amount }: any) => `${reason} ${direction} ${amount}`,
+  )
+/** What a rail says beside the bank. */
+const report = ({ id }: { id: string }, railReference: string, amount: string | null = null) =>
+  gateway.inside.settlement.report('wire', {
+    ...{ reference: `main.${id}`, state: 'confirmed', railReference, amount, reason: null },
+  })
 const balance = () => ada.balance(euros)
 const accept = (entry: { id: string }, payment: { id: string }) =>
   operator.post(`/v1/admin/wire/entries/${entry.id}/accept`, { payment_id: payment.id })
@@ -307,10 +316,6 @@ describe('The same movement', () => {
   })
 
   it('told by a rail and by a file, in whatever order and at once, counts once; another of the rail does not', async () => {
-    const report = ({ id }: { id: string }, railReference: string) =>
-      gateway.inside.settlement.report('wire', {
-        ...{ reference: `main.${id}`, state: 'confirmed', railReference, amount: null, reason: null },
-      })
     const before = Number(await balance())
     const deposits = [await aDeposit('4.00'), await aDeposit('4.01'), await aDeposit('4.02')]
     const [first, second, third] = deposits as [any, any, any]
@@ -326,6 +331,34 @@ describe('The same movement', () => {
     await report(third, 'rail-4')
     const { body } = await operator.get(`/v1/admin/suspense?related_id=${third.id}`)
     assert.deepEqual([body.data.length, body.data[0].reason], [1, 'twice'])
+  })
+
+  it('of another amount, told by a rail and by a file, in whatever order, is one: what differs is in suspense once', async () => {
+    const wire = async () => (await operator.get('/v1/admin/accounts?code=wire&currency=EUR')).body.data[0].balance
+    const told = async (payment: any, amount: string) => {
+      const [entry] = await booked(aBankFile([{ amount, out: true, reference: referenceOf(payment) }]))
+      assert.equal((await accept(entry, payment)).status, 200)
+    }
+    const before = Number(await wire())
+    const [paid, railFirst, fileFirst] = [
+      await aWithdrawal('5.00'),
+      await aWithdrawal('6.00'),
+      await aWithdrawal('7.00'),
+    ]
+    await report(paid, 'less-1', '4.00')
+    await told(paid, '4.00')
+    for (const { id } of [railFirst, fileFirst])
+      assert.equal((await operator.post(`/v1/admin/payments/${id}/settle`, { reason: 'Seen online' })).status, 200)
+    await report(railFirst, 'less-2', '5.50')
+    await told(railFirst, '5.50')
+    await told(fileFirst, '6.75')
+    await report(fileFirst, 'less-3', '6.75')
+    assert.deepEqual(await Promise.all([paid, railFirst, fileFirst].map(straysOf)), [
+      ['wrong_amount in 1.00'],
+      ['wrong_amount in 0.50'],
+      ['wrong_amount in 0.25'],
+    ])
+    assert.equal(Math.round((Number(await wire()) - before) * 100), 400 + 550 + 675)
   })
 
   it('uploaded to two nodes at once counts once', async () => {

@@ -198,7 +198,10 @@ export function directionOutside({ kind }: Pick<StoredPayment, 'kind'>): Directi
 
 type Moved = Pick<Stray, 'rail' | 'railReference'> & { readonly moved: bigint }
 
-/** Books by how much more or less has moved than a payment was booked with. Undefined where there is no difference. */
+/**
+ * Books by how much more or less has moved than is booked of a payment that is completed, with what differed before: a rail
+ * and a bank tell of one movement. Undefined where there is no difference. The caller has locked the payment's instruction.
+ */
 export async function putDifferenceInSuspense(
   client: Client,
   options: BookingOptions,
@@ -206,12 +209,23 @@ export async function putDifferenceInSuspense(
   payment: StoredPayment,
   { moved, ...named }: Moved,
 ): Promise<SuspenseId | undefined> {
-  const more = moved - movesOutside(payment)
+  const more = moved - movesOutside(payment) - (await bookedDifference(client, book, payment))
   if (more === 0n) return undefined
   const direction = more > 0n === (directionOutside(payment) === 'in') ? 'in' : 'out'
   const { currency, id: related } = payment
   const what = { direction, currency, amount: more > 0n ? more : -more, reason: 'wrong_amount', related } as const
   return putInSuspense(client, options, book, { ...named, ...what })
+}
+
+/** How much more than a completed payment was booked with has been put into suspense of it; below zero: less. Index: suspense_items_by_payment. */
+async function bookedDifference(client: Client, book: BookId, payment: StoredPayment): Promise<bigint> {
+  const { rows } = await client.query<{ difference: bigint }>(
+    `select coalesce(sum(case s.direction when $3 then s.amount else - s.amount end), 0) as difference
+       from suspense_items s
+      where s.book = $1 and s.related_id = $2 and s.reason = 'wrong_amount'`,
+    [book, payment.id, directionOutside(payment)],
+  )
+  return rows[0]?.difference ?? 0n
 }
 
 /** Whether a reference is that of a movement in a statement of a bank, and not of a rail. */
