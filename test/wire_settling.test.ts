@@ -361,6 +361,46 @@ describe('The same movement', () => {
     assert.equal(Math.round((Number(await wire()) - before) * 100), 400 + 550 + 675)
   })
 
+  it('of a payment that is over, told by a rail and by a file, in whatever order, is in suspense once', async () => {
+    const told = async (payment: any, amount: string, count = 1) =>
+      booked(
+        aBankFile(
+          Array.from({ length: count }, (_, day) => ({
+            amount,
+            reference: referenceOf(payment),
+            servicer: `${payment.id}-${day}`,
+          })),
+        ),
+      )
+    const [half, halfToo, late, twice] = [
+      await aDeposit('8.00'),
+      await aDeposit('8.00'),
+      await aDeposit('9.00'),
+      await aDeposit('9.50'),
+    ]
+    await report(half, 'half-1', '7.50')
+    const [entry] = await told(half, '7.50')
+    assert.deepEqual([entry.status, (await itemOf(entry)).rail_reference], ['suspense', 'half-1'])
+    await told(halfToo, '7.50')
+    await report(halfToo, 'half-2', '7.50')
+    await report(halfToo, 'half-2', '7.50')
+    assert.equal((await operator.post(`/v1/admin/payments/${late.id}/cancel`, { reason: 'Asked for' })).status, 200)
+    await report(late, 'late-1')
+    // What the one tells of besides is another movement.
+    await told(late, '9.00', 2)
+    await report(late, 'late-1')
+    await report(late, 'late-2')
+    await report(twice, 'twice-1')
+    await report(twice, 'twice-2')
+    await told(twice, '9.50', 2)
+    assert.deepEqual(await Promise.all([half, halfToo, late, twice].map(straysOf)), [
+      ['wrong_amount in 7.50'],
+      ['wrong_amount in 7.50'],
+      ['late in 9.00', 'late in 9.00'],
+      ['twice in 9.50'],
+    ])
+  })
+
   it('uploaded to two nodes at once counts once', async () => {
     const other = await aGateway(SETTINGS, gateway.database)
     const deposits = await Promise.all(['1.10', '1.11', '1.12'].map(aDeposit))

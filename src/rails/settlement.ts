@@ -167,7 +167,14 @@ export async function confirm(
     if (!byBank) await strayDifference()
     return true
   }
-  if (payment.status !== 'pending') return stray('late', moved)
+  if (payment.status !== 'pending') {
+    if (confirmedAs === railReference) return false
+    const isFirst = confirmedAs === null && !isOfBank(railReference)
+    if (!isFirst || !(await isToldByBank(client, book, payment, { railReference, moved }))) return stray('late', moved)
+    // A statement of the bank has put it into suspense, and this is the rail's first news of it.
+    await noteConfirmed(client, book, id, railReference)
+    return true
+  }
   if (direction === 'in' && moved !== expected) {
     await end(client, options, book, id, { event: 'fail', reason: 'wrong_amount' })
     return stray('wrong_amount', moved)
@@ -226,6 +233,25 @@ async function bookedDifference(client: Client, book: BookId, payment: StoredPay
     [book, payment.id, directionOutside(payment)],
   )
   return rows[0]?.difference ?? 0n
+}
+
+/**
+ * Whether money in that amount is in suspense of a payment that is over because a bank told of it, and not the rail itself.
+ * Index: suspense_items_by_payment.
+ */
+async function isToldByBank(
+  client: Client,
+  book: BookId,
+  payment: StoredPayment,
+  { railReference, moved }: Pick<Moved, 'railReference' | 'moved'>,
+): Promise<boolean> {
+  const { rows } = await client.query<{ by_bank: boolean | null; by_rail: boolean | null }>(
+    `select bool_or(s.rail_reference like 'bke\\_%' and s.amount = $4) as by_bank, bool_or(s.rail_reference = $5) as by_rail
+       from suspense_items s
+      where s.book = $1 and s.related_id = $2 and s.direction = $3 and s.reason in ('late', 'wrong_amount')`,
+    [book, payment.id, directionOutside(payment), moved, railReference],
+  )
+  return rows[0]?.by_bank === true && !rows[0].by_rail
 }
 
 /** Whether a reference is that of a movement in a statement of a bank, and not of a rail. */

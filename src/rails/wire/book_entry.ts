@@ -73,12 +73,41 @@ export async function carryOut(
     return []
   }
   if (decision.do === 'suspense') {
-    await suspend(client, options, book, entry, decision.reason, payment?.id ?? null)
+    const told = payment && (await itemOfRail(client, book, entry, decision.reason, payment))
+    if (told) await closeEntry(client, book, entry.id, { status: 'suspense', suspense: told })
+    else await suspend(client, options, book, entry, decision.reason, payment?.id ?? null)
     return []
   }
   if (!payment) throw new Error('what is decided of a payment needs one')
   await carryOutOf(client, options, book, entry, decision, payment, cause)
   return [payment.id]
+}
+
+/**
+ * The item that a rail put into suspense of the payment when it told of this movement: of the same amount, and no other
+ * movement's. Indexes: suspense_items_by_payment, bank_entries_by_status.
+ */
+async function itemOfRail(
+  client: Client,
+  book: BookId,
+  { direction, amount }: DueEntry,
+  reason: SuspenseReason,
+  payment: StoredPayment,
+): Promise<SuspenseId | undefined> {
+  // Of one that is completed wrong amounts are differences, and no movements.
+  const reasons = payment.status === 'completed' ? [reason] : [reason, 'wrong_amount']
+  const { rows } = await client.query<{ id: SuspenseId }>(
+    `select s.id
+       from suspense_items s
+      where s.book = $1 and s.related_id = $2 and s.direction = $3 and s.amount = $4 and s.reason = any($5)
+        and s.rail_reference not like 'bke\\_%'
+        and not exists (select from bank_entries e
+                         where e.book = s.book and e.status = 'suspense' and e.suspense_id = s.id)
+      order by s.id
+      limit 1`,
+    [book, payment.id, direction, amount, reasons],
+  )
+  return rows[0]?.id
 }
 
 async function carryOutOf(
