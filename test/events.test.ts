@@ -4,8 +4,8 @@ import type { BookEvent } from '../src/events/read.ts'
 import type { BookId } from '../src/ledger/id.ts'
 import { decodeId } from '../src/ledger/typeid.ts'
 import { aClient } from './harness/client.ts'
-import { aGateway, anOperator, aUser, type TestGateway, type TestUser, until } from './harness/gateway.ts'
-import { assertProblem, everyPage, locking, noneHeldBack, transfer, untilLocked } from './harness/paying.ts'
+import { aGateway, anOperator, aUser, PASSWORD, type TestGateway, type TestUser, until } from './harness/gateway.ts'
+import { assertProblem, everyPage, locking, lockOf, noneHeldBack, transfer, untilLocked } from './harness/paying.ts'
 
 let first: TestGateway
 let ada: TestUser
@@ -182,6 +182,41 @@ describe('the list of events', () => {
       accounts.map(({ id, status }) => [id, status]),
     )
   })
+
+  for (const [done, type] of [
+    ['frozen', 'account.frozen'],
+    ['closed', 'account.closed'],
+  ] as const) {
+    it(`shows an account that is ${done} with its user as it is then, also where a payment of it came in front`, async () => {
+      const [user, other, operator] = await Promise.all([aUser(first), aUser(first), anOperator(first)])
+      const [from, to, userId] = [
+        ...[await user.account('USD'), await other.account('USD')],
+        (await user.get('/v1/me')).body.id,
+      ]
+      const end = () =>
+        done === 'frozen'
+          ? operator.post(`/v1/admin/users/${userId}/freeze`, { reason: 'A court order' })
+          : user.post('/v1/me/close', { password: PASSWORD })
+      const answers = await locking(first, lockOf(from), async () => {
+        const paying = user.post('/v1/payments', transfer(from, to, '100.00'))
+        await untilLocked(first, 1)
+        const ending = end()
+        await untilLocked(first, 2)
+        return [paying, ending]
+      })
+      const statuses = (await Promise.all(answers)).map(({ status, body }) => [status < 300, body?.status])
+      assert.deepEqual(statuses.slice(0, 1), [[true, 'completed']])
+      assert.ok(statuses.every(([isDone]) => isDone))
+      await noneHeldBack(first)
+      const { body: listed } = await operator.get(`/v1/admin/events?object_id=${from}&type=${type}`)
+      const { body: accounts } = await operator.get(`/v1/admin/accounts?user_id=${userId}&currency=USD`)
+      assert.equal(accounts.data[0].status, done)
+      assert.deepEqual(
+        listed.data.map(({ data }: any) => data.object),
+        accounts.data,
+      )
+    })
+  }
 
   it('shows a held payment with what was held, and then with what it came to', async () => {
     const [payer, payee] = await Promise.all([aUser(first), aUser(first)])

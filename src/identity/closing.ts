@@ -4,7 +4,7 @@ import { type Actor, writeAudit } from '../audit/audit.ts'
 import { idsAt, readClock } from '../database/clock.ts'
 import { type Client, inTransaction, type Pool } from '../database/connection.ts'
 import { formatInstant } from '../database/instant.ts'
-import type { AccountId, BookId, Instant, UserId } from '../ledger/id.ts'
+import type { AccountId, BookId, UserId } from '../ledger/id.ts'
 import { dropEmailChanges } from './email_change.ts'
 import { notifyUser } from './job_queue.ts'
 import { dropMailTokens } from './mail_tokens.ts'
@@ -39,9 +39,8 @@ export async function closeUser(
     if (user.frozen !== null) return 'user_frozen'
     const stale = await refuseStale(client, book, user, proven)
     if (stale) return stale
-    const at = await readClock(client)
-    const refused = await closeWithin(client, book, user, at, actor)
-    if (refused === undefined) await notifyUser(client, at, user, 'closed', null)
+    const refused = await closeWithin(client, book, user, actor)
+    if (refused === undefined) await notifyUser(client, await readClock(client), user, 'closed', null)
     return refused
   })
   if (refusal === undefined) sessions.forget(book, userId)
@@ -56,11 +55,12 @@ export async function closeWithin(
   client: Client,
   book: BookId,
   { id: userId }: User,
-  at: Instant,
   actor: Actor,
 ): Promise<ClosingRefusal | undefined> {
   const ids = await lockOpenAccounts(client, book, userId)
   if (typeof ids === 'string') return ids
+  // Later than what was posted to them while this waited for their locks.
+  const at = await readClock(client)
   for (const id of ids) await changeWithUser(client, book, at, id, { closed: true })
   await client.query('update users set closed_at = $3 where book = $1 and id = $2', [book, userId, formatInstant(at)])
   await endTokens(client, book, userId, at, 'all')

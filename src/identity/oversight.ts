@@ -37,11 +37,13 @@ type Means = { readonly pool: Pool; readonly sessions: Sessions }
  * frozen user opens none. Their tokens may still read. A change of address that is under way is dropped.
  */
 export function freezeUser(means: Means, order: Order, freeze: Freeze | null): Promise<Overseen<User>> {
-  return oversee(means, order, freeze !== null, async (client, user, at) => {
+  return oversee(means, order, freeze !== null, async (client, user) => {
     if (user.frozen === freeze) return user
     const { book, id, actor, reason } = order
     await client.query('update users set frozen = $3 where book = $1 and id = $2', [book, id, freeze])
     const accounts = await lockAccountsOf(client, book, id)
+    // Later than what was posted to them while this waited for their locks.
+    const at = await readClock(client)
     for (const account of accounts) await changeWithUser(client, book, at, account, { frozenWithUser: freeze })
     if (freeze !== null) await dropEmailChanges(client, book, id, at)
     await announceSessionChange(client, book, id)

@@ -48,9 +48,9 @@ export async function eraseUser(means: Means, order: Order): Promise<ErasureRefu
     if ('proven' in by && user.frozen !== null) return 'user_frozen'
     const stale = 'proven' in by && user.closedAt === null && (await refuseStale(client, book, user, by.proven))
     if (stale) return stale
-    const at = await readClock(client)
-    const refused = user.closedAt === null && (await closeWithin(client, book, user, at, actor))
+    const refused = user.closedAt === null && (await closeWithin(client, book, user, actor))
     if (refused) return refused
+    const at = await readClock(client)
     if (user.erasedAt === null) await notifyUser(client, at, user, 'erased', null)
     await deleteWebhooksOf(client, book, id)
     await dropIdentity(client, book, user, at)
