@@ -19,7 +19,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { StartError } from '../start_error.ts'
 import { type DatabaseAddress, probe } from './connection.ts'
 import { flushNames } from './data_folder.ts'
-import { confined, failedStart, runServer } from './postgres_process.ts'
+import { confined, failedStart, ORDERLY_END_MS, runServer } from './postgres_process.ts'
 import { makeSocketFolder, SOCKET, socketFolderOf } from './socket_folder.ts'
 
 // A PostgreSQL of our own: the binaries come from an npm package, the cluster lives in the data folder and listens on a
@@ -229,8 +229,6 @@ function settings(socketFolder: string, { durable, maxConnections }: EmbeddedOpt
   return Object.entries(values).flatMap(([name, value]) => ['-c', `${name}=${value}`])
 }
 
-/** A PostgreSQL that is ending writes what it has in memory to its files. */
-const ORDERLY_END_MS = 15_000
 const LONGEST_END_MS = 45_000
 
 /**

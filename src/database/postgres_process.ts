@@ -46,6 +46,9 @@ function reasonIn(said: string): string {
   return telling.replace(/^.*?(?=(FATAL|PANIC):)/, '').trim()
 }
 
+/** A PostgreSQL that is ending writes what it has in memory to its files. One that takes longer may do so for ever. */
+export const ORDERLY_END_MS = 15_000
+
 const FIRST_PAUSE_MS = 100
 const LONGEST_PAUSE_MS = 2_000
 /** One that ran for so long did not end because of how it was started. */
@@ -91,7 +94,12 @@ export async function runServer(command: Command, isReady: () => Promise<boolean
   async function end(): Promise<void> {
     ending.abort()
     server.child.kill('SIGINT')
+    const late = setTimeout(() => {
+      tell('PostgreSQL comes to no end in order and is ended at once: what was committed is in its log')
+      server.child.kill('SIGQUIT')
+    }, ORDERLY_END_MS)
     await server.gone
+    clearTimeout(late)
     await running
   }
 

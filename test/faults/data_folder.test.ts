@@ -102,6 +102,20 @@ describe('a data folder', () => {
     assert.equal(await next.end('SIGTERM'), 0)
   })
 
+  it('whose PostgreSQL comes to no end holds up the end of its gateway no more than the next start, and what was committed is there', async () => {
+    const server = await aServer({ BGW_DATA_DIR: folder })
+    const signUp = { email: 'bob@example.com', password: PASSWORD }
+    assert.equal((await aClient(server.url).post('/v1/signup', signUp)).status, 201)
+    const postmaster = postmasterOf(folder)
+    process.kill(childOf(postmaster, 'checkpointer'), 'SIGSTOP')
+    assert.equal(await server.end('SIGTERM'), 0)
+    assert.equal(isAlive(postmaster), false)
+    assert.match(server.output(), /PostgreSQL comes to no end in order and is ended at once/)
+    const next = await aServer({ BGW_DATA_DIR: folder })
+    assert.equal((await aClient(next.url).post('/v1/login', signUp)).status, 201)
+    assert.equal(await next.end('SIGTERM'), 0)
+  })
+
   it('is joined by a command that comes while its gateway starts', async () => {
     const settings = { BGW_DATA_DIR: await aFolder() }
     const starting = aServer(settings)
