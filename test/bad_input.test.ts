@@ -223,6 +223,70 @@ describe('bad input', () => {
     assert.ok(mistakes > 100, String(mistakes))
   })
 
+  it('is told in words that say what is right, and not in those of a validator', async () => {
+    const transfer = { from_account: adaId, to_account: bobId, amount: '1.00' }
+    const webhook = { url: 'https://example.com/', events: ['payment.failed'] }
+    const token = { name: 'x', scopes: ['payments:read'] }
+    for (const [path, body, field, detail] of [
+      ['/v1/payments', { ...transfer, fee_payer: 'both' }, 'fee_payer', 'must be one of sender, receiver'],
+      ['/v1/payments', { ...transfer, fee_payer: 1 }, 'fee_payer', 'must be text'],
+      ['/v1/payments', { ...transfer, description: 1 }, 'description', 'must be text or null'],
+      ['/v1/payments', { ...transfer, metadata: [] }, 'metadata', 'must be an object'],
+      [
+        '/v1/payments',
+        { ...transfer, metadata: { ['k'.repeat(41)]: '' } },
+        `metadata.${'k'.repeat(41)}`,
+        'has a key that must be 1 to 40 characters without a line break',
+      ],
+      [
+        '/v1/payments',
+        { ...transfer, description: 'x'.repeat(501) },
+        'description',
+        'must have at most 500 characters',
+      ],
+      ['/v1/accounts', { currency: 'USD', name: '' }, 'name', 'must have at least 1 character'],
+      ['/v1/webhooks', { ...webhook, events: [] }, 'events', 'must have at least 1 entry'],
+      ['/v1/tokens', { ...token, scopes: 'admin' }, 'scopes', 'must be a list'],
+      [
+        '/v1/tokens',
+        { ...token, scopes: ['payments:read', 'payments:read'] },
+        'scopes',
+        'has the same entry at 0 and 1',
+      ],
+      ['/v1/schedules', { ...transfer, starts_at: LATER, retry_times: 101 }, 'retry_times', 'must be at most 100'],
+      ['/v1/schedules', { ...transfer, starts_at: LATER, interval: 0 }, 'interval', 'must be at least 1'],
+      ['/v1/schedules', { ...transfer, starts_at: LATER, count: 1.5 }, 'count', 'must be a whole number or null'],
+    ] as const) {
+      const { body: problem } = await ada.post(path, body)
+      const told = problem.errors.map((error: any) => [error.field, error.detail])
+      assert.deepEqual(told, [[field, detail]], `${path} ${JSON.stringify(problem)}`)
+    }
+    for (const [path, detail] of [
+      [`/v1/payments/${NOBODY_S.pay}?wait=61`, 'must be a whole number of seconds from 0 to 60'],
+      [`/v1/accounts/${adaId}/statement?format=xls`, 'must be one of json, csv, pdf, camt053'],
+    ] as const) {
+      assert.equal((await ada.get(path)).body.errors[0].detail, detail)
+    }
+  })
+
+  it('is told so in any field of any call', async () => {
+    const ofValidator = /must NOT|must match|allowed values|must be (string|integer|boolean|array|object)|[<>]=|\^/
+    for (const operation of withBody()) {
+      const right = rightBody(operation)
+      for (const { path } of fieldsIn(right)) {
+        for (const wrong of [null, 5, -1, 1e12, 1.5, true, '', 'x', 'x'.repeat(3_000), [], ['x', 'x'], {}]) {
+          const body = withField(right, path, wrong)
+          if (isAllowed(operation.body?.schema, body)) continue
+          for (const { errors } of problemsOf(await sendRaw(operation, JSON.stringify(body)))) {
+            for (const { detail } of errors) {
+              assert.doesNotMatch(detail, ofValidator, `${operation.id} ${path.join('.')} ${JSON.stringify(wrong)}`)
+            }
+          }
+        }
+      }
+    }
+  })
+
   it('that lacks a field is refused as missing_field', async () => {
     for (const operation of withBody()) {
       const right = rightBody(operation)

@@ -3,6 +3,7 @@ import { isPoolExhausted, isRaceLost, isUnavailable, UnknownOutcome } from '../d
 import { QueryError } from '../database/list_fields.ts'
 import { Refused } from '../payments/refusals.ts'
 import { ApiError, ERRORS, type ErrorCode, type FieldError, inputError, MOST_ERRORS } from './errors.ts'
+import { SHAPE } from './schemas.ts'
 
 /** The body of an error: RFC 9457, with a stable `code`. */
 export type Problem = {
@@ -98,31 +99,73 @@ const FORMAT_CODES: Record<string, { code: ErrorCode; detail: string } | undefin
   currency: { code: 'invalid_value', detail: 'must be a currency code such as USD' },
 }
 
+const TYPES: Record<string, string | undefined> = {
+  string: 'text',
+  integer: 'a whole number',
+  number: 'a number',
+  boolean: 'true or false',
+  object: 'an object',
+  array: 'a list',
+}
+
+const many = (count: number, one: string, several = `${one}s`) => `${count} ${count === 1 ? one : several}`
+
+/** What a value must be, by the keyword of its schema that it goes against, of which the validator has words of its own. */
+const DETAILS: Record<string, ((params: IssueParams, schema: IssueSchema) => string) | undefined> = {
+  type: ({ type }) =>
+    `must be ${[type]
+      .flat()
+      .map((name) => TYPES[name] ?? name)
+      .join(' or ')}`,
+  enum: ({ allowedValues }) => `must be one of ${allowedValues.map(String).join(', ')}`,
+  pattern: ({ pattern }, schema) => `must be ${schema[SHAPE] ?? `written as ${pattern}`}`,
+  minLength: ({ limit }) => `must have at least ${many(limit, 'character')}`,
+  maxLength: ({ limit }) => `must have at most ${many(limit, 'character')}`,
+  minItems: ({ limit }) => `must have at least ${many(limit, 'entry', 'entries')}`,
+  maxItems: ({ limit }) => `must have at most ${many(limit, 'entry', 'entries')}`,
+  uniqueItems: ({ i, j }) => `has the same entry at ${i} and ${j}`,
+  minProperties: ({ limit }) => `must have at least ${many(limit, 'field')}`,
+  maxProperties: ({ limit }) => `must have at most ${many(limit, 'field')}`,
+  minimum: ({ limit }) => `must be at least ${limit}`,
+  maximum: ({ limit }) => `must be at most ${limit}`,
+}
+
+/** What the validator says with each of these keywords. */
+type IssueParams = {
+  readonly type: string | readonly string[]
+  readonly allowedValues: readonly unknown[]
+  readonly pattern: string
+  readonly limit: number
+  readonly i: number
+  readonly j: number
+}
+
+type IssueSchema = { readonly format?: string; readonly [SHAPE]?: string }
+
 function fieldErrorOf(issue: FastifySchemaValidationError, context: string): FieldError {
   const path = issue.instancePath.slice(1).replaceAll('/', '.')
   const inside = (name: unknown) => (path === '' ? String(name) : `${path}.${name}`)
-  const schema = (issue as { parentSchema?: { format?: string; patternProperties?: object } }).parentSchema
-  const ofFormat = FORMAT_CODES[schema?.format ?? '']
+  const { parentSchema: schema = {} } = issue as { readonly parentSchema?: IssueSchema }
+  const ofFormat = FORMAT_CODES[schema.format ?? '']
   if (issue.keyword === 'required') {
     return { field: inside(issue.params.missingProperty), code: 'missing_field', detail: 'is required' }
   }
   if (issue.keyword === 'additionalProperties') {
     const field = inside(issue.params.additionalProperty)
     // Where keys are the caller's own, as in metadata, one that is refused is no field that is not known.
-    const [pattern] = Object.keys(schema?.patternProperties ?? {})
-    if (pattern) return { field, code: 'invalid_value', detail: `has a key that must match pattern "${pattern}"` }
+    if (schema[SHAPE]) return { field, code: 'invalid_value', detail: `has a key that must be ${schema[SHAPE]}` }
     return { field, code: 'unknown_field', detail: 'is not a field here' }
   }
   const field = path === '' ? context : path
-  if (context === 'headers') return { field, code: 'invalid_header', detail: issue.message ?? 'is not allowed' }
+  const detail = DETAILS[issue.keyword]?.(issue.params as IssueParams, schema) ?? issue.message ?? 'is not allowed'
+  if (context === 'headers') return { field, code: 'invalid_header', detail }
   if (context === 'querystring') {
     // Every parameter is a text; only one that is said twice comes as anything else.
-    const detail = issue.keyword === 'type' ? 'is given more than once' : ofFormat?.detail
-    return { field, code: 'invalid_query', detail: detail ?? issue.message ?? 'is not allowed' }
+    const isTwice = issue.keyword === 'type'
+    return { field, code: 'invalid_query', detail: isTwice ? 'is given more than once' : (ofFormat?.detail ?? detail) }
   }
-  const prefix = /^([a-z]{3})_id$/.exec(schema?.format ?? '')?.[1]
+  const prefix = /^([a-z]{3})_id$/.exec(schema.format ?? '')?.[1]
   if (prefix) return { field, code: 'invalid_id', detail: `must be an id such as ${prefix}_…` }
   if (ofFormat) return { field, ...ofFormat }
-  if (issue.keyword === 'type') return { field, code: 'invalid_type', detail: issue.message ?? 'has the wrong type' }
-  return { field, code: 'invalid_value', detail: issue.message ?? 'is not allowed' }
+  return { field, code: issue.keyword === 'type' ? 'invalid_type' : 'invalid_value', detail }
 }

@@ -66,6 +66,9 @@ const EXAMPLE_IDS = {
   wbt: 'wbt_01k3v5f7a3c5e7g9j1m3p5r7tb',
 } as const
 
+/** Says of a text with a pattern, or of the keys of an object, what a refusal says that it must be. */
+export const SHAPE = 'x-shape'
+
 /** The same, or null. Written as two types and not as a choice of schemas, which would be slow to serialise. */
 export const Nullable = <T extends TSchema>(schema: T) => {
   const { type, enum: words } = schema as { type?: string; enum?: readonly unknown[] }
@@ -114,10 +117,15 @@ export const Description = Type.String({ maxLength: 500, examples: ['Lunch'] })
 export const Metadata = Type.Record(Type.String({ pattern: '^.{1,40}$' }), Type.String({ maxLength: 500 }), {
   maxProperties: 50,
   additionalProperties: false,
+  [SHAPE]: '1 to 40 characters without a line break',
   description: 'Up to 50 texts of your own, by names of up to 40 characters.',
   examples: [{ order: '1815' }],
 })
-export const BookName = Type.String({ pattern: '^[a-z][a-z0-9-]{0,31}$', examples: ['main'] })
+export const BookName = Type.String({
+  pattern: '^[a-z][a-z0-9-]{0,31}$',
+  [SHAPE]: 'a small letter and up to 31 small letters, digits and hyphens behind it',
+  examples: ['main'],
+})
 
 const DIGITS = "A decimal string with exactly the currency's digits."
 export const Money = Type.String({ description: DIGITS, examples: ['98.00'] })

@@ -26,7 +26,7 @@ import { currencyOf } from '../currency.ts'
 import { ApiError, fieldError } from '../errors.ts'
 import { answerOnce } from '../idempotency.ts'
 import { type App, describe } from '../route.ts'
-import { CurrencyCode, IdOf, Money, Nullable, OneOf, Time } from '../schemas.ts'
+import { CurrencyCode, IdOf, Money, Nullable, OneOf, SHAPE, Time } from '../schemas.ts'
 import { listRoute } from './admin_list.ts'
 
 const tag = 'Operators'
@@ -75,6 +75,7 @@ const Wish = Type.Object(
     requested_date: Type.Optional(
       Type.String({
         pattern: '^\\d{4}-\\d{2}-\\d{2}$',
+        [SHAPE]: 'a day such as 2026-01-31',
         description: 'When the bank is to pay; today if not given.',
         examples: ['9999-01-01'],
       }),

@@ -24,7 +24,7 @@ import {
   writeRecords,
 } from '../records.ts'
 import { type App, describe } from '../route.ts'
-import { OneOf, Payment, Problem } from '../schemas.ts'
+import { OneOf, Payment, Problem, SHAPE } from '../schemas.ts'
 import { checkedTransfer } from '../transfer.ts'
 import { parserOf, validatorExceptBody } from '../validation.ts'
 import { madeOf, preferHeader, transferFields } from './payments.ts'
@@ -41,6 +41,7 @@ const BulkTransfer = Type.Object(
     idempotency_key: Type.Optional(
       Type.String({
         pattern: '^[\\x20-\\x7e]{1,255}$',
+        [SHAPE]: '1 to 255 printable ASCII characters',
         description: '1 to 255 printable characters.',
         examples: ['order-1815'],
       }),

@@ -43,6 +43,7 @@ import {
   PageOf,
   Payment,
   type PaymentBody,
+  SHAPE,
 } from '../schemas.ts'
 import { checkedTransfer } from '../transfer.ts'
 
@@ -180,7 +181,12 @@ function readingRoutes(app: App, gateway: Gateway): void {
       querystring: Type.Object(
         {
           wait: Type.Optional(
-            Type.String({ pattern: '^([0-5]?\\d|60)$', description: 'Seconds, 0 to 60.', examples: ['30'] }),
+            Type.String({
+              pattern: '^([0-5]?\\d|60)$',
+              [SHAPE]: 'a whole number of seconds from 0 to 60',
+              description: 'Seconds, 0 to 60.',
+              examples: ['30'],
+            }),
           ),
         },
         { additionalProperties: false },

@@ -22,7 +22,7 @@ import { keyHeader } from '../idempotency.ts'
 import { presentPayment } from '../present.ts'
 import { requireFreshProof } from '../proof.ts'
 import { type App, describe } from '../route.ts'
-import { Amount, Description, IdOf, Metadata, Nullable, OneOf, Payment } from '../schemas.ts'
+import { Amount, Description, IdOf, Metadata, Nullable, OneOf, Payment, SHAPE } from '../schemas.ts'
 import { accountId, isRepeat } from '../transfer.ts'
 import { type Made, madeOf, maySee, sendPayment } from './payments.ts'
 
@@ -123,6 +123,7 @@ export function railRoutes(app: App, gateway: Gateway): void {
           destination: Type.Record(Type.String({ pattern: '^[a-z_]{1,40}$' }), Type.String({ maxLength: 200 }), {
             maxProperties: 10,
             additionalProperties: false,
+            [SHAPE]: '1 to 40 small letters and underscores',
             examples: [{ name: 'Ada Lovelace', iban: 'DE89370400440532013000' }],
           }),
         },
