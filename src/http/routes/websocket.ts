@@ -58,7 +58,7 @@ const DESCRIPTION = `
 The token goes in \`Sec-WebSocket-Protocol: bearer, bgw_…\`, or in the first message. Messages are JSON objects:
 \`{"token": "bgw_…"}\`, \`{"subscribe": ["pay_…", "acc_…", "sch_…", "*"], "after": "…"}\`, \`{"unsubscribe": […]}\` and
 \`{"ping": "…"}\`; answered by \`authenticated\`, \`subscribed\` with the \`position\`, a \`state\` for each thing
-subscribed to, an \`event\` for each change from there on, \`unsubscribed\`, \`pong\` and \`error\`.`
+that is named by its id, an \`event\` for each change from there on, \`unsubscribed\`, \`pong\` and \`error\`.`
 
 function tokenOf({ headers }: FastifyRequest): string | undefined {
   const [scheme, token] = (headers['sec-websocket-protocol'] ?? '').split(',').map((part) => part.trim())
