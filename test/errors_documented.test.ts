@@ -5,6 +5,7 @@ import { it } from 'node:test'
 import { ERRORS } from '../src/http/errors.ts'
 import { SCOPES } from '../src/identity/roles.ts'
 import { DECLINE_REASONS } from '../src/ledger/payment.ts'
+import { LIMITS } from '../src/limits/settings.ts'
 
 const page = await readFile(join(import.meta.dirname, '..', 'docs', 'api.md'), 'utf8')
 
@@ -34,4 +35,12 @@ it('docs/api.md has every decline reason in the order in which they are given, a
 it('docs/api.md has every scope of a token, and no other', () => {
   const documented = tableOf('scope').map(([scope]) => scope)
   assert.deepEqual(documented.filter((scope) => scope !== 'any token').sort(), [...SCOPES].sort())
+})
+
+it('docs/api.md has every rate limit with its default, and no other', () => {
+  const documented = tableOf('limit').flatMap(([names = '', defaults = '']) => {
+    const values = defaults.split(', ')
+    return names.split(', ').map((name, index) => [name, values[index] ?? values[0]])
+  })
+  assert.deepEqual(documented, Object.entries(LIMITS))
 })
