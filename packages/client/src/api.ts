@@ -1217,7 +1217,7 @@ export type Operations = {
       readonly body: {
         readonly name: string
         readonly scopes: readonly ('accounts:read' | 'payments:read' | 'payments:write' | 'webhooks:write' | 'tokens:write' | 'admin:read' | 'admin')[]
-        /** RFC 3339, UTC, microseconds. */
+        /** RFC 3339, in the future. */
         readonly expires_at?: string | null
       }
       readonly idempotencyKey?: string

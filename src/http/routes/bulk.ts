@@ -27,7 +27,7 @@ import { type App, describe } from '../route.ts'
 import { OneOf, Payment, Problem, SHAPE } from '../schemas.ts'
 import { checkedTransfer } from '../transfer.ts'
 import { parserOf, validatorExceptBody } from '../validation.ts'
-import { madeOf, preferHeader, transferFields } from './payments.ts'
+import { madeOf, preferHeader, transferExample, transferFields } from './payments.ts'
 
 const MOST_PAYMENTS = 10_000
 /** Payments that are checked and handed in together, about as many as a chunk of a body holds. */
@@ -47,7 +47,7 @@ const BulkTransfer = Type.Object(
       }),
     ),
   },
-  { additionalProperties: false },
+  { additionalProperties: false, examples: [{ ...transferExample, idempotency_key: 'order-1815' }] },
 )
 
 const Envelope = Type.Object(

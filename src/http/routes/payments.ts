@@ -61,7 +61,15 @@ export const transferFields = {
   description: Type.Optional(Nullable(Description)),
   metadata: Type.Optional(Metadata),
 }
-export const Transfer = Type.Object(transferFields, { additionalProperties: false })
+/** A plain one: not every field goes with every other. */
+export const transferExample = {
+  from_account: 'acc_01k3v5f2q8e8pv0z3m0c6b7d1e',
+  to_account: 'acc_01k3v5f2q8e8pv0z3m0c6b7d2f',
+  amount: '12.30',
+  description: 'Lunch',
+  metadata: { order: '1815' },
+}
+export const Transfer = Type.Object(transferFields, { additionalProperties: false, examples: [transferExample] })
 export type TransferBody = Static<typeof Transfer>
 
 /** RFC 7240; read by parsePrefer. */

@@ -19,7 +19,7 @@ import { type Answer, answerOnce } from '../idempotency.ts'
 import { sendList } from '../list.ts'
 import { presentToken } from '../present.ts'
 import { type App, describe, listQuery } from '../route.ts'
-import { IdOf, Name, Nullable, OneOf, PageOf, Time } from '../schemas.ts'
+import { FutureTime, IdOf, Name, Nullable, OneOf, PageOf, Time } from '../schemas.ts'
 
 const tag = 'Identity'
 const TokenBody = Type.Object(
@@ -64,7 +64,7 @@ export function tokenRoutes(app: App, gateway: Gateway): void {
         {
           name: Name,
           scopes: Type.Array(OneOf(SCOPES), { minItems: 1, uniqueItems: true, examples: [['payments:read']] }),
-          expires_at: Type.Optional(Nullable(Time)),
+          expires_at: Type.Optional(Nullable(FutureTime)),
         },
         { additionalProperties: false },
       ),
