@@ -292,6 +292,24 @@ describe('the pages for whoever runs the gateway', () => {
     }
   })
 
+  it('are written once, however often anybody asks: each time would keep all others waiting', async (test) => {
+    const app = await createApp(gateway.inside)
+    const url = `http://127.0.0.1:${await listen(app, '127.0.0.1', 0)}`
+    const stringify = test.mock.method(JSON, 'stringify')
+    for (const path of ['/openapi.json', '/collection.json']) {
+      stringify.mock.resetCalls()
+      const asked = await Promise.all([1, 2, 3].map(() => fetch(`${url}${path}`, { method: 'HEAD' })))
+      assert.deepEqual(
+        asked.map(({ status }) => status),
+        [200, 200, 200],
+      )
+      const written = stringify.mock.calls.filter(({ result }) => String(result).length > 100_000)
+      assert.equal(written.length, 1, path)
+    }
+    stringify.mock.restore()
+    await app.close()
+  })
+
   it('offer readers no services of others, which would be sent the document', async () => {
     const { body } = await gateway.anybody.get('/docs/')
     const settings = JSON.parse(/createApiReference\('#app', (\{[\s\S]*?\})\)/.exec(body)?.[1] ?? '')

@@ -46,8 +46,20 @@ const KEEP_TOKEN = [
   },
 ]
 
-/** The collection of the document, for the gateway at that address. */
-export function collectionOf({ info, tags, paths }: Document, baseUrl: string) {
+/** Writes the collection of the document, once for all addresses, for the gateway at one. */
+export function writtenCollection(document: Document): (baseUrl: string) => string {
+  const collection = JSON.stringify(collectionOf(document))
+  return (baseUrl) => {
+    const variable = [
+      { key: 'base_url', value: baseUrl, type: 'string' },
+      { key: 'token', value: '', type: 'string' },
+    ]
+    return `${collection.slice(0, -1)},"variable":${JSON.stringify(variable)}}`
+  }
+}
+
+/** All but the variables. */
+function collectionOf({ info, tags, paths }: Document) {
   const calls = Object.entries(paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, operation]) => ({ method: method.toUpperCase(), path, operation })),
   )
@@ -58,10 +70,6 @@ export function collectionOf({ info, tags, paths }: Document, baseUrl: string) {
   return {
     info: { name: info.title, description: info.description ?? '', schema: FORMAT },
     auth: { type: 'bearer', bearer: [{ key: 'token', value: '{{token}}', type: 'string' }] },
-    variable: [
-      { key: 'base_url', value: baseUrl, type: 'string' },
-      { key: 'token', value: '', type: 'string' },
-    ],
     item: folders.filter(({ item }) => item.length > 0),
   }
 }

@@ -1,6 +1,7 @@
+import type { OutgoingHttpHeaders } from 'node:http'
 import swagger from '@fastify/swagger'
 import fastify, { type FastifySchema } from 'fastify'
-import { collectionOf, type Document } from './collection.ts'
+import { type Document, writtenCollection } from './collection.ts'
 import { ANSWER_HEADERS, type Call, type DescribedOperation, describeHeaders } from './document_headers.ts'
 import { ApiError, ERRORS } from './errors.ts'
 import { type App, OPTIONAL_BODY, UNKEPT } from './route.ts'
@@ -20,6 +21,8 @@ ${Object.entries(ERRORS)
   .map(([code, [status, title]]) => `| \`${code}\` | ${status} | ${title} |`)
   .join('\n')}
 `
+
+const JSON_TYPE = 'application/json; charset=utf-8'
 
 /** What every read that has an ETag may be answered, see etag.ts. */
 const NOT_MODIFIED = { type: 'null', description: '`If-None-Match` names the `ETag` that it still has.' }
@@ -76,11 +79,25 @@ export async function documentApi(app: App, publicUrl: string | undefined): Prom
       return { schema: { ...schema, response }, url }
     },
   })
-  app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger())
-  app.get('/collection.json', { schema: { hide: true } }, async ({ protocol, host }) =>
-    collectionOf(app.swagger() as unknown as Document, publicUrl ?? `${protocol}://${host}`),
-  )
+  writtenDocuments(app, publicUrl)
   readablePage(app)
+}
+
+/**
+ * Both are long, and anybody may ask for them, hundreds of times with one packet: they are written once, as each time would
+ * keep everybody waiting.
+ */
+function writtenDocuments(app: App, publicUrl: string | undefined): void {
+  let document: Buffer | undefined
+  let collection: ReturnType<typeof writtenCollection> | undefined
+  app.get('/openapi.json', { schema: { hide: true } }, async (_request, reply) => {
+    document ??= Buffer.from(JSON.stringify(app.swagger()))
+    return reply.type(JSON_TYPE).send(document)
+  })
+  app.get('/collection.json', { schema: { hide: true } }, async ({ protocol, host }, reply) => {
+    collection ??= writtenCollection(app.swagger() as unknown as Document)
+    return reply.type(JSON_TYPE).send(collection(publicUrl ?? `${protocol}://${host}`))
+  })
 }
 
 type Operation = DescribedOperation & Record<string, unknown>
@@ -92,18 +109,39 @@ function callsOf(paths: object): (Call & { readonly operation: Operation })[] {
 }
 
 /**
- * The page is a library of five megabytes that few starts need: it is loaded for whoever asks first. All that it names is
- * relative to where it is, which may be behind a path of a proxy.
+ * The page is a library of five megabytes that few starts need: it is loaded for whoever asks first, and its few files are
+ * the same for all. All that it names is relative to where it is, which may be behind a path of a proxy.
  */
 function readablePage(app: App): void {
   let page: ReturnType<typeof loadPage> | undefined
+  const files = new Map<string, Promise<PageFile>>()
+
+  async function load(name: string): Promise<PageFile> {
+    page ??= loadPage()
+    const path = name.split('/').map(encodeURIComponent).join('/')
+    return (await page).inject({ url: `/docs/${path}` })
+  }
+
+  async function fileOf(name: string): Promise<PageFile> {
+    const loading = files.get(name) ?? load(name)
+    files.set(name, loading)
+    const isThere = await loading.then(({ statusCode }) => statusCode === 200).catch(() => false)
+    if (!isThere) files.delete(name)
+    return loading
+  }
+
   app.get('/docs', { schema: { hide: true } }, async (_request, reply) => reply.redirect('docs/', 301))
   app.get('/docs/*', { schema: { hide: true } }, async (request, reply) => {
-    page ??= loadPage()
-    const { statusCode, headers, rawPayload } = await (await page).inject({ url: request.url })
+    const { statusCode, headers, rawPayload } = await fileOf((request.params as { readonly '*': string })['*'])
     if (statusCode === 404) throw new ApiError('not_found')
     return reply.code(statusCode).headers(headers).headers(PAGE_HEADERS).send(rawPayload)
   })
+}
+
+type PageFile = {
+  readonly statusCode: number
+  readonly headers: OutgoingHttpHeaders
+  readonly rawPayload: Buffer
 }
 
 async function loadPage() {
