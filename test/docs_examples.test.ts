@@ -243,20 +243,39 @@ function wrongInBody(body: string, schema: any): string[] {
 }
 
 describe('the collection for Postman and Insomnia', () => {
-  it('has of every call a body that can be sent as it is: none is wrong but where only its reader has what is needed', async () => {
-    const grace = await aUser(gateway)
+  let grace: TestUser
+  let requests: any[]
+  before(async () => {
+    grace = await aUser(gateway)
     const { body: collection } = await gateway.anybody.get('/collection.json')
-    const requests = collection.item.flatMap(({ item }: any) => item.map(({ request }: any) => request))
+    requests = collection.item.flatMap(({ item }: any) => item.map(({ request }: any) => request))
+  })
+
+  it('has of every call a body that can be sent as it is: none is wrong but where only its reader has what is needed', async () => {
     const wrong: string[] = []
-    for (const { method, url, header, body, auth } of requests.filter(({ body }: any) => body)) {
-      const path = `/${url.path.join('/')}`.replace(/:(\w+)/g, (_, name) => valueIn(url.variable, name))
-      const by = auth ? gateway.anybody : path.startsWith('/v1/admin') ? operator : grace
-      const reply = await by.send(method, path, body.raw, { 'content-type': valueIn(header, 'Content-Type') })
-      const mistakes = problemsOf(reply).filter(({ status, code }) => status === 400 && !OF_ITS_READER.includes(code))
-      wrong.push(...mistakes.map(({ detail }) => `${method} ${path}: ${detail}`))
+    for (const request of requests.filter(({ body }) => body)) wrong.push(...(await mistakesOf(request)))
+    assert.deepEqual(wrong, [])
+  })
+
+  it('has for parameters of lists and the like examples that the call understands', async () => {
+    const wrong: string[] = []
+    for (const request of requests.filter(({ method }) => method === 'GET')) {
+      const shown = request.url.query.filter(({ value }: any) => value !== '')
+      // The list of recipients is for an address, which is for its reader to fill in.
+      if (request.url.raw.endsWith('/v1/recipients')) continue
+      for (const { key, value } of shown) wrong.push(...(await mistakesOf(request, `?${key}=${value}`)))
     }
     assert.deepEqual(wrong, [])
   })
+
+  /** Sends a request of the collection, and gives what is wrong with it. */
+  async function mistakesOf({ method, url, header, body, auth }: any, query = ''): Promise<string[]> {
+    const path = `/${url.path.join('/')}`.replace(/:(\w+)/g, (_, name) => valueIn(url.variable, name)) + query
+    const by = auth ? gateway.anybody : path.startsWith('/v1/admin') ? operator : grace
+    const reply = await by.send(method, path, body?.raw, { 'content-type': valueIn(header, 'Content-Type') })
+    const mistakes = problemsOf(reply).filter(({ status, code }) => status === 400 && !OF_ITS_READER.includes(code))
+    return mistakes.map(({ detail }) => `${method} ${path}: ${detail}`)
+  }
 })
 
 /** A token that was mailed, a file of a bank; whatever is named by its id is not found. */

@@ -190,7 +190,7 @@ export function listQuery(fields: Readonly<Record<string, Field>>, expand: reado
       sort: Type.Optional(
         Type.String({
           description: `Fields to sort by, \`-\` for descending. Any of ${Object.keys(fields).join(', ')}.`,
-          examples: ['-created_at'],
+          examples: [Object.hasOwn(fields, 'created_at') ? '-created_at' : Object.keys(fields)[0]],
         }),
       ),
       format: Type.Optional(
