@@ -11,9 +11,15 @@ export function socketOf(client: pg.ClientBase): Socket {
   return (client as unknown as { readonly connection: { readonly stream: Socket } }).connection.stream
 }
 
-/** A socket that sends what is written in one turn of the event loop with one system call. */
+const LONGEST_FAREWELL_MS = 5_000
+
+/**
+ * A socket that sends what is written in one turn of the event loop with one system call. Once it has said its last word,
+ * it does not wait for good for that of the other side, which may be gone.
+ */
 export function coalescingSocket(): Socket {
   const socket = new Socket()
+  socket.once('finish', () => socket.setTimeout(LONGEST_FAREWELL_MS, () => socket.destroy()))
   const [connect, write] = [socket.connect.bind(socket), socket.write.bind(socket)]
   let corked = false
   function writeSoon(...args: Parameters<typeof write>): boolean {

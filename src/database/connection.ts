@@ -75,17 +75,18 @@ export function createPool(
   name: string,
   plans: keyof typeof PLANS = 'asEver',
 ): Pool {
-  return poolOf(connection, max, name, plans, types, beginWriting)
+  return poolOf(connection, max, name, { plans, types, onConnect: beginWriting, query_timeout: LONGEST_SILENCE_MS })
 }
 
 /** The same for a program that only reads, also in a standby. */
 export function createReadingPool(connection: Connection, max: number, name: string): Pool {
-  return poolOf(connection, max, name, 'asEver', types, beginReading)
+  return poolOf(connection, max, name, { plans: 'asEver', types, onConnect: beginReading })
 }
 
 /** createPool for the library that runs jobs, which expects values as the driver reads them: a bigint ends the process. */
 export function createJobPool(connection: Connection, max: number): Pool {
-  return poolOf(connection, max, 'billing-gateway jobs', 'asEver', pg.types, beginWriting)
+  const ways = { plans: 'asEver', types: pg.types, onConnect: beginWriting, query_timeout: LONGEST_SILENCE_MS } as const
+  return poolOf(connection, max, 'billing-gateway jobs', ways)
 }
 
 const IN_PUBLIC = `set_config('search_path', 'public, ' || current_setting('search_path'), false)`
@@ -122,22 +123,32 @@ async function beginWriting(client: pg.ClientBase): Promise<void> {
 /** A new connection plans every statement anew, which takes longer than a batch: for a quiet minute none is given up. */
 const IDLE_MS = 600_000
 
-function poolOf(
-  connection: Connection,
-  max: number,
-  name: string,
-  plans: keyof typeof PLANS,
-  types: pg.CustomTypesConfig,
-  onConnect: (client: pg.ClientBase) => Promise<unknown>,
-): Pool {
+/**
+ * A statement ends by itself before, or its line is dead: a database whose machine is lost ends no connection, and the
+ * system would go on sending to it for a quarter of an hour.
+ */
+const LONGEST_SILENCE_MS = 35_000
+/** A line that nobody uses is found dead some ten seconds after this. */
+const KEEP_ALIVE_AFTER_MS = 10_000
+
+type Ways = {
+  readonly plans: keyof typeof PLANS
+  readonly types: pg.CustomTypesConfig
+  readonly onConnect: (client: pg.ClientBase) => Promise<unknown>
+  /** How long an answer is waited for; without it, for as long as it takes. */
+  readonly query_timeout?: number
+}
+
+function poolOf(connection: Connection, max: number, name: string, { plans, onConnect, ...ways }: Ways): Pool {
   const options = `${PLANS[plans]} -c role=${SERVER_ROLE} ${SESSION_OPTIONS}`
   const pool = new pg.Pool({
     Client: sessionOf(connection, options, onConnect),
+    ...ways,
     max,
-    types,
     application_name: name,
     connectionTimeoutMillis: 5_000,
     keepAlive: true,
+    keepAliveInitialDelayMillis: KEEP_ALIVE_AFTER_MS,
     idleTimeoutMillis: IDLE_MS,
     // Statements of a batch go out together, without waiting for the one before.
     pipeline: true,

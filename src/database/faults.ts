@@ -44,7 +44,7 @@ export function isUnavailable(error: unknown): boolean {
     return true
   if (LOST_LINE.has(code)) return true
   const message = error instanceof Error ? error.message : ''
-  return /Connection terminated|connection timeout|timeout expired|timeout exceeded when trying to connect|not queryable|Client was closed/i.test(
+  return /Connection terminated|connection timeout|timeout expired|Query read timeout|timeout exceeded when trying to connect|not queryable|Client was closed/i.test(
     message,
   )
 }

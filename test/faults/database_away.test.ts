@@ -92,6 +92,24 @@ describe('an existing PostgreSQL', () => {
     assert.deepEqual([...new Set(answers.map(({ status }) => status))], [201])
   })
 
+  it('whose machine is lost without a word, and is replaced by another, is let go of once no statement takes so long', async () => {
+    const line = await aLine()
+    const settings = { DATABASE_URL: urlOf(line.database), BGW_DATA_DIR: await aFolder() }
+    const server = await aServer(settings)
+    const operator = await anOperatorOf(server, settings)
+    const [from = '', to = ''] = await fundedAccounts(operator, 2)
+    const pay = (key: string) => operator.post('/v1/payments', transfer(from, to, '1.00'), { 'idempotency-key': key })
+    assert.equal((await pay('before')).status, 201)
+
+    line.fall()
+    assertProblem(await pay('meanwhile'), 'unavailable')
+    await until(async () => (await pay('meanwhile')).status === 201, 60)
+    assert.equal((await operator.get(`/v1/accounts/${to}`)).body.balance, '1001.96')
+
+    line.fall()
+    assert.equal(await server.end('SIGTERM'), 0)
+  })
+
   it('that is away does not hold up the end of the gateway', async () => {
     const { database, stop } = await aForeignPostgres()
     const server = await aServer({ DATABASE_URL: urlOf(database), BGW_DATA_DIR: await aFolder() })

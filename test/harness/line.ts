@@ -20,6 +20,8 @@ export type Line = {
   /** Cuts every line, and refuses new ones until it is up again. */
   readonly down: () => void
   readonly up: () => void
+  /** Has every line go dead that is open, without its end being told to either side; new ones are fine. */
+  readonly fall: () => void
 }
 
 type Trap = { readonly lost: Lost | 'allBehind'; readonly pool: string; others: number; readonly sprung: () => void }
@@ -38,6 +40,7 @@ after(() => {
 export async function aLine(): Promise<Line> {
   const direct = await aDatabase()
   const open = new Set<Socket>()
+  const dead = new Set<Socket>()
   let trap: Trap | undefined
   let isDown = false
 
@@ -52,6 +55,7 @@ export async function aLine(): Promise<Line> {
     let pool = ''
     let waitingForAnswer: Trap | undefined
     near.on('data', (chunk: Buffer) => {
+      if (dead.has(near)) return
       pool ||= /application_name\0([^\0]+)\0/.exec(chunk.toString('latin1'))?.[1] ?? ''
       const at = chunk.indexOf(COMMIT)
       if (trap?.pool !== pool || at < 0) return void far.write(chunk)
@@ -69,6 +73,7 @@ export async function aLine(): Promise<Line> {
       sprung.sprung()
     })
     far.on('data', (chunk: Buffer) => {
+      if (dead.has(far)) return
       const at = waitingForAnswer ? chunk.indexOf(COMMITTED) : -1
       if (at < 0) return void near.write(chunk)
       const sprung = waitingForAnswer
@@ -80,6 +85,9 @@ export async function aLine(): Promise<Line> {
     for (const socket of [near, far]) {
       open.add(socket)
       socket.on('error', cut)
+      socket.on('end', () => {
+        if (!dead.has(socket)) cut()
+      })
       socket.on('close', () => {
         open.delete(socket)
         cut()
@@ -87,7 +95,8 @@ export async function aLine(): Promise<Line> {
     }
   }
 
-  const server = createServer(join)
+  // Who says his last word is not answered by another's, unless the line says so.
+  const server = createServer({ allowHalfOpen: true }, join)
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
   const { port } = server.address() as AddressInfo
   const down = () => {
@@ -96,6 +105,9 @@ export async function aLine(): Promise<Line> {
   }
   const up = () => {
     isDown = false
+  }
+  const fall = () => {
+    for (const socket of open) dead.add(socket)
   }
   lines.add(() => {
     down()
@@ -106,7 +118,7 @@ export async function aLine(): Promise<Line> {
       trap = { lost, pool, others, sprung }
     })
   const downAfterCommit = (pool: string) => cutAtCommit('allBehind', pool)
-  return { database: { ...direct, host: '127.0.0.1', port }, direct, cutAtCommit, downAfterCommit, down, up }
+  return { database: { ...direct, host: '127.0.0.1', port }, direct, cutAtCommit, downAfterCommit, down, up, fall }
 }
 
 /**
