@@ -35,6 +35,7 @@ type Elsewhere = {
 
 /** A user who changed; nulls where nobody did. */
 type Change = { book: BookId; user_id: UserId; changed_at: string } | { book: null; user_id: null; changed_at: null }
+/** `expiresAt` is in milliseconds since 1970, by the database's clock. */
 type Kept = { readonly session: Session; readonly expiresAt: number }
 
 const LOOK_EVERY_MS = 300
@@ -65,6 +66,9 @@ export function createSessions(
   let lookedAt = now()
   let lookedAtThere = 0n
   let freshUntil = 0
+
+  /** The database's clock by now, as the last look found it: that of this machine may be off. */
+  const nowThere = () => Number(lookedAtThere) / 1_000 + now() - lookedAt
 
   /** Drops what this node keeps of a user. */
   function forget(book: BookId, userId: UserId): void {
@@ -137,7 +141,7 @@ export function createSessions(
     while (asked >= freshUntil && kept.find(name)) await lookOnce()
     const known = kept.find(name)
     if (known) {
-      if (known.expiresAt <= Date.now()) return undefined
+      if (known.expiresAt <= nowThere()) return undefined
       lastUsed.note(known.session)
       return known.session
     }
