@@ -39,4 +39,23 @@ describe('On a node whose clock is off', () => {
     assert.equal(await status(), 200)
     await until(async () => (await status()) === 401, 10)
   })
+
+  it('by a day ahead a ticket that another node gave opens its stream', async (t) => {
+    const { status, body } = await ada.post('/v1/events/tickets')
+    assert.equal(status, 201)
+    clockIsOffBy(t, DAY_MS)
+    const path = `/v1/events/stream?ticket=${body.ticket}`
+    const closing = new AbortController()
+    const stream = await fetch(gateway.url + path, { signal: closing.signal })
+    closing.abort()
+    assert.equal(stream.status, 200)
+  })
+
+  it('by a day behind a ticket ends when it would on any other', async (t) => {
+    const { body } = await ada.post('/v1/events/tickets')
+    clockIsOffBy(t, -DAY_MS)
+    const later = await ada.post('/v1/events/tickets')
+    const apart = Math.abs(Date.parse(later.body.expires_at) - Date.parse(body.expires_at))
+    assert.ok(apart < 30_000, `tickets made one after the other end ${apart} ms apart`)
+  })
 })

@@ -91,7 +91,7 @@ export function eventRoutes(app: App, gateway: Gateway, streams: Streams): void 
       response: { 201: Type.Object({ ticket: Type.String(), expires_at: Time }) },
     }),
     handler: async (request, reply) => {
-      const { ticket, expiresAt } = issueTicket(gateway, bearerOf(request))
+      const { ticket, expiresAt } = await issueTicket(gateway, bearerOf(request))
       return reply.code(201).send({ ticket, expires_at: formatInstant((BigInt(expiresAt) * 1_000n) as Instant) })
     },
   })

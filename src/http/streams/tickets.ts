@@ -1,3 +1,4 @@
+import { readClock } from '../../database/clock.ts'
 import type { Gateway } from '../../gateway.ts'
 import { bookOfToken, hashSecret } from '../../identity/secrets.ts'
 import type { Session, StoredToken } from '../../identity/sessions.ts'
@@ -12,26 +13,31 @@ const GOOD_FOR_MS = 30_000
 const ONCE = { count: 1, seconds: 60 }
 const PLACE = 'stream ticket'
 
+/** `expiresAt` is in milliseconds since 1970, by the database's clock: nodes may differ. */
 type Ticket = StoredToken & { readonly expiresAt: number }
-type Parts = Pick<Gateway, 'secretBox' | 'limiter' | 'sessions'>
+type Parts = Pick<Gateway, 'pool' | 'secretBox' | 'limiter' | 'sessions'>
 
 /** A ticket for who holds the token, and when it ends. It holds no token: only what the database knows of it, sealed. */
-export function issueTicket({ secretBox }: Pick<Gateway, 'secretBox'>, token: string) {
-  const expiresAt = Date.now() + GOOD_FOR_MS
+export async function issueTicket({ pool, secretBox }: Pick<Gateway, 'pool' | 'secretBox'>, token: string) {
+  const expiresAt = (await nowIn(pool)) + GOOD_FOR_MS
   const ticket: Ticket = { bookName: bookOfToken(token) ?? '', hash: hashSecret(token).toString('hex'), expiresAt }
   return { ticket: secretBox.seal(JSON.stringify(ticket), PLACE).toString('base64url'), expiresAt }
 }
 
 /** Uses a ticket up: the session of the token that it was made with. Throws `unauthenticated` the second time. */
-export async function redeemTicket({ secretBox, limiter, sessions }: Parts, text: string): Promise<Session> {
+export async function redeemTicket({ pool, secretBox, limiter, sessions }: Parts, text: string): Promise<Session> {
   const ticket = readTicket({ secretBox }, text)
   const sealed = Buffer.from(text, 'base64url').toString('hex')
-  if (ticket.expiresAt <= Date.now() || !(await limiter.takeExactly(limitKey(PLACE, sealed), ONCE)).ok) {
+  if (ticket.expiresAt <= (await nowIn(pool)) || !(await limiter.takeExactly(limitKey(PLACE, sealed), ONCE)).ok) {
     throw new ApiError('unauthenticated', 'The ticket was used already, or is too old')
   }
   const session = await sessions.findStored(ticket)
   if (!session) throw new ApiError('unauthenticated')
   return session
+}
+
+async function nowIn(pool: Gateway['pool']): Promise<number> {
+  return Number((await readClock(pool)) / 1_000n)
 }
 
 /** What a ticket stands for, used up or not. Throws `unauthenticated` where it is none of ours. */
