@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict'
 import { before, describe, it, type TestContext } from 'node:test'
+import { behindTransaction, encodePosition } from '../src/events/position.ts'
+import type { Instant } from '../src/ledger/id.ts'
+import { aClient } from './harness/client.ts'
 import { aGateway, aUser, type TestGateway, type TestUser, until } from './harness/gateway.ts'
+import { assertProblem } from './harness/paying.ts'
 
 const DAY_MS = 86_400_000
 
@@ -57,5 +61,20 @@ describe('On a node whose clock is off', () => {
     const later = await ada.post('/v1/events/tickets')
     const apart = Math.abs(Date.parse(later.body.expires_at) - Date.parse(body.expires_at))
     assert.ok(apart < 30_000, `tickets made one after the other end ${apart} ms apart`)
+  })
+
+  it('a list and a stream of events go on from where the events are kept, and from nowhere else', async (t) => {
+    const lately = await aGateway({ BGW_EVENT_DAYS: '1' }, gateway.database)
+    const reader = aClient(lately.url, ada.token)
+    const at = (daysAgo: number) =>
+      encodePosition(behindTransaction(1n, (BigInt(Date.now() - daysAgo * DAY_MS) * 1_000n) as Instant))
+    const [kept, gone] = [at(0.5), at(1.5)]
+    const codeFrom = async (position: string) => (await reader.get(`/v1/events?position[gt]=${position}`)).body.code
+
+    clockIsOffBy(t, DAY_MS)
+    assert.equal(await codeFrom(kept), undefined)
+    clockIsOffBy(t, -2 * DAY_MS)
+    assert.equal(await codeFrom(gone), 'position_too_old')
+    assertProblem(await reader.get(`/v1/events/stream?after=${gone}`), 'position_too_old')
   })
 })

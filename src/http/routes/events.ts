@@ -75,7 +75,7 @@ export function eventRoutes(app: App, gateway: Gateway, streams: Streams): void 
     handler: async (request, reply) => {
       const { home: book, userId } = sessionOf(request)
       const after = namedPosition(request)
-      refuseTooOld(after, gateway.config.eventDays)
+      await refuseTooOld(gateway, after)
       if (request.method === 'HEAD') return sendHead({ streams, reply, userId })
       await streamEvents({ streams, reply, book, userId, session: askAgain(gateway, request), after })
     },
@@ -114,11 +114,11 @@ export function eventRoutes(app: App, gateway: Gateway, streams: Streams): void 
 }
 
 /** Throws `position_too_old` where a list is to go on behind a position, and not all that was there is kept any more. */
-function whereKept({ config }: Pick<Gateway, 'config'>, scope: Scope) {
-  return ({ filters }: ListQuery): Scope => {
+function whereKept(gateway: Gateway, scope: Scope) {
+  return async ({ filters }: ListQuery): Promise<Scope> => {
     for (const filter of filters) {
       const goesOn = 'field' in filter && filter.field === 'position' && ['gt', 'gte'].includes(filter.operator)
-      if (goesOn) refuseTooOld(decodePosition(filter.value), config.eventDays)
+      if (goesOn) await refuseTooOld(gateway, decodePosition(filter.value))
     }
     return scope
   }

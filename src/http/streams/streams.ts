@@ -1,4 +1,5 @@
 import { setImmediate as otherWork } from 'node:timers/promises'
+import { readClock } from '../../database/clock.ts'
 import { type Position, timeOf } from '../../events/position.ts'
 import type { BookEvent } from '../../events/read.ts'
 import type { Gateway } from '../../gateway.ts'
@@ -135,9 +136,14 @@ export function jsonOf(event: BookEvent): string {
   return json
 }
 
-/** Throws `position_too_old` where the events behind the position are gone. */
-export function refuseTooOld(position: Position | undefined, eventDays: number): void {
-  if (position && Number(timeOf(position) / 1000n) < Date.now() - eventDays * 86_400_000) {
+const DAY = 86_400_000_000n
+
+/** Throws `position_too_old` where the events behind the position are gone, which go by the database's clock. */
+export async function refuseTooOld(
+  { pool, config }: Pick<Gateway, 'pool' | 'config'>,
+  position: Position | undefined,
+): Promise<void> {
+  if (!position) return
+  if (timeOf(position) < (await readClock(pool)) - BigInt(config.eventDays) * DAY)
     throw new ApiError('position_too_old')
-  }
 }

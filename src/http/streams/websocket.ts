@@ -55,7 +55,7 @@ export function converse({ gateway, streams, socket }: Options, token: string | 
     else if (!watcher) line.end('unauthenticated')
     if (!watcher || line.isOver()) return
     if (unsubscribe) watcher.unsubscribe(unsubscribe)
-    if (subscribe) await watcher.subscribe(subscribe, positionOf(after, gateway.config.eventDays))
+    if (subscribe) await watcher.subscribe(subscribe, await positionOf(gateway, after))
     if (ping !== undefined) line.send(JSON.stringify({ pong: ping }))
   }
 
@@ -118,10 +118,10 @@ const PARTS: Readonly<Record<string, (part: unknown) => boolean>> = {
   ping: isText,
 }
 
-function positionOf(text: string | undefined, eventDays: number): Position | undefined {
+async function positionOf(gateway: Gateway, text: string | undefined): Promise<Position | undefined> {
   if (text === undefined) return undefined
   const position = decodePosition(text)
   if (!position) throw fieldError('after', 'invalid_value', 'is no position of an event')
-  refuseTooOld(position, eventDays)
+  await refuseTooOld(gateway, position)
   return position
 }
