@@ -247,6 +247,14 @@ describe('Fee schedules', () => {
     assert.deepEqual([object_id, detail.kind, detail.rail, detail.maximum], [written.id, 'deposit', 'wire', '9.00'])
   })
 
+  it('are taken as they are answered, with null where one says nothing', async () => {
+    const again = ({ id, made_by, created_at, valid_from, tiers, ...parts }: any) => parts
+    const written = await schedule({ currency: 'SEK', percent: '1', maximum: null })
+    assert.deepEqual(again(await schedule(again(written))), again(written))
+    const ended = await schedule({ currency: 'SEK', ends: true })
+    assert.deepEqual(again(await schedule(again(ended))), again(ended))
+  })
+
   it('are written once for an idempotency key', async () => {
     const key = { 'idempotency-key': 'schedule-1' }
     const wanted = { kind: 'transfer', currency: 'ZAR', percent: '3' }

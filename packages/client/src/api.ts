@@ -1041,11 +1041,11 @@ export type Operations = {
         /** Of deposits and withdrawals; transfers have none. */
         readonly rail?: 'wire' | 'wallet' | 'crypto_currency' | null
         /** 0 to 100, at most six decimals. */
-        readonly percent?: string
+        readonly percent?: string | null
         /** A decimal string in the currency's unit, with at most the currency's digits. */
-        readonly fixed?: string
+        readonly fixed?: string | null
         /** A decimal string in the currency's unit, with at most the currency's digits. */
-        readonly minimum?: string
+        readonly minimum?: string | null
         /** A decimal string in the currency's unit, with at most the currency's digits. */
         readonly maximum?: string | null
         /** Other parts from some amounts on, ascending: the last that begins at or below counts for all of it. */

@@ -53,8 +53,9 @@ const Wanted = Type.Object(
         OneOf(RAIL_CODES, { description: 'Of deposits and withdrawals; transfers have none.', examples: [null] }),
       ),
     ),
-    ...parts,
-    minimum: Type.Optional(Amount),
+    percent: Type.Optional(Nullable(PercentText)),
+    fixed: Type.Optional(Nullable(Amount)),
+    minimum: Type.Optional(Nullable(Amount)),
     maximum: Type.Optional(Nullable(Amount)),
     tiers: Type.Optional(
       Type.Array(Type.Object({ from: Amount, ...parts }, { additionalProperties: false }), {
@@ -122,7 +123,7 @@ function pricedBy({ kind, rail = null }: Wanted, currency: Currency): Priced {
 /** Where a schedule ends there is nothing to say of its price. */
 function noTariff(body: Wanted): null {
   for (const field of ['percent', 'fixed', 'minimum', 'maximum', 'tiers'] as const) {
-    if (body[field] !== undefined) throw fieldError(field, 'invalid_value', 'does not go together with ends')
+    if (body[field] != null) throw fieldError(field, 'invalid_value', 'does not go together with ends')
   }
   return null
 }
@@ -143,10 +144,13 @@ function tariffBy(body: Wanted, currency: Currency): Tariff {
   return { tiers: [first, ...tiers], minimum, maximum }
 }
 
-type Parts = { readonly percent?: string; readonly fixed?: string }
+type Parts = { readonly percent?: string | null; readonly fixed?: string | null }
 
-function partsBy({ percent = '0', fixed }: Parts, currency: Currency, name: string) {
-  return { percent: percentBy(percent, `${name}percent`), fixed: amountOf(fixed ?? '0', currency, `${name}fixed`) }
+function partsBy({ percent, fixed }: Parts, currency: Currency, name: string) {
+  return {
+    percent: percentBy(percent ?? '0', `${name}percent`),
+    fixed: amountOf(fixed ?? '0', currency, `${name}fixed`),
+  }
 }
 
 const HUNDRED = 100_000_000n
