@@ -207,6 +207,19 @@ describe('an export', () => {
       assertProblem(await ada.get(`/v1/payments?${query}`), 'invalid_query')
     })
   }
+
+  it('of events goes by their position, which whoever asks for another order is told', async () => {
+    const refused = await ada.get('/v1/events?format=ndjson&sort=created_at')
+    assertProblem(refused, 'invalid_query')
+    assert.match(refused.body.detail, /of ndjson is position alone/)
+    const { body } = await ada.get('/v1/events?format=ndjson&sort=position')
+    const lines = body
+      .trimEnd()
+      .split('\n')
+      .map((line: string) => JSON.parse(line))
+    assert.deepEqual(lines, (await everyPage(ada, '/v1/events?sort=position')).slice(0, lines.length))
+    assert.ok(lines.length > 1)
+  })
 })
 
 describe('fields', () => {

@@ -127,9 +127,10 @@ function refuseForExport<Row, Item>(
     if (raw[parameter] !== undefined) throw new QueryError(parameter, `is for pages: ${format} is the whole list`)
   }
   if (!isByKey(spec, orderOf(spec, sort))) {
+    const inOrder = Object.entries(spec.fields).flatMap(([name, { carried }]) => (carried ? [name] : []))
     throw new QueryError(
       'sort',
-      `of ${format} is created_at or id alone, either way: sort it by others where it arrives`,
+      `of ${format} is ${inOrder.join(' or ')} alone, either way: sort it by others where it arrives`,
     )
   }
   if (format === 'csv' && expand.length > 0) throw new QueryError('expand', 'is for json and ndjson')
