@@ -649,8 +649,22 @@ describe('webhooks', () => {
     await until(async () => (await told()).length === 1)
     await user.patch(path, { status: 'active' })
     assert.deepEqual(await told(), [disabled])
+    await user.patch(path, { events: ['account.closed'] })
+    assert.deepEqual(await told(), [disabled])
     await user.delete(path)
     assert.deepEqual(await told(), [disabled])
+  })
+
+  it('that were disabled as they were changed are both in the event, but for their URL, which is as it is now', async () => {
+    const { user, path } = await aSubscriber()
+    const { body: disabled } = await user.patch(path, { status: 'disabled', events: ['payment.completed'] })
+    const url = 'http://127.0.0.1/moved'
+    await user.patch(path, { events: ['*'], url })
+    const told = await until(async () => {
+      const { body } = await user.get('/v1/events?type=webhook.disabled')
+      return body.data.length === 1 && body.data[0].data.object
+    })
+    assert.deepEqual(told, { ...disabled, url })
   })
 
   it('are not there for anybody else', async () => {

@@ -42,10 +42,11 @@ export function scheduleAsOf(schedule: Schedule, state: EventState): Schedule {
   return { ...schedule, ...state.schedule }
 }
 
-/** `webhook` as it was when it was disabled at that time; what its owner says of it as it is now. */
+/** `webhook` as it was when it was disabled at that time; its URL and description as they are now. */
 export function webhookAsOf(webhook: Webhook, at: string, state: EventState): Webhook {
   const disabledReason = state.disabledReason ?? webhook.disabledReason
-  return { ...webhook, status: 'disabled', disabledReason, disabledAt: at, updatedAt: at }
+  const events = state.webhookEvents ?? webhook.events
+  return { ...webhook, events, status: 'disabled', disabledReason, disabledAt: at, updatedAt: at }
 }
 
 /** `account` as it was when the event of that type and time was written. */

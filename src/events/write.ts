@@ -18,6 +18,8 @@ export type EventState = {
   readonly refuseIncoming?: boolean
   readonly schedule?: ScheduleState
   readonly disabledReason?: DisabledReason
+  /** The types that a webhook was sent. */
+  readonly webhookEvents?: readonly string[]
 }
 
 /** Name and metadata of an account as they were. */

@@ -149,7 +149,9 @@ export async function changeWebhook(
       where book = $1 and id = $2`,
     [book, webhook.id, url, events, description, formatInstant(await readClock(client))],
   )
-  if (change.status === 'disabled' && webhook.status === 'active') await disable(client, book, webhook, 'by_owner')
+  if (change.status === 'disabled' && webhook.status === 'active') {
+    await disable(client, book, { ...webhook, events }, 'by_owner')
+  }
   if (change.status === 'active' && webhook.status === 'disabled') {
     await client.query(
       `update webhooks set status = 'active', disabled_reason = null, disabled_at = null, failing = false
@@ -236,7 +238,12 @@ export async function giveUpOn(client: Client, book: BookId, id: WebhookId, reas
   await addJob(client, 'webhook_disabled_mail', { book, userId, url, reason })
 }
 
-async function disable(client: Client, book: BookId, { id, userId }: Webhook, reason: DisabledReason): Promise<void> {
+async function disable(
+  client: Client,
+  book: BookId,
+  { id, userId, events }: Webhook,
+  reason: DisabledReason,
+): Promise<void> {
   const at = await readClock(client)
   await client.query(
     `update webhooks set status = 'disabled', disabled_reason = $3, disabled_at = $4, updated_at = $4
@@ -245,7 +252,12 @@ async function disable(client: Client, book: BookId, { id, userId }: Webhook, re
   )
   await skipPending(client, book, id)
   await writeEvents(client, book, at, idsAt(at), [
-    { type: 'webhook.disabled', objectId: id, viewers: [userId], state: { disabledReason: reason } },
+    {
+      type: 'webhook.disabled',
+      objectId: id,
+      viewers: [userId],
+      state: { disabledReason: reason, webhookEvents: events },
+    },
   ])
 }
 
