@@ -105,8 +105,6 @@ describe('an existing PostgreSQL', () => {
     assertProblem(await pay('meanwhile'), 'unavailable')
     await until(async () => (await pay('meanwhile')).status === 201, 60)
     assert.equal((await operator.get(`/v1/accounts/${to}`)).body.balance, '1001.96')
-
-    line.fall()
     assert.equal(await server.end('SIGTERM'), 0)
   })
 
