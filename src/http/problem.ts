@@ -78,7 +78,10 @@ export function sendProblem(error: unknown, request: FastifyRequest, reply: Fast
 export function beginProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): Problem {
   const problem = problemOf(toApiError(error), request.id)
   if (problem.status >= 500) request.log[problem.status === 500 ? 'error' : 'warn']({ err: error }, problem.code)
+  const later = reply.getHeader('retry-after')
   reply.code(problem.status).headers(problemHeaders(problem))
+  // Whoever refused may have known better when to come back.
+  if (later !== undefined) reply.header('retry-after', later)
   return problem
 }
 

@@ -94,6 +94,8 @@ function emailChangeRoutes(app: App, gateway: Gateway): void {
       const book = await books.find(homeName)
       if (!book) throw new Error('a book with a user is there')
       const refusal = await beginEmailChange(pool, book, proof, address, actorOf(request))
+      // These are counted by the hour, and not as wrong codes are.
+      if (refusal === 'too_many_attempts') reply.header('retry-after', 3_600)
       if (refusal) throw new ApiError(refusal)
       return reply.code(202).send({})
     },
