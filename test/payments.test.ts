@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { connect } from 'node:net'
 import { before, describe, it } from 'node:test'
 import { aClient, type Reply } from './harness/client.ts'
 import { aGateway, anOperator, aUser, type TestGateway, type TestUser, until } from './harness/gateway.ts'
@@ -269,6 +270,27 @@ describe('an asynchronous payment', () => {
       Array(5).fill('completed'),
     )
     await second.stop()
+  })
+
+  it('is waited for by a thousand calls of one user, of whom another is refused, and nobody else', async () => {
+    const { body } = await pay(await aPurse('10.00'), bobUsd, '10.00', { capture: 'manual' })
+    const path = `/v1/payments/${body.id}?wait=`
+    const socket = connect(Number(new URL(gateway.url).port), '127.0.0.1')
+    const call = `GET ${path}60 HTTP/1.1\r\nhost: gateway\r\nauthorization: Bearer ${ada.token}\r\n\r\n`
+    socket.resume()
+    // Not all in one moment, which is more than the database is asked for at once.
+    const refused = await until(async () => {
+      socket.write(call.repeat(200))
+      const answer = await ada.get(`${path}1`)
+      return answer.status !== 200 && answer
+    })
+    assertProblem(refused, 'overloaded')
+    assert.match(refused.body.detail, /1000 of your calls wait/)
+    assert.equal((await ada.get(`${path}0`)).status, 200)
+    assert.equal((await bob.get(`${path}1`)).status, 200)
+    await ada.post(`/v1/payments/${body.id}/capture`, {})
+    assert.equal((await ada.get(`${path}60`)).body.status, 'completed')
+    socket.destroy()
   })
 
   it('is not lost where the gateway stops right behind the answer', async () => {

@@ -28,6 +28,7 @@ import { ApiError } from '../errors.ts'
 import { expansionsOf, PAYMENT_POINTERS } from '../expand.ts'
 import { keyHeader } from '../idempotency.ts'
 import { sendList } from '../list.ts'
+import { createPlaces } from '../places.ts'
 import { type Prefer, parsePrefer } from '../prefer.ts'
 import { presentPayment } from '../present.ts'
 import { type App, describe, listQuery } from '../route.ts'
@@ -156,8 +157,12 @@ async function scopeOf(
   return ofUser(book, userId, rows)
 }
 
+/** Calls of one user that may wait for a payment on one node: each keeps memory, and all read it when it changes. */
+const MOST_WAITING = 1_000
+
 function readingRoutes(app: App, gateway: Gateway): void {
   const { pool, watch } = gateway
+  const places = createPlaces(MOST_WAITING)
 
   app.get('/v1/payments', {
     schema: describe({
@@ -208,7 +213,9 @@ function readingRoutes(app: App, gateway: Gateway): void {
       if (!id || !now || !maySee(session, now)) throw new ApiError('not_found')
       const seconds = Number(request.query.wait ?? 0)
       if (isFinal(now.status) || seconds === 0) return presentPayment(now)
-      const later = await watch.until(isFinal, session.book, id, seconds * 1_000)
+      const leave = places.enter(session.userId)
+      if (!leave) throw new ApiError('overloaded', `${MOST_WAITING} of your calls wait for a payment already`)
+      const later = await watch.until(isFinal, session.book, id, seconds * 1_000).finally(leave)
       await requireStillGood(gateway, request)
       return presentPayment(later ?? now)
     },

@@ -4,8 +4,8 @@ import { type Position, timeOf } from '../../events/position.ts'
 import type { BookEvent } from '../../events/read.ts'
 import type { Gateway } from '../../gateway.ts'
 import type { Session } from '../../identity/sessions.ts'
-import type { UserId } from '../../ledger/id.ts'
 import { ApiError } from '../errors.ts'
+import { createPlaces } from '../places.ts'
 import { presentPlacedEvent } from '../present.ts'
 
 /** Why a stream ends before its reader ends it. */
@@ -61,7 +61,7 @@ const BEAT_EVERY_MS = 15_000
 
 export function createStreams({ events: { followers }, log }: Gateway) {
   const open = new Set<Stream>()
-  const ofUser = new Map<UserId, number>()
+  const { enter } = createPlaces(MOST_OF_USER)
   let closing = false
 
   /** Ends a stream whose token was revoked or has expired. */
@@ -98,21 +98,6 @@ export function createStreams({ events: { followers }, log }: Gateway) {
 
   function remove(stream: Stream): void {
     open.delete(stream)
-  }
-
-  /** Counts one more of the user; gives what counts it out again, once, or nothing where there are too many. */
-  function enter(userId: UserId): (() => void) | undefined {
-    const there = ofUser.get(userId) ?? 0
-    if (there >= MOST_OF_USER) return undefined
-    ofUser.set(userId, there + 1)
-    let left = false
-    return () => {
-      if (left) return
-      left = true
-      const others = (ofUser.get(userId) ?? 0) - 1
-      if (others > 0) ofUser.set(userId, others)
-      else ofUser.delete(userId)
-    }
   }
 
   function stop(): void {
