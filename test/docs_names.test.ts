@@ -111,7 +111,7 @@ it('every error code that is told with a status has that one', () => {
 
 /** Names of others, of PostgreSQL and its programs, poolers and npm; and one that is made of its parts. */
 const OF_OTHERS =
-  /^(pg_\w+|backend_xid|xact_start|default_transaction_read_only|ignore_startup_parameters|node_modules|detail_hash)$/
+  /^(pg_\w+|backend_xid|xact_start|default_transaction_read_only|synchronous_standby_names|ignore_startup_parameters|node_modules|detail_hash)$/
 
 it('every name in backquotes, be it a field, a code, a table or a function, is one of ours', () => {
   const files = globSync('{src,packages/client/src,examples}/**/*.{ts,sql}', { cwd: ROOT })

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { connect } from 'node:net'
+import { text } from 'node:stream/consumers'
 import { before, describe, it } from 'node:test'
 import { constants, inflateSync } from 'node:zlib'
 import { parseCsv } from './harness/csv.ts'
@@ -149,6 +151,21 @@ describe('a statement', () => {
 
   it('is refused for a parameter that there is not', async () => {
     assertProblem(await ada.get(`/v1/accounts/${account}/statement?month=1`), 'unknown_field')
+  })
+
+  it('is made ten at a time for one user, of whom more is refused, and nobody else; then there is room again', async () => {
+    const path = `/v1/accounts/${account}/statement?format=pdf`
+    const socket = connect(Number(new URL(gateway.url).port), '127.0.0.1')
+    const call = `GET ${path} HTTP/1.1\r\nhost: gateway\r\nauthorization: Bearer ${ada.token}\r\n`
+    for (let count = 1; count < 30; count += 1) socket.write(`${call}\r\n`)
+    socket.write(`${call}connection: close\r\n\r\n`)
+    const answers = await text(socket.setEncoding('latin1'))
+    const statuses = [...answers.matchAll(/HTTP\/1\.1 (\d+) /g)].map(([, status]) => status)
+    assert.deepEqual([statuses.length, new Set(statuses)], [30, new Set(['200', '503'])])
+    // More than ten where the first are done before the last are read.
+    assert.ok(statuses.filter((status) => status === '200').length >= 10)
+    assert.match(answers, /10 statements or exports are being made for you already/)
+    assert.equal((await ada.get(path)).status, 200)
   })
 
   it('of a technical account adds up too', async () => {

@@ -16,6 +16,7 @@ import { limitRequests } from './limiting.ts'
 import { mailPages } from './mail_pages.ts'
 import { createMetrics } from './metrics.ts'
 import { allowOrigins, originHeaders } from './origins.ts'
+import { createPlaces, MOST_DOCUMENTS } from './places.ts'
 import { sendProblem } from './problem.ts'
 import { refusalOfRepeated } from './repeated_headers.ts'
 import type { App } from './route.ts'
@@ -129,11 +130,10 @@ export async function createApp(gateway: Gateway): Promise<App> {
     ownUserRoutes(routes, gateway)
     tokenRoutes(routes, gateway)
     accountRoutes(routes, gateway)
-    statementRoutes(routes, gateway)
+    documentRoutes(routes, gateway)
     paymentRoutes(routes, gateway)
     paymentActionRoutes(routes, gateway)
     scheduleRoutes(routes, gateway)
-    privacyRoutes(routes, gateway)
     proofRoutes(routes, gateway)
     railRoutes(routes, gateway)
     operationRoutes(routes, gateway)
@@ -151,6 +151,13 @@ export async function createApp(gateway: Gateway): Promise<App> {
     await app.register(async (scope) => group(scope as App, gateway))
   }
   return app
+}
+
+/** Statements, and exports of all data: a user has places for both together. */
+function documentRoutes(app: App, gateway: Gateway): void {
+  const documents = createPlaces(MOST_DOCUMENTS)
+  statementRoutes(app, gateway, documents)
+  privacyRoutes(app, gateway, documents)
 }
 
 /** What is there for operators, and shown to auditors. */

@@ -9,6 +9,7 @@ import { decodeId } from '../../ledger/typeid.ts'
 import { eraseUser } from '../../privacy/erasure.ts'
 import { actorOf, sessionOf } from '../authentication.ts'
 import { ApiError } from '../errors.ts'
+import { type Places, placeOfDocument } from '../places.ts'
 import { Otp, PasswordGiven, PROOF_ERRORS, proven, requireFreshProof } from '../proof.ts'
 import { NDJSON } from '../records.ts'
 import { type App, describe } from '../route.ts'
@@ -20,8 +21,8 @@ const params = Type.Object({ id: Type.String({ examples: ['usr_01k3v5f2q8e8pv0z3
 const REFUSALS = ['balance_not_zero', 'account_frozen', 'last_operator'] as const
 
 /** What users may ask about their own data, and operators for them (docs/privacy.md). */
-export function privacyRoutes(app: App, gateway: Gateway): void {
-  exportRoutes(app, gateway)
+export function privacyRoutes(app: App, gateway: Gateway, documents: Places): void {
+  exportRoutes(app, gateway, documents)
 
   app.post('/v1/me/erase', {
     schema: describe({
@@ -65,7 +66,7 @@ export function privacyRoutes(app: App, gateway: Gateway): void {
   })
 }
 
-function exportRoutes(app: App, gateway: Gateway): void {
+function exportRoutes(app: App, gateway: Gateway, documents: Places): void {
   app.get('/v1/me/export', {
     schema: describe({
       operationId: 'exportMe',
@@ -79,6 +80,7 @@ function exportRoutes(app: App, gateway: Gateway): void {
     }),
     handler: async (request, reply) => {
       await requireFreshProof(gateway, request)
+      placeOfDocument(documents, request, reply)
       const { home, userId } = sessionOf(request)
       return send(gateway, request, reply, home, userId)
     },
@@ -100,6 +102,7 @@ function exportRoutes(app: App, gateway: Gateway): void {
       const id = decodeId('usr', request.params.id)
       const { book } = sessionOf(request)
       if (!id || !(await findUser(gateway.pool, book, id))) throw new ApiError('not_found')
+      placeOfDocument(documents, request, reply)
       return send(gateway, request, reply, book, id)
     },
   })

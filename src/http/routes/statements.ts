@@ -13,6 +13,7 @@ import { statementJson } from '../../reports/statement_json.ts'
 import { sessionOf } from '../authentication.ts'
 import { ApiError, notSettledError } from '../errors.ts'
 import { VARIES_BY } from '../etag.ts'
+import { type Places, placeOfDocument } from '../places.ts'
 import { type App, describe } from '../route.ts'
 import { CurrencyCode, IdOf, Moment, Money, Nullable, OneOf, Operation, Time } from '../schemas.ts'
 import { visibleAccount } from './accounts.ts'
@@ -71,7 +72,7 @@ const StatementBody = Type.Object(
 )
 
 /** Statements: an account over a period, for people, spreadsheets and banks' software (api.md, Accounts). */
-export function statementRoutes(app: App, gateway: Gateway): void {
+export function statementRoutes(app: App, gateway: Gateway, documents: Places): void {
   app.get('/v1/accounts/:id/statement', {
     schema: describe({
       operationId: 'getStatement',
@@ -91,7 +92,10 @@ export function statementRoutes(app: App, gateway: Gateway): void {
       otherTypes: ['text/csv', 'application/pdf', 'application/xml'],
       unkept: true,
     }),
-    handler: (request, reply) => sendStatement(gateway, request, reply, request.params.id, request.query),
+    handler: (request, reply) => {
+      placeOfDocument(documents, request, reply)
+      return sendStatement(gateway, request, reply, request.params.id, request.query)
+    },
   })
 }
 
