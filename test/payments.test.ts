@@ -288,9 +288,11 @@ describe('an asynchronous payment', () => {
     assert.match(refused.body.detail, /1000 of your calls wait/)
     assert.equal((await ada.get(`${path}0`)).status, 200)
     assert.equal((await bob.get(`${path}1`)).status, 200)
+    // Whoever hangs up waits no more.
+    socket.destroy()
+    await until(async () => (await ada.get(`${path}1`)).status === 200, 20)
     await ada.post(`/v1/payments/${body.id}/capture`, {})
     assert.equal((await ada.get(`${path}60`)).body.status, 'completed')
-    socket.destroy()
   })
 
   it('is not lost where the gateway stops right behind the answer', async () => {

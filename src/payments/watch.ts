@@ -7,14 +7,15 @@ import { readPayment, type StoredPayment } from './read.ts'
 /** Waits for payments to come to a status, whichever node brings them there. */
 export type Watch = {
   /**
-   * The payment once it has such a status, or as it stands after `milliseconds`; undefined where the book has none of
-   * that id.
+   * The payment once it has such a status, or as it stands after `milliseconds`, or once whoever waits is `gone`; undefined
+   * where the book has none of that id.
    */
   readonly until: (
     reached: (status: PaymentStatus) => boolean,
     book: BookId,
     id: PaymentId,
     milliseconds: number,
+    gone?: AbortSignal,
   ) => Promise<StoredPayment | undefined>
   /** To be called by whoever changed the status of payments on this node: who waits for them hears at once. */
   readonly tell: (ids: Iterable<PaymentId>) => void
@@ -79,6 +80,7 @@ export function createWatch(pool: Pool, log: Log): Watch {
     book: BookId,
     id: PaymentId,
     milliseconds: number,
+    gone?: AbortSignal,
   ): Promise<StoredPayment | undefined> {
     const read = () => readPayment(pool, book, id)
     const givesUpAt = performance.now() + milliseconds
@@ -93,12 +95,14 @@ export function createWatch(pool: Pool, log: Log): Watch {
       watchers.set(id, set.add(watcher))
       const left = Math.max(0, givesUpAt - performance.now())
       const timeout = setTimeout(noticed, left)
+      gone?.addEventListener('abort', noticed)
       try {
         const payment = await read()
-        if (!payment || reached(payment.status) || left === 0 || stopped) return payment
+        if (!payment || reached(payment.status) || left === 0 || stopped || gone?.aborted) return payment
         await notice
       } finally {
         clearTimeout(timeout)
+        gone?.removeEventListener('abort', noticed)
         set.delete(watcher)
         if (set.size === 0) watchers.delete(id)
       }

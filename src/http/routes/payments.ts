@@ -206,7 +206,7 @@ function readingRoutes(app: App, gateway: Gateway): void {
       ),
       response: { 200: Payment },
     }),
-    handler: async (request) => {
+    handler: async (request, reply) => {
       const session = sessionOf(request)
       const id = decodeId('pay', request.params.id)
       const now = id && (await watch.until(isFinal, session.book, id, 0))
@@ -215,7 +215,9 @@ function readingRoutes(app: App, gateway: Gateway): void {
       if (isFinal(now.status) || seconds === 0) return presentPayment(now)
       const leave = places.enter(session.userId)
       if (!leave) throw new ApiError('overloaded', `${MOST_WAITING} of your calls wait for a payment already`)
-      const later = await watch.until(isFinal, session.book, id, seconds * 1_000).finally(leave)
+      const gone = new AbortController()
+      reply.raw.once('close', () => gone.abort())
+      const later = await watch.until(isFinal, session.book, id, seconds * 1_000, gone.signal).finally(leave)
       await requireStillGood(gateway, request)
       return presentPayment(later ?? now)
     },
