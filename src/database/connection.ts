@@ -155,6 +155,8 @@ function poolOf(connection: Connection, max: number, name: string, { plans, onCo
     stream: coalescingSocket,
   })
   pool.on('error', () => undefined)
+  // It has somebody who listens already; that the pool sees to it is what the library for jobs asks for.
+  pool.on('connect', (client) => client.on('error', () => undefined))
   if (plans !== 'asEver') planAfresh(pool)
   return pool
 }
