@@ -30,8 +30,8 @@ const LONGEST_GOODBYE_MS = 5_000
 
 /**
  * Runs jobs on this node until it is stopped. A job that fails is logged and tried again later, ever more slowly. The
- * library remembers for good where it could not look up its tasks, so a runner that finds no jobs for an error is
- * replaced by another.
+ * library remembers for good where it could not look up its tasks, so a runner that finds no jobs for an error, or cannot
+ * write down what became of one, is replaced by another.
  */
 export async function runJobs(options: Options): Promise<Jobs> {
   const stopping = new AbortController()
@@ -42,12 +42,14 @@ export async function runJobs(options: Options): Promise<Jobs> {
   async function begin(): Promise<void> {
     const begun = await startRunner(options, leases)
     runner = begun
-    begun.events.on('worker:getJob:error', () => {
+    function giveUp(): void {
       if (runner !== begun || stopping.signal.aborted) return
       replacing ??= replace(begun).finally(() => {
         replacing = undefined
       })
-    })
+    }
+    begun.events.on('worker:getJob:error', giveUp)
+    begun.events.on('pool:fatalError', giveUp)
   }
 
   async function replace(failed: Runner): Promise<void> {
@@ -87,6 +89,9 @@ async function startRunner(options: Options, leases: JobLeases): Promise<Runner>
     pgPool: options.jobPool,
     concurrency: 2,
     pollInterval: 1_000,
+    // What became of a job is written down behind it. Without this nobody waits for that, and where the database is away
+    // then its failure ends the process; with it the runner ends, and the job is another's when its lease is over.
+    preset: { worker: { completeJobBatchDelay: 0, failJobBatchDelay: 0 } },
     noHandleSignals: true,
     logger: silent,
     events: leases.eventsOfRunner(),

@@ -6,6 +6,7 @@ import { withOwner } from '../../src/database/connection.ts'
 import { aClient } from '../harness/client.ts'
 import { aDatabase, type TestCluster, urlOf } from '../harness/cluster.ts'
 import { aGateway, anEmail, aUser, mailsTo, PASSWORD, until } from '../harness/gateway.ts'
+import { aLine } from '../harness/line.ts'
 import { rowsOf } from '../harness/paying.ts'
 import { aFolder, aServer } from '../harness/server.ts'
 
@@ -93,3 +94,53 @@ it('a mail that is under way for longer than that stays with its node, and is se
   })
   assert.equal(job.attempts, 1)
 })
+
+/** A mail server that takes what it is sent, and answers each mail once `before` is done, with what that says. */
+async function aMailServer(t: TestContext, before: (mail: string) => string): Promise<string> {
+  const server = createServer((line) => {
+    let mail: string | undefined
+    line.on('error', () => undefined)
+    line.write('220 mail.invalid\r\n')
+    line.on('data', (data) => {
+      if (mail === undefined) {
+        const isData = String(data).startsWith('DATA')
+        if (isData) mail = ''
+        line.write(isData ? '354 go on\r\n' : '250 well\r\n')
+        return
+      }
+      mail += data
+      if (!mail.endsWith('\r\n.\r\n')) return
+      line.write(`${before(mail)}\r\n`)
+      mail = undefined
+    })
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.after(() => server.close())
+  return `smtp://127.0.0.1:${(server.address() as AddressInfo).port}`
+}
+
+for (const [what, answer] of [
+  ['has gone out', '250 taken'],
+  ['was refused', '451 later'],
+] as const) {
+  it(`a database that is away when a mail ${what} ends no gateway, which sends others once it is back`, async (t) => {
+    const line = await aLine()
+    const mails: string[] = []
+    const smtp = await aMailServer(t, (mail) => {
+      if (mails.push(mail) > 1) return '250 taken'
+      line.down()
+      return answer
+    })
+    const settings = { DATABASE_URL: urlOf(line.database), BGW_DATA_DIR: await aFolder(), BGW_SMTP_URL: smtp }
+    const server = await aServer(settings)
+    const anybody = aClient(server.url)
+    await anybody.post('/v1/signup', { email: anEmail(), password: PASSWORD })
+    await until(async () => (await anybody.get('/health/ready')).status === 503)
+    line.up()
+    const email = anEmail()
+    await until(async () => (await anybody.post('/v1/signup', { email, password: PASSWORD })).status === 201)
+    await until(async () => mails.some((mail) => mail.includes(email)))
+    assert.equal(await server.end('SIGTERM'), 0)
+  })
+}
