@@ -381,12 +381,15 @@ describe('tokens', () => {
     await second.stop()
   })
 
-  for (const [what, path, beginning, end] of [
-    ['its body', 'accounts', '{"currency":', '"USD"}'],
-    ['a body that nobody asked for', 'payments/HELD/cancel', 'nul', 'l'],
-    ['the end of a body with nothing in it', 'payments/HELD/cancel', '', ''],
+  for (const [title, path, beginning, end] of [
+    [
+      'stop working for a call that is being made, too, however slowly its body comes',
+      ...['accounts', '{"currency":', '"USD"}'],
+    ],
+    ['do so, however slowly a body comes that nobody asked for', 'payments/HELD/cancel', 'nul', 'l'],
+    ['do so, however slowly the end of a body comes that has nothing in it', 'payments/HELD/cancel', '', ''],
   ] as const) {
-    it(`stop working for a call that is being made, too, however slowly ${what} comes`, async () => {
+    it(title, async () => {
       const { id, client } = await aToken('slow', ['payments:write', 'accounts:read', 'payments:read'])
       const wish = transfer(await ada.account('USD'), await anAccount(ada), '1.00', { capture: 'manual' })
       const { body: held } = await ada.post('/v1/payments', wish)
