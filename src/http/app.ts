@@ -16,7 +16,7 @@ import { limitRequests } from './limiting.ts'
 import { mailPages } from './mail_pages.ts'
 import { createMetrics } from './metrics.ts'
 import { allowOrigins, originHeaders } from './origins.ts'
-import { createPlaces, MOST_DOCUMENTS } from './places.ts'
+import { createHolding } from './places.ts'
 import { sendProblem } from './problem.ts'
 import { refusalOfRepeated } from './repeated_headers.ts'
 import type { App } from './route.ts'
@@ -153,11 +153,13 @@ export async function createApp(gateway: Gateway): Promise<App> {
   return app
 }
 
-/** Statements, and exports of all data: a user has places for both together. */
+/** Of statements and of exports of all data together, each of which is much work, a node makes so many at once for a user. */
+const MOST_DOCUMENTS = 10
+
 function documentRoutes(app: App, gateway: Gateway): void {
-  const documents = createPlaces(MOST_DOCUMENTS)
-  statementRoutes(app, gateway, documents)
-  privacyRoutes(app, gateway, documents)
+  const holdPlace = createHolding(MOST_DOCUMENTS, 'statements or exports are being made for you')
+  statementRoutes(app, gateway, holdPlace)
+  privacyRoutes(app, gateway, holdPlace)
 }
 
 /** What is there for operators, and shown to auditors. */

@@ -29,13 +29,25 @@ export function createPlaces(mostOfUser: number): Places {
   return { enter }
 }
 
-/** Documents of one user that a node makes at once: statements and exports of all data, each of which is much work. */
-export const MOST_DOCUMENTS = 10
+/**
+ * Keeps a place of the caller until the answer is over, be it given or hung up on, and gives what tells of that. Throws
+ * `overloaded` where the caller has as many as there are.
+ */
+export type HoldPlace = (request: FastifyRequest, reply: FastifyReply) => AbortSignal
 
-/** Keeps one of these places until the answer is over. Throws `overloaded` where the caller has as many as there are. */
-export function placeOfDocument({ enter }: Places, request: FastifyRequest, reply: FastifyReply): void {
-  const leave = enter(sessionOf(request).userId)
-  if (!leave) throw new ApiError('overloaded', `${MOST_DOCUMENTS} statements or exports are being made for you already`)
-  reply.raw.once('close', leave)
-  if (reply.raw.closed) leave()
+/** The same, of places for so many calls of a user; `what` says of these, in the refusal, what they are at. */
+export function createHolding(mostOfUser: number, what: string): HoldPlace {
+  const { enter } = createPlaces(mostOfUser)
+  return (request, { raw }) => {
+    const leave = enter(sessionOf(request).userId)
+    if (!leave) throw new ApiError('overloaded', `${mostOfUser} ${what} already`)
+    const over = new AbortController()
+    const end = () => {
+      leave()
+      over.abort()
+    }
+    raw.once('close', end)
+    if (raw.closed) end()
+    return over.signal
+  }
 }

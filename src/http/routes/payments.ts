@@ -28,7 +28,7 @@ import { ApiError } from '../errors.ts'
 import { expansionsOf, PAYMENT_POINTERS } from '../expand.ts'
 import { keyHeader } from '../idempotency.ts'
 import { sendList } from '../list.ts'
-import { createPlaces } from '../places.ts'
+import { createHolding } from '../places.ts'
 import { type Prefer, parsePrefer } from '../prefer.ts'
 import { presentPayment } from '../present.ts'
 import { type App, describe, listQuery } from '../route.ts'
@@ -162,7 +162,7 @@ const MOST_WAITING = 1_000
 
 function readingRoutes(app: App, gateway: Gateway): void {
   const { pool, watch } = gateway
-  const places = createPlaces(MOST_WAITING)
+  const holdPlace = createHolding(MOST_WAITING, 'of your calls wait for a payment')
 
   app.get('/v1/payments', {
     schema: describe({
@@ -213,11 +213,8 @@ function readingRoutes(app: App, gateway: Gateway): void {
       if (!id || !now || !maySee(session, now)) throw new ApiError('not_found')
       const seconds = Number(request.query.wait ?? 0)
       if (isFinal(now.status) || seconds === 0) return presentPayment(now)
-      const leave = places.enter(session.userId)
-      if (!leave) throw new ApiError('overloaded', `${MOST_WAITING} of your calls wait for a payment already`)
-      const gone = new AbortController()
-      reply.raw.once('close', () => gone.abort())
-      const later = await watch.until(isFinal, session.book, id, seconds * 1_000, gone.signal).finally(leave)
+      const gone = holdPlace(request, reply)
+      const later = await watch.until(isFinal, session.book, id, seconds * 1_000, gone)
       await requireStillGood(gateway, request)
       return presentPayment(later ?? now)
     },

@@ -9,7 +9,7 @@ import { decodeId } from '../../ledger/typeid.ts'
 import { eraseUser } from '../../privacy/erasure.ts'
 import { actorOf, sessionOf } from '../authentication.ts'
 import { ApiError } from '../errors.ts'
-import { type Places, placeOfDocument } from '../places.ts'
+import type { HoldPlace } from '../places.ts'
 import { Otp, PasswordGiven, PROOF_ERRORS, proven, requireFreshProof } from '../proof.ts'
 import { NDJSON } from '../records.ts'
 import { type App, describe } from '../route.ts'
@@ -21,8 +21,8 @@ const params = Type.Object({ id: Type.String({ examples: ['usr_01k3v5f2q8e8pv0z3
 const REFUSALS = ['balance_not_zero', 'account_frozen', 'last_operator'] as const
 
 /** What users may ask about their own data, and operators for them (docs/privacy.md). */
-export function privacyRoutes(app: App, gateway: Gateway, documents: Places): void {
-  exportRoutes(app, gateway, documents)
+export function privacyRoutes(app: App, gateway: Gateway, holdPlace: HoldPlace): void {
+  exportRoutes(app, gateway, holdPlace)
 
   app.post('/v1/me/erase', {
     schema: describe({
@@ -66,7 +66,7 @@ export function privacyRoutes(app: App, gateway: Gateway, documents: Places): vo
   })
 }
 
-function exportRoutes(app: App, gateway: Gateway, documents: Places): void {
+function exportRoutes(app: App, gateway: Gateway, holdPlace: HoldPlace): void {
   app.get('/v1/me/export', {
     schema: describe({
       operationId: 'exportMe',
@@ -80,7 +80,7 @@ function exportRoutes(app: App, gateway: Gateway, documents: Places): void {
     }),
     handler: async (request, reply) => {
       await requireFreshProof(gateway, request)
-      placeOfDocument(documents, request, reply)
+      holdPlace(request, reply)
       const { home, userId } = sessionOf(request)
       return send(gateway, request, reply, home, userId)
     },
@@ -102,7 +102,7 @@ function exportRoutes(app: App, gateway: Gateway, documents: Places): void {
       const id = decodeId('usr', request.params.id)
       const { book } = sessionOf(request)
       if (!id || !(await findUser(gateway.pool, book, id))) throw new ApiError('not_found')
-      placeOfDocument(documents, request, reply)
+      holdPlace(request, reply)
       return send(gateway, request, reply, book, id)
     },
   })

@@ -13,7 +13,7 @@ import { statementJson } from '../../reports/statement_json.ts'
 import { sessionOf } from '../authentication.ts'
 import { ApiError, notSettledError } from '../errors.ts'
 import { VARIES_BY } from '../etag.ts'
-import { type Places, placeOfDocument } from '../places.ts'
+import type { HoldPlace } from '../places.ts'
 import { type App, describe } from '../route.ts'
 import { CurrencyCode, IdOf, Moment, Money, Nullable, OneOf, Operation, Time } from '../schemas.ts'
 import { visibleAccount } from './accounts.ts'
@@ -72,7 +72,7 @@ const StatementBody = Type.Object(
 )
 
 /** Statements: an account over a period, for people, spreadsheets and banks' software (api.md, Accounts). */
-export function statementRoutes(app: App, gateway: Gateway, documents: Places): void {
+export function statementRoutes(app: App, gateway: Gateway, holdPlace: HoldPlace): void {
   app.get('/v1/accounts/:id/statement', {
     schema: describe({
       operationId: 'getStatement',
@@ -93,7 +93,7 @@ export function statementRoutes(app: App, gateway: Gateway, documents: Places): 
       unkept: true,
     }),
     handler: (request, reply) => {
-      placeOfDocument(documents, request, reply)
+      holdPlace(request, reply)
       return sendStatement(gateway, request, reply, request.params.id, request.query)
     },
   })
