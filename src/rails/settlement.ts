@@ -246,7 +246,7 @@ async function isToldByBank(
   { railReference, moved }: Pick<Moved, 'railReference' | 'moved'>,
 ): Promise<boolean> {
   const { rows } = await client.query<{ by_bank: boolean | null; by_rail: boolean | null }>(
-    `select bool_or(s.rail_reference like 'bke\\_%' and s.amount = $4) as by_bank, bool_or(s.rail_reference = $5) as by_rail
+    `select bool_or(${OF_BANK} and s.amount = $4) as by_bank, bool_or(s.rail_reference = $5) as by_rail
        from suspense_items s
       where s.book = $1 and s.related_id = $2 and s.direction = $3 and s.reason in ('late', 'wrong_amount')`,
     [book, payment.id, directionOutside(payment), moved, railReference],
@@ -258,6 +258,9 @@ async function isToldByBank(
 function isOfBank(reference: string): boolean {
   return decodeId('bke', reference) !== undefined
 }
+
+/** The same, of an item `s` of suspense. */
+export const OF_BANK = `s.rail_reference like 'bke\\_%'`
 
 /** Books money that belongs to no payment, now. Undefined where it is booked already. */
 export async function putInSuspense(

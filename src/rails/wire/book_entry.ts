@@ -6,7 +6,7 @@ import { lockInstruction } from '../../payments/instructions.ts'
 import { lockAccounts } from '../../payments/movements.ts'
 import { endPending } from '../../payments/pending.ts'
 import { readPayment, type StoredPayment } from '../../payments/read.ts'
-import { type BookingOptions, confirm, putDifferenceInSuspense, putInSuspense } from '../settlement.ts'
+import { type BookingOptions, confirm, OF_BANK, putDifferenceInSuspense, putInSuspense } from '../settlement.ts'
 import { resolveStray, type SuspenseReason } from '../suspense.ts'
 import { type Decision, decide, type Named, type OnPayment } from './decide.ts'
 import type { DueEntry } from './due_entry.ts'
@@ -100,7 +100,7 @@ async function itemOfRail(
     `select s.id
        from suspense_items s
       where s.book = $1 and s.related_id = $2 and s.direction = $3 and s.amount = $4 and s.reason = any($5)
-        and s.rail_reference not like 'bke\\_%'
+        and not (${OF_BANK})
         and not exists (select from bank_entries e
                          where e.book = s.book and e.status = 'suspense' and e.suspense_id = s.id)
       order by s.id
