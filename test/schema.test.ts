@@ -7,7 +7,7 @@ import { TRANSITIONS } from '../src/ledger/lifecycle.ts'
 import { describeSchema, SCHEMA_FILE, staleness } from '../tools/schema.ts'
 import { aMigratedDatabase, anEmptyDatabase, testCluster } from './harness/cluster.ts'
 import { aGateway, aUser } from './harness/gateway.ts'
-import { aLineThatFalls } from './harness/line.ts'
+import { aLine } from './harness/line.ts'
 import { assertBooksAreRight, transfer } from './harness/paying.ts'
 
 it('schema.sql is what the migrations leave', async () => {
@@ -38,12 +38,13 @@ it('is made in as much time as it takes, by nodes that wait for each other, what
 
 it('is made by the next node where the one that was at it is lost, and its connection never ends', async () => {
   const database = await anEmptyDatabase()
-  const line = await aLineThatFalls(database, 'insert into schema_migrations')
+  const line = await aLine(database)
+  const fallen = line.fallAt('insert into schema_migrations')
   const lost = assert.rejects(migrate(line.database))
-  await line.fallen
+  await fallen
   await migrate(database)
   assert.equal(staleness(await readFile(SCHEMA_FILE, 'utf8'), await describeSchema(database)), undefined)
-  line.end()
+  line.down()
   await lost
 })
 

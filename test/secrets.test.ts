@@ -1,7 +1,5 @@
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { readConfig } from '../src/config.ts'
@@ -10,6 +8,7 @@ import { SECRET_SETTINGS } from '../src/secret_files.ts'
 import type { Reply } from './harness/client.ts'
 import { aDatabase, urlOf } from './harness/cluster.ts'
 import { PASSWORD, until } from './harness/gateway.ts'
+import { aMailServer } from './harness/mail_server.ts'
 import { aFolder, anOperatorOf, aServer, ended } from './harness/server.ts'
 
 /** The arguments of every process of this machine, as any of its users can read them. */
@@ -26,29 +25,14 @@ function readIfThere(file: string): string {
   }
 }
 
-/** The port of a mail server that takes no mail, and says to whom, as they do. */
-async function aRefusingMailServer(): Promise<number> {
-  const answers: Readonly<Record<string, (line: string) => string>> = {
-    EHLO: () => '250-mail.invalid\r\n250 AUTH PLAIN',
-    AUTH: () => '235 welcome',
-    RCPT: (line) => `550 5.1.1 ${line.slice('RCPT TO:'.length)}: nobody of that name here`,
-  }
-  const server = createServer((socket) => {
-    socket.on('error', () => undefined)
-    socket.write('220 mail.invalid\r\n')
-    socket.on('data', (data) => {
-      for (const line of String(data).trim().split('\r\n')) {
-        socket.write(`${answers[line.slice(0, 4)]?.(line) ?? '250 well'}\r\n`)
-      }
-    })
-  })
-  server.listen(0, '127.0.0.1').unref()
-  await once(server, 'listening')
-  return (server.address() as AddressInfo).port
+/** Of a mail server that takes no mail, and says to whom, as they do. */
+const REFUSING = {
+  hello: '250-mail.invalid\r\n250 AUTH PLAIN',
+  recipient: (line: string) => `550 5.1.1 ${line.slice('RCPT TO:'.length)}: nobody of that name here`,
 }
 
 describe('a secret', () => {
-  it('is in no log, error or list of processes, whatever goes on and goes wrong', async () => {
+  it('is in no log, error or list of processes, whatever goes on and goes wrong', async (t) => {
     const database = await aDatabase()
     const folder = await aFolder()
     const asFile = (name: string, text: string) => {
@@ -60,7 +44,7 @@ describe('a secret', () => {
       BGW_LOG_LEVEL: 'debug',
       DATABASE_URL_FILE: asFile('database', urlOf(database)),
       // Nothing that goes out there is taken, which the log says.
-      BGW_SMTP_URL_FILE: asFile('smtp', `smtp://mailer:smtp-password-1815@127.0.0.1:${await aRefusingMailServer()}`),
+      BGW_SMTP_URL_FILE: asFile('smtp', `smtp://mailer:smtp-password-1815@${await aMailServer(t, REFUSING)}`),
       BGW_SANDBOX_RAIL_URL: 'http://127.0.0.1:1',
       BGW_SANDBOX_RAIL_SECRET_FILE: asFile('rail', 'rail-secret-1815'),
     }

@@ -1,42 +1,23 @@
 import assert from 'node:assert/strict'
-import fs, {
-  chmodSync,
-  existsSync,
-  mkdirSync,
-  readFileSync,
-  readlinkSync,
-  rmSync,
-  statSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs'
-import { syncBuiltinESMExports } from 'node:module'
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { it } from 'node:test'
+import { noFlushes, onEachFlush } from '../../test/harness/flushes.ts'
 import { until } from '../../test/harness/gateway.ts'
 import { aFolder, postmasterOf } from '../../test/harness/server.ts'
 import { StartError } from '../start_error.ts'
 import { probe, withOwner } from './connection.ts'
 import { connectionOf, startEmbedded } from './embedded.ts'
 
-const skip = process.platform !== 'linux' && 'files are named by /proc'
-
 it('the password is on the disk before there is a cluster that asks for it, and both names with it', {
-  skip,
+  skip: noFlushes,
 }, async (t) => {
   const folder = await aFolder()
   const flushed: [string, { cluster: boolean; length: number }][] = []
-  const flush = fs.fsyncSync
-  t.mock.method(fs, 'fsyncSync', (fd: number) => {
-    flush(fd)
+  onEachFlush(t, (path) => {
     const cluster = existsSync(join(folder, 'postgres'))
     const { length } = readFileSync(join(folder, 'postgres.password'), 'utf8').trim()
-    flushed.push([readlinkSync(`/proc/self/fd/${fd}`), { cluster, length }])
-  })
-  syncBuiltinESMExports()
-  t.after(() => {
-    t.mock.restoreAll()
-    syncBuiltinESMExports()
+    flushed.push([path, { cluster, length }])
   })
   const embedded = await startEmbedded(folder, { durable: false, maxConnections: 20 })
   await embedded.stop()

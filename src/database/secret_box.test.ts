@@ -1,18 +1,15 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
-import fs, { mkdtempSync, readFileSync, readlinkSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { syncBuiltinESMExports } from 'node:module'
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
 import fc from 'fast-check'
+import { noFlushes, onEachFlush } from '../../test/harness/flushes.ts'
 import { createSecretBox, openSecretBox } from './secret_box.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'bgw-keys-'))
 after(() => rmSync(folder, { recursive: true, force: true }))
-
-// Files are named by /proc.
-const LINUX = process.platform === 'linux'
 
 function aKeyFile(name: string, ...keys: string[]): string {
   const file = join(folder, name)
@@ -70,19 +67,10 @@ describe('a key file', () => {
     assert.equal(openSecretBox({ secretKeyFile: file, dataFolder: '/nowhere' }).open(sealed, 'here'), 'secret')
   })
 
-  it('is on the disk, with its name, before a secret is sealed with it', { skip: !LINUX }, (t) => {
+  it('is on the disk, with its name, before a secret is sealed with it', { skip: noFlushes }, (t) => {
     const own = mkdtempSync(join(folder, 'flushed-'))
     const flushed: string[] = []
-    const flush = fs.fsyncSync
-    t.mock.method(fs, 'fsyncSync', (fd: number) => {
-      flush(fd)
-      flushed.push(readlinkSync(`/proc/self/fd/${fd}`))
-    })
-    syncBuiltinESMExports()
-    t.after(() => {
-      t.mock.restoreAll()
-      syncBuiltinESMExports()
-    })
+    onEachFlush(t, (path) => flushed.push(path))
     openSecretBox({ secretKeyFile: undefined, dataFolder: own })
     const [file = '', names] = flushed
     assert.match(file, /secret\.key/)

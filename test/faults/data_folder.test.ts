@@ -8,8 +8,18 @@ import { after, before, describe, it } from 'node:test'
 import { pathToFileURL } from 'node:url'
 import { lockDataFolder } from '../../src/database/data_folder.ts'
 import { aClient } from '../harness/client.ts'
-import { PASSWORD, until } from '../harness/gateway.ts'
-import { aFolder, aServer, type Ended, ended, environment, gone, isAlive, postmasterOf } from '../harness/server.ts'
+import { anEmail, PASSWORD, until } from '../harness/gateway.ts'
+import {
+  aFolder,
+  aServer,
+  type Ended,
+  ended,
+  environment,
+  gone,
+  isAlive,
+  postmasterOf,
+  type TestServer,
+} from '../harness/server.ts'
 
 const SOURCE = join(import.meta.dirname, '../../src')
 const CONTAINER = ['--pid', '--ipc', '--fork', '--kill-child', '--mount-proc']
@@ -36,6 +46,20 @@ async function withPrograms(programs: Record<string, string>): Promise<string> {
 function childOf(postmaster: number, name: string): number {
   const { stdout } = spawnSync('pgrep', ['-P', String(postmaster), '-f', name], { encoding: 'utf8' })
   return Number(stdout)
+}
+
+/** A gateway with a user, and a PostgreSQL that comes to no end, as it waits for a checkpoint that nobody makes. */
+async function anEndless(folder: string) {
+  const server = await aServer({ BGW_DATA_DIR: folder })
+  const signUp = { email: anEmail(), password: PASSWORD }
+  assert.equal((await aClient(server.url).post('/v1/signup', signUp)).status, 201)
+  const postmaster = postmasterOf(folder)
+  process.kill(childOf(postmaster, 'checkpointer'), 'SIGSTOP')
+  const assertHasUser = async ({ url }: TestServer) => {
+    const { status, body } = await aClient(url).post('/v1/login', signUp)
+    assert.deepEqual([status, body.code], [201, undefined])
+  }
+  return { server, postmaster, assertHasUser }
 }
 
 async function assertStarts(folder: string): Promise<void> {
@@ -88,31 +112,21 @@ describe('a data folder', () => {
   })
 
   it('whose PostgreSQL came to no end when its gateway was killed is taken over, and what was committed is there', async () => {
-    const server = await aServer({ BGW_DATA_DIR: folder })
-    const signUp = { email: 'ada@example.com', password: PASSWORD }
-    assert.equal((await aClient(server.url).post('/v1/signup', signUp)).status, 201)
-    const postmaster = postmasterOf(folder)
-    // Without it, it waits for a checkpoint that nobody makes.
-    process.kill(childOf(postmaster, 'checkpointer'), 'SIGSTOP')
+    const { server, postmaster, assertHasUser } = await anEndless(folder)
     await server.end('SIGKILL')
     const next = await aServer({ BGW_DATA_DIR: folder })
     assert.equal(isAlive(postmaster), false)
-    const { status, body } = await aClient(next.url).post('/v1/login', signUp)
-    assert.deepEqual([status, body.code], [201, undefined])
+    await assertHasUser(next)
     assert.equal(await next.end('SIGTERM'), 0)
   })
 
   it('whose PostgreSQL comes to no end holds up the end of its gateway no more than the next start, and what was committed is there', async () => {
-    const server = await aServer({ BGW_DATA_DIR: folder })
-    const signUp = { email: 'bob@example.com', password: PASSWORD }
-    assert.equal((await aClient(server.url).post('/v1/signup', signUp)).status, 201)
-    const postmaster = postmasterOf(folder)
-    process.kill(childOf(postmaster, 'checkpointer'), 'SIGSTOP')
+    const { server, postmaster, assertHasUser } = await anEndless(folder)
     assert.equal(await server.end('SIGTERM'), 0)
     assert.equal(isAlive(postmaster), false)
     assert.match(server.output(), /PostgreSQL comes to no end in order and is ended at once/)
     const next = await aServer({ BGW_DATA_DIR: folder })
-    assert.equal((await aClient(next.url).post('/v1/login', signUp)).status, 201)
+    await assertHasUser(next)
     assert.equal(await next.end('SIGTERM'), 0)
   })
 

@@ -7,6 +7,7 @@ import { aClient } from '../harness/client.ts'
 import { aDatabase, type TestCluster, urlOf } from '../harness/cluster.ts'
 import { aGateway, anEmail, aUser, mailsTo, PASSWORD, until } from '../harness/gateway.ts'
 import { aLine } from '../harness/line.ts'
+import { aMailServer } from '../harness/mail_server.ts'
 import { rowsOf } from '../harness/paying.ts'
 import { aFolder, aServer } from '../harness/server.ts'
 
@@ -95,31 +96,6 @@ it('a mail that is under way for longer than that stays with its node, and is se
   assert.equal(job.attempts, 1)
 })
 
-/** A mail server that takes what it is sent, and answers each mail once `before` is done, with what that says. */
-async function aMailServer(t: TestContext, before: (mail: string) => string): Promise<string> {
-  const server = createServer((line) => {
-    let mail: string | undefined
-    line.on('error', () => undefined)
-    line.write('220 mail.invalid\r\n')
-    line.on('data', (data) => {
-      if (mail === undefined) {
-        const isData = String(data).startsWith('DATA')
-        if (isData) mail = ''
-        line.write(isData ? '354 go on\r\n' : '250 well\r\n')
-        return
-      }
-      mail += data
-      if (!mail.endsWith('\r\n.\r\n')) return
-      line.write(`${before(mail)}\r\n`)
-      mail = undefined
-    })
-  })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  t.after(() => server.close())
-  return `smtp://127.0.0.1:${(server.address() as AddressInfo).port}`
-}
-
 for (const [what, answer] of [
   ['has gone out', '250 taken'],
   ['was refused', '451 later'],
@@ -127,12 +103,15 @@ for (const [what, answer] of [
   it(`a database that is away when a mail ${what} ends no gateway, which sends others once it is back`, async (t) => {
     const line = await aLine()
     const mails: string[] = []
-    const smtp = await aMailServer(t, (mail) => {
-      if (mails.push(mail) > 1) return '250 taken'
-      line.down()
-      return answer
+    const address = await aMailServer(t, {
+      mail: (mail) => {
+        if (mails.push(mail) > 1) return '250 taken'
+        line.down()
+        return answer
+      },
     })
-    const settings = { DATABASE_URL: urlOf(line.database), BGW_DATA_DIR: await aFolder(), BGW_SMTP_URL: smtp }
+    const place = { DATABASE_URL: urlOf(line.database), BGW_DATA_DIR: await aFolder() }
+    const settings = { ...place, BGW_SMTP_URL: `smtp://${address}` }
     const server = await aServer(settings)
     const anybody = aClient(server.url)
     await anybody.post('/v1/signup', { email: anEmail(), password: PASSWORD })

@@ -22,6 +22,8 @@ export type Line = {
   readonly up: () => void
   /** Has every line go dead that is open, without its end being told to either side; new ones are fine. */
   readonly fall: () => void
+  /** The same of the one line on which such a statement is sent, in its place. Resolves when that is done. */
+  readonly fallAt: (statement: string) => Promise<void>
 }
 
 type Trap = { readonly lost: Lost | 'allBehind'; readonly pool: string; others: number; readonly sprung: () => void }
@@ -36,12 +38,13 @@ after(() => {
   for (const end of lines) end()
 })
 
-/** A line to a database of its own. */
-export async function aLine(): Promise<Line> {
-  const direct = await aDatabase()
+/** A line to a database, of its own if none is given. */
+export async function aLine(database?: TestCluster): Promise<Line> {
+  const direct = database ?? (await aDatabase())
   const open = new Set<Socket>()
   const dead = new Set<Socket>()
   let trap: Trap | undefined
+  let fatal: { readonly statement: string; readonly fallen: () => void } | undefined
   let isDown = false
 
   function join(near: Socket): void {
@@ -55,6 +58,11 @@ export async function aLine(): Promise<Line> {
     let pool = ''
     let waitingForAnswer: Trap | undefined
     near.on('data', (chunk: Buffer) => {
+      if (fatal && chunk.includes(fatal.statement)) {
+        for (const socket of [near, far]) dead.add(socket)
+        fatal.fallen()
+        fatal = undefined
+      }
       if (dead.has(near)) return
       pool ||= /application_name\0([^\0]+)\0/.exec(chunk.toString('latin1'))?.[1] ?? ''
       const at = chunk.indexOf(COMMIT)
@@ -109,6 +117,10 @@ export async function aLine(): Promise<Line> {
   const fall = () => {
     for (const socket of open) dead.add(socket)
   }
+  const fallAt = (statement: string) =>
+    new Promise<void>((fallen) => {
+      fatal = { statement, fallen }
+    })
   lines.add(() => {
     down()
     server.close()
@@ -118,37 +130,6 @@ export async function aLine(): Promise<Line> {
       trap = { lost, pool, others, sprung }
     })
   const downAfterCommit = (pool: string) => cutAtCommit('allBehind', pool)
-  return { database: { ...direct, host: '127.0.0.1', port }, direct, cutAtCommit, downAfterCommit, down, up, fall }
-}
-
-/**
- * A line to a database that goes dead, without its end being told to either side, in place of passing on a statement with
- * this text: as where a machine loses its power or its cable.
- */
-export async function aLineThatFalls(database: TestCluster, statement: string) {
-  const sockets: Socket[] = []
-  const falling = Promise.withResolvers<void>()
-  const server = createServer((near) => {
-    const far = dial(`${database.host}/.s.PGSQL.${database.port}`)
-    let isDead = false
-    near.on('data', (chunk: Buffer) => {
-      if (chunk.includes(statement)) {
-        isDead = true
-        falling.resolve()
-      }
-      if (!isDead) far.write(chunk)
-    })
-    far.on('data', (chunk: Buffer) => {
-      if (!isDead) near.write(chunk)
-    })
-    for (const socket of [near, far]) sockets.push(socket.on('error', () => undefined))
-  })
-  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
-  const { port } = server.address() as AddressInfo
-  const end = () => {
-    server.close()
-    for (const socket of sockets) socket.destroy()
-  }
-  lines.add(end)
-  return { database: { ...database, host: '127.0.0.1', port }, fallen: falling.promise, end }
+  const reached = { ...direct, host: '127.0.0.1', port }
+  return { database: reached, direct, cutAtCommit, downAfterCommit, down, up, fall, fallAt }
 }
