@@ -34,6 +34,17 @@ describe('What a node keeps of a token', () => {
     assert.equal(await second, undefined)
   })
 
+  it('is good until it expires by the database’s own clock, which after a slow look is behind where a node takes it to be', async (t) => {
+    const { token, sessions, asked, expiresIn, toldLater, later } = await aNode(t)
+    await expiresIn(20_000)
+    toldLater(25_000)
+    later(1_000)
+    assert.ok(await sessions.find(token))
+    assert.deepEqual(asked, ['session-changes', 'session'])
+    await expiresIn(0)
+    assert.equal(await sessions.find(token), undefined)
+  })
+
   it('is not good where nobody can look', async (t) => {
     const { token, sessions, later, failNext } = await aNode(t)
     later(1_000)
@@ -98,6 +109,10 @@ async function aNode(t: TestContext) {
   // The first look finds that the operator was made just now, and drops what was read before it.
   for (const _ of ['read', 'looked, and read again']) await sessions.find(token)
   asked.length = 0
+  /** The database's clock is told to the node so much later than it is. */
+  const toldLater = (milliseconds: number) => {
+    ahead += BigInt(milliseconds) * 1_000n
+  }
   return {
     token,
     sessions,
@@ -106,14 +121,27 @@ async function aNode(t: TestContext) {
     later: (milliseconds: number) => {
       at += milliseconds
     },
+    toldLater,
     /** The same by the database's clock: what was changed until now is that much longer ago. */
     changesAge: async (milliseconds: number) => {
-      ahead += BigInt(milliseconds) * 1_000n
+      toldLater(milliseconds)
       await withOwner(database, (client) =>
         client.query(`update session_changes set changed_at = changed_at - $1 * interval '1 millisecond'`, [
           milliseconds,
         ]),
       )
+    },
+    /** The token expires so much later, and the node has seen it since. */
+    expiresIn: async (milliseconds: number) => {
+      const { rows } = await withOwner(database, (client) =>
+        client.query(
+          `update tokens set expires_at = clock_timestamp() + $1 * interval '1 millisecond' returning user_id`,
+          [milliseconds],
+        ),
+      )
+      sessions.forget(main.id, rows[0].user_id)
+      await sessions.find(token)
+      asked.length = 0
     },
     /** A second token of an operator is in place of the first. */
     revoke: newToken,

@@ -67,7 +67,7 @@ export function createSessions(
   let lookedAtThere = 0n
   let freshUntil = 0
 
-  /** The database's clock by now, as the last look found it: that of this machine may be off. */
+  /** The database's clock by now, or a little later, as the last look found it: that of this machine may be off. */
   const nowThere = () => Number(lookedAtThere) / 1_000 + now() - lookedAt
 
   /** Drops what this node keeps of a user. */
@@ -140,8 +140,8 @@ export function createSessions(
     // Looks come late where all answers of the database do: then one is waited for by all, in place of one for each.
     while (asked >= freshUntil && kept.find(name)) await lookOnce()
     const known = kept.find(name)
-    if (known) {
-      if (known.expiresAt <= nowThere()) return undefined
+    // `nowThere` is ahead for as long as the last look was on its way: where it says expired, the database is asked.
+    if (known && known.expiresAt > nowThere()) {
       lastUsed.note(known.session)
       return known.session
     }
