@@ -105,7 +105,7 @@ describe('A fee schedule', () => {
 
   it('prices every payment that is made from the moment on from which it is valid, whichever node makes it', async () => {
     const [from, to] = await accountsIn('NOK')
-    const validFrom = new Date(Date.now() + 700).toISOString()
+    const validFrom = new Date(Date.now() + 2_000).toISOString()
     const written = await schedule({ currency: 'NOK', fixed: '0.07', valid_from: validFrom })
     const made: any[] = []
     while (!made.some(({ created_at }) => created_at > written.valid_from)) {

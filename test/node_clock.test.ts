@@ -3,7 +3,7 @@ import { before, describe, it, type TestContext } from 'node:test'
 import { behindTransaction, encodePosition } from '../src/events/position.ts'
 import type { Instant } from '../src/ledger/id.ts'
 import { aClient } from './harness/client.ts'
-import { aGateway, aUser, type TestGateway, type TestUser, until } from './harness/gateway.ts'
+import { aBriefToken, aGateway, aUser, type TestGateway, type TestUser, until } from './harness/gateway.ts'
 import { assertProblem } from './harness/paying.ts'
 
 const DAY_MS = 86_400_000
@@ -23,22 +23,20 @@ describe('On a node whose clock is off', () => {
     ada = await aUser(gateway)
   })
 
-  async function statusWith(expiresAt: number): Promise<() => Promise<number>> {
-    const asked = { name: 'short', scopes: ['accounts:read'], expires_at: new Date(expiresAt).toISOString() }
-    const { status, body } = await ada.post('/v1/tokens', asked)
-    assert.equal(status, 201)
-    const headers = { authorization: `Bearer ${body.token}` }
+  async function statusWithTokenOf(milliseconds: number): Promise<() => Promise<number>> {
+    const { token } = await aBriefToken(ada, milliseconds, 'short', ['accounts:read'])
+    const headers = { authorization: `Bearer ${token}` }
     return async () => (await gateway.anybody.get('/v1/accounts', headers)).status
   }
 
   it('by a day ahead a token is good until it expires, also where it is known already', async (t) => {
-    const status = await statusWith(Date.now() + DAY_MS / 2)
+    const status = await statusWithTokenOf(DAY_MS / 2)
     clockIsOffBy(t, DAY_MS)
     for (const _ of ['read', 'kept', 'known', 'known']) assert.equal(await status(), 200)
   })
 
   it('by a day behind a token that has expired is good no more', async (t) => {
-    const status = await statusWith(Date.now() + 2_000)
+    const status = await statusWithTokenOf(2_000)
     clockIsOffBy(t, -DAY_MS)
     assert.equal(await status(), 200)
     await until(async () => (await status()) === 401, 10)

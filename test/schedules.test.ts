@@ -150,7 +150,7 @@ describe('A recurring payment', () => {
 
   it('comes of itself when its time is there', async () => {
     const { adaUsd, bobUsd } = await twoAccounts()
-    const starts_at = new Date(Date.now() + 500).toISOString()
+    const starts_at = new Date(Date.now() + 2_000).toISOString()
     const schedule = await scheduled(ada, monthly(adaUsd, bobUsd, { starts_at, every: null }))
     await until(async () => (await ada.get(`/v1/schedules/${schedule.id}`)).body.status === 'ended')
     const [payment] = await paymentsOf(bob, schedule)

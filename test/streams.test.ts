@@ -1,7 +1,16 @@
 import assert from 'node:assert/strict'
 import { before, describe, it } from 'node:test'
 import { aClient } from './harness/client.ts'
-import { aGateway, anEmail, aUser, loggedIn, type TestGateway, type TestUser, until } from './harness/gateway.ts'
+import {
+  aBriefToken,
+  aGateway,
+  anEmail,
+  aUser,
+  loggedIn,
+  type TestGateway,
+  type TestUser,
+  until,
+} from './harness/gateway.ts'
 import { assertProblem, noneHeldBack, transfer } from './harness/paying.ts'
 
 let gateway: TestGateway
@@ -171,9 +180,8 @@ describe('the stream of events', () => {
 
   it('ends when its token expires', async () => {
     const user = await aUser(gateway)
-    const expires_at = new Date(Date.now() + 1_500).toISOString()
-    const { body } = await user.post('/v1/tokens', { name: 'stream', scopes: ['payments:read'], expires_at })
-    const stream = await aStream(gateway.url, body.token)
+    const { token } = await aBriefToken(user, 2_000, 'stream', ['payments:read'])
+    const stream = await aStream(gateway.url, token)
     await stream.open()
     await until(async () => stream.isOver())
     assert.deepEqual(stream.frames.at(-1), { event: 'end', data: { reason: 'unauthenticated' } })

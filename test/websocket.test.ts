@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { createConnection } from 'node:net'
 import { before, describe, it } from 'node:test'
-import { aGateway, anOperator, aUser, type TestGateway, type TestUser, until } from './harness/gateway.ts'
+import { aBriefToken, aGateway, anOperator, aUser, type TestGateway, type TestUser, until } from './harness/gateway.ts'
 import { anAccount, assertProblem, fund, noneHeldBack, transfer } from './harness/paying.ts'
 
 let gateway: TestGateway
@@ -229,9 +229,8 @@ describe('a WebSocket', () => {
   })
 
   it('is closed when its token expires', async () => {
-    const expires_at = new Date(Date.now() + 1_500).toISOString()
-    const { body } = await ada.post('/v1/tokens', { name: 'socket', scopes: ['payments:read'], expires_at })
-    const line = await aSocket(gateway.url, body.token)
+    const { token } = await aBriefToken(ada, 2_000, 'socket', ['payments:read'])
+    const line = await aSocket(gateway.url, token)
     await line.heard(1)
     assert.deepEqual(await line.end(), { code: 4401, reason: 'unauthenticated' })
   })

@@ -137,6 +137,21 @@ export async function loggedIn(gateway: TestGateway, email: string, book = MAIN_
   return withAccounts(aClient(gateway.url, body.token), email)
 }
 
+/** A token of the user that expires so soon, with what was asked for and answered. It may be late before it arrives: then it is asked for anew. */
+export async function aBriefToken(
+  user: Client,
+  milliseconds: number,
+  name: string,
+  scopes: readonly string[],
+  headers: Record<string, string> = {},
+) {
+  return until(async () => {
+    const wish = { name, scopes, expires_at: new Date(Date.now() + milliseconds).toISOString() }
+    const answer = await user.post('/v1/tokens', wish, headers)
+    return answer.status === 201 && { wish, body: answer.body, token: answer.body.token as string }
+  })
+}
+
 function withAccounts(client: Client, email: string): TestUser {
   const account = async (currency: string) => {
     const { body } = await client.get(`/v1/accounts?currency=${currency}&sort=created_at&limit=1`)
