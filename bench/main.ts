@@ -23,7 +23,7 @@ import { measureWebSockets } from './websockets.ts'
 
 const ACCOUNTS = 100_000
 /** For so long at most payments are made to see the memory, where that is not all that was asked for. */
-const MEMORY_MS = 10_000
+const MEMORY_MS = 5_000
 
 /** Beside the rows of throughput.ts. What takes minutes is measured only where it is asked for. */
 const OTHERS = ['half', 'overload', 'memory', 'reads', 'start'] as const
