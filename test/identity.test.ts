@@ -89,10 +89,29 @@ describe('signing up', () => {
       { email: 'a@example.com\nBcc: b@b.com', password: PASSWORD },
       'invalid_value',
     ],
+    [
+      'an address whose domain has a sign that nobody sees: its mails would go to another, past the limit of that one',
+      { email: 'a@exam\u{fe00}ple.com', password: PASSWORD },
+      'invalid_value',
+    ],
+    [
+      'an address whose domain has a full stop of another script, for the same reason',
+      { email: 'a@mail\u3002example.com', password: PASSWORD },
+      'invalid_value',
+    ],
     ['a book that is not there', { email: 'a@example.com', password: PASSWORD, book: 'nowhere' }, 'invalid_value'],
   ] as const) {
     it(`refuses ${what}`, async () => {
       assertProblem(await gateway.anybody.post('/v1/signup', body), code)
+    })
+  }
+})
+
+describe('signing up with a domain beyond ASCII', () => {
+  for (const domain of ['bücher.example', 'BÜCHER.example', 'xn--bcher-kva.example', '例え.テスト']) {
+    it(`takes ${domain} as it is written`, async () => {
+      const email = anEmail().replace('example.com', domain)
+      assert.equal((await (await loggedIn(gateway, await signedUp(email))).get('/v1/me')).body.email, email)
     })
   }
 })

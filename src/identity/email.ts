@@ -1,3 +1,5 @@
+import { domainToASCII, domainToUnicode } from 'node:url'
+
 const SHAPE = /^[^\s@"(),:;<>[\]\\]+@[^\s@"(),:;<>[\]\\.]+(?:\.[^\s@"(),:;<>[\]\\.]+)+$/u
 const LONGEST = 254 // RFC 5321 §4.5.3.1.3
 
@@ -7,7 +9,8 @@ const LONGEST = 254 // RFC 5321 §4.5.3.1.3
  */
 export function parseEmail(text: string): string | undefined {
   // Trimmed before: a sign that stands for a space and an accent is not to become the accent alone.
-  return addressIn(text.trim().normalize('NFKC'))
+  const address = addressIn(text.trim().normalize('NFKC'))
+  return address !== undefined && isMailedAsWritten(address) ? address : undefined
 }
 
 /**
@@ -21,6 +24,16 @@ export function parseKnownEmail(text: string): string | undefined {
 /** The address as it is compared: two that a person would call the same are the same. */
 export function emailKey(address: string): string {
   return address.normalize('NFKC').toLowerCase().normalize('NFKC')
+}
+
+/**
+ * Whether a mail goes to the domain that is written, in letters or in ASCII, and not to another that it stands for (UTS
+ * 46): with signs in it that nobody sees one mailbox would have any number of addresses, and its limit of mails be none.
+ */
+function isMailedAsWritten(address: string): boolean {
+  const domain = address.slice(address.indexOf('@') + 1).toLowerCase()
+  const ascii = domainToASCII(domain)
+  return domain === ascii || domain === domainToUnicode(ascii)
 }
 
 function addressIn(text: string): string | undefined {
