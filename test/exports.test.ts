@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { connect } from 'node:net'
 import { before, describe, it } from 'node:test'
 import { withOwner } from '../src/database/connection.ts'
+import { aClient } from './harness/client.ts'
 import { parseCsv } from './harness/csv.ts'
 import { aGateway, anOperator, aUser, type TestGateway, type TestUser, until } from './harness/gateway.ts'
 import { anAccount, assertProblem, everyPage, fund, locking, rowsOf, transfer } from './harness/paying.ts'
@@ -231,6 +232,22 @@ describe('fields', () => {
     assert.match(headers.get('etag') ?? '', /^"/)
     const next = await ada.get(`/v1/payments?fields=id&limit=2&cursor=${body.next_cursor}`)
     assert.equal(next.status, 200)
+  })
+
+  it('shows no account to a token that opens none, and payments to it as ever', async () => {
+    const made = await ada.post('/v1/tokens', { name: 'payments alone', scopes: ['payments:read'] })
+    const reader = aClient(gateway.url, made.body.token)
+    assertProblem(await reader.get(`/v1/accounts/${from}`), 'forbidden')
+    for (const path of [
+      'payments?expand=from_account',
+      'payments?format=ndjson&expand=to_account',
+      'operations?expand=payment,account',
+      'schedules?expand=from_account',
+    ]) {
+      assertProblem(await reader.get(`/v1/${path}`), 'forbidden')
+    }
+    const { body } = await reader.get('/v1/operations?limit=1&expand=payment')
+    assert.equal(body.data[0].expanded.payment.id, body.data[0].payment_id)
   })
 
   it('is refused where it names what there is not', async () => {

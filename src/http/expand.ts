@@ -1,9 +1,11 @@
 import { type AccountState, readAccounts } from '../accounts/account.ts'
 import type { Queryable } from '../database/connection.ts'
-import type { AccountId, BookId, PaymentId, UserId } from '../ledger/id.ts'
+import type { Session } from '../identity/sessions.ts'
+import type { AccountId, BookId, PaymentId } from '../ledger/id.ts'
 import type { Operation } from '../payments/operations.ts'
 import { readPayments, type StoredPayment } from '../payments/read.ts'
 import type { Schedule } from '../schedules/schedule.ts'
+import { ApiError } from './errors.ts'
 import type { Expansion } from './list.ts'
 import { presentAccount, presentPayment } from './present.ts'
 
@@ -33,20 +35,30 @@ export const SCHEDULE_POINTERS: Pointers<Schedule> = {
   last_payment: { payment: ({ lastPaymentId }) => lastPaymentId },
 }
 
+/** Whoever sees a list of their own; null for operators, who see all of the book. */
+type Viewer = Pick<Session, 'userId' | 'scopes'> | null
+
 /**
  * How a list expands what its items point to: each as its own call shows it, or null where there is nothing, or nothing
- * that the viewer may see. Operators, who see all of the book, are null here.
+ * that the viewer may see. Refused as `forbidden` where the viewer's token would not be let into that call.
  */
 export function expansionsOf<Item>(
   client: Queryable,
   book: BookId,
-  viewer: UserId | null,
+  viewer: Viewer,
   pointers: Pointers<Item>,
 ): Readonly<Record<string, Expansion<Item>>> {
+  const readTheirAccounts = async (ids: AccountId[]) => {
+    // Lists that point to accounts are of payments, and their scope opens no account.
+    if (viewer && !viewer.scopes.has('accounts:read')) {
+      throw new ApiError('forbidden', 'To expand an account needs the scope accounts:read')
+    }
+    return readAccounts(client, book, ids)
+  }
   const expansionOf = (pointer: Pointer<Item>): Expansion<Item> =>
     'payment' in pointer
       ? expansion(pointer.payment, (ids) => readPayments(client, book, ids), seesPayment(viewer), presentPayment)
-      : expansion(pointer.account, (ids) => readAccounts(client, book, ids), seesAccount(viewer), presentAccount)
+      : expansion(pointer.account, readTheirAccounts, seesAccount(viewer), presentAccount)
   return Object.fromEntries(Object.entries(pointers).map(([name, pointer]) => [name, expansionOf(pointer)]))
 }
 
@@ -67,11 +79,11 @@ function expansion<Item, ThingId, Thing>(
 }
 
 const seesAccount =
-  (viewer: UserId | null) =>
+  (viewer: Viewer) =>
   ({ userId }: AccountState) =>
-    viewer === null || userId === viewer
+    viewer === null || userId === viewer.userId
 
 const seesPayment =
-  (viewer: UserId | null) =>
+  (viewer: Viewer) =>
   ({ senderUser, receiverUser }: StoredPayment) =>
-    viewer === null || senderUser === viewer || receiverUser === viewer
+    viewer === null || senderUser === viewer.userId || receiverUser === viewer.userId

@@ -27,7 +27,7 @@ export function operationRoutes(app: App, { pool }: Gateway): void {
         const withFees = (equalTo(query, 'kind') ?? '').split(',').includes('fee')
         return ofUser(home, userId, account, withFees)
       }
-      const expand = expansionsOf(pool, home, userId, OPERATION_POINTERS)
+      const expand = expansionsOf(pool, home, sessionOf(request), OPERATION_POINTERS)
       return sendList(pool, request, reply, { spec: operations, scope, present: presentOperation, expand })
     },
   })

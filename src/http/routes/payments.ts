@@ -174,7 +174,7 @@ function readingRoutes(app: App, gateway: Gateway): void {
     }),
     handler: (request, reply) => {
       const { home, userId } = sessionOf(request)
-      const expand = expansionsOf(pool, home, userId, PAYMENT_POINTERS)
+      const expand = expansionsOf(pool, home, sessionOf(request), PAYMENT_POINTERS)
       const scope = (rows: AccountRows) => (query: ListQuery) => scopeOf(gateway, home, userId, query, rows)
       return sendList(pool, request, reply, {
         ...{ spec: userPayments, scope: scope('p'), present: presentPayment, expand },

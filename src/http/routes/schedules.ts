@@ -137,7 +137,7 @@ export function scheduleRoutes(app: App, gateway: Gateway): void {
     handler: (request, reply) => {
       const { home, userId } = sessionOf(request)
       const scope = schedulesOf(home, userId)
-      const expand = expansionsOf(pool, home, userId, SCHEDULE_POINTERS)
+      const expand = expansionsOf(pool, home, sessionOf(request), SCHEDULE_POINTERS)
       return sendList(pool, request, reply, { spec: schedules, scope, present: presentSchedule, expand })
     },
   })
