@@ -17,7 +17,7 @@ import {
   type TestUser,
   until,
 } from './harness/gateway.ts'
-import { anAccount, assertBooksAreRight, assertProblem, rowsOf, transfer } from './harness/paying.ts'
+import { anAccount, assertBooksAreRight, assertProblem, rowsOf, tamper, transfer } from './harness/paying.ts'
 
 let gateway: TestGateway
 let ada: TestUser
@@ -376,6 +376,24 @@ describe('tokens', () => {
     assertProblem(await client.get('/v1/payments'), 'unauthenticated')
     assert.deepEqual((await ada.get('/v1/tokens?name=lost')).body.data, [])
     assertProblem(await ada.delete(`/v1/tokens/${id}`), 'not_found')
+  })
+
+  it('are all revoked where their user revokes many at once, in one tick of the database’s clock', async () => {
+    const own = await aGateway()
+    await tamper(
+      own,
+      `alter table session_changes
+         alter column changed_at set default date_bin('100 milliseconds', clock_timestamp(), 'epoch')`,
+    )
+    const user = await aUser(own)
+    const made = await Promise.all(
+      Array.from({ length: 8 }, () => user.post('/v1/tokens', { name: 'bot', scopes: ['accounts:read'] })),
+    )
+    const revoked = await Promise.all(made.map(({ body }) => user.delete(`/v1/tokens/${body.id}`)))
+    assert.deepEqual(
+      revoked.map(({ status }) => status),
+      made.map(() => 204),
+    )
   })
 
   it('are revoked by nobody but their user', async () => {
