@@ -73,6 +73,7 @@ describe('a file of reference rates', () => {
     ['something else', '{"rates": []}', /does not begin/],
     ['short of a rate', `${header}2026-04-13,1.1684,186.75\n2026-04-10,1.1711\n`, /1 rates for 2 codes \(line 3\)/],
     ['cut off', SAMPLE.slice(0, -150), /codes \(line 31\)/],
+    ['cut off within its last rate', SAMPLE.trimEnd().slice(0, -3), /no comma at the end, as line 1 has \(line 31\)/],
     ['of no day', `${header}13 April 2026,1.1684,186.75\n`, /no day such as/],
     ['of a day that is none', `${header}2026-02-30,1.1684,186.75\n`, /no day such as/],
     ['with a rate of zero', `${header}2026-04-13,0,186.75\n`, /no rate for USD \(line 2\)/],

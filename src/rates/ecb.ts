@@ -62,7 +62,7 @@ type Day = {
   readonly place: string
 }
 
-/** `Date,USD,JPY,…` and then a line a day; N/A where a currency had no rate; each line may end with a comma. */
+/** `Date,USD,JPY,…` and then a line a day; N/A where a currency had no rate; where line 1 ends with a comma, all do. */
 function readCsv(text: string): Day[] {
   const lines = text.replace(/^\uFEFF/, '').split(/\r?\n/)
   if (lines.at(-1) === '') lines.pop()
@@ -73,9 +73,16 @@ function readCsv(text: string): Day[] {
     const [day = '', ...cells] = cellsOf(line)
     if (cells.length !== codes.length)
       throw new Broken(`has ${cells.length} rates for ${codes.length} codes (${place})`)
+    // What is left of a number where a file is cut off is a number, too.
+    if (endsInComma(lines[0]) && !endsInComma(line))
+      throw new Broken(`has no comma at the end, as line 1 has (${place})`)
     const rates = codes.map((currency, column) => ({ currency, written: cells[column] ?? '' }))
     return { day, rates: rates.filter(({ written }) => written !== 'N/A'), place }
   })
+}
+
+function endsInComma(line = ''): boolean {
+  return line.trimEnd().endsWith(',')
 }
 
 function cellsOf(line: string): string[] {
