@@ -30,13 +30,23 @@ export type WebhookJob = {
   readonly reason: 'failing' | 'gone'
 }
 
+/**
+ * What goes behind all others that are due: nothing limits how many of these one user causes, and whoever signs up or has no
+ * password waits for a link.
+ */
+const BEHIND: readonly (keyof Jobs)[] = ['notice_mail', 'webhook_disabled_mail']
+
 /** Asks for a job in the caller's transaction. */
 export async function addJob<Name extends keyof Jobs>(
   client: Queryable,
   name: Name,
   payload: Jobs[Name],
 ): Promise<void> {
-  await client.query('select graphile_worker.add_job($1, $2::json)', [name, JSON.stringify(payload)])
+  await client.query('select graphile_worker.add_job($1, $2::json, priority => $3::integer)', [
+    name,
+    JSON.stringify(payload),
+    BEHIND.includes(name) ? 1 : 0,
+  ])
 }
 
 /**

@@ -8,7 +8,7 @@ import { aDatabase, type TestCluster, urlOf } from '../harness/cluster.ts'
 import { aGateway, anEmail, aUser, mailsTo, PASSWORD, until } from '../harness/gateway.ts'
 import { aLine } from '../harness/line.ts'
 import { aMailServer } from '../harness/mail_server.ts'
-import { rowsOf } from '../harness/paying.ts'
+import { rowsOf, tamper } from '../harness/paying.ts'
 import { aFolder, aServer } from '../harness/server.ts'
 
 /** A mail server that takes connections and never says a word: a mail to it is under way for as long as it is there. */
@@ -69,6 +69,32 @@ it('a mail that was sent is known to be, also where the node stopped at that mom
     await gateway.stop()
     assert.deepEqual(await rowsOf(gateway, 'select task_id from graphile_worker._private_jobs'), [])
   }
+})
+
+it('mails with links go ahead of those that tell of what was done, however many of these one user caused', async (t) => {
+  const mailing = await aGateway()
+  const [ada, bob] = await Promise.all([aUser(mailing), aUser(mailing)])
+  await mailing.stop()
+  const away = await aGateway({ BGW_SMTP_URL: 'smtp://127.0.0.1:1' }, mailing.database)
+  const adaThere = aClient(away.url, ada.token)
+  for (let made = 0; made < 20; made += 1) {
+    const reply = await adaThere.post('/v1/tokens', { name: `bot ${made}`, scopes: ['accounts:read'] })
+    assert.equal(reply.status, 201)
+  }
+  await away.anybody.post('/v1/password/forgot', { email: bob.email })
+  await away.stop()
+  await tamper(away, 'update graphile_worker._private_jobs set attempts = 0, run_at = created_at')
+  const mails: string[] = []
+  const address = await aMailServer(t, {
+    mail: (mail) => {
+      mails.push(mail)
+      return '250 taken'
+    },
+  })
+  await aGateway({ BGW_SMTP_URL: `smtp://${address}` }, mailing.database)
+  await until(async () => mails.length === 21)
+  // Two are sent at a time.
+  assert.ok(mails.findIndex((mail) => mail.includes('Set a new password')) < 10)
 })
 
 it('a mail that was under way on a node that was killed is sent by another once a minute is over', async (t) => {
