@@ -14,7 +14,7 @@ import {
   type TestUser,
   until,
 } from './harness/gateway.ts'
-import { assertProblem, rowsOf } from './harness/paying.ts'
+import { assertProblem, rowsOf, tamper } from './harness/paying.ts'
 
 const NEW = 'another horse, another staple'
 let gateway: TestGateway
@@ -308,6 +308,29 @@ describe('sessions', () => {
     await until(async () => (await subjectsTo(user.email)).includes('New log-in'))
     await gateway.anybody.post('/v1/login', { email: user.email, password: PASSWORD, name: 'a\n\nb' })
     await until(async () => (await mailsTo(gateway, user.email)).some((mail) => mail.includes(", as 'a b').")))
+  })
+
+  it('from an address that is new may alone be told: one that none of the last thousand came from, however many there were', async () => {
+    const own = await aGateway({ BGW_LOGIN_NOTICE: 'new_address', BGW_TRUSTED_PROXIES: '127.0.0.0/8' })
+    const user = await aUser(own)
+    const fromElsewhere = async (name: string) => {
+      const body = { email: user.email, password: PASSWORD, name }
+      const reply = await own.anybody.post('/v1/login', body, { 'x-forwarded-for': '203.0.113.7' })
+      assert.equal(reply.status, 201)
+    }
+    await fromElsewhere('the first')
+    await fromElsewhere('the second')
+    await tamper(
+      own,
+      `insert into tokens (book, id, user_id, hash, name, scopes, expires_at, created_at, kind, address)
+       select t.book, ('ffffffff-ffff-7fff-8fff-' || lpad(n::text, 12, '0'))::uuid, t.user_id,
+              sha256(n::text::bytea), t.name, t.scopes, t.expires_at, t.created_at, t.kind, t.address
+         from (select * from tokens order by id limit 1) t, generate_series(1, 1000) n`,
+    )
+    await fromElsewhere('the third')
+    const told = async () => (await mailsTo(own, user.email)).flatMap((mail) => /as '(.*)'/.exec(mail)?.[1] ?? [])
+    await until(async () => (await told()).includes('the third'))
+    assert.deepEqual(await told(), ['the first', 'the third'])
   })
 
   it('of a reset user cannot make a token on a node that has not heard of it', async () => {
