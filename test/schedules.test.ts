@@ -388,6 +388,26 @@ describe('A schedule that is changed', () => {
     )
   })
 
+  it('leaves out an attempt that is to come where a later end brings on the next occurrence before it', async () => {
+    const { adaUsd, bobUsd } = await twoAccounts()
+    const wish = { amount: '150.00', every: 'day', count: 1, retry_times: 2, retry_every_minutes: 3 * 1_440 }
+    const schedule = await scheduled(ada, monthly(adaUsd, bobUsd, wish))
+    await makeDue('2031-01-31T08:00:00Z')
+    const { body: waiting } = await change(schedule, { description: 'Rent' })
+    assert.deepEqual([waiting.attempts, waiting.next_attempt_at], [1, '2031-02-03T08:00:00.000000Z'])
+    const { body } = await change(schedule, { count: 3, amount: '10.00' })
+    assert.deepEqual([body.attempts, body.occurrences, body.next_attempt_at], [0, 1, '2031-02-01T08:00:00.000000Z'])
+    await makeDue('2031-02-01T08:00:00Z')
+    const due = (await paymentsOf(ada, schedule)).map(({ status, scheduled_for }) => [
+      status,
+      scheduled_for.slice(0, 10),
+    ])
+    assert.deepEqual(due, [
+      ['declined', '2031-01-31'],
+      ['completed', '2031-02-01'],
+    ])
+  })
+
   it('while it is paused goes on as it says when it is resumed, and passes by nothing', async () => {
     const { adaUsd, bobUsd } = await twoAccounts()
     const schedule = await scheduled(ada, monthly(adaUsd, bobUsd, { amount: '150.00', every: null, retry_times: 1 }))

@@ -92,7 +92,7 @@ export async function updateSchedule(
       times: update.retryTimes ?? retry.times,
       everyMinutes: update.retryEveryMinutes ?? retry.everyMinutes,
     },
-    ...timesAfter(schedule, limited, nextAt, givesUp(schedule, update), at),
+    ...timesAfter(schedule, limited, nextAt, givesUp(schedule, update, limited), at),
   }
   if (isDeepStrictEqual(changed, schedule)) return { ok: true, schedule }
   const audited = audit && { ...audit, detail: { ...audit.detail, before: replacedBy(update, schedule) } }
@@ -137,12 +137,14 @@ function stateAfter({ status, rhythm, occurrences, turn }: Schedule, action: Sch
 }
 
 /**
- * Whether what was declined is not to be tried again, as that is wanted less often now than it was tried. Who names a
- * time for it wants it tried then.
+ * Whether what was declined is not to be tried again: as that is wanted less often now than it was tried, or as the next
+ * one, which there is by other limits, is due by then. Who names a time for it wants it tried then.
  */
-function givesUp({ retry, turn }: Schedule, { retryTimes, nextAt }: ScheduleUpdate): boolean {
-  if (!turn || retryTimes === undefined || nextAt !== undefined) return false
-  return retryTimes < retry.times && retryTimes < turn.attempts
+function givesUp({ retry, turn }: Schedule, { retryTimes, nextAt }: ScheduleUpdate, limited: Rhythm): boolean {
+  if (!turn || turn.attempts === 0 || nextAt !== undefined) return false
+  if (retryTimes !== undefined && retryTimes < retry.times && retryTimes < turn.attempts) return true
+  const following = occurrenceAt(limited, turn.number + 1)
+  return following !== null && following <= turn.attemptAt
 }
 
 /**
