@@ -513,16 +513,22 @@ describe('A schedule', () => {
     assert.equal((await paymentsOf(ada, schedule)).length, 1)
   })
 
-  it('whose end came while it was paused has ended when it is resumed', async () => {
+  it('whose end came while it was paused has ended when it is resumed or its end is changed: what was left out counts', async () => {
     const { adaUsd, bobUsd } = await twoAccounts()
-    const { id } = await scheduled(ada, monthly(adaUsd, bobUsd, { count: 1 }))
-    await ada.post(`/v1/schedules/${id}/pause`)
+    const [{ id }, changed] = await Promise.all([
+      scheduled(ada, monthly(adaUsd, bobUsd, { every: 'day', count: 3 })),
+      scheduled(ada, monthly(adaUsd, bobUsd, { every: 'day', count: 9 })),
+    ])
+    await Promise.all([id, changed.id].map((each) => ada.post(`/v1/schedules/${each}/pause`)))
     await rowsOf(
       gateway,
-      `update schedules set starts_at = now() - interval '1 day' where status = 'paused' and count = 1`,
+      `update schedules set starts_at = now() - interval '5 days' where status = 'paused' and count in (3, 9)`,
     )
-    assert.equal((await ada.post(`/v1/schedules/${id}/resume`)).body.status, 'ended')
+    const { body: resumed } = await ada.post(`/v1/schedules/${id}/resume`)
+    assert.deepEqual([resumed.status, resumed.occurrences], ['ended', 3])
     assertProblem(await ada.post(`/v1/schedules/${id}/resume`), 'schedule_over')
+    const { body: shortened } = await ada.patch(`/v1/schedules/${changed.id}`, { count: 4 })
+    assert.deepEqual([shortened.status, shortened.occurrences], ['ended', 4])
   })
 
   it('that is canceled is over', async () => {

@@ -132,7 +132,7 @@ function stateAfter({ status, rhythm, occurrences, turn }: Schedule, action: Sch
   if (action === 'pause') return { status: 'paused', occurrences: occurrences + (turn?.attempts ? 1 : 0), turn: null }
   if (status === 'active') return { status, occurrences, turn }
   const next = nextAfter(rhythm, occurrences, at)
-  if (!next) return { status: 'ended', occurrences, turn: null }
+  if (!next) return { status: 'ended', occurrences: firstNotDue(rhythm, occurrences, at), turn: null }
   return { status: 'active', occurrences: next.number, turn: turnOf(next.number, next.at) }
 }
 
@@ -161,9 +161,9 @@ function timesAfter(
   // What fell due during a pause is behind it.
   const number = turn ? turn.number + (isGivenUp ? 1 : 0) : firstNotDue(limited, before, at)
   const rhythm = nextAt === undefined ? limited : { ...limited, startsAt: nextAt, startNumber: number }
-  const occurrences = nextAt === undefined && !isGivenUp ? before : number
   const dueAt = occurrenceAt(rhythm, number)
-  if (dueAt === null) return { rhythm, status: 'ended', occurrences, turn: null }
+  if (dueAt === null) return { rhythm, status: 'ended', occurrences: number, turn: null }
+  const occurrences = nextAt === undefined && !isGivenUp ? before : number
   if (isGivenUp) return { rhythm, status, occurrences, turn: turnOf(number, dueAt) }
   const moved = turn && nextAt !== undefined ? { ...turn, dueAt: nextAt, attemptAt: nextAt } : turn
   return { rhythm, status, occurrences, turn: moved }
