@@ -372,6 +372,46 @@ describe('the data of a user', () => {
     }
   })
 
+  it('are in no payment that waited behind their erasure while that was done, and the books are right', async () => {
+    const own = await aGateway({ BGW_TRANSFER_FEE_PERCENT: '0' })
+    const user = await aUser(own)
+    const hers = await user.account('USD')
+    const friend = await aUser(own)
+    const his = await friend.account('USD')
+    await user.post('/v1/payments', transfer(hers, his, '100.00'))
+    const texts = { description: WORDS.description, metadata: { note: WORDS.metadata } }
+    const [unlocked, begun] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+    const before = locking(own, lockOf(hers), async () => {
+      const erasing = erase(user)
+      await untilLocked(own, 1)
+      begun.resolve()
+      await unlocked.promise
+      return [erasing]
+    })
+    await begun.promise
+    // The payment waits for her account behind the erasure, and for his while her other payments are gone through.
+    let answer: any
+    await locking(own, 'lock table idempotency_keys', async () => {
+      const [paying] = await locking(own, lockOf(his), async () => {
+        const paying = user.post('/v1/payments', transfer(hers, his, '1.00', texts))
+        await untilLocked(own, 2)
+        unlocked.resolve()
+        const [erasing] = await before
+        assert.equal((await erasing).status, 202)
+        await untilLocked(own, 2)
+        return [paying]
+      })
+      answer = (await paying).body
+      await untilSealed(own)
+      return []
+    })
+    assert.equal(answer.decline_reason, 'account_closed')
+    await until(async () => (await rowsOf(own, 'select from erasures')).length === 0)
+    const { body: kept } = await friend.get(`/v1/payments/${answer.id}`)
+    assert.deepEqual([kept.sender, kept.description, kept.metadata], ['erased user', null, {}])
+    await assertBooksAreRight(own)
+  })
+
   it('are erased step by step, so that a node that ends leaves the rest to another', async () => {
     const first = await aGateway()
     const user = await aUser(first)
