@@ -76,11 +76,13 @@ describe('an export', () => {
       ...OF_USER.map((name) => [ada, `/v1/${name}`] as const),
       ...OF_OPERATOR.map((name) => [operator, `/v1/admin/${name}`] as const),
     ]
+    // A token's is written down now and then, between two calls too.
+    const whenever = (items: readonly object[]) => items.map((item) => ({ ...item, last_used_at: null }))
     for (const [client, path] of paths) {
       const pages = await everyPage(client, path)
       const lines = await client.get(`${path}?format=ndjson`)
       assert.match(lines.headers.get('content-type') ?? '', /^application\/x-ndjson/, path)
-      assert.deepEqual(lines.body === '' ? [] : parsedLines(lines.body), pages, path)
+      assert.deepEqual(whenever(lines.body === '' ? [] : parsedLines(lines.body)), whenever(pages), path)
       const csv = await client.get(`${path}?format=csv`)
       assert.match(csv.headers.get('content-type') ?? '', /^text\/csv/)
       const records = parseCsv(csv.body)
