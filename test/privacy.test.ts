@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { createHash, randomUUID } from 'node:crypto'
 import { before, describe, it } from 'node:test'
+import { writeAuditOfSomebody } from '../src/audit/audit.ts'
 import { ADDRESS_OWNER, SUBJECT } from '../src/audit/subject.ts'
+import { MAIN_BOOK } from '../src/books/books.ts'
 import { withOwner } from '../src/database/connection.ts'
 import { decodeId, encodeId } from '../src/ledger/typeid.ts'
 import { PAYMENT_JOINS } from '../src/payments/read.ts'
@@ -410,6 +412,31 @@ describe('the data of a user', () => {
     const { body: kept } = await friend.get(`/v1/payments/${answer.id}`)
     assert.deepEqual([kept.sender, kept.description, kept.metadata], ['erased user', null, {}])
     await assertBooksAreRight(own)
+  })
+
+  it('are in no line of a log-in that is refused while they are erased, and the books are right', async () => {
+    const own = await aGateway({ BGW_TRANSFER_FEE_PERCENT: '0' })
+    const user = await aUser(own)
+    const [book, { body: me }] = [await own.inside.books.find(MAIN_BOOK), await user.get('/v1/me')]
+    assert.ok(book)
+    await user.post(
+      '/v1/payments',
+      transfer(await user.account('USD'), await (await aUser(own)).account('USD'), '100.00'),
+    )
+    const actor = { userId: null, tokenId: null, address: '203.0.113.9', requestId: null }
+    const refusal = { actor, action: 'user.refuse_log_in', detail: { why: 'invalid_credentials' } }
+    // Her lines are gone through before what was sent to webhooks; the log-in had found her before that began.
+    await locking(own, 'lock table webhook_deliveries in share mode', async () => {
+      assert.equal((await erase(user)).status, 202)
+      await untilLocked(own, 1)
+      await writeAuditOfSomebody(own.inside.pool, book.id, refusal, decodeId('usr', me.id))
+      await untilSealed(own)
+      return []
+    })
+    await until(async () => (await rowsOf(own, 'select from erasures')).length === 0)
+    await assertBooksAreRight(own)
+    const lines = await rowsOf(own, `select detail, address from audit_log where action = 'user.refuse_log_in'`)
+    assert.deepEqual(lines, [{ detail: null, address: null }])
   })
 
   it('are erased step by step, so that a node that ends leaves the rest to another', async () => {

@@ -47,7 +47,11 @@ export async function writeAuditOfSomebody(
   })
 }
 
-/** Adds lines to the audit log, in the transaction of what they record. `newId` and `at` are the transaction's. */
+/**
+ * Adds lines to the audit log, in the transaction of what they record. `newId` and `at` are the transaction's. One about
+ * a user whose data are erased, or being erased, has none of their texts: whoever erases may have passed it by, and it
+ * would be sealed by a key that is destroyed then.
+ */
 export async function writeAudit(
   client: Queryable,
   book: BookId,
@@ -62,10 +66,13 @@ export async function writeAudit(
     text: `
       insert into audit_log (book, id, actor_id, token_id, action, object_id, detail, address, request_id, created_at)
       select $1, l.id, l.actor_id, l.token_id, l.action, l.object_id,
-             stored_text($1, ${SUBJECT}, nullif(l.detail, '{}')::text), stored_text($1, ${ADDRESS_OWNER}, l.address),
+             case when erased.id is null then stored_text($1, ${SUBJECT}, nullif(l.detail, '{}')::text) end,
+             case when erased.id is null or ${ADDRESS_OWNER} is null
+                  then stored_text($1, ${ADDRESS_OWNER}, l.address) end,
              l.request_id, $2
         from unnest($3::uuid[], $4::uuid[], $5::uuid[], $6::text[], $7::uuid[], $8::jsonb[], $9::text[], $10::text[])
-          as l (id, actor_id, token_id, action, object_id, detail, address, request_id)`,
+          as l (id, actor_id, token_id, action, object_id, detail, address, request_id)
+        left join users erased on erased.book = $1 and erased.id = ${SUBJECT} and erased.erased_at is not null`,
     values: [
       book,
       formatInstant(at),
