@@ -12,7 +12,9 @@ import {
   PASSWORD,
   type TestGateway,
   type TestUser,
+  until,
 } from './harness/gateway.ts'
+import { locking, lockOf, sessionsWhere, WAITS_FOR_LOCK } from './harness/paying.ts'
 
 const OTHER = 'other'
 
@@ -298,6 +300,36 @@ describe('a book', () => {
   function logIn(email: string, book: string): Promise<Reply> {
     return gateway.anybody.post('/v1/login', { email, password: PASSWORD, book })
   }
+
+  it('waits for no other: where what is due in one cannot be done, the next has its turn', async () => {
+    const soon = () => new Date(Date.now() + 2_000).toISOString()
+    const later = { prefer: 'respond-async' }
+    const payment = ({ account, friendAccount }: World) =>
+      ({ from_account: account, to_account: friendAccount, amount: '1.00' }) as const
+    const hold = (world: World) =>
+      world.user.post('/v1/payments', { ...payment(world), capture: 'manual', expires_at: soon() })
+    const plan = (world: World) => world.user.post('/v1/schedules', { ...payment(world), starts_at: soon() })
+    await Promise.all([hold(main), plan(main)])
+
+    await locking(gateway, lockOf(main.account), async () => {
+      const first = await main.user.post('/v1/payments', payment(main), later)
+      const calls = [other.user.post('/v1/payments', payment(other), later), hold(other), plan(other)]
+      const [paid, held, planned] = await Promise.all(calls)
+      const isDone = async (path: string, status: string) => (await other.user.get(path)).body.status === status
+      await until(async () => {
+        // As where the lock is kept for longer than a statement may take, again and again.
+        await sessionsWhere(gateway, `case when ${WAITS_FOR_LOCK} then pg_cancel_backend(pid) end`)
+        return (
+          (await isDone(`/v1/payments/${paid?.body.id}`, 'completed')) &&
+          (await isDone(`/v1/payments/${held?.body.id}`, 'expired')) &&
+          (await isDone(`/v1/schedules/${planned?.body.id}`, 'ended'))
+        )
+      })
+      const { body } = await main.user.get(`/v1/payments/${first.body.id}`)
+      assert.equal(body.status, 'initiated')
+      return []
+    })
+  })
 
   it('has idempotency keys of its own', async () => {
     const ids = []

@@ -49,6 +49,11 @@ export function isUnavailable(error: unknown): boolean {
   )
 }
 
+/** A statement took longer than it may, for a lock as a rule: the database is there for all others. */
+export function isCanceled(error: unknown): boolean {
+  return codeOf(error) === '57014'
+}
+
 /** What PostgreSQL itself would say to the first write of a session in which nothing can be written. */
 export function readOnlyDatabase(): Error {
   return Object.assign(new Error('the database is read-only'), { code: '25006' })

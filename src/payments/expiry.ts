@@ -1,5 +1,6 @@
 import type { Directory } from '../accounts/directory.ts'
 import { inTransaction, type Pool } from '../database/connection.ts'
+import { forEachBook } from '../database/each_book.ts'
 import { isRaceLost, isUnavailable } from '../database/faults.ts'
 import { type Lookout, roundsWhere } from '../database/lookout.ts'
 import type { Rounds } from '../database/rounds.ts'
@@ -38,12 +39,12 @@ export function createExpiry(options: Options): Expiry {
 /** One round over the books that have holds to let go of. Returns how many payments expired. */
 async function expireAll(options: Options): Promise<number> {
   const { rows: books } = await options.pool.query<{ book: BookId }>(BOOKS_WITH_WORK)
-  let total = 0
-  for (const { book } of books) {
+  return forEachBook(books, async (book) => {
     const ids = await readExpired(options.pool, book, MOST_AT_ONCE)
-    for (const id of ids) if (await expireOne(options, book, id)) total += 1
-  }
-  return total
+    let expired = 0
+    for (const id of ids) if (await expireOne(options, book, id)) expired += 1
+    return expired
+  })
 }
 
 /** Each in a transaction of its own, so that one that cannot expire holds up no other. */

@@ -3,6 +3,7 @@ import type { Directory } from '../accounts/directory.ts'
 import { uuids } from '../database/binary_arrays.ts'
 import { idsAt } from '../database/clock.ts'
 import { type Client, inTransaction, type Pool, type Queryable, together } from '../database/connection.ts'
+import { forEachBook } from '../database/each_book.ts'
 import { isRaceLost, isUnavailable } from '../database/faults.ts'
 import { inOne } from '../database/in_one.ts'
 import { formatInstant } from '../database/instant.ts'
@@ -90,13 +91,11 @@ export function createWorker(options: Options): Worker {
 /** One round over the books that have work. Returns how many payments were settled. */
 async function postEverything(options: Options): Promise<number> {
   const { rows: books } = await options.pool.query<{ book: BookId }>(BOOKS_WITH_WORK)
-  let total = 0
-  for (const { book } of books) {
+  return forEachBook(books, async (book) => {
     const settledIds = await postClaimed(options, book, LARGEST_BATCH)
     options.tell(settledIds)
-    total += settledIds.length
-  }
-  return total
+    return settledIds.length
+  })
 }
 
 async function postClaimed(options: Options, book: BookId, most: number): Promise<PaymentId[]> {

@@ -1,4 +1,5 @@
 import type { Pool } from '../database/connection.ts'
+import { forEachBook } from '../database/each_book.ts'
 import { isSettled, type Mark, markNow } from '../database/settled.ts'
 import { type BookId, firstIdAt, type Id, type Instant, instantOf, NIL } from '../ledger/id.ts'
 import type { Log } from '../log.ts'
@@ -90,7 +91,11 @@ export function createTotalsKeeper({ pool, log }: Options) {
 
   async function keepAll(settled: Instant): Promise<void> {
     const { rows } = await pool.query<{ book: BookId }>('select book from books')
-    for (const { book } of rows) while (!stopped && (await keepNextTotals(pool, book, settled)));
+    await forEachBook(rows, async (book) => {
+      let kept = 0
+      while (!stopped && (await keepNextTotals(pool, book, settled))) kept += 1
+      return kept
+    })
   }
 
   const timer = setInterval(() => {

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { NOW } from '../database/clock.ts'
 import { type Client, inTransaction, type Pool, type Queryable, together } from '../database/connection.ts'
+import { forEachBook } from '../database/each_book.ts'
 import { isUniqueViolation } from '../database/faults.ts'
 import { formatInstant, parseInstant } from '../database/instant.ts'
 import { type Lookout, roundsWhere } from '../database/lookout.ts'
@@ -42,11 +43,15 @@ export function createSealer({ pool, lookout, key, log }: Options): Sealer {
     while (books.size > 0 && performance.now() < endsAt && !stopping.signal.aborted) {
       const began = performance.now()
       let isLate = false
-      for (const book of books) {
-        const age = await sealOne(pool, book, key, log)
-        if (age === undefined) books.delete(book)
-        else isLate ||= age > LATE
-      }
+      await forEachBook(
+        [...books].map((book) => ({ book })),
+        async (book) => {
+          const age = await sealOne(pool, book, key, log)
+          if (age === undefined) books.delete(book)
+          else isLate ||= age > LATE
+          return 0
+        },
+      )
       if (isLate || books.size === 0) continue
       const rest = RESTS * (performance.now() - began)
       await delay(rest, undefined, { signal: stopping.signal }).catch(() => undefined)

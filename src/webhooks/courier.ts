@@ -1,4 +1,5 @@
 import type { Pool } from '../database/connection.ts'
+import { forEachBook } from '../database/each_book.ts'
 import { isUnavailable } from '../database/faults.ts'
 import { AT_LEAST_EVERY_MS, type Lookout, roundsWhere } from '../database/lookout.ts'
 import { createRounds } from '../database/rounds.ts'
@@ -60,18 +61,15 @@ export function createCourier(options: Options): Courier {
 
   /** How many books have more. Where there is no endpoint, the place in the events that were looked at moves on all the same. */
   async function dispatchEverywhere(): Promise<number> {
-    let more = 0
-    for (const book of await readBooks(pool)) {
-      if (!(await dispatch(book))) more += 1
+    try {
+      return await forEachBook(await readBooks(pool), async (book) => ((await dispatch(book)) ? 0 : 1))
+    } finally {
+      sender.wake()
     }
-    sender.wake()
-    return more
   }
 
   async function sendEverywhere(): Promise<number> {
-    let begun = 0
-    for (const book of await readBooks(pool)) begun += await sendDue(book)
-    return begun
+    return forEachBook(await readBooks(pool), sendDue)
   }
 
   async function sendDue(book: BookId): Promise<number> {
@@ -112,9 +110,9 @@ export function createCourier(options: Options): Courier {
   return { stop }
 }
 
-async function readBooks(pool: Pool): Promise<BookId[]> {
+async function readBooks(pool: Pool): Promise<{ readonly book: BookId }[]> {
   const { rows } = await pool.query<{ book: BookId }>('select book from webhook_cursors order by book')
-  return rows.map(({ book }) => book)
+  return rows
 }
 
 /** How many requests each endpoint may begin now, beside those under way. The order is random, so that none is always last. */

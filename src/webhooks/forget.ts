@@ -1,4 +1,5 @@
 import type { Pool } from '../database/connection.ts'
+import { forEachBook } from '../database/each_book.ts'
 import { createRounds, type Rounds } from '../database/rounds.ts'
 import { type BookId, NIL } from '../ledger/id.ts'
 import type { Log } from '../log.ts'
@@ -25,14 +26,12 @@ export function createForgetting({ pool, keepDays, log }: Options): Pick<Rounds,
  */
 async function forgetNext(pool: Pool, keepDays: number, places: Map<BookId, string>): Promise<number> {
   const { rows: books } = await pool.query<{ book: BookId }>('select book from webhook_cursors order by book')
-  let total = 0
-  for (const { book } of books) {
+  return forEachBook(books, async (book) => {
     const { rows } = await pool.query<{ gone: bigint; last_id: string | null }>(
       'select gone, last_id from forget_deliveries($1, clock_timestamp() - make_interval(days => $2), $3, $4)',
       [book, keepDays, places.get(book) ?? NIL, MOST_AT_ONCE],
     )
-    total += Number(rows[0]?.gone ?? 0)
     places.set(book, rows[0]?.last_id ?? NIL)
-  }
-  return total
+    return Number(rows[0]?.gone ?? 0)
+  })
 }

@@ -1,5 +1,6 @@
 import type { Actor } from '../../audit/audit.ts'
 import { inTransaction, type Pool } from '../../database/connection.ts'
+import { forEachBook } from '../../database/each_book.ts'
 import { isRaceLost, isUnavailable } from '../../database/faults.ts'
 import { type Lookout, roundsWhere } from '../../database/lookout.ts'
 import type { Rounds } from '../../database/rounds.ts'
@@ -56,16 +57,16 @@ export function createBankBooking(options: Options): BankBooking {
 async function settleAll(options: Options): Promise<number> {
   const { pool } = options
   const { rows: books } = await pool.query<{ book: BookId }>(BOOKS_WITH_WORK)
-  let booked = 0
-  for (const { book } of books) {
+  return forEachBook(books, async (book) => {
+    let booked = 0
     while (await carryOutNext(options, book)) booked += 1
     const { rows: files } = await pool.query<{ id: BankFileId }>(
       'select f.id from bank_files f where f.book = $1 and f.settled_at is null',
       [book],
     )
     for (const { id } of files) await finishFile(pool, book, id)
-  }
-  return booked
+    return booked
+  })
 }
 
 /** The first movement, or else the first rejection, that is due. False where none is. */
