@@ -166,7 +166,12 @@ function createKept() {
       owner?.accounts.push(id)
     }
     facts.set(id, owner ? { id, book, userId: owner.userId, code, currency, label: owner.label } : kept)
-    if (size > MOST_KEPT) for (const oldest of facts.values()) return void drop(oldest)
+    if (size > MOST_KEPT) for (const oldest of largest().values()) return void drop(oldest)
+  }
+
+  /** Of the book that has most, so that a large one leaves room for the accounts of all others. */
+  function largest(): Map<AccountId, AccountFacts> {
+    return [...books.values()].reduce((most, each) => (each.facts.size > most.facts.size ? each : most)).facts
   }
 
   function drop({ id, book, userId, label }: AccountFacts): void {
