@@ -763,6 +763,66 @@ describe('what is watched', () => {
     assert.deepEqual(await next(), { state: await client.getAccount({ path: { id: eur } }) })
   })
 
+  it('comes back on no other line where it was let go of before its state was told', async (test) => {
+    const { client, usd, token } = await aCaller()
+    const eur = (await client.openAccount({ body: { currency: 'EUR' } })).id
+    await noneHeldBack(gateway)
+    const said: string[][] = []
+    const lines: WebSocket[] = []
+    class Hasty extends WebSocket {
+      constructor(...given: ConstructorParameters<typeof WebSocket>) {
+        super(...given)
+        lines.push(this)
+      }
+      override send(text: string): void {
+        super.send(text)
+        const { subscribe } = JSON.parse(text)
+        if (!subscribe || said.push(subscribe) > 1) return
+        watching.unsubscribe([usd, '*'])
+        watching.subscribe([eur])
+      }
+    }
+    const watcher = createClient({ url: gateway.url, token, retry: QUICK, WebSocket: Hasty })
+    const watching = watcher.watch([usd, '*'])
+    test.after(watching.close)
+    const told = watching[Symbol.asyncIterator]()
+    assert.deepEqual((await told.next()).value, { state: await client.getAccount({ path: { id: eur } }) })
+    lines[0]?.close()
+    await until(async () => said.length === 3)
+    assert.deepEqual(said, [[usd, '*'], [eur], [eur]])
+  })
+
+  it('is told anew where it was let go of and taken up again before its state was told', async (test) => {
+    const { client, usd, token } = await aCaller()
+    const eur = (await client.openAccount({ body: { currency: 'EUR' } })).id
+    await noneHeldBack(gateway)
+    // The account is closed between the two, of which no event tells.
+    class Hasty extends WebSocket {
+      override send(text: string): void {
+        if (!text.includes(`"subscribe":["${eur}"]`)) super.send(text)
+        else
+          this.addEventListener('message', ({ data }) => {
+            if (!String(data).startsWith('{"unsubscribed"')) return
+            void client.closeAccount({ path: { id: eur } }).then(() => super.send(text))
+          })
+        if (!text.includes(`"subscribe":["${usd}`)) return
+        watching.unsubscribe([eur])
+        watching.subscribe([eur])
+      }
+    }
+    const watching = createClient({ url: gateway.url, token, WebSocket: Hasty }).watch([usd, eur])
+    test.after(watching.close)
+    const states = await take(watching, 3)
+    assert.deepEqual(
+      states.map((told) => 'state' in told && [told.state.id, told.state.status]),
+      [
+        [usd, 'active'],
+        [eur, 'active'],
+        [eur, 'closed'],
+      ],
+    )
+  })
+
   it('waits for a slow reader without filling the memory, and goes on where it was', async () => {
     const { token = '' } = await anOperator(gateway)
     const operator = createClient({ url: gateway.url, token })

@@ -35,6 +35,7 @@ export class WatchError extends Error {
 
 type Message = {
   readonly subscribed?: readonly string[]
+  readonly unsubscribed?: readonly string[]
   readonly position?: string | null
   readonly state?: Payment | Account | Schedule
   readonly event?: GatewayEvent
@@ -169,15 +170,17 @@ function createSubscriptions(names: readonly string[], after: string | undefined
     ]
   }
 
-  function take({ subscribed = [], position: place, state, event }: Message): Told | undefined {
-    if (subscribed.includes(EVERYTHING)) known.add(EVERYTHING)
+  function take({ subscribed = [], unsubscribed = [], position: place, state, event }: Message): Told | undefined {
+    if (subscribed.includes(EVERYTHING) && wanted.has(EVERYTHING)) known.add(EVERYTHING)
+    // What was told of it until now was asked for before it was let go of.
+    for (const name of unsubscribed) known.delete(name)
     if (place) position = place
     if (event) {
       position = event.position
       return { event }
     }
     // It comes again where a subscription goes on, and the events in between tell the rest.
-    if (!state || known.has(state.id)) return undefined
+    if (!state || known.has(state.id) || !wanted.has(state.id)) return undefined
     known.add(state.id)
     return { state }
   }
