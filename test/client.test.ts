@@ -63,6 +63,21 @@ const lost = () => {
   throw new TypeError('the answer was lost')
 }
 
+/** Something between here and the gateway that answers everything so, and what it was asked. */
+async function aProxy(status: number, type: string, body: string) {
+  const asked: string[] = []
+  const proxy = createServer((request, response) => {
+    asked.push(request.method ?? '')
+    response.writeHead(status, { 'content-type': type }).end(body)
+  })
+  await new Promise<void>((done) => proxy.listen(0, '127.0.0.1', done))
+  const close = () => {
+    proxy.close()
+    proxy.closeAllConnections()
+  }
+  return { url: `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`, asked, close }
+}
+
 describe('a call of the client', () => {
   it('goes from sign-up to a payment, typed by the API’s own document', async () => {
     const anybody = createClient({ url: `${gateway.url}/` })
@@ -220,19 +235,20 @@ describe('a call that fails', () => {
   })
 
   it('by something in between is no answer of the gateway, and is made again only where that is safe', async () => {
-    const asked: string[] = []
-    const proxy = createServer((request, response) => {
-      asked.push(request.method ?? '')
-      response.writeHead(502, { 'content-type': 'text/html' }).end('<h1>Bad Gateway</h1>')
-    })
-    await new Promise<void>((done) => proxy.listen(0, '127.0.0.1', done))
-    const url = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`
-    const client = createClient({ url, token: 'bgw_none', retry: { ...QUICK, attempts: 2 } })
-    await assert.rejects(client.listAccounts(), { name: 'NoAnswerError', status: 502 })
-    await assert.rejects(client.logIn({ body: { email: anEmail(), password: PASSWORD } }), { name: 'NoAnswerError' })
-    assert.deepEqual(asked, ['GET', 'GET', 'POST'])
-    proxy.close()
-    proxy.closeAllConnections()
+    const problem = { type: 'about:blank', title: 'Gateway Timeout', status: 504, detail: 'upstream request timeout' }
+    const answers = [
+      { status: 502, type: 'text/html', body: '<h1>Bad Gateway</h1>' },
+      { status: 504, type: 'application/problem+json', body: JSON.stringify(problem) },
+      { status: 503, type: 'application/problem+json', body: 'null' },
+    ]
+    for (const { status, type, body } of answers) {
+      const { url, asked, close } = await aProxy(status, type, body)
+      const client = createClient({ url, token: 'bgw_none', retry: { ...QUICK, attempts: 2 } })
+      await assert.rejects(client.listAccounts(), { name: 'NoAnswerError', status }, body)
+      await assert.rejects(client.logIn({ body: { email: anEmail(), password: PASSWORD } }), { name: 'NoAnswerError' })
+      assert.deepEqual(asked, ['GET', 'GET', 'POST'])
+      close()
+    }
   })
 
   it('ends with its signal, also while it waits', async () => {

@@ -53,10 +53,14 @@ export async function errorOf(
   const { status, headers } = response
   const text = await response.text()
   const retryAfterSeconds = secondsUntil(headers.get('retry-after'))
-  if (headers.get('content-type')?.startsWith('application/problem+json')) {
-    return new ProblemError(JSON.parse(text), retryAfterSeconds, idempotencyKey)
-  }
+  const problem = headers.get('content-type')?.startsWith('application/problem+json') ? JSON.parse(text) : undefined
+  if (isOfGateway(problem)) return new ProblemError(problem, retryAfterSeconds, idempotencyKey)
   return new NoAnswerError(`answered ${status}, and not by the gateway`, { status, idempotencyKey, retryAfterSeconds })
+}
+
+/** Proxies answer with problem details too: that is no word of the gateway, which may have done what it was asked. */
+function isOfGateway(problem: Problem | null | undefined): problem is Problem {
+  return String(problem?.type).startsWith('urn:billing-gateway:problem:')
 }
 
 /** What Retry-After says: seconds, or a time, as only others than the gateway write it (RFC 9110 §10.2.3). */
