@@ -251,6 +251,25 @@ describe('a call that fails', () => {
     }
   })
 
+  it('is no payment where a page came in its place: whether it was made is not known', async () => {
+    const answers = [
+      { status: 200, type: 'text/html', body: '<h1>Sign in to the hotel’s network</h1>' },
+      { status: 200, type: 'text/plain', body: '' },
+    ]
+    for (const { status, type, body } of answers) {
+      const { url, asked, close } = await aProxy(status, type, body)
+      const misled = createClient({ url, token: 'bgw_none', retry: { ...QUICK, attempts: 2 } })
+      const payment = { from_account: 'acc_1', to_account: 'acc_2', amount: '1.00' }
+      const error = await misled.createPayment({ body: payment }).catch((why: unknown) => why)
+      assert.ok(error instanceof NoAnswerError, body)
+      assert.deepEqual([typeof error.idempotencyKey, asked], ['string', ['POST', 'POST']])
+      await assert.rejects(misled.each('listPayments').next(), { name: 'NoAnswerError' })
+      await assert.rejects(misled.deleteWebhook({ path: { id: 'whk_1' } }), { name: 'NoAnswerError' })
+      close()
+    }
+    assert.match(await createClient({ url: gateway.url }).getMetrics(), /^# HELP/)
+  })
+
   it('ends with its signal, also while it waits', async () => {
     const { client } = await aCaller()
     const reason = new Error('enough')

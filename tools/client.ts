@@ -62,6 +62,8 @@ export function clientSource(document: Document): string {
     const body = Object.keys(operation.requestBody?.content ?? {})[0]
     if (body !== undefined) parts.push(`body: ${quoted(body)}`)
     if (keyOf(operation)) parts.push('repeatable: true')
+    const others = otherTypes(operation)
+    if (others.length > 0) parts.push(`types: [${others.map(quoted).join(', ')}]`)
     return `${operation.operationId}: { ${parts.join(', ')} },`
   })
   const codes = [...new Set(calls.flatMap(({ operation }) => codesOf(operation)))].sort()
@@ -96,9 +98,16 @@ function callType(types: Types, operation: Operation): string {
       ]),
     })
   }
-  const others = contents.flatMap(Object.keys).filter((type) => type !== JSON_TYPE)
-  if (others.length > 0) fields.push({ name: 'types', type: [...new Set(others)].map(quoted).join(' | ') })
+  const others = otherTypes(operation)
+  if (others.length > 0) fields.push({ name: 'types', type: others.map(quoted).join(' | ') })
   return fieldsOf(fields)
+}
+
+/** The types of content besides JSON that a call may be answered with. */
+function otherTypes({ responses }: Operation): string[] {
+  const answers = Object.entries(responses).filter(([status]) => status.startsWith('2'))
+  const all = answers.flatMap(([, { content }]) => Object.keys(content ?? {}))
+  return [...new Set(all)].filter((type) => type !== JSON_TYPE)
 }
 
 /** What a call is answered as a whole: never for one whose answer is a stream, or no answer of HTTP at all. */

@@ -84,7 +84,7 @@ export function createClient(options: ClientOptions): Client {
   }
   const calls = Object.keys(operations).map((id) => [
     id,
-    (input: AnyInput = {}) => send(transport, sentFor(id as OperationId, input), wholeOf),
+    (input: AnyInput = {}) => send(transport, sentFor(id as OperationId, input), wholeOf(id as OperationId)),
   ])
   const client = {
     ...Object.fromEntries(calls),
@@ -99,16 +99,23 @@ export function createClient(options: ClientOptions): Client {
   return client as unknown as Client
 }
 
-async function wholeOf(response: Response): Promise<unknown> {
-  const text = await response.text()
-  if (!response.headers.get('content-type')?.startsWith('application/json')) return text === '' ? undefined : text
-  return JSON.parse(text)
+/** Reads the answer to a call. Throws where it has a form that the call never has: it is not the gateway's then. */
+function wholeOf(id: OperationId): (response: Response) => Promise<unknown> {
+  const { types = [] }: { method: string; types?: readonly string[] } = operations[id]
+  return async (response) => {
+    const text = await response.text()
+    if (response.status === 204 || response.status === 304) return undefined
+    const [type = ''] = (response.headers.get('content-type') ?? '').split(';')
+    if (type === 'application/json') return JSON.parse(text)
+    if (types.includes(type)) return text
+    throw new Error(`answered ${response.status} with '${type}', and not by the gateway`)
+  }
 }
 
 async function* eachRow(transport: Transport, id: ListId, input: AnyInput): AsyncGenerator<unknown> {
   let { query = {} } = input
   for (;;) {
-    const page = (await send(transport, sentFor(id, { ...input, query }), wholeOf)) as Page<unknown>
+    const page = (await send(transport, sentFor(id, { ...input, query }), wholeOf(id))) as Page<unknown>
     yield* page.data
     if (page.next_cursor === null) return
     query = { ...query, cursor: page.next_cursor }
