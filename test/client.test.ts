@@ -270,6 +270,16 @@ describe('a call that fails', () => {
     assert.match(await createClient({ url: gateway.url }).getMetrics(), /^# HELP/)
   })
 
+  it('that cannot be sent at all is no call whose outcome nobody knows', async () => {
+    const { fetch, sent } = aFetch((answer) => answer)
+    const { client, usd } = await aCaller({ fetch })
+    const before = sent.length
+    const input = { body: { from_account: usd, to_account: usd, amount: '1.00' }, idempotencyKey: 'účet č. 1' }
+    await assert.rejects(client.createPayment(input), TypeError)
+    await assert.rejects(take(client.lines('createPayments', [input.body], input), 1), TypeError)
+    assert.equal(sent.length, before)
+  })
+
   it('ends with its signal, also while it waits', async () => {
     const { client } = await aCaller()
     const reason = new Error('enough')

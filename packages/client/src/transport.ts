@@ -44,6 +44,8 @@ export async function send<T>(transport: Transport, sent: Sent, read: (response:
 
 async function sendOnce<T>(transport: Transport, sent: Sent, read: (response: Response) => Promise<T>): Promise<T> {
   const { method, path, body, signal, idempotencyKey } = sent
+  // A header that none can be is the caller's mistake: nothing was sent.
+  const headers = headersOf(transport, sent)
   const late = new AbortController()
   const timer = setTimeout(
     () => late.abort(new Error(`no answer within ${transport.timeoutMs} ms`)),
@@ -52,7 +54,7 @@ async function sendOnce<T>(transport: Transport, sent: Sent, read: (response: Re
   try {
     const response = await transport.fetch(transport.url + path, {
       method,
-      headers: headersOf(transport, sent),
+      headers,
       signal: signal ? AbortSignal.any([signal, late.signal]) : late.signal,
       redirect: 'error',
       ...(body === undefined ? {} : { body }),
