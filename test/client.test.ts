@@ -682,6 +682,21 @@ describe('events', () => {
     assert.deepEqual(await reading, [])
   })
 
+  it('come once there is room for their stream, where as many as there may be were open', async (test) => {
+    const { client, token } = await aCaller()
+    const [others, ending] = [new AbortController(), new AbortController()]
+    test.after(() => others.abort())
+    const how = { headers: { authorization: `Bearer ${token}` }, signal: others.signal }
+    await Promise.all(Array.from({ length: 100 }, () => fetch(`${gateway.url}/v1/events/stream`, how)))
+    const lost: string[] = []
+    const onLost = (why: Error) => {
+      lost.push(why.message)
+      others.abort()
+    }
+    await take(client.events({ signal: ending.signal, onLost, onConnected: () => ending.abort() }), 1_000)
+    assert.match(lost[0] ?? '', /at most 100 streams/)
+  })
+
   it('that are too old, or not for this token, are refused', async () => {
     const { client } = await aCaller()
     const old = take(client.events({ after: '1-00000000000000000000000001' }), 1)

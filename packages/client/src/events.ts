@@ -42,13 +42,19 @@ export async function* readEvents(transport: Transport, reading: Reading): Async
       throw new NoAnswerError('the stream ended')
     } catch (error) {
       if (signal?.aborted) return
-      if (error instanceof ProblemError && error.status < 500 && error.status !== 429) throw error
+      if (isForGood(error)) throw error
       failures += 1
       onLost?.(error as Error)
       await pause(pauseMs(transport.retry, failures, error), signal).catch(() => undefined)
     }
     if (signal?.aborted) return
   }
+}
+
+/** Whether coming back is no use. Of too many streams some end, such as ours that a node does not know to be lost yet. */
+function isForGood(error: unknown): boolean {
+  if (!(error instanceof ProblemError)) return false
+  return error.status < 500 && error.status !== 429 && error.code !== 'too_many_streams'
 }
 
 type Frame = { readonly id?: string; readonly event?: string; readonly data?: string }
