@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { type AddressInfo, createServer as createTcpServer } from 'node:net'
 import { before, describe, it } from 'node:test'
 import { Webhook } from 'standardwebhooks'
 import {
@@ -785,6 +785,21 @@ describe('what is watched', () => {
     const [told] = await take(client.watch([usd], { onLost: (why) => lost.push(why.message) }), 1)
     assert.deepEqual(told, { state: await client.getAccount({ path: { id: usd } }) })
     assert.deepEqual([lost, troubles], [['Not now', 'Not now'], []])
+  })
+
+  it('is asked for on another line where one is taken and its handshake never answered', async (test) => {
+    const silent = createTcpServer()
+    await new Promise<void>((done) => silent.listen(0, '127.0.0.1', done))
+    test.mock.timers.enable({ apis: ['setInterval'] })
+    const lost: string[] = []
+    const url = `http://127.0.0.1:${(silent.address() as AddressInfo).port}`
+    const watching = createClient({ url, token: 'bgw_none' }).watch(['*'], { onLost: (why) => lost.push(why.message) })
+    test.after(() => {
+      watching.close()
+      silent.close()
+    })
+    for (let beats = 0; beats < 2; beats += 1) test.mock.timers.tick(20_000)
+    assert.deepEqual(lost, ['nothing is heard any more'])
   })
 
   it('is what was asked for last, also where that was said while the line was lost', async (test) => {

@@ -11,14 +11,14 @@ export type LineEnds = {
 
 const PING_EVERY_MS = 20_000
 
-/** Opens a WebSocket of JSON messages; one on which nothing is heard any more counts as lost. */
+/** Opens a WebSocket of JSON messages; one on which nothing is heard any more, or that does not open, counts as lost. */
 export function openLine(Socket: typeof WebSocket, url: string, protocols: string[], ends: LineEnds): Line {
   const socket = new Socket(url, protocols)
   let over = false
   let heard = true
   const beat = setInterval(() => {
     if (!heard) return lose(new NoAnswerError('nothing is heard any more'))
-    heard = socket.readyState !== socket.OPEN
+    heard = false
     say({ ping: '' })
   }, PING_EVERY_MS)
 
@@ -41,6 +41,7 @@ export function openLine(Socket: typeof WebSocket, url: string, protocols: strin
 
   const line = { say, close }
   socket.addEventListener('open', () => {
+    heard = true
     if (!over) ends.onOpen(line)
   })
   socket.addEventListener('message', ({ data }) => {
