@@ -269,11 +269,11 @@ export async function inTransaction<T>(pool: Pool, work: (client: Client) => Pro
   const client = await pool.connect()
   let broken: Error | undefined
   try {
-    const begun = client.query('begin')
-    const working = work(client)
-    await together([begun, working])
+    // Waited for: behind one that is canceled, each statement would be a transaction of its own.
+    await client.query('begin')
+    const done = await work(client)
     await commit(client)
-    return await working
+    return done
   } catch (error) {
     await client.query('rollback').catch((cause: Error) => {
       broken = cause

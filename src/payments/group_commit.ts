@@ -90,7 +90,7 @@ async function attempt(
   const client = await clients.take()
   let broken: Error | undefined
   try {
-    // Two trips to the database: what has to be known, then what is written together with its commit.
+    // Two trips to the database: what has to be known, then what is written together with its commit, where it has begun.
     const begun = client.query('begin')
     const finding = findMade(client, book, batch, attempts)
     const beginning = beginWrite(

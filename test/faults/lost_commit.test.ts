@@ -149,6 +149,19 @@ describe('where the line to the database is cut at the commit', () => {
   })
 })
 
+it('a transaction that is canceled as it begins, by an administrator who means the statement before, does nothing, as the answer says', async () => {
+  const { line, operator, accounts } = await aScene()
+  const held = transfer(accounts[0] ?? '', accounts[1] ?? '', '1.00', { capture: 'manual' })
+  const { body: hold } = await operator.post('/v1/payments', held)
+  const canceled = line.cancelAtBegin(DECIDING)
+  const capture = await operator.post(`/v1/payments/${hold.id}/capture`)
+  await canceled
+  assertProblem(capture, 'unavailable')
+  assert.equal((await operator.get(`/v1/payments/${hold.id}`)).body.status, 'pending')
+  assert.equal((await operator.post(`/v1/payments/${hold.id}/capture`)).body.status, 'completed')
+  assert.deepEqual((await verifyBooks(line.direct)).findings, [])
+})
+
 describe('where the database goes away behind a commit, before the answer is whole', () => {
   const WIRE = { BGW_WIRE_ACCOUNTS: `EUR:${OWN_IBAN}:RABONL2U`, BGW_WIRE_NAME: 'Gateway' }
   type Asked = { who: Client; path: string; body: unknown; headers?: Record<string, string> }

@@ -17,6 +17,11 @@ export type Line = {
   readonly cutAtCommit: (lost: Lost, pool: string, others?: number) => Promise<void>
   /** The same, but that commit is answered: what goes down behind it, until it is up again, is everything. */
   readonly downAfterCommit: (pool: string) => Promise<void>
+  /**
+   * Has the next transaction of a pool of that name canceled as it begins, as where an administrator means a statement that
+   * is over by then. Resolves when that is done.
+   */
+  readonly cancelAtBegin: (pool: string) => Promise<void>
   /** Cuts every line, and refuses new ones until it is up again. */
   readonly down: () => void
   readonly up: () => void
@@ -32,6 +37,10 @@ type Trap = { readonly lost: Lost | 'allBehind'; readonly pool: string; others: 
 const COMMIT = Buffer.from('Q\0\0\0\x0bcommit\0')
 const COMMITTED = Buffer.from('C\0\0\0\x0bCOMMIT\0')
 
+/** `begin` as a simple query, and one that fails as if it had been canceled. */
+const BEGIN = Buffer.from('Q\0\0\0\x0abegin\0')
+const CANCELED = Buffer.from('Q\0\0\0\x2ddo $$ begin raise query_canceled; end $$\0')
+
 const lines = new Set<() => void>()
 // At the end of the test file, when the gateways on them have ended.
 after(() => {
@@ -44,6 +53,7 @@ export async function aLine(database?: TestCluster): Promise<Line> {
   const open = new Set<Socket>()
   const dead = new Set<Socket>()
   let trap: Trap | undefined
+  let canceled: { readonly pool: string; readonly done: () => void } | undefined
   let fatal: { readonly statement: string; readonly fallen: () => void } | undefined
   let isDown = false
 
@@ -57,7 +67,8 @@ export async function aLine(database?: TestCluster): Promise<Line> {
     }
     let pool = ''
     let waitingForAnswer: Trap | undefined
-    near.on('data', (chunk: Buffer) => {
+    near.on('data', (sent: Buffer) => {
+      let chunk = sent
       if (fatal && chunk.includes(fatal.statement)) {
         for (const socket of [near, far]) dead.add(socket)
         fatal.fallen()
@@ -65,6 +76,12 @@ export async function aLine(database?: TestCluster): Promise<Line> {
       }
       if (dead.has(near)) return
       pool ||= /application_name\0([^\0]+)\0/.exec(chunk.toString('latin1'))?.[1] ?? ''
+      const beginning = canceled?.pool === pool ? chunk.indexOf(BEGIN) : -1
+      if (beginning >= 0) {
+        chunk = Buffer.concat([chunk.subarray(0, beginning), CANCELED, chunk.subarray(beginning + BEGIN.length)])
+        canceled?.done()
+        canceled = undefined
+      }
       const at = chunk.indexOf(COMMIT)
       if (trap?.pool !== pool || at < 0) return void far.write(chunk)
       if (trap.others > 0) {
@@ -130,6 +147,10 @@ export async function aLine(database?: TestCluster): Promise<Line> {
       trap = { lost, pool, others, sprung }
     })
   const downAfterCommit = (pool: string) => cutAtCommit('allBehind', pool)
+  const cancelAtBegin = (pool: string) =>
+    new Promise<void>((done) => {
+      canceled = { pool, done }
+    })
   const reached = { ...direct, host: '127.0.0.1', port }
-  return { database: reached, direct, cutAtCommit, downAfterCommit, down, up, fall, fallAt }
+  return { database: reached, direct, cutAtCommit, downAfterCommit, cancelAtBegin, down, up, fall, fallAt }
 }
