@@ -31,7 +31,10 @@ export async function readRulesMoment(client: Queryable, book: BookId): Promise<
 }
 
 export type RuleKeeper = {
-  /** The rules of a book at that version or a newer one, read anew only where another version is kept. */
+  /**
+   * The rules of a book at that version or a newer one, read anew only where another version is kept, also a newer one:
+   * a database that has taken over without the last commits of another has the older rules.
+   */
   readonly at: (client: Queryable, book: BookId, moment: RulesMoment) => Rules | Promise<Rules>
 }
 
@@ -42,15 +45,14 @@ export function createRuleKeeper(settings: FeeSettings): RuleKeeper {
   async function read(client: Queryable, book: BookId, at: Instant, version: bigint): Promise<Rules> {
     const schedules = await readSchedules(client, book, at)
     const rules = { ...settings, schedules, limits: await readKeptLimits(client, book) }
-    const newest = kept.get(book)?.version ?? 0n
-    if (version > newest) kept.set(book, { version, rules })
+    kept.set(book, { version, rules })
     return rules
   }
 
   function at(client: Queryable, book: BookId, { at: moment, rulesVersion }: RulesMoment): Rules | Promise<Rules> {
     if (rulesVersion === null) return unset
     const known = kept.get(book)
-    return known && known.version >= rulesVersion ? known.rules : read(client, book, moment, rulesVersion)
+    return known?.version === rulesVersion ? known.rules : read(client, book, moment, rulesVersion)
   }
 
   return { at }

@@ -14,11 +14,14 @@ export async function lockRules(client: Client, book: BookId): Promise<void> {
   await client.query('select from rule_versions where book = $1 for no key update', [book])
 }
 
+/** No number is given twice, also where the commit that had it is lost in a failover: nodes may keep its rules still. */
+const NEVER_GIVEN = '(extract(epoch from clock_timestamp()) * 1000000)::bigint'
+
 /** Notes that a rule of the book is about to be another, in the transaction that writes it. */
 export async function bumpRules(client: Client, book: BookId): Promise<void> {
   await client.query(
-    `insert into rule_versions (book, version) values ($1, 1)
-         on conflict (book) do update set version = rule_versions.version + 1`,
+    `insert into rule_versions (book, version) values ($1, ${NEVER_GIVEN})
+         on conflict (book) do update set version = greatest(rule_versions.version + 1, excluded.version)`,
     [book],
   )
 }

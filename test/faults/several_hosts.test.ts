@@ -9,6 +9,7 @@ import { type DatabaseAddress, probe, withOwner } from '../../src/database/conne
 import { nativeFolder } from '../../src/database/embedded.ts'
 import { urlsOf } from '../../src/database/hosts.ts'
 import { confined } from '../../src/database/postgres_process.ts'
+import type { Client } from '../harness/client.ts'
 import { endsWithTest } from '../harness/ends_with_test.ts'
 import { until } from '../harness/gateway.ts'
 import {
@@ -19,6 +20,7 @@ import {
   settle,
   startLoad,
 } from '../harness/load.ts'
+import { transfer } from '../harness/paying.ts'
 import { aFolder, aMigratedFolder, anOperatorOf, aServer, gone } from '../harness/server.ts'
 
 type Host = { readonly address: DatabaseAddress; readonly end: (signal: NodeJS.Signals) => Promise<unknown> }
@@ -49,20 +51,55 @@ async function aFreePort(): Promise<number> {
   return port
 }
 
-/** A primary whose commits wait for its standby. */
-async function aPrimaryAndItsStandby() {
+/** A primary whose commits wait for its standby, or do not. */
+async function aPrimaryAndItsStandby(waitsForIt = true) {
   const [folder, copy] = [await aMigratedFolder(), await aFolder()]
   const [port, other] = [await aFreePort(), await aFreePort()]
   // A standby goes on from what a primary has written, which ours is none until it has been one.
   await (await aHost(folder, port, {})).end('SIGINT')
   cpSync(folder, copy, { recursive: true })
   writeFileSync(join(copy, 'postgres', 'standby.signal'), '')
-  const primary = await aHost(folder, port, { synchronous_standby_names: 'standby' })
+  const primary = await aHost(folder, port, { synchronous_standby_names: waitsForIt ? 'standby' : '' })
   const { user, password } = primary.address
   const primaryConninfo = `host=127.0.0.1 port=${port} user=${user} password=${password} application_name=standby`
-  const standby = await aHost(copy, other, { primary_conninfo: primaryConninfo })
+  const startStandby = () => aHost(copy, other, { primary_conninfo: primaryConninfo })
+  const standby = await startStandby()
   const url = `postgres://${user}:${password}@127.0.0.1:${other},127.0.0.1:${port}/postgres`
-  return { primary, standby, url }
+  return { primary, standby, startStandby, url }
+}
+
+/**
+ * A server whose primary is lost and replaced by a standby that had fallen behind: what is done by `first` is there then,
+ * and what is done by `lost` is not. Resolves once payments go on.
+ */
+async function afterLostCommits<T>(
+  first: (operator: Client, accounts: readonly string[]) => Promise<unknown>,
+  lost: (operator: Client, accounts: readonly string[]) => Promise<T>,
+) {
+  const { primary, standby, startStandby, url } = await aPrimaryAndItsStandby(false)
+  const settings = { DATABASE_URL: url, BGW_DATA_DIR: await aFolder() }
+  const server = await aServer(settings)
+  const operator = await anOperatorOf(server, settings)
+  const accounts = await fundedAccounts(operator, 2)
+  await first(operator, accounts)
+  const [{ written }] = await query(primary.address, 'select pg_current_wal_lsn()::text as written')
+  const isThere = 'select pg_last_wal_replay_lsn() >= $1::pg_lsn as there'
+  await until(async () => (await query(standby.address, isThere, [written]))[0].there)
+  await standby.end('SIGINT')
+  const done = await lost(operator, accounts)
+  await primary.end('SIGKILL')
+  const { address } = await startStandby()
+  await query(address, 'select pg_promote()')
+  const pay = () => operator.post('/v1/payments', transfer(accounts[0] ?? '', accounts[1] ?? '', '10.00'))
+  const paid = await until(async () => {
+    const answer = await pay()
+    return answer.status === 201 && answer
+  })
+  return { server, operator, accounts, address, done, pay, paid }
+}
+
+async function query(address: DatabaseAddress, sql: string, values: unknown[] = []): Promise<any[]> {
+  return (await withOwner(address, (client) => client.query(sql, values))).rows
 }
 
 describe('a DATABASE_URL of several hosts', () => {
@@ -96,5 +133,23 @@ describe('a DATABASE_URL of several hosts', () => {
     await settle(operator, load)
     await assertEachThereOnce(standby.address, load)
     assert.equal(await server.end('SIGTERM'), 0)
+  })
+})
+
+describe('a standby that takes over without the last commits of its primary', () => {
+  it('has its own prices counted, of which none is mixed up with one that was lost', async () => {
+    const set = async (operator: Client, percent: string) => {
+      const price = { kind: 'transfer', currency: 'USD', percent }
+      assert.equal((await operator.post('/v1/admin/fee-schedules', price)).status, 201)
+    }
+    const setAndPay = (percent: string) => async (operator: Client, accounts: readonly string[]) => {
+      await set(operator, percent)
+      return operator.post('/v1/payments', transfer(accounts[0] ?? '', accounts[1] ?? '', '10.00'))
+    }
+    const { operator, done, pay, paid } = await afterLostCommits(setAndPay('5'), setAndPay('10'))
+    assert.equal(done.body.fee, '1.00')
+    assert.equal(paid.body.fee, '0.50')
+    await set(operator, '7')
+    assert.equal((await pay()).body.fee, '0.70')
   })
 })
