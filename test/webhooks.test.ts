@@ -4,7 +4,9 @@ import type { ServerResponse } from 'node:http'
 import { join } from 'node:path'
 import { before, describe, it } from 'node:test'
 import { readConfig } from '../src/config.ts'
+import { withOwner } from '../src/database/connection.ts'
 import { parseInstant } from '../src/database/instant.ts'
+import { NIL } from '../src/ledger/id.ts'
 import { decodeId } from '../src/ledger/typeid.ts'
 import { PLACES } from '../src/webhooks/courier.ts'
 import {
@@ -17,7 +19,15 @@ import {
   type TestUser,
   until,
 } from './harness/gateway.ts'
-import { anAccount, assertBooksAreRight, assertProblem, everyPage, rowsOf, transfer } from './harness/paying.ts'
+import {
+  anAccount,
+  assertBooksAreRight,
+  assertProblem,
+  everyPage,
+  rowsOf,
+  transfer,
+  untilLocked,
+} from './harness/paying.ts'
 import { aReceiver, type Behaviour, type Received, verified } from './harness/receiver.ts'
 import { aFolder } from './harness/server.ts'
 
@@ -399,7 +409,7 @@ describe('a ping', () => {
 /** What is forgotten in one step of what was over longer ago than that. */
 async function forgotten(
   ago: string,
-  { at = gateway, most = 1_000, behind = '00000000-0000-0000-0000-000000000000' } = {},
+  { at = gateway, most = 1_000, behind = NIL as string } = {},
 ): Promise<{ readonly gone: bigint; readonly last_id: string }> {
   const { rows } = await at.inside.pool.query(`select * from forget_deliveries(1, now() - $1::interval, $2, $3)`, [
     ago,
@@ -454,7 +464,33 @@ describe('the log of deliveries', () => {
   })
 })
 
+/** Makes what is over so old that the log forgets it. */
+const longOver = (at: TestGateway) =>
+  rowsOf(at, `update webhook_deliveries set completed_at = completed_at - interval '31 days'`)
+
 describe('redelivery', () => {
+  it('of what the log forgets at the same moment is not_found, as it is afterwards', async () => {
+    const own = await aGateway(SETTINGS)
+    const { user, path } = await aSubscriber(204, ['*'], own)
+    await anAccount(user)
+    const [{ id }] = await until(async () => {
+      const found = await deliveriesOf(user, path, '&status=succeeded')
+      return found.length === 1 && found
+    })
+    await longOver(own)
+    const again = () => user.post(`${path}/deliveries/${id}/redeliver`)
+    const asked = await withOwner(own.database, async (owner) => {
+      await owner.query('begin')
+      await owner.query(`select from forget_deliveries(1, now() - interval '30 days', $1, 1000)`, [NIL])
+      const asking = again()
+      await untilLocked(own, 1)
+      await owner.query('commit')
+      return asking
+    })
+    assertProblem(asked, 'not_found')
+    assertProblem(await again(), 'not_found')
+  })
+
   it('of one sends the same message again', async () => {
     const { user, receiver, path } = await aSubscriber()
     await anAccount(user)

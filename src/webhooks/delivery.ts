@@ -112,21 +112,30 @@ export async function readAttempts(client: Queryable, book: BookId, id: Delivery
 
 /**
  * Asks for a delivery again, whatever came of it; what still waits for an attempt gets it at once, and so does what waits
- * in front of it, as it would wait as long. An attempt under way was made before, and ends nothing any more.
+ * in front of it, as it would wait as long. An attempt under way was made before, and ends nothing any more. False where
+ * there is none of that id, or none any more.
  */
-export async function redeliver(client: Queryable, book: BookId, webhookId: WebhookId, id: DeliveryId): Promise<void> {
-  await client.query(
+export async function redeliver(
+  client: Queryable,
+  book: BookId,
+  webhookId: WebhookId,
+  id: DeliveryId,
+): Promise<boolean> {
+  const { rows } = await client.query(
     `with asked as (
        update webhook_deliveries
           set status = 'pending', completed_at = null, claimed_until = null, tries = 0, due_at = $4
         where book = $1 and webhook_id = $2 and id = $3
-       returning object_id, event_txid, event_id)
-     update webhook_deliveries d set tries = 0, due_at = $4
-       from asked a
-      where d.book = $1 and d.webhook_id = $2 and d.object_id = a.object_id and d.status = 'pending' and d.due_at > $4
-        and (d.event_txid, d.event_id) < (a.event_txid, a.event_id)`,
+       returning object_id, event_txid, event_id),
+     in_front as (
+       update webhook_deliveries d set tries = 0, due_at = $4
+         from asked a
+        where d.book = $1 and d.webhook_id = $2 and d.object_id = a.object_id and d.status = 'pending' and d.due_at > $4
+          and (d.event_txid, d.event_id) < (a.event_txid, a.event_id))
+     select from asked`,
     [book, webhookId, id, formatInstant(await readClock(client))],
   )
+  return rows.length > 0
 }
 
 /**

@@ -124,8 +124,7 @@ function sendingRoutes(app: App, gateway: Gateway): void {
           const { home } = sessionOf(request)
           const id = await lockActive(client, request, text)
           const wanted = decodeId('dlv', delivery)
-          if (!wanted || !(await readDelivery(client, home, id, wanted))) throw new ApiError('not_found')
-          await redeliver(client, home, id, wanted)
+          if (!wanted || !(await redeliver(client, home, id, wanted))) throw new ApiError('not_found')
           return { status: 202, body: await shown(client, request, id, wanted) }
         },
         { expires: true },
