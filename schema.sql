@@ -1203,12 +1203,13 @@ AS $function$
        limit most
     ), old as materialized (
       select l.book, l.id from looked l where l.completed_at < least(before, now() - interval '1 day')
-    ), attempts as (
-      delete from webhook_attempts a using old o where a.book = o.book and a.delivery_id = o.id
     ), forgotten as (
+      -- As it is now, behind whoever had it locked.
       delete from webhook_deliveries d using old o
-       where d.book = o.book and d.id = o.id and d.status <> 'pending'
-      returning d.id
+       where d.book = o.book and d.id = o.id and d.completed_at < least(before, now() - interval '1 day')
+      returning d.book, d.id
+    ), attempts as (
+      delete from webhook_attempts a using forgotten f where a.book = f.book and a.delivery_id = f.id
     )
     select (select count(*) from forgotten),
            (select case when l.created_at < before then l.id end from looked l order by l.id desc limit 1)

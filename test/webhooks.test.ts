@@ -419,6 +419,10 @@ async function forgotten(
   return rows[0]
 }
 
+/** Makes what is over so old that the log forgets it. */
+const longOver = (at: TestGateway) =>
+  rowsOf(at, `update webhook_deliveries set completed_at = completed_at - interval '31 days'`)
+
 describe('the log of deliveries', () => {
   it('forgets what was over longer ago than it is kept, with its attempts, and nothing that is still to be sent', async () => {
     const { user, receiver, path } = await aSubscriber()
@@ -462,11 +466,37 @@ describe('the log of deliveries', () => {
     assert.deepEqual([first.gone, second.gone, third], [0n, 1n, { gone: 0n, last_id: null }])
     assert.equal((await deliveriesOf(user, path)).length, 3)
   })
-})
 
-/** Makes what is over so old that the log forgets it. */
-const longOver = (at: TestGateway) =>
-  rowsOf(at, `update webhook_deliveries set completed_at = completed_at - interval '31 days'`)
+  it('keeps a delivery that is asked for again at the same moment, with all that became of it', async () => {
+    const own = await aGateway(SETTINGS)
+    const { user, path } = await aSubscriber(204, ['*'], own)
+    await payOneself(user)
+    const over = () =>
+      until(async () => {
+        const found = await deliveriesOf(user, path, '&status=succeeded')
+        return found.length === 2 && found
+      })
+    const [, younger] = await over()
+    await longOver(own)
+    // Whoever asks for all again has locked the older one and waits for the younger.
+    const lockOfYounger = `select from webhook_deliveries where id = '${decodeId('dlv', younger.id)}' for update`
+    const [asked, gone] = await withOwner(own.database, async (owner) => {
+      await owner.query('begin')
+      await owner.query(lockOfYounger)
+      const asking = user.post(`${path}/redeliver`, { since: '2020-01-01T00:00:00Z' })
+      await untilLocked(own, 1)
+      const forgetting = forgotten('30 days', { at: own })
+      await untilLocked(own, 2)
+      await owner.query('commit')
+      return Promise.all([asking, forgetting])
+    })
+    assert.deepEqual([asked.body, gone.gone], [{ deliveries: 2 }, 0n])
+    for (const { id } of await over()) {
+      const { attempts, attempt_log } = (await user.get(`${path}/deliveries/${id}`)).body
+      assert.deepEqual([attempts, attempt_log.map(({ number }: any) => number)], [2, [2, 1]])
+    }
+  })
+})
 
 describe('redelivery', () => {
   it('of what the log forgets at the same moment is not_found, as it is afterwards', async () => {
