@@ -787,6 +787,35 @@ describe('what is watched', () => {
     assert.deepEqual([lost, troubles], [['Not now', 'Not now'], []])
   })
 
+  it('goes on behind the position that was given also where nothing is named before the line is there', async (test) => {
+    const { client, usd, token } = await aCaller()
+    const { data } = await client.listEvents({ query: { sort: 'position', limit: 1 } })
+    const body = { from_account: usd, to_account: usd, amount: '1.00' }
+    const before = await client.createPayment({ body })
+    await noneHeldBack(gateway)
+    const [opened, connected] = [aMoment<unknown>(), aMoment<string>()]
+    class Noted extends WebSocket {
+      constructor(...given: ConstructorParameters<typeof WebSocket>) {
+        super(...given)
+        this.addEventListener('open', opened.tell)
+      }
+    }
+    const watcher = createClient({ url: gateway.url, token, WebSocket: Noted })
+    const watching = watcher.watch([], { after: data[0]?.position ?? '', onConnected: connected.tell })
+    test.after(watching.close)
+    await opened.come
+    watching.subscribe(['*'])
+    watching.subscribe([usd])
+    await connected.come
+    const behind = await client.createPayment({ body })
+    const told: string[] = []
+    for await (const each of watching) {
+      if ('event' in each) told.push(idOf(each.event))
+      if (told.includes(behind.id)) break
+    }
+    assert.ok(told.includes(before.id))
+  })
+
   it('is asked for on another line where one is taken and its handshake never answered', async (test) => {
     const silent = createTcpServer()
     await new Promise<void>((done) => silent.listen(0, '127.0.0.1', done))

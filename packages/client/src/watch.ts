@@ -159,15 +159,21 @@ function createSubscriptions(names: readonly string[], after: string | undefined
   /** What the gateway has told the state of. */
   const known = new Set<string>()
   let position = after
+  /** Whether the line was asked for something: only with the first may it be said where it goes on. */
+  let begun = false
 
   function begin(): object[] {
+    begun = false
     const first = known.size > 0 ? [...known] : [...wanted]
     const more = [...wanted].filter((name) => !first.includes(name))
-    const goingOn = position === undefined ? {} : { after: position }
-    return [
-      ...(first.length > 0 ? [{ subscribe: first, ...goingOn }] : []),
-      ...(more.length > 0 ? [{ subscribe: more }] : []),
-    ]
+    return [...ask(first), ...ask(more)]
+  }
+
+  function ask(names: readonly string[]): object[] {
+    if (names.length === 0) return []
+    const goingOn = begun || position === undefined ? {} : { after: position }
+    begun = true
+    return [{ subscribe: names, ...goingOn }]
   }
 
   function take({ subscribed = [], unsubscribed = [], position: place, state, event }: Message): Told | undefined {
@@ -188,7 +194,7 @@ function createSubscriptions(names: readonly string[], after: string | undefined
   function add(more: readonly string[]): object[] {
     const fresh = more.filter((name) => !wanted.has(name))
     for (const name of fresh) wanted.add(name)
-    return fresh.length > 0 ? [{ subscribe: fresh }] : []
+    return ask(fresh)
   }
 
   function remove(less: readonly string[]): object {
