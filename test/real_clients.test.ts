@@ -96,10 +96,9 @@ describe('the package ws', () => {
     await new Promise((resolve) => socket.once('open', resolve))
     socket.send(JSON.stringify({ subscribe: [usd] }))
     await until(async () => messages.some(({ state }) => state?.id === usd))
-    const WebSocket = WebSocketOfNode as unknown as typeof globalThis.WebSocket
     const told: unknown[] = []
     let paid: string | undefined
-    for await (const each of createClient({ url: gateway.url, token, WebSocket }).watch([usd])) {
+    for await (const each of createClient({ url: gateway.url, token, WebSocket: WebSocketOfNode }).watch([usd])) {
       told.push('state' in each ? each.state.id : each.event.data.object.id)
       if (told.length === 2) break
       paid = await payOneself()

@@ -1,6 +1,7 @@
 import { type Operations, operations } from './api.ts'
 import { type AnyInput, sentFor } from './call.ts'
 import { type Reading, readEvents } from './events.ts'
+import type { SocketMaker } from './line.ts'
 import type { Page, Query } from './query.ts'
 import { sendRecords } from './records.ts'
 import { DEFAULT_RETRY, type Retry } from './retry.ts'
@@ -20,7 +21,7 @@ export type ClientOptions = {
   readonly timeoutMs?: number
   readonly fetch?: typeof fetch
   /** For Node 20, which has none: the one of the package `ws`. */
-  readonly WebSocket?: typeof WebSocket
+  readonly WebSocket?: SocketMaker
 }
 
 export type OperationId = keyof Operations

@@ -3,6 +3,18 @@ import { NoAnswerError } from './errors.ts'
 /** One WebSocket. Once it is closed or lost it tells nothing more. */
 export type Line = { readonly say: (...messages: readonly object[]) => void; readonly close: () => void }
 
+/** What is needed of a WebSocket: that of browsers and Node has it, and that of the package `ws`. */
+export type Socket = {
+  readonly readyState: number
+  readonly OPEN: number
+  readonly send: (text: string) => void
+  readonly close: () => void
+  addEventListener(type: 'open' | 'error', listener: () => void): void
+  addEventListener(type: 'message', listener: (event: { readonly data: unknown }) => void): void
+  addEventListener(type: 'close', listener: (event: { readonly code: number; readonly reason: string }) => void): void
+}
+export type SocketMaker = new (url: string, protocols: string[]) => Socket
+
 export type LineEnds = {
   readonly onOpen: (line: Line) => void
   readonly onMessage: (message: never) => void
@@ -12,7 +24,7 @@ export type LineEnds = {
 const PING_EVERY_MS = 20_000
 
 /** Opens a WebSocket of JSON messages; one on which nothing is heard any more, or that does not open, counts as lost. */
-export function openLine(Socket: typeof WebSocket, url: string, protocols: string[], ends: LineEnds): Line {
+export function openLine(Socket: SocketMaker, url: string, protocols: string[], ends: LineEnds): Line {
   const socket = new Socket(url, protocols)
   let over = false
   let heard = true

@@ -1,7 +1,7 @@
 import type { Account, ErrorCode, Payment, Schedule } from './api.ts'
 import type { Following } from './events.ts'
 import { createInbox } from './inbox.ts'
-import { type Line, openLine } from './line.ts'
+import { type Line, openLine, type SocketMaker } from './line.ts'
 import { pauseMs } from './retry.ts'
 import type { Transport } from './transport.ts'
 import type { GatewayEvent } from './webhook.ts'
@@ -53,11 +53,11 @@ const PASSING: readonly ErrorCode[] = ['unavailable', 'overloaded', 'rate_limite
 /** Watches over WebSockets, one after the other: what happened in between comes first, and nothing comes twice. */
 export function watch(
   transport: Transport,
-  given: typeof WebSocket | undefined,
+  given: SocketMaker | undefined,
   names: readonly string[],
   how: Watch,
 ): Watching {
-  const Socket = given ?? globalThis.WebSocket
+  const Socket: SocketMaker = given ?? globalThis.WebSocket
   if (!Socket) throw new TypeError('there is no WebSocket here: give createClient one, such as that of the package ws')
   const { signal } = how
   const inbox = createInbox<Told>()
