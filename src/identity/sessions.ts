@@ -1,6 +1,7 @@
 import type { Books } from '../books/books.ts'
 import { NOW } from '../database/clock.ts'
 import type { Pool, Queryable } from '../database/connection.ts'
+import { isPoolExhausted } from '../database/faults.ts'
 import type { BookId, TokenId, UserId } from '../ledger/id.ts'
 import type { Log } from '../log.ts'
 import { createLastUsed } from './last_used.ts'
@@ -66,6 +67,7 @@ export function createSessions(
   let lookedAt = now()
   let lookedAtThere = 0n
   let freshUntil = 0
+  let wasCutOff = false
 
   /** The database's clock by now, or a little later, as the last look found it: that of this machine may be off. */
   const nowThere = () => Number(lookedAtThere) / 1_000 + now() - lookedAt
@@ -83,17 +85,16 @@ export function createSessions(
 
   async function look(): Promise<void> {
     const started = now()
-    const { rows } = await pool.query<Change & { now: bigint }>({
-      name: 'session-changes',
-      text: `
-        select c.book, c.user_id, c.changed_at, ${NOW}
-          from (values (true)) one
-          left join session_changes c on c.changed_at > clock_timestamp() - interval '${LOOK_BACK}'`,
+    const { rows } = await readChanges(pool).catch((error: unknown) => {
+      wasCutOff ||= !isPoolExhausted(error)
+      throw error
     })
     const there = rows[0]?.now ?? 0n
     // A machine that was suspended has a clock that stood still with it, and the database has not.
     const missed = Math.max(started - lookedAt, Number(there - lookedAtThere) / 1_000)
-    if (missed > MISSED_AFTER_MS) forgetAll()
+    // Another database may have taken over meanwhile, without what was committed last and is kept here.
+    if (wasCutOff || missed > MISSED_AFTER_MS) forgetAll()
+    wasCutOff = false
     lookedAt = started
     lookedAtThere = there
     const current = new Set<string>()
@@ -164,6 +165,16 @@ export function createSessions(
   return { find, findStored, forget, stop }
 }
 export type Sessions = ReturnType<typeof createSessions>
+
+function readChanges(pool: Pool) {
+  return pool.query<Change & { now: bigint }>({
+    name: 'session-changes',
+    text: `
+      select c.book, c.user_id, c.changed_at, ${NOW}
+        from (values (true)) one
+        left join session_changes c on c.changed_at > clock_timestamp() - interval '${LOOK_BACK}'`,
+  })
+}
 
 /** Sessions by token, at most so many; and which tokens a user has among them. */
 function createKept() {

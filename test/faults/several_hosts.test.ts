@@ -20,7 +20,7 @@ import {
   settle,
   startLoad,
 } from '../harness/load.ts'
-import { transfer } from '../harness/paying.ts'
+import { assertProblem, transfer } from '../harness/paying.ts'
 import { aFolder, aMigratedFolder, anOperatorOf, aServer, gone } from '../harness/server.ts'
 
 type Host = { readonly address: DatabaseAddress; readonly end: (signal: NodeJS.Signals) => Promise<unknown> }
@@ -151,5 +151,17 @@ describe('a standby that takes over without the last commits of its primary', ()
     assert.equal(paid.body.fee, '0.50')
     await set(operator, '7')
     assert.equal((await pay()).body.fee, '0.70')
+  })
+
+  it('knows nothing of an account that was lost, and neither does the node', async () => {
+    const openAndPay = async (operator: Client, accounts: readonly string[]) => {
+      const { body } = await operator.post('/v1/accounts', { currency: 'USD' })
+      const order = transfer(accounts[0] ?? '', body.id, '1.00')
+      assert.equal((await operator.post('/v1/payments', order)).body.status, 'completed')
+      return order
+    }
+    const { operator, done: order } = await afterLostCommits(async () => undefined, openAndPay)
+    await until(async () => (await operator.post('/v1/payments/preview', order)).status === 404, 10)
+    assertProblem(await operator.post('/v1/payments', order), 'not_found')
   })
 })
