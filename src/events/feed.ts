@@ -18,7 +18,13 @@ export type Feed = {
 
 export type Listener = (events: readonly BookEvent[]) => void
 
-type Tail = { readonly listeners: Set<Listener>; readonly begun: Promise<void>; position: Position }
+type Tail = {
+  readonly listeners: Set<Listener>
+  readonly begun: Promise<void>
+  position: Position
+  /** Whether the last look failed: it may be another database by the next, which has not come as far. */
+  wasCutOff: boolean
+}
 
 const LOOK_EVERY_MS = 40
 const MOST_AT_ONCE = 1_000
@@ -29,7 +35,15 @@ export function createFeed({ pool, log }: { readonly pool: Pool; readonly log: L
   let reading: Promise<void> | undefined
   let again = false
 
+  /** Goes back to the end of a database that took over without the last commits: its events would be passed over. */
+  async function findAgain(tail: Tail): Promise<void> {
+    const end = await readEnd(pool)
+    if (end.txid < tail.position.txid) tail.position = end
+    tail.wasCutOff = false
+  }
+
   async function readTail(book: BookId, tail: Tail): Promise<void> {
+    if (tail.wasCutOff) await findAgain(tail)
     for (let more = true; more && tail.listeners.size > 0 && !stopped; ) {
       const next = await readEvents(pool, book, tail.position, MOST_AT_ONCE)
       tail.position = next.position
@@ -54,6 +68,7 @@ export function createFeed({ pool, log }: { readonly pool: Pool; readonly log: L
         await readTail(book, tail)
       } catch (error) {
         // Nothing is passed over: the next look begins where this one did.
+        tail.wasCutOff = true
         log.debug({ err: error }, 'could not look for events')
       }
     }
@@ -80,7 +95,8 @@ export function createFeed({ pool, log }: { readonly pool: Pool; readonly log: L
     const begun = readEnd(pool).then((end) => {
       tail.position = end
     })
-    const tail: Tail = { listeners: new Set(), begun, position: { txid: 0n, id: '' as Position['id'] } }
+    const position = { txid: 0n, id: '' as Position['id'] }
+    const tail: Tail = { listeners: new Set(), begun, position, wasCutOff: false }
     tails.set(book, tail)
     return tail
   }

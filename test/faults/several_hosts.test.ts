@@ -164,4 +164,24 @@ describe('a standby that takes over without the last commits of its primary', ()
     await until(async () => (await operator.post('/v1/payments/preview', order)).status === 404, 10)
     assertProblem(await operator.post('/v1/payments', order), 'not_found')
   })
+
+  it('tells whoever listened before it took over what happens from then on', async () => {
+    let told = ''
+    const open = async (operator: Client) => (await operator.post('/v1/accounts', { currency: 'USD' })).body.id
+    const listenAndOpen = async (operator: Client) => {
+      const headers = { authorization: `Bearer ${operator.token}` }
+      const { body } = await fetch(`${operator.url}/v1/events/stream`, { headers })
+      const reading = async () => {
+        for await (const text of body?.pipeThrough(new TextDecoderStream()) ?? []) told += text
+      }
+      reading().catch(() => undefined)
+      for (let number = 0; number < 30; number += 1) await open(operator)
+      const last = await open(operator)
+      await until(async () => told.includes(last))
+    }
+    const { operator, server } = await afterLostCommits(async () => undefined, listenAndOpen)
+    const opened = await open(operator)
+    await until(async () => told.includes(opened), 10)
+    assert.equal(await server.end('SIGTERM'), 0)
+  })
 })
