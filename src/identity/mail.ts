@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { rename, writeFile } from 'node:fs/promises'
+import { rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { makeFolder } from '../database/data_folder.ts'
 import { StartError } from '../start_error.ts'
@@ -31,8 +31,15 @@ export function createMailer({ smtpUrl, from, folder }: MailOptions): SendMail {
   return async (mail) => {
     const now = new Date()
     const name = `${now.toISOString().replace(/[:.]/g, '-')}-${randomUUID().slice(0, 8)}.eml`
-    await writeFile(join(folder, `.${name}`), message(from, mail, now), { mode: 0o600 })
-    await rename(join(folder, `.${name}`), join(folder, name))
+    const unfinished = join(folder, `.${name}`)
+    try {
+      await writeFile(unfinished, message(from, mail, now), { mode: 0o600 })
+      await rename(unfinished, join(folder, name))
+    } catch (error) {
+      // Each attempt would leave one behind, where the disk is full as well.
+      await rm(unfinished, { force: true })
+      throw error
+    }
   }
 }
 
