@@ -1,6 +1,13 @@
 import pg from 'pg'
 import { coalescingSocket } from './coalescing_socket.ts'
-import { isUnavailable, leavesOutcomeUnknown, optionsLost, readOnlyDatabase, UnknownOutcome } from './faults.ts'
+import {
+  isUnavailable,
+  leavesOutcomeUnknown,
+  optionsLost,
+  readOnlyDatabase,
+  turnedAway,
+  UnknownOutcome,
+} from './faults.ts'
 import { hostsOf, leaving, reached } from './hosts.ts'
 
 /** How to reach a database, in parts. A subset of pg's own configuration. */
@@ -178,7 +185,7 @@ function sessionOf(
       } catch (error) {
         leave()
         await client.end().catch(() => undefined)
-        return done(error)
+        return done(isUnavailable(error) ? error : turnedAway(error))
       }
       done()
     }

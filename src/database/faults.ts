@@ -59,6 +59,14 @@ export function readOnlyDatabase(): Error {
   return Object.assign(new Error('the database is read-only'), { code: '25006' })
 }
 
+/**
+ * No session can be had of a database that is there, as where the password of its user or the certificate was changed:
+ * for whoever asks it is away.
+ */
+export function turnedAway(cause: unknown): Error {
+  return Object.assign(new Error((cause as Error).message, { cause }), { code: '08004' })
+}
+
 /** Who stands between us and the database, and passes on the queries of a session without what it is to be. */
 export function optionsLost(): Error {
   const message = 'a pooler before it drops the options of sessions, and with them their role: connect without it'

@@ -7,7 +7,7 @@ import { after, describe, it } from 'node:test'
 import { withOwner } from '../../src/database/connection.ts'
 import { connectionOf, type Embedded, startEmbedded } from '../../src/database/embedded.ts'
 import { aClient, type Client } from '../harness/client.ts'
-import { cutGateways, type TestCluster, urlOf } from '../harness/cluster.ts'
+import { aDatabase, cutGateways, type TestCluster, urlOf } from '../harness/cluster.ts'
 import { aGateway, aUser, PASSWORD, until } from '../harness/gateway.ts'
 import { aLine } from '../harness/line.ts'
 import {
@@ -39,7 +39,11 @@ async function aForeignPostgres() {
 }
 
 async function until503(client: Client): Promise<void> {
-  await until(async () => (await client.get('/health/ready')).status === 503)
+  await until(async () => {
+    const { status } = await client.get('/health/ready')
+    assert.ok([200, 503].includes(status), `answered ${status}`)
+    return status === 503
+  })
 }
 
 describe('an existing PostgreSQL', () => {
@@ -90,6 +94,25 @@ describe('an existing PostgreSQL', () => {
     await until(async () => (await gateway.anybody.get('/health/ready')).status === 200)
     const answers = await Promise.all(Array.from({ length: 20 }, () => ada.post('/v1/payments', body)))
     assert.deepEqual([...new Set(answers.map(({ status }) => status))], [201])
+  })
+
+  it('that turns the node away for a while, as its password was changed, makes the node not ready, and refuses as one that is away', async () => {
+    const database = await aDatabase()
+    const user = `server_of_${database.database}`
+    const asOwner = (sql: string) => withOwner(database, (client) => client.query(sql))
+    await asOwner(`create role ${user} login password 'old' in role billing_gateway`)
+    const gateway = await aGateway({}, { ...database, user, password: 'old' })
+    const [ada, bob] = [await aUser(gateway), await aUser(gateway)]
+    const body = transfer(await ada.account('USD'), await bob.account('USD'), '1.00')
+
+    await asOwner(`alter role ${user} password 'new'`)
+    await cutGateways(database)
+    await until503(gateway.anybody)
+    assertProblem(await ada.post('/v1/payments', body), 'unavailable')
+
+    await asOwner(`alter role ${user} password 'old'`)
+    await until(async () => (await gateway.anybody.get('/health/ready')).status === 200)
+    assert.equal((await ada.post('/v1/payments', body)).body.status, 'completed')
   })
 
   it('whose machine is lost without a word, and is replaced by another, is let go of once no statement takes so long', async () => {
