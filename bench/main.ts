@@ -11,7 +11,7 @@ import { measureMemory } from './memory.ts'
 import { measureOverload } from './overload.ts'
 import { measureReads } from './reads.ts'
 import { type Line, type Report, table, within } from './report.ts'
-import { load, paymentsMade, VoidRun } from './rounds.ts'
+import { load, VoidRun } from './rounds.ts'
 import { say } from './say.ts'
 import { ACCOUNTS_EACH, seed } from './seed.ts'
 import { type Server, startServer } from './server.ts'
@@ -22,9 +22,6 @@ import { measureWebSockets } from './websockets.ts'
 // Measures the gateway against pgbench's TPC-B on the same PostgreSQL in the same minute, and what it costs to read.
 
 const ACCOUNTS = 100_000
-/** For so long at most payments are made to see the memory, where that is not all that was asked for. */
-const MEMORY_MS = 5_000
-
 /** Beside the rows of throughput.ts. What takes minutes is measured only where it is asked for. */
 const OTHERS = ['half', 'overload', 'memory', 'reads', 'start'] as const
 const ON_DEMAND = ['growth', 'websockets'] as const
@@ -67,20 +64,18 @@ function parseArguments(args: readonly string[]) {
 async function measure(server: Server, folder: string, only: string | undefined, postings: number): Promise<Report> {
   const wanted = (name: (typeof OTHERS)[number]) => only === undefined || only === name
   say(`seeding ${ACCOUNTS} accounts`)
-  const payers = await seed(server, ACCOUNTS)
-  const tpcb = await prepareTpcb(server.connection)
+  const [payers, tpcb] = await Promise.all([seed(server, ACCOUNTS), prepareTpcb(server.connection)])
   say('everybody pays or is paid once: every account is known and in memory')
-  await load(server, payers, { shape: 'everybody', mode: 'bulk', bulk: ACCOUNTS_EACH, connections: 3, seconds: 60 })
+  await load(server, payers, { shape: 'everybody', mode: 'bulk', bulk: ACCOUNTS_EACH, connections: 6, seconds: 60 })
   const lines = [...(await measureThroughput(server, payers, tpcb, rowsFor(only)))]
   if (wanted('half')) lines.push(...(await measureHalf(server, payers)))
   if (wanted('overload')) lines.push(...(await measureOverload(server, payers)))
-  if (wanted('memory')) {
-    lines.push(...(await measureMemory(server, payers, paymentsMade(), only ? Number.POSITIVE_INFINITY : MEMORY_MS)))
-  }
+  if (wanted('memory')) lines.push(...(await measureMemory(server, payers, only !== undefined)))
   if (only === 'websockets') lines.push(...(await measureWebSockets(server, payers)))
   const payments = await verified(server)
   if (wanted('reads')) lines.push(...(await measureReads(server, payers)))
   if (only === 'growth') lines.push(...(await measureGrowth(server, payers, tpcb, postings)))
+  say('comparing the yardstick with and without pgbench')
   const driver = await compareDrivers(tpcb)
   const settings = await readSettings(server)
   if (wanted('start')) lines.push(await measureStart(server, folder))
@@ -98,7 +93,7 @@ async function verified(server: Server): Promise<number> {
 /** The yardstick by pgbench and without it, side by side. */
 async function compareDrivers(tpcb: Server['connection']) {
   const pgbench = findPgbench()
-  return { pgbench: pgbench ? await runPgbench(pgbench, tpcb, 3) : null, driver: runDriver(tpcb, 3) }
+  return { pgbench: pgbench ? await runPgbench(pgbench, tpcb, 2) : null, driver: runDriver(tpcb, 2) }
 }
 
 async function readSettings(server: Server): Promise<Record<string, string>> {

@@ -1,32 +1,23 @@
 import type { Task } from './load.ts'
 import { type Line, within } from './report.ts'
-import { IN_BULK, load } from './rounds.ts'
+import { IN_BULK, load, memorySeen, paymentsMade } from './rounds.ts'
 import { say } from './say.ts'
 import type { Server } from './server.ts'
 
 const PAYMENTS = 1_000_000
 
-/** The gateway's memory under full load until it has made a million payments in all, of which `made` are done, or so long. */
-export async function measureMemory(
-  server: Server,
-  payers: Task['payers'],
-  made: number,
-  longestMs: number,
-): Promise<Line[]> {
-  const began = performance.now()
-  const seen: number[] = []
-  let payments = made
-  while (payments < PAYMENTS && performance.now() - began < longestMs) {
-    say(`memory: ${payments} payments so far`)
-    const loaded = await load(server, payers, { ...IN_BULK, seconds: 5 })
-    payments += loaded.made
-    seen.push(loaded.gatewayMemory)
+/** The most memory that the gateway had behind any load of this run, which goes on to a million payments where `isToGoOn`. */
+export async function measureMemory(server: Server, payers: Task['payers'], isToGoOn: boolean): Promise<Line[]> {
+  while (isToGoOn && paymentsMade() < PAYMENTS) {
+    say(`memory: ${paymentsMade()} payments so far`)
+    await load(server, payers, { ...IN_BULK, seconds: 10 })
   }
-  const most = Math.max(...seen, server.usage().gatewayMemory)
+  const seen = memorySeen()
+  const most = Math.max(...seen)
   return [
     within({
       name: 'memory',
-      what: `memory of the gateway under full load, after ${payments} payments`,
+      what: `memory of the gateway under full load, in ${paymentsMade()} payments`,
       figure: `${most.toFixed(0)} MiB`,
       ratio: most,
       against: 'MiB',

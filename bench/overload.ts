@@ -13,7 +13,7 @@ type Round = { readonly full: Measured; readonly over: Measured; readonly after:
 async function oneRound(server: Server, payers: Task['payers']): Promise<Round> {
   const full = await load(server, payers, { seconds: 2 })
   const rate = Math.ceil(full.rate * 3)
-  const over = await load(server, payers, { connections: CONNECTIONS, rate, skips: true, seconds: 5 })
+  const over = await load(server, payers, { connections: CONNECTIONS, rate, skips: true, seconds: 4 })
   await new Promise((resolve) => setTimeout(resolve, 1_000))
   return { full, over, after: await load(server, payers, { seconds: 2 }) }
 }

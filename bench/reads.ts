@@ -13,7 +13,7 @@ import type { Server } from './server.ts'
 const OPERATIONS = 1_000_000
 const PAGE = 50
 const DEEP = 10_000
-const TRIES = 300
+const TRIES = 200
 
 /** Accounts, balances and pages: each as a ratio of medians of interleaved requests. */
 export async function measureReads(server: Server, payers: Task['payers']): Promise<Line[]> {
@@ -34,6 +34,7 @@ export async function measureReads(server: Server, payers: Task['payers']): Prom
   const page = (account: string, cursor = '') =>
     `/v1/operations?account_id=${account}&sort=created_at&limit=${PAGE}${cursor && `&cursor=${encodeURIComponent(cursor)}`}`
 
+  say('reading it')
   const cursor = await cursorBehind(server, large, PAGE * (DEEP - 1), (await get(page(large))).next_cursor ?? '')
   const compared = async (name: string, what: string, bar: number, one: string, many: string): Promise<Line> => {
     const [few, lots] = await alternate(

@@ -34,6 +34,12 @@ export class VoidRun extends Error {
 
 let runs = 0
 let made = 0
+const memory: number[] = []
+
+/** The gateway's memory behind each load of this run, in MiB. */
+export function memorySeen(): readonly number[] {
+  return memory
+}
 
 /** The payments of this run so far. */
 export function paymentsMade(): number {
@@ -65,7 +71,9 @@ export async function load(server: Server, payers: Task['payers'], wanted: Load)
   const loaded = { ...generated, seconds: generated.seconds + later, secondsInAll: generated.secondsInAll + later }
   made += loaded.made
   if (loaded.errors.length > 0) throw new VoidRun(`${loaded.errors.length} wrong answers, such as ${loaded.errors[0]}`)
-  return { ...loaded, rate: loaded.payments / loaded.seconds, ...spent(before, server.usage(), loaded) }
+  const cost = spent(before, server.usage(), loaded)
+  memory.push(cost.gatewayMemory)
+  return { ...loaded, rate: loaded.payments / loaded.seconds, ...cost }
 }
 
 /** Waits until no payment is left for a worker; how many seconds that took. */
