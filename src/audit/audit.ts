@@ -1,6 +1,7 @@
 import { idsAt, type NewId, readClock } from '../database/clock.ts'
 import { inTransaction, type Pool, type Queryable } from '../database/connection.ts'
 import { formatInstant } from '../database/instant.ts'
+import { storedUnlessErased } from '../database/personal_fields.ts'
 import type { AuditId, BookId, Id, Instant, TokenId, UserId } from '../ledger/id.ts'
 import { ADDRESS_OWNER, SUBJECT } from './subject.ts'
 
@@ -49,8 +50,7 @@ export async function writeAuditOfSomebody(
 
 /**
  * Adds lines to the audit log, in the transaction of what they record. `newId` and `at` are the transaction's. One about
- * a user whose data are erased, or being erased, has none of their texts: whoever erases may have passed it by, and it
- * would be sealed by a key that is destroyed then.
+ * a user whose data are erased, or being erased, has none of their texts.
  */
 export async function writeAudit(
   client: Queryable,
@@ -66,13 +66,11 @@ export async function writeAudit(
     text: `
       insert into audit_log (book, id, actor_id, token_id, action, object_id, detail, address, request_id, created_at)
       select $1, l.id, l.actor_id, l.token_id, l.action, l.object_id,
-             case when erased.id is null then stored_text($1, ${SUBJECT}, nullif(l.detail, '{}')::text) end,
-             case when erased.id is null or ${ADDRESS_OWNER} is null
-                  then stored_text($1, ${ADDRESS_OWNER}, l.address) end,
+             ${storedUnlessErased('$1', SUBJECT, "nullif(l.detail, '{}')::text")},
+             ${storedUnlessErased('$1', ADDRESS_OWNER, 'l.address')},
              l.request_id, $2
         from unnest($3::uuid[], $4::uuid[], $5::uuid[], $6::text[], $7::uuid[], $8::jsonb[], $9::text[], $10::text[])
-          as l (id, actor_id, token_id, action, object_id, detail, address, request_id)
-        left join users erased on erased.book = $1 and erased.id = ${SUBJECT} and erased.erased_at is not null`,
+          as l (id, actor_id, token_id, action, object_id, detail, address, request_id)`,
     values: [
       book,
       formatInstant(at),

@@ -42,6 +42,16 @@ export function ownMetadata(row: string): string {
   return `coalesce(${ownText(row, 'metadata')}, '{}')::jsonb`
 }
 
+/**
+ * What is sealed of a user: a text under their key, and none where their data are erased, or being erased. Whoever erases
+ * may have passed its row by, so that it would be sealed by a key that is destroyed then. The arguments are SQL.
+ */
+export function storedUnlessErased(book: string, user: string, text: string): string {
+  return `case when ${text} is not null
+                and not exists (select from users u where u.book = ${book} and u.id = ${user} and u.erased_at is not null)
+               then stored_text(${book}, ${user}, ${text}) end`
+}
+
 const KEY_BYTES = 32
 
 /** A new user's key, and one for a user from before there were keys. */

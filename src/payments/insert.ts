@@ -1,5 +1,6 @@
 import { jsons, numerics, texts, uuids } from '../database/binary_arrays.ts'
 import type { Queryable } from '../database/connection.ts'
+import { storedUnlessErased } from '../database/personal_fields.ts'
 import type { BookId } from '../ledger/id.ts'
 import type { Payment, PaymentRequest } from './payment.ts'
 
@@ -40,17 +41,10 @@ const time = column('timestamptz', (values: readonly (string | null)[]) => value
 const TEXT_OWNER = uuid('text_owner', (_, { kind, from, to }) =>
   kind === 'bonus' || kind === 'adjustment' ? null : (from.userId ?? to.userId),
 )
-/**
- * A text, under the key of whoever's it is (migration 0094_texts_of_users.sql); none where their data is erased or being
- * erased by now: behind the locks of its accounts that is known, and whoever erases may have passed this payment by, so
- * that its text would be sealed by a key that is destroyed then.
- */
+/** A text, under the key of whoever's it is; behind the locks of its accounts it is known whether they are erased by now. */
 const kept = (of: Column): Column => ({
   ...of,
-  sql: `case when v.${of.name} is not null
-                  and not exists (select from users u
-                                   where u.book = $1 and u.id = v.text_owner and u.erased_at is not null)
-                  then stored_text($1, v.text_owner, v.${of.name}::text) end`,
+  sql: storedUnlessErased('$1', 'v.text_owner', `v.${of.name}::text`),
 })
 
 const isEmpty = (metadata: object) => Object.keys(metadata).length === 0
