@@ -1,6 +1,6 @@
 import type { Directory } from '../accounts/directory.ts'
 import { inTransaction, type Pool } from '../database/connection.ts'
-import { forEachBook } from '../database/each_book.ts'
+import { sumOfEachBook } from '../database/each_book.ts'
 import { isRaceLost, isUnavailable } from '../database/faults.ts'
 import { type Lookout, roundsWhere } from '../database/lookout.ts'
 import type { Rounds } from '../database/rounds.ts'
@@ -39,7 +39,7 @@ export function createExpiry(options: Options): Expiry {
 /** One round over the books that have holds to let go of. Returns how many payments expired. */
 async function expireAll(options: Options): Promise<number> {
   const { rows: books } = await options.pool.query<{ book: BookId }>(BOOKS_WITH_WORK)
-  return forEachBook(books, async (book) => {
+  return sumOfEachBook(books, async (book) => {
     const ids = await readExpired(options.pool, book, MOST_AT_ONCE)
     let expired = 0
     for (const id of ids) if (await expireOne(options, book, id)) expired += 1

@@ -3,7 +3,7 @@ import type { Directory } from '../accounts/directory.ts'
 import { uuids } from '../database/binary_arrays.ts'
 import { idsAt } from '../database/clock.ts'
 import { type Client, inTransaction, type Pool, type Queryable, together } from '../database/connection.ts'
-import { forEachBook } from '../database/each_book.ts'
+import { sumOfEachBook } from '../database/each_book.ts'
 import { isRaceLost, isUnavailable } from '../database/faults.ts'
 import { inOne } from '../database/in_one.ts'
 import { formatInstant } from '../database/instant.ts'
@@ -91,7 +91,7 @@ export function createWorker(options: Options): Worker {
 /** One round over the books that have work. Returns how many payments were settled. */
 async function postEverything(options: Options): Promise<number> {
   const { rows: books } = await options.pool.query<{ book: BookId }>(BOOKS_WITH_WORK)
-  return forEachBook(books, async (book) => {
+  return sumOfEachBook(books, async (book) => {
     const settledIds = await postClaimed(options, book, LARGEST_BATCH)
     options.tell(settledIds)
     return settledIds.length

@@ -91,10 +91,9 @@ export function createTotalsKeeper({ pool, log }: Options) {
 
   async function keepAll(settled: Instant): Promise<void> {
     const { rows } = await pool.query<{ book: BookId }>('select book from books')
-    await forEachBook(rows, async (book) => {
-      let kept = 0
-      while (!stopped && (await keepNextTotals(pool, book, settled))) kept += 1
-      return kept
+    const books = rows.map(({ book }) => book)
+    await forEachBook(books, async (book) => {
+      while (!stopped && (await keepNextTotals(pool, book, settled)));
     })
   }
 

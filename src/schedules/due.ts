@@ -1,7 +1,7 @@
 import type { Directory } from '../accounts/directory.ts'
 import { idsAt, readClock } from '../database/clock.ts'
 import { type Client, inTransaction, type Pool } from '../database/connection.ts'
-import { forEachBook } from '../database/each_book.ts'
+import { sumOfEachBook } from '../database/each_book.ts'
 import { isRaceLost, isUnavailable } from '../database/faults.ts'
 import { formatInstant } from '../database/instant.ts'
 import { type Lookout, roundsWhere } from '../database/lookout.ts'
@@ -75,7 +75,7 @@ function booksWithWork(at: string): string {
 /** One batch of each book that has something due. Returns how many payments that were. */
 async function makeSome(options: Options, at: Instant): Promise<number> {
   const { rows: books } = await options.pool.query<{ book: BookId }>(booksWithWork('$1'), [formatInstant(at)])
-  return forEachBook(books, async (book) => {
+  return sumOfEachBook(books, async (book) => {
     const ids = await makeBatch(options, book, at, LARGEST_BATCH)
     options.tell(ids)
     return ids.length

@@ -43,15 +43,11 @@ export function createSealer({ pool, lookout, key, log }: Options): Sealer {
     while (books.size > 0 && performance.now() < endsAt && !stopping.signal.aborted) {
       const began = performance.now()
       let isLate = false
-      await forEachBook(
-        [...books].map((book) => ({ book })),
-        async (book) => {
-          const age = await sealOne(pool, book, key, log)
-          if (age === undefined) books.delete(book)
-          else isLate ||= age > LATE
-          return 0
-        },
-      )
+      await forEachBook(books, async (book) => {
+        const age = await sealOne(pool, book, key, log)
+        if (age === undefined) books.delete(book)
+        else isLate ||= age > LATE
+      })
       if (isLate || books.size === 0) continue
       const rest = RESTS * (performance.now() - began)
       await delay(rest, undefined, { signal: stopping.signal }).catch(() => undefined)

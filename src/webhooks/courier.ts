@@ -1,5 +1,5 @@
 import type { Pool } from '../database/connection.ts'
-import { forEachBook } from '../database/each_book.ts'
+import { sumOfEachBook } from '../database/each_book.ts'
 import { isUnavailable } from '../database/faults.ts'
 import { AT_LEAST_EVERY_MS, type Lookout, roundsWhere } from '../database/lookout.ts'
 import { createRounds } from '../database/rounds.ts'
@@ -62,14 +62,14 @@ export function createCourier(options: Options): Courier {
   /** How many books have more. Where there is no endpoint, the place in the events that were looked at moves on all the same. */
   async function dispatchEverywhere(): Promise<number> {
     try {
-      return await forEachBook(await readBooks(pool), async (book) => ((await dispatch(book)) ? 0 : 1))
+      return await sumOfEachBook(await readBooks(pool), async (book) => ((await dispatch(book)) ? 0 : 1))
     } finally {
       sender.wake()
     }
   }
 
   async function sendEverywhere(): Promise<number> {
-    return forEachBook(await readBooks(pool), sendDue)
+    return sumOfEachBook(await readBooks(pool), sendDue)
   }
 
   async function sendDue(book: BookId): Promise<number> {

@@ -1,5 +1,5 @@
 import type { Pool } from '../database/connection.ts'
-import { forEachBook } from '../database/each_book.ts'
+import { sumOfEachBook } from '../database/each_book.ts'
 import { createRounds, type Rounds } from '../database/rounds.ts'
 import { type BookId, NIL } from '../ledger/id.ts'
 import type { Log } from '../log.ts'
@@ -26,7 +26,7 @@ export function createForgetting({ pool, keepDays, log }: Options): Pick<Rounds,
  */
 async function forgetNext(pool: Pool, keepDays: number, places: Map<BookId, string>): Promise<number> {
   const { rows: books } = await pool.query<{ book: BookId }>('select book from webhook_cursors order by book')
-  return forEachBook(books, async (book) => {
+  return sumOfEachBook(books, async (book) => {
     const { rows } = await pool.query<{ gone: bigint; last_id: string | null }>(
       'select gone, last_id from forget_deliveries($1, clock_timestamp() - make_interval(days => $2), $3, $4)',
       [book, keepDays, places.get(book) ?? NIL, MOST_AT_ONCE],

@@ -1,6 +1,6 @@
 import type { Actor } from '../../audit/audit.ts'
 import { inTransaction, type Pool } from '../../database/connection.ts'
-import { forEachBook } from '../../database/each_book.ts'
+import { sumOfEachBook } from '../../database/each_book.ts'
 import { isRaceLost, isUnavailable } from '../../database/faults.ts'
 import { type Lookout, roundsWhere } from '../../database/lookout.ts'
 import type { Rounds } from '../../database/rounds.ts'
@@ -57,7 +57,7 @@ export function createBankBooking(options: Options): BankBooking {
 async function settleAll(options: Options): Promise<number> {
   const { pool } = options
   const { rows: books } = await pool.query<{ book: BookId }>(BOOKS_WITH_WORK)
-  return forEachBook(books, async (book) => {
+  return sumOfEachBook(books, async (book) => {
     let booked = 0
     while (await carryOutNext(options, book)) booked += 1
     const { rows: files } = await pool.query<{ id: BankFileId }>(
