@@ -10,8 +10,11 @@ export function idsAt(at: Instant): NewId {
   return createIds(at, randomBytes(6))
 }
 
-/** The database's clock as a column of a select: microseconds, UTC. */
-export const NOW = '(extract(epoch from clock_timestamp()) * 1000000)::bigint as now'
+/** The database's clock in SQL: microseconds, UTC. */
+export const CLOCK = '(extract(epoch from clock_timestamp()) * 1000000)::bigint'
+
+/** The same as a column of a select. */
+export const NOW = `${CLOCK} as now`
 
 /** The database's clock: the only one that stamps anything (ledger.md, Posting). Microseconds, UTC. */
 export async function readClock(client: Queryable): Promise<Instant> {

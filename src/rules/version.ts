@@ -1,4 +1,4 @@
-import { readClock } from '../database/clock.ts'
+import { CLOCK, readClock } from '../database/clock.ts'
 import type { Client, Queryable } from '../database/connection.ts'
 import { awaitSettled } from '../database/settled.ts'
 import type { BookId } from '../ledger/id.ts'
@@ -14,13 +14,13 @@ export async function lockRules(client: Client, book: BookId): Promise<void> {
   await client.query('select from rule_versions where book = $1 for no key update', [book])
 }
 
-/** No number is given twice, also where the commit that had it is lost in a failover: nodes may keep its rules still. */
-const NEVER_GIVEN = '(extract(epoch from clock_timestamp()) * 1000000)::bigint'
-
-/** Notes that a rule of the book is about to be another, in the transaction that writes it. */
+/**
+ * Notes that a rule of the book is about to be another, in the transaction that writes it. No number is given twice, also
+ * where the commit that had it is lost in a failover: nodes may keep its rules still.
+ */
 export async function bumpRules(client: Client, book: BookId): Promise<void> {
   await client.query(
-    `insert into rule_versions (book, version) values ($1, ${NEVER_GIVEN})
+    `insert into rule_versions (book, version) values ($1, ${CLOCK})
          on conflict (book) do update set version = greatest(rule_versions.version + 1, excluded.version)`,
     [book],
   )
