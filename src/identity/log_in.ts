@@ -89,7 +89,7 @@ const MOST_COMPARED = 1_000
 async function isTold(client: Client, rule: LoginNotice, book: BookId, userId: UserId, address: string) {
   if (rule === 'never') return false
   const { rows } = await client.query<{ any: boolean; from_there: boolean }>(
-    `select exists (select from tokens t where t.book = $1 and t.user_id = $2 and t.kind = 'session' order by t.id) as any,
+    `select exists (select from tokens t where t.book = $1 and t.user_id = $2 and t.kind = 'session') as any,
             $4 and exists (select from (select * from tokens t where t.book = $1 and t.user_id = $2
                                          order by t.id desc limit ${MOST_COMPARED}) t
                             where t.kind = 'session' and ${ownField('t', 'address')} = $3) as from_there`,

@@ -249,15 +249,10 @@ async function load(pool: Pool, hash: Buffer, book: BookId, bookName: string): P
 
 /** Makes every node forget what it keeps of a user, within a second of the commit of this transaction. */
 export async function announceSessionChange(client: Queryable, book: BookId, userId: UserId): Promise<void> {
-  let announced = false
+  const announce = () =>
+    client.query('insert into session_changes (book, user_id) values ($1, $2) on conflict do nothing', [book, userId])
   // Of two in one tick of the clock the later one waits for the next: what nodes took up for the first is not heeded again.
-  while (!announced) {
-    const { rowCount } = await client.query(
-      'insert into session_changes (book, user_id) values ($1, $2) on conflict do nothing',
-      [book, userId],
-    )
-    announced = rowCount === 1
-  }
+  while ((await announce()).rowCount === 0) {}
   await client.query(
     `delete from session_changes where book = $1 and changed_at < clock_timestamp() - interval '1 hour'`,
     [book],
