@@ -16,21 +16,13 @@ import {
   aMigratedFolder,
   anOperatorOf,
   aServer,
-  type Ended,
+  assertOneLine,
   ended,
   environment,
   gone,
   isAlive,
   postmasterOf,
 } from './harness/server.ts'
-
-/** A start that fails says why in one line, and exits with 1. */
-function assertOneLine({ code, stdout, stderr }: Ended, expected: RegExp): void {
-  assert.equal(code, 1)
-  assert.equal(stdout, '')
-  assert.match(stderr, /^billing-gateway: [^\n]+\n$/)
-  assert.match(stderr, expected)
-}
 
 async function assertStartsAndPays(settings: Record<string, string>): Promise<void> {
   const server = await aServer(settings)

@@ -12,6 +12,7 @@ import { anEmail, PASSWORD, until } from '../harness/gateway.ts'
 import {
   aFolder,
   aServer,
+  assertOneLine,
   type Ended,
   ended,
   environment,
@@ -25,12 +26,6 @@ const SOURCE = join(import.meta.dirname, '../../src')
 const CONTAINER = ['--pid', '--ipc', '--fork', '--kill-child', '--mount-proc']
 const NOBODY = 65_534
 const asRoot = process.getuid?.() === 0
-
-function assertOneLine({ code, stdout, stderr }: Ended, expected: RegExp): void {
-  assert.deepEqual([code, stdout], [1, ''])
-  assert.match(stderr, /^billing-gateway: [^\n]+\n$/)
-  assert.match(stderr, expected)
-}
 
 /** PATH with programs of our own before the system's. */
 async function withPrograms(programs: Record<string, string>): Promise<string> {

@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { cpSync, readFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
@@ -109,6 +110,13 @@ export async function ended(
   child.stdin.end(stdin)
   const [stdout, stderr, code] = await Promise.all([text(child.stdout), text(child.stderr), gone(child)])
   return { code, stdout, stderr }
+}
+
+/** A start that fails says why in one line, and exits with 1. */
+export function assertOneLine({ code, stdout, stderr }: Ended, expected: RegExp): void {
+  assert.deepEqual([code, stdout], [1, ''])
+  assert.match(stderr, /^billing-gateway: [^\n]+\n$/)
+  assert.match(stderr, expected)
 }
 
 /** An operator of a server, made as its users make one. */
