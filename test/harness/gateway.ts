@@ -137,7 +137,10 @@ export async function loggedIn(gateway: TestGateway, email: string, book = MAIN_
   return withAccounts(aClient(gateway.url, body.token), email)
 }
 
-/** A token of the user that expires so soon, with what was asked for and answered. It may be late before it arrives: then it is asked for anew. */
+/**
+ * A token of the user that expires so soon, with what was asked for and answered. On a busy machine it may be late before
+ * it arrives: then it is asked for anew.
+ */
 export async function aBriefToken(
   user: Client,
   milliseconds: number,
