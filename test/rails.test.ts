@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { createServer as createHttpServer } from 'node:http'
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream'
@@ -394,6 +395,36 @@ describe('A rail', () => {
     assert.deepEqual([asking.size, left], [50, 0], 'nobody has given up yet')
     silent.close()
     for (const socket of asking) socket.destroy()
+    await other.stop()
+  })
+
+  it('that takes its time has a place for each book in turn, however much one has for it', async () => {
+    const told: { readonly reference: string; readonly answer: () => void }[] = []
+    const slow = createHttpServer(async (request, response) => {
+      let text = ''
+      for await (const chunk of request) text += chunk
+      const { reference } = JSON.parse(text)
+      const answer = () => void response.end(JSON.stringify({ reference, rail: 'wallet', state: 'processing' }))
+      told.push({ reference, answer })
+    })
+    ways.push(slow)
+    await once(slow.listen(0, '127.0.0.1'), 'listening')
+    const url = `http://127.0.0.1:${(slow.address() as AddressInfo).port}`
+    const other = await aGateway({ BGW_SANDBOX_RAIL_URL: url, BGW_SANDBOX_RAILS: 'wallet' })
+    const root = await anOperator(other, { allBooks: true })
+    assert.equal((await root.post('/v1/admin/books', { name: 'second' })).status, 201)
+    const [ada, bob] = [await aUser(other), await aUser(other, undefined, 'second')]
+    const [usd, bobUsd] = [await ada.account('USD'), await bob.account('USD')]
+    await Promise.all(Array.from({ length: 60 }, () => deposit(ada, usd, '1.00')))
+    await until(async () => told.length === 50)
+    const { body } = await deposit(bob, bobUsd, '1.00')
+    // Each place that becomes free is taken before the next one does.
+    for (let answered = 0; answered < 5; answered += 1) {
+      told[answered]?.answer()
+      await until(async () => told.length === 51 + answered)
+    }
+    assert.ok(told.some(({ reference }) => reference === `second.${body.id}`))
+    slow.closeAllConnections()
     await other.stop()
   })
 

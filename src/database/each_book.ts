@@ -32,3 +32,23 @@ export async function sumOfEachBook(
   )
   return total
 }
+
+/**
+ * Books in the order in which they may begin more of what has places: first those with the least under way, so that each
+ * has its share however much another has to do; among those with as much at random, so that none is always last.
+ */
+export function leastBusyFirst<Found extends { readonly book: BookId }>(
+  found: readonly Found[],
+  underWay: Iterable<BookId>,
+): Found[] {
+  const busy = new Map<BookId, number>()
+  for (const book of underWay) busy.set(book, (busy.get(book) ?? 0) + 1)
+  const busyWith = ({ book }: Found) => busy.get(book) ?? 0
+  return shuffled(found).sort((one, other) => busyWith(one) - busyWith(other))
+}
+
+/** The same values in any order. */
+export function shuffled<T>(values: readonly T[]): T[] {
+  const mixed = values.map((value) => ({ value, at: Math.random() }))
+  return mixed.sort((one, other) => one.at - other.at).map(({ value }) => value)
+}

@@ -1,4 +1,5 @@
 import type { Pool } from '../database/connection.ts'
+import { leastBusyFirst, sumOfEachBook } from '../database/each_book.ts'
 import { type Lookout, roundsWhere } from '../database/lookout.ts'
 import type { Rounds } from '../database/rounds.ts'
 import type { SecretBox } from '../database/secret_box.ts'
@@ -58,7 +59,7 @@ export function createSubmitter(options: SubmitterOptions): Submitter {
 
 function createSubmitterOf(options: SubmitterOptions, code: RailCode): Rounds {
   const { pool, lookout, log } = options
-  const underWay = new Set<Promise<void>>()
+  const underWay = new Map<Promise<void>, BookId>()
   const rounds = roundsWhere(lookout, {
     books: booksWithWork(code),
     round: beginDue,
@@ -69,15 +70,15 @@ function createSubmitterOf(options: SubmitterOptions, code: RailCode): Rounds {
   /** Fills the places that are free, a share of them for each book. Returns how many instructions were begun. */
   async function beginDue(): Promise<number> {
     const { rows: books } = await pool.query<{ book: BookId }>(booksWithWork(code))
-    let begun = 0
-    for (const [index, { book }] of books.entries()) {
-      const share = Math.ceil((MOST_AT_ONCE - underWay.size) / (books.length - index))
-      if (share === 0) break
+    let left = books.length
+    return sumOfEachBook(leastBusyFirst(books, underWay.values()), async (book) => {
+      const share = Math.ceil((MOST_AT_ONCE - underWay.size) / left)
+      left -= 1
+      if (share === 0) return 0
       const due = await leaseDue(pool, book, code, LEASE_SECONDS, share)
       for (const instruction of due) begin(book, instruction)
-      begun += due.length
-    }
-    return begun
+      return due.length
+    })
   }
 
   function begin(book: BookId, instruction: DueInstruction): void {
@@ -85,12 +86,12 @@ function createSubmitterOf(options: SubmitterOptions, code: RailCode): Rounds {
       underWay.delete(trying)
       rounds.wake()
     })
-    underWay.add(trying)
+    underWay.set(trying, book)
   }
 
   async function stop(): Promise<void> {
     await rounds.stop()
-    await Promise.all(underWay)
+    await Promise.all(underWay.keys())
   }
   return { wake: rounds.wake, stop }
 }

@@ -1,5 +1,5 @@
 import type { Pool } from '../database/connection.ts'
-import { sumOfEachBook } from '../database/each_book.ts'
+import { shuffled, sumOfEachBook } from '../database/each_book.ts'
 import { isUnavailable } from '../database/faults.ts'
 import { AT_LEAST_EVERY_MS, type Lookout, roundsWhere } from '../database/lookout.ts'
 import { createRounds } from '../database/rounds.ts'
@@ -133,9 +133,4 @@ export function placesFor(due: readonly Due[], underWay: readonly Due[]): Wanted
     taken.push(...Array.from({ length: most }, () => endpoint))
   }
   return wanted
-}
-
-function shuffled<T>(values: readonly T[]): T[] {
-  const mixed = values.map((value) => ({ value, at: Math.random() }))
-  return mixed.sort((one, other) => one.at - other.at).map(({ value }) => value)
 }
