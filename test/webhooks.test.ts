@@ -386,6 +386,37 @@ it('a webhook that is enabled again gets what happens then at once, whatever com
   await until(async () => receiver.received.some(({ body }) => body.type === 'payment.completed'))
 })
 
+it('webhooks of one book wait for no other: a place that becomes free is that of the book with the fewest', async () => {
+  const patient = await aGateway({ ...SETTINGS, BGW_WEBHOOK_TIMEOUT: '30' })
+  const root = await anOperator(patient, { allBooks: true })
+  assert.equal((await root.post('/v1/admin/books', { name: 'second' })).status, 201)
+  const slow: ServerResponse[] = []
+  const receiver = await aReceiver((response) => slow.push(response))
+  const endpointsOf = PLACES.user / PLACES.each
+  // As many as take all places, and some that wait for one.
+  for (let users = 0; users < PLACES.all / PLACES.user; users += 1) {
+    const user = await aUser(patient)
+    const wish = { url: receiver.url, events: ['account.created'] }
+    for (let made = 0; made < endpointsOf; made += 1) await user.post('/v1/webhooks', wish)
+    await Promise.all(Array.from({ length: PLACES.each + 4 }, () => anAccount(user)))
+  }
+  await until(async () => slow.length === PLACES.all)
+  const bob = await aUser(patient, undefined, 'second')
+  const own = await aReceiver()
+  await bob.post('/v1/webhooks', { url: own.url, events: ['account.created'] })
+  await anAccount(bob)
+  const isDue = `select from webhook_deliveries d join books b using (book) where b.name = 'second'`
+  await until(async () => (await rowsOf(patient, isDue)).length === 1)
+  // Each place that becomes free is taken before the next one does.
+  for (let answered = 0; answered < 8; answered += 1) {
+    slow[answered]?.writeHead(204).end()
+    await until(async () => slow.length + own.received.length > PLACES.all + answered)
+  }
+  assert.equal(own.received.length, 1)
+  for (const response of slow) response.destroy()
+  await patient.stop()
+})
+
 describe('a ping', () => {
   it('is one signed message of the type webhook.ping, tried once', async () => {
     const { user, receiver, webhook, path } = await aSubscriber(500)

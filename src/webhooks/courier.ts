@@ -1,5 +1,5 @@
 import type { Pool } from '../database/connection.ts'
-import { shuffled, sumOfEachBook } from '../database/each_book.ts'
+import { leastBusyFirst, shuffled, sumOfEachBook } from '../database/each_book.ts'
 import { isUnavailable } from '../database/faults.ts'
 import { AT_LEAST_EVERY_MS, type Lookout, roundsWhere } from '../database/lookout.ts'
 import { createRounds } from '../database/rounds.ts'
@@ -32,7 +32,7 @@ const BOOKS_WITH_WORK = `
 /**
  * Requests under way on a node: in all, to one endpoint, to those of one user, and to those that failed the last time,
  * one of them and all together. So whoever takes 15 s to fail keeps nobody else waiting: one user has a quarter of the
- * places at most, and all that fail have half of them.
+ * places at most, and all that fail have half of them. One that becomes free is that of the book with the fewest.
  */
 export const PLACES = { all: 96, each: 8, user: 24, failing: 48, eachFailing: 2 }
 
@@ -42,7 +42,7 @@ const GRACE_MS = 2_000
 export function createCourier(options: Options): Courier {
   const { pool, lookout, dispatch, log, timeoutMs } = options
   const stopping = new AbortController()
-  const underWay = new Map<Promise<void>, Due>()
+  const underWay = new Map<Promise<void>, Due & { readonly book: BookId }>()
 
   // Neither waits for the other: what is due goes out while there are events of which deliveries are still to be made.
   const dispatcher = roundsWhere(lookout, {
@@ -69,7 +69,9 @@ export function createCourier(options: Options): Courier {
   }
 
   async function sendEverywhere(): Promise<number> {
-    return sumOfEachBook(await readBooks(pool), sendDue)
+    const books = await readBooks(pool)
+    const busy = [...underWay.values()].map(({ book }) => book)
+    return sumOfEachBook(leastBusyFirst(books, busy), sendDue)
   }
 
   async function sendDue(book: BookId): Promise<number> {
@@ -97,7 +99,7 @@ export function createCourier(options: Options): Courier {
         underWay.delete(sending)
         sender.wake()
       })
-    underWay.set(sending, endpoint)
+    underWay.set(sending, { ...endpoint, book })
   }
 
   async function stop(): Promise<void> {
