@@ -25,13 +25,17 @@ after(() => inside.close())
 
 const never = new AbortController().signal
 
-/** A name server that answers every question for an IPv4 address with the next of these, and none for IPv6. */
-async function aNameServer(answers: readonly (readonly string[])[]) {
+/**
+ * A name server that answers every question for an IPv4 address with the next of these, and one for IPv6 with none, or not
+ * at all.
+ */
+async function aNameServer(answers: readonly (readonly string[])[], ipv6: 'none' | 'silent' = 'none') {
   const socket = createSocket('udp4')
   let asked = 0
   socket.on('message', (query, { port: from, address }) => {
     const end = query.indexOf(0, 12) + 1
     const type = query.readUInt16BE(end)
+    if (type !== 1 && ipv6 === 'silent') return
     const found = type === 1 ? (answers[Math.min(asked++, answers.length - 1)] ?? []) : []
     const header = Buffer.from(query.subarray(0, 12))
     header.writeUInt16BE(0x8180, 2)
@@ -46,7 +50,7 @@ async function aNameServer(answers: readonly (readonly string[])[]) {
   await new Promise<void>((resolve) => socket.bind(0, '127.0.0.1', resolve))
   after(() => socket.close())
   const resolver = () => {
-    const made = new Resolver({ timeout: 500, tries: 1 })
+    const made = new Resolver(ipv6 === 'silent' ? { timeout: 3_000, tries: 10 } : { timeout: 500, tries: 1 })
     made.setServers([`127.0.0.1:${socket.address().port}`])
     return made
   }
@@ -108,6 +112,15 @@ describe('a name', () => {
     const answer = await strict(slow, 200)('https://hook.example/', {}, '{}', never)
     assert.equal(outcome(answer), 'timeout')
     assert.ok(answer.milliseconds < 1_000)
+  })
+
+  it('whose server is silent about IPv6 is reached by IPv4 all the same', async () => {
+    const receiver = createServer((_request, response) => response.end('here'))
+    await new Promise<void>((resolve) => receiver.listen(0, '127.0.0.1', resolve))
+    after(() => receiver.close())
+    const { resolve } = await aNameServer([['127.0.0.1']], 'silent')
+    const url = `http://hook.example:${(receiver.address() as AddressInfo).port}/`
+    assert.equal(outcome(await open(resolve, 8_000)(url, {}, '{}', never)), 200)
   })
 })
 

@@ -45,6 +45,8 @@ type Options = { readonly rules: AddressRules; readonly timeoutMs: number; reado
 const MOST_READ = 64 * 1024
 const MOST_KEPT = 4 * 1024
 const MOST_HEADERS = 8 * 1024
+/** How long addresses of IPv6 are waited for once those of IPv4 are there: some name servers never say that there are none. */
+const IPV6_MS = 1_000
 /** Heads of 1xx, each of which says that an answer is still to come: more than any receiver sends. */
 const MOST_INTERIM = 20
 
@@ -105,11 +107,17 @@ const resolveByDns: Resolve = (name, signal) => resolveWith(new Resolver({ timeo
 export async function resolveWith(resolver: Resolver, name: string, signal: AbortSignal): Promise<string[]> {
   const cancel = () => resolver.cancel()
   signal.addEventListener('abort', cancel, { once: true })
+  let waiting: NodeJS.Timeout | undefined
+  const waitForIpv6 = (addresses: string[]) => {
+    waiting = setTimeout(cancel, IPV6_MS)
+    return addresses
+  }
   try {
     signal.throwIfAborted()
-    const found = await Promise.allSettled([resolver.resolve4(name), resolver.resolve6(name)])
+    const found = await Promise.allSettled([resolver.resolve4(name).then(waitForIpv6), resolver.resolve6(name)])
     return found.flatMap((result) => (result.status === 'fulfilled' ? result.value : []))
   } finally {
+    clearTimeout(waiting)
     signal.removeEventListener('abort', cancel)
   }
 }
