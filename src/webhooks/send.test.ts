@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
 import { createSocket } from 'node:dgram'
 import { Resolver } from 'node:dns/promises'
+import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
-import { type AddressInfo, createServer as createTcpServer } from 'node:net'
+import { type AddressInfo, connect, createServer as createTcpServer } from 'node:net'
 import { after, before, describe, it } from 'node:test'
+import { Worker } from 'node:worker_threads'
 import { addressRules } from './address.ts'
 import { createSender, type Resolve, resolveWith } from './send.ts'
 
@@ -62,6 +64,35 @@ const strict = (resolve: Resolve, timeoutMs = 1_000) => createSender({ rules: ad
 const open = (resolve: Resolve, timeoutMs = 1_000) => createSender({ rules: addressRules(true), timeoutMs, resolve })
 const outcome = (answer: any) => answer.error ?? answer.status
 
+/**
+ * A receiver whose line is full: the first packet to it is lost, and the system sends it again after a second. From `free` on
+ * it answers 200.
+ */
+async function aFullReceiver() {
+  const held = new Int32Array(new SharedArrayBuffer(4))
+  const worker = new Worker(
+    `const { parentPort, workerData } = require('node:worker_threads')
+     const server = require('node:http').createServer((_request, response) => response.end())
+     server.listen({ port: 0, host: '127.0.0.1', backlog: 1 }, () => {
+       parentPort.postMessage(server.address().port)
+       Atomics.wait(workerData, 0, 0)
+     })`,
+    { eval: true, workerData: held },
+  )
+  const [port] = await once(worker, 'message')
+  const waiting = [connect(port, '127.0.0.1'), connect(port, '127.0.0.1')]
+  await Promise.all(waiting.map((line) => once(line, 'connect')))
+  after(async () => {
+    for (const line of waiting) line.destroy()
+    await worker.terminate()
+  })
+  const free = () => {
+    Atomics.store(held, 0, 1)
+    Atomics.notify(held, 0)
+  }
+  return { port, free }
+}
+
 /** What parts an answer's head from the next, and heads that say an answer is still to come. */
 const NEXT = '\r\n\r\nHTTP/1.1 '
 const atWork = (times: number) => Array.from({ length: times }, () => '102 Processing')
@@ -112,6 +143,16 @@ describe('a name', () => {
     const answer = await strict(slow, 200)('https://hook.example/', {}, '{}', never)
     assert.equal(outcome(answer), 'timeout')
     assert.ok(answer.milliseconds < 1_000)
+  })
+
+  it('with an address that cannot be reached is reached by another one that takes its time', async () => {
+    const { port: full, free } = await aFullReceiver()
+    const resolve: Resolve = async () => {
+      // By then the first packet is out.
+      setImmediate(() => setImmediate(free))
+      return ['127.0.0.1', '127.0.0.9']
+    }
+    assert.equal(outcome(await open(resolve, 10_000)(`http://hook.example:${full}/`, {}, '{}', never)), 200)
   })
 
   it('whose server is silent about IPv6 is reached by IPv4 all the same', async () => {

@@ -45,6 +45,11 @@ type Options = { readonly rules: AddressRules; readonly timeoutMs: number; reado
 const MOST_READ = 64 * 1024
 const MOST_KEPT = 4 * 1024
 const MOST_HEADERS = 8 * 1024
+/**
+ * How long one address of several may take to connect before the next is tried, which ends the attempt at it for good: a
+ * first packet that is lost is sent again after a second (RFC 6298 §2).
+ */
+const EACH_ADDRESS_MS = 2_500
 /** How long addresses of IPv6 are waited for once those of IPv4 are there: some name servers never say that there are none. */
 const IPV6_MS = 1_000
 /** Heads of 1xx, each of which says that an answer is still to come: more than any receiver sends. */
@@ -141,6 +146,7 @@ function exchange(
     // One connection for one request, made here: never one of somebody else's, and never through a proxy.
     agent: new (secure ? https : http).Agent({ keepAlive: false }),
     lookup: lookupOf(addresses),
+    autoSelectFamilyAttemptTimeout: EACH_ADDRESS_MS,
     maxHeaderSize: MOST_HEADERS,
     headers: { ...headers, 'content-length': Buffer.byteLength(body), 'accept-encoding': 'identity' },
   }
