@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { before, describe, it } from 'node:test'
+import { decodeId } from '../src/ledger/typeid.ts'
 import { aClient } from './harness/client.ts'
 import { aGateway, anOperator, aUser, type TestGateway, type TestUser, until } from './harness/gateway.ts'
 import {
@@ -9,6 +10,7 @@ import {
   lockOf,
   rowsOf,
   sessionsWhere,
+  tamper,
   transfer,
   WAITS_FOR_LOCK,
 } from './harness/paying.ts'
@@ -319,5 +321,83 @@ describe('A hold', () => {
     for (const lost of ends.filter(({ status }) => status !== 200)) assertProblem(lost, 'payment_not_pending')
     assert.deepEqual((await moneyOf(ada, adaUsd))[1], '0.00')
     await assertBooksAreRight(gateway)
+  })
+
+  describe('of many that run out at the same moment', () => {
+    /** Has the time of holds be up now: as though they had been made to run out at this moment. */
+    const runOut = (ids: readonly string[]) =>
+      rowsOf(
+        gateway,
+        `with up as (update payments set expires_at = now() where id = any($1) returning id)
+         update holds set expires_at = now() from up where payment_id = up.id`,
+        [ids.map((id) => decodeId('pay', id))],
+      )
+    const make = async (many: number, amount = '1.00') => {
+      const { ada, adaUsd, bobUsd } = await twoUsers()
+      const made = await Promise.all(Array.from({ length: many }, () => held(ada, adaUsd, bobUsd, amount)))
+      return { ada, adaUsd, ids: made.map(({ id }) => id as string) }
+    }
+    const endsOf = (ids: readonly string[]) =>
+      rowsOf(
+        gateway,
+        `select object_id, count(*)::int as ends, min(txid::text) as txid, min(type) as type from events
+          where object_id = any($1) and type <> 'payment.pending' group by object_id`,
+        [ids.map((id) => decodeId('pay', id))],
+      )
+
+    it('is let go of together with them, each with its event', async () => {
+      const { ada, adaUsd, ids } = await make(40)
+      await runOut(ids)
+      const ends = await until(async () => {
+        const found = await endsOf(ids)
+        return found.length === ids.length && found
+      })
+      assert.deepEqual(new Set(ends.map(({ type, ends: many }) => `${type} ${many}`)), new Set(['payment.expired 1']))
+      assert.equal(new Set(ends.map(({ txid }) => txid)).size, 1, 'transactions')
+      assert.deepEqual(await moneyOf(ada, adaUsd), ['100.00', '0.00', '100.00'])
+      await assertBooksAreRight(gateway)
+    })
+
+    it('has one end on two nodes where others capture and cancel it then', async () => {
+      const second = await aGateway({}, gateway.database)
+      const { ada, adaUsd, ids } = await make(60)
+      const there = aClient(second.url, ada.token)
+      const calls = (of: (typeof ids)[number][], what: string) =>
+        of.flatMap((id) => [ada, there].map((user) => user.post(`/v1/payments/${id}/${what}`)))
+      const [captures, cancels] = [calls(ids.slice(0, 30), 'capture'), calls(ids.slice(30), 'cancel')]
+      await runOut(ids)
+      const replies = await Promise.all([...captures, ...cancels])
+      const won = replies.filter(({ status }) => status === 200).map(({ body }) => body)
+      for (const lost of replies.filter(({ status }) => status !== 200)) assertProblem(lost, 'payment_not_pending')
+      const ends = await until(async () => {
+        const found = await endsOf(ids)
+        return found.length === ids.length && found
+      })
+      assert.deepEqual(new Set(ends.map(({ ends: many }) => many)), new Set([1]))
+      const expired = ends.filter(({ type }) => type === 'payment.expired').length
+      assert.equal(expired, ids.length - won.length)
+      const captured = won.filter(({ status }) => status === 'completed').length
+      assert.deepEqual(await moneyOf(ada, adaUsd), [`${100 - captured}.00`, '0.00', `${100 - captured}.00`])
+      await assertBooksAreRight(gateway)
+      await second.stop()
+    })
+
+    it('takes no other with it where it cannot be let go of', async () => {
+      const broken = await make(101, '0.10')
+      const { ada, adaUsd, ids } = await make(3)
+      // As nobody but the owner of the database could: less is held than its payments hold.
+      await tamper(gateway, `update accounts set held = 1 where id = '${decodeId('acc', broken.adaUsd)}'`)
+      await runOut(broken.ids)
+      await runOut(ids)
+      await until(async () => (await endsOf(ids)).length === ids.length)
+      assert.deepEqual(await moneyOf(ada, adaUsd), ['100.00', '0.00', '100.00'])
+      assert.deepEqual(await endsOf(broken.ids), [])
+      await tamper(gateway, `update accounts set held = 1010 where id = '${decodeId('acc', broken.adaUsd)}'`)
+      // A node that begins knows nothing of what another leaves alone for a while.
+      const second = await aGateway({}, gateway.database)
+      await until(async () => (await endsOf(broken.ids)).length === broken.ids.length)
+      await second.stop()
+      await assertBooksAreRight(gateway)
+    })
   })
 })

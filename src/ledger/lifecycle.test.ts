@@ -151,7 +151,7 @@ describe('A hold', () => {
         const before = bank(30_000n)
         const accounts = bank(30_000n)
         apply(accounts, new Map(), post([order], contextOf(accounts)))
-        const { deltas, ...released } = release(order, accounts)
+        const { deltas, ...released } = release([order], accounts)
         apply(accounts, new Map(), { ...released, deltas })
         assert.deepEqual([accounts, deltas.size], [before, 0])
       }),

@@ -150,10 +150,13 @@ export function settle(
   return { ok: true, fee, postings, ...tally.changes() }
 }
 
-/** Lets go of what is held for a pending payment that comes to nothing. */
-export function release(order: Order, accounts: ReadonlyMap<AccountId, Account>): ReturnType<Tally['changes']> {
+/** Lets go of what is held for pending payments that come to nothing. */
+export function release(
+  orders: readonly Order[],
+  accounts: ReadonlyMap<AccountId, Account>,
+): ReturnType<Tally['changes']> {
   const tally = createTally(accounts)
-  tally.hold(order.from, -totalAmount(order))
+  for (const order of orders) tally.hold(order.from, -totalAmount(order))
   return tally.changes()
 }
 

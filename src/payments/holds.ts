@@ -1,3 +1,4 @@
+import { uuids } from '../database/binary_arrays.ts'
 import type { Queryable } from '../database/connection.ts'
 import type { BookId, PaymentId } from '../ledger/id.ts'
 import type { Payment } from './payment.ts'
@@ -25,26 +26,38 @@ export async function writeHolds(client: Queryable, book: BookId, payments: read
   })
 }
 
-/** Forgets the hold of a payment that is pending no more. */
-export async function deleteHold(client: Queryable, book: BookId, id: PaymentId): Promise<void> {
+/** Forgets the holds of payments that are pending no more. */
+export async function deleteHolds(client: Queryable, book: BookId, ids: readonly PaymentId[]): Promise<void> {
   await client.query({
-    name: 'delete-hold',
-    text: 'delete from holds where book = $1 and payment_id = $2',
-    values: [book, id],
+    name: 'delete-holds',
+    text: `
+      delete from holds h
+       using (select $1::int as book, unnest($2::uuid[]) as id) as ended
+       where h.book = ended.book and h.payment_id = ended.id`,
+    values: [book, uuids(ids)],
   })
 }
 
-/** Payments of a book whose time is up, the oldest first. Index: holds_by_expiry. */
-export async function readExpired(client: Queryable, book: BookId, most: number): Promise<PaymentId[]> {
-  const { rows } = await client.query<{ payment_id: PaymentId }>({
-    name: 'expired-holds',
+/** A payment whose time is up, and whether a rail was told of it. */
+export type Overdue = { readonly id: PaymentId; readonly ofRail: boolean }
+
+/** Payments of a book whose time is up, the oldest first, without those that are to be left alone. Index: holds_by_expiry. */
+export async function readOverdue(
+  client: Queryable,
+  book: BookId,
+  most: number,
+  leftAlone: readonly PaymentId[],
+): Promise<Overdue[]> {
+  const { rows } = await client.query<Overdue>({
+    name: 'overdue-holds',
     text: `
-      select payment_id
-        from holds
-       where book = $1 and expires_at <= now()
-       order by expires_at, payment_id
+      select h.payment_id as id, p.rail is not null as "ofRail"
+        from holds h
+        join payments p on p.book = h.book and p.id = h.payment_id
+       where h.book = $1 and h.expires_at <= now() and h.payment_id <> all($3)
+       order by h.expires_at, h.payment_id
        limit $2`,
-    values: [book, most],
+    values: [book, most, leftAlone],
   })
-  return rows.map(({ payment_id }) => payment_id)
+  return rows
 }
