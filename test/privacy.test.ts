@@ -5,8 +5,11 @@ import { writeAuditOfSomebody } from '../src/audit/audit.ts'
 import { ADDRESS_OWNER, SUBJECT } from '../src/audit/subject.ts'
 import { MAIN_BOOK } from '../src/books/books.ts'
 import { withOwner } from '../src/database/connection.ts'
+import { createLookout } from '../src/database/lookout.ts'
 import { decodeId, encodeId } from '../src/ledger/typeid.ts'
+import { createLog } from '../src/log.ts'
 import { PAYMENT_JOINS } from '../src/payments/read.ts'
+import { createEraser } from '../src/privacy/eraser.ts'
 import { verifyBooks } from '../src/verify/verify.ts'
 import { aBankFile, OWN_IBAN } from './harness/bank.ts'
 import {
@@ -31,9 +34,11 @@ import {
   locking,
   lockOf,
   rowsOf,
+  sessionsWhere,
   transfer,
   untilLocked,
   untilSealed,
+  WAITS_FOR_LOCK,
 } from './harness/paying.ts'
 
 let gateway: TestGateway
@@ -437,6 +442,40 @@ describe('the data of a user', () => {
     await assertBooksAreRight(own)
     const lines = await rowsOf(own, `select detail, address from audit_log where action = 'user.refuse_log_in'`)
     assert.deepEqual(lines, [{ detail: null, address: null }])
+  })
+
+  it('wait for nobody else: where those of one cannot be erased, the log says so, and the next have their turn', async () => {
+    const own = await aGateway({ BGW_TRANSFER_FEE_PERCENT: '0' })
+    const [first, second, friend] = [await aUser(own), await aUser(own), await aUser(own)]
+    const [{ body: stuck }, hers] = [await first.get('/v1/me'), await first.account('USD')]
+    for (const user of [first, second]) {
+      await user.post('/v1/payments', transfer(await user.account('USD'), await friend.account('USD'), '100.00'))
+    }
+    await own.inside.eraser.stop()
+    for (const user of [first, second]) assert.equal((await erase(user)).status, 202)
+    const lines: any[] = []
+    const log = createLog('error', { write: (line) => lines.push(JSON.parse(line)) })
+    const lookout = createLookout(own.inside.pool, log)
+    const under = async () => (await rowsOf(own, 'select user_id from erasures')).map(({ user_id }) => user_id)
+    // The last step of the first needs her account: locked behind the beginning of both, or they would wait for its end.
+    await locking(own, lockOf(hers), async () => {
+      const eraser = createEraser(own.inside.pool, lookout, log)
+      lookout.begin()
+      await until(async () => {
+        // As where the lock is kept for longer than a statement may take, again and again.
+        await sessionsWhere(own, `case when ${WAITS_FOR_LOCK} then pg_cancel_backend(pid) end`)
+        return (await under()).length === 1
+      })
+      await until(async () => lines.length > 0)
+      await sessionsWhere(own, `case when ${WAITS_FOR_LOCK} then pg_cancel_backend(pid) end`)
+      await Promise.all([eraser.stop(), lookout.stop()])
+      return []
+    })
+    assert.deepEqual(await under(), [decodeId('usr', stuck.id)])
+    const [{ msg, user, err }] = lines
+    assert.deepEqual([msg, user, err.code], ['could not erase the data of a user', stuck.id, '57014'])
+    await aGateway({}, own.database)
+    await until(async () => (await under()).length === 0)
   })
 
   it('are erased step by step, so that a node that ends leaves the rest to another', async () => {

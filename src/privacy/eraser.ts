@@ -1,6 +1,7 @@
 import { writeAudit } from '../audit/audit.ts'
 import { idsAt, readClock } from '../database/clock.ts'
 import { inTransaction, type Pool, type Queryable } from '../database/connection.ts'
+import { isCanceled, isUnavailable } from '../database/faults.ts'
 import { type Lookout, roundsWhere } from '../database/lookout.ts'
 import { ERASED_NAME, ownText } from '../database/personal_fields.ts'
 import type { Rounds } from '../database/rounds.ts'
@@ -25,15 +26,14 @@ type Erasure = { readonly book: BookId; readonly user_id: UserId; readonly stopp
 export function createEraser(pool: Pool, lookout: Lookout, log: Log): Rounds {
   return roundsWhere(lookout, {
     books: BOOKS_WITH_WORK,
-    round: (stopping) => eraseAll(pool, stopping),
+    round: (stopping) => eraseAll(pool, stopping, log),
     log,
     fault: 'could not erase the data of users',
   })
 }
 
-/** Returns how many were finished. */
-async function eraseAll(pool: Pool, stopping: AbortSignal): Promise<number> {
-  await forgetHopelessJobs(pool)
+/** Returns how many were finished. What fails of one user takes no other their turn. A database that is away ends it at once. */
+async function eraseAll(pool: Pool, stopping: AbortSignal, log: Log): Promise<number> {
   // Not while a transaction is under way that may still write something of theirs.
   const { rows } = await pool.query<Omit<Erasure, 'stopping'>>(
     `select r.book, r.user_id
@@ -43,7 +43,15 @@ async function eraseAll(pool: Pool, stopping: AbortSignal): Promise<number> {
       order by r.asked_at`,
   )
   let finished = 0
-  for (const erasure of rows) if (await erase(pool, { ...erasure, stopping })) finished += 1
+  for (const erasure of rows) {
+    try {
+      if (await erase(pool, { ...erasure, stopping })) finished += 1
+    } catch (error) {
+      if (stopping.aborted || (isUnavailable(error) && !isCanceled(error))) throw error
+      log.error({ err: error, user: encodeId('usr', erasure.user_id) }, 'could not erase the data of a user')
+    }
+  }
+  await forgetHopelessJobs(pool)
   return finished
 }
 
