@@ -6,12 +6,15 @@ import { ADDRESS_OWNER, SUBJECT } from '../src/audit/subject.ts'
 import { MAIN_BOOK } from '../src/books/books.ts'
 import { withOwner } from '../src/database/connection.ts'
 import { createLookout } from '../src/database/lookout.ts'
+import type { UserId } from '../src/ledger/id.ts'
 import { decodeId, encodeId } from '../src/ledger/typeid.ts'
 import { createLog } from '../src/log.ts'
+import { idempotencyKey } from '../src/payments/intake.ts'
 import { PAYMENT_JOINS } from '../src/payments/read.ts'
 import { createEraser } from '../src/privacy/eraser.ts'
 import { verifyBooks } from '../src/verify/verify.ts'
 import { aBankFile, OWN_IBAN } from './harness/bank.ts'
+import type { Reply } from './harness/client.ts'
 import {
   aGateway,
   anEmail,
@@ -100,6 +103,26 @@ async function withTraces(): Promise<Traces> {
 
 const erase = (user: TestUser, password = PASSWORD) => user.post('/v1/me/erase', { password })
 const erased = () => until(async () => (await rowsOf(gateway, 'select from erasures')).length === 0)
+
+/** What comes of a call with a key that waits for the turn of its key, as behind an earlier one, while its user is erased. */
+async function erasedMeanwhile(
+  own: TestGateway,
+  user: TestUser,
+  route: string,
+  call: (headers: { readonly 'idempotency-key': string }) => Promise<Reply>,
+): Promise<Reply> {
+  const [book, { body: me }] = [await own.inside.books.find(MAIN_BOOK), await user.get('/v1/me')]
+  const { key } = idempotencyKey(decodeId('usr', me.id) as UserId, route, 'hers', null)
+  const turn = `select pg_advisory_xact_lock(hashtextextended('idempotency ${book?.id}/${key}', 0))`
+  const [calling] = await locking(own, turn, async () => {
+    const calling = call({ 'idempotency-key': 'hers' })
+    await untilLocked(own, 1)
+    assert.equal((await erase(user)).status, 202)
+    await until(async () => (await rowsOf(own, 'select from erasures')).length === 0)
+    return [calling]
+  })
+  return calling
+}
 
 /** Every table with a row in which one of the words stands, as text or as bytes. */
 const tablesWith = (words: readonly string[]) =>
@@ -476,6 +499,18 @@ describe('the data of a user', () => {
     assert.deepEqual([msg, user, err.code], ['could not erase the data of a user', stuck.id, '57014'])
     await aGateway({}, own.database)
     await until(async () => (await under()).length === 0)
+  })
+
+  it('are in no webhook of theirs that was waiting while they were erased, and none is made', async () => {
+    const own = await aGateway({ BGW_TRANSFER_FEE_PERCENT: '0', BGW_WEBHOOK_ALLOW_PRIVATE: 'true' })
+    const [user, friend] = [await aUser(own), await aUser(own)]
+    await user.post('/v1/payments', transfer(await user.account('USD'), await friend.account('USD'), '100.00'))
+    const hook = { url: WORDS.webhook, events: ['*'], description: WORDS.description }
+    const made = await erasedMeanwhile(own, user, 'POST /v1/webhooks', (headers) =>
+      user.post('/v1/webhooks', hook, headers),
+    )
+    assertProblem(made, 'unauthenticated')
+    assert.deepEqual(await rowsOf(own, 'select from webhooks'), [])
   })
 
   it('are erased step by step, so that a node that ends leaves the rest to another', async () => {

@@ -69,24 +69,25 @@ export type NewWebhook = {
   readonly description: string | null
 }
 
-/**
- * Stores an endpoint, for every event of a transaction that begins after this one. Undefined where the user has as many
- * as there may be.
- */
+/** Stores an endpoint, for every event of a transaction that begins after this one; why not, where it is refused. */
 export async function createWebhook(
   client: Client,
   box: SecretBox,
   book: BookId,
   userId: UserId,
   { url, events, description }: NewWebhook,
-): Promise<Webhook | undefined> {
-  // Two at once do not both find the last place free.
-  await client.query('select from users where book = $1 and id = $2 for no key update', [book, userId])
+): Promise<Webhook | 'unauthenticated' | 'too_many_webhooks'> {
+  // Two at once do not both find the last place free, and whoever closes their user at this moment gets none any more.
+  const { rowCount } = await client.query(
+    'select from users where book = $1 and id = $2 and closed_at is null for no key update',
+    [book, userId],
+  )
+  if (rowCount === 0) return 'unauthenticated'
   const { rows: counted } = await client.query<{ many: bigint }>(
     `select count(*) as many from webhooks where book = $1 and user_id = $2 and status <> 'deleted'`,
     [book, userId],
   )
-  if ((counted[0]?.many ?? 0n) >= MOST_WEBHOOKS) return undefined
+  if ((counted[0]?.many ?? 0n) >= MOST_WEBHOOKS) return 'too_many_webhooks'
   const at = await readClock(client)
   const id = idsAt(at)<'webhook'>()
   await client.query(
@@ -99,7 +100,9 @@ export async function createWebhook(
      values ($1, pg_current_xact_id(), '${NIL}') on conflict (book) do nothing`,
     [book],
   )
-  return readWebhook(client, book, id)
+  const made = await readWebhook(client, book, id)
+  if (!made) throw new Error('a webhook that was stored is there')
+  return made
 }
 
 /** The endpoint of that id; undefined where there is none, or it was deleted. */

@@ -81,7 +81,7 @@ export function webhookRoutes(app: App, gateway: Gateway): void {
         reply,
         async (client) => {
           const made = await createWebhook(client, secretBox, home, userId, { url, events, description })
-          if (!made) throw new ApiError('too_many_webhooks')
+          if (typeof made === 'string') throw new ApiError(made)
           return { status: 201, body: presentWebhook(made) }
         },
         { reveal: (answer) => revealSecret(gateway, request, answer), expires: true },
