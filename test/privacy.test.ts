@@ -513,6 +513,20 @@ describe('the data of a user', () => {
     assert.deepEqual(await rowsOf(own, 'select from webhooks'), [])
   })
 
+  it('are in no answer that is kept for a key of theirs which was waiting while they were erased', async () => {
+    const own = await aGateway({ BGW_TRANSFER_FEE_PERCENT: '0' })
+    const [user, friend] = [await aUser(own), await aUser(own)]
+    const [hers, his] = [await user.account('USD'), await friend.account('USD')]
+    await user.post('/v1/payments', transfer(hers, his, '100.00'))
+    const { body: held } = await friend.post('/v1/payments', { ...transfer(his, hers, '1.00'), capture: 'manual' })
+    const canceled = await erasedMeanwhile(own, user, 'POST /v1/payments/:id/cancel', (headers) =>
+      user.post(`/v1/payments/${held.id}/cancel`, {}, headers),
+    )
+    assert.deepEqual([canceled.status, canceled.body.status], [200, 'canceled'])
+    assert.deepEqual(await rowsOf(own, 'select from idempotency_keys'), [])
+    await assertBooksAreRight(own)
+  })
+
   it('are erased step by step, so that a node that ends leaves the rest to another', async () => {
     const first = await aGateway()
     const user = await aUser(first)

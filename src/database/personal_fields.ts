@@ -47,9 +47,12 @@ export function ownMetadata(row: string): string {
  * may have passed its row by, so that it would be sealed by a key that is destroyed then. The arguments are SQL.
  */
 export function storedUnlessErased(book: string, user: string, text: string): string {
-  return `case when ${text} is not null
-                and not exists (select from users u where u.book = ${book} and u.id = ${user} and u.erased_at is not null)
-               then stored_text(${book}, ${user}, ${text}) end`
+  return `case when ${text} is not null and not ${isErased(book, user)} then stored_text(${book}, ${user}, ${text}) end`
+}
+
+/** Whether the data of a user are erased, or being erased. The arguments are SQL. */
+export function isErased(book: string, user: string): string {
+  return `exists (select from users u where u.book = ${book} and u.id = ${user} and u.erased_at is not null)`
 }
 
 const KEY_BYTES = 32

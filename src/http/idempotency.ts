@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Client, Pool, Queryable } from '../database/connection.ts'
 import { onceCommitted } from '../database/faults.ts'
-import { ownText } from '../database/personal_fields.ts'
+import { isErased, ownText } from '../database/personal_fields.ts'
 import { inTransactionAfterRaces } from '../database/races.ts'
 import { createRounds, type Rounds } from '../database/rounds.ts'
 import { takeTurn } from '../database/turn.ts'
@@ -62,9 +62,12 @@ export async function answerOnce(
     const earlier = (await readAnswer(client, book, key)) ?? (await answeredElsewhere(client))
     if (earlier) return { answer: earlier, replayed: true }
     const first = await work(client)
+    // Whoever is erased asks for nothing again, and their answers are gone.
     await client.query(
       `insert into idempotency_keys (book, key, request_hash, status, answer, created_at, expires_at, user_id)
-       values ($1, $2, $3, $4, stored_text($1, $7, $5), clock_timestamp(), clock_timestamp() + $6 * interval '1 day', $7)`,
+       select $1::integer, $2::uuid, $3::uuid, $4::smallint, stored_text($1, $7, $5), clock_timestamp(),
+              clock_timestamp() + $6::integer * interval '1 day', $7::uuid
+        where not ${isErased('$1', '$7')}`,
       [book, key.key, key.requestHash, first.status, JSON.stringify(first.body), expires ? KEY_DAYS : null, userId],
     )
     return { answer: first, replayed: false }
