@@ -527,6 +527,25 @@ describe('the data of a user', () => {
     await assertBooksAreRight(own)
   })
 
+  it('are in no schedule that is made behind their erasure, as its account is closed then', async () => {
+    const own = await aGateway({ BGW_TRANSFER_FEE_PERCENT: '0' })
+    const [user, friend] = [await aUser(own), await aUser(own)]
+    const [hers, his] = [await user.account('USD'), await friend.account('USD')]
+    await user.post('/v1/payments', transfer(hers, his, '100.00'))
+    const starts_at = new Date(Date.now() + 86_400_000).toISOString()
+    const wish = { ...transfer(hers, his, '1.00', { description: WORDS.description }), starts_at }
+    const [erasing, planning] = await locking(own, lockOf(hers), async () => {
+      const erasing = erase(user)
+      await untilLocked(own, 1)
+      const planning = user.post('/v1/schedules', wish)
+      await untilLocked(own, 2)
+      return [erasing, planning]
+    })
+    assert.equal((await erasing).status, 202)
+    assertProblem(await planning, 'account_closed')
+    assert.deepEqual(await rowsOf(own, 'select from schedules'), [])
+  })
+
   it('are erased step by step, so that a node that ends leaves the rest to another', async () => {
     const first = await aGateway()
     const user = await aUser(first)

@@ -6,6 +6,7 @@ import { readCurrencies } from '../../books/currencies.ts'
 import { type Client, inTransaction, type Queryable } from '../../database/connection.ts'
 import { parseInstant } from '../../database/instant.ts'
 import type { Gateway } from '../../gateway.ts'
+import { holdUser } from '../../identity/users.ts'
 import type { BookId, UserId } from '../../ledger/id.ts'
 import { FEE_PAYERS } from '../../ledger/payment.ts'
 import { decodeId } from '../../ledger/typeid.ts'
@@ -286,7 +287,9 @@ async function checkedWish(gateway: Gateway, request: FastifyRequest, body: Wish
 }
 
 /** Refuses a schedule that could pay nothing: of a closed account, which is so for good, or in a closed currency. */
-async function requireOpen(client: Client, book: BookId, { from, to, currency }: NewSchedule): Promise<void> {
+async function requireOpen(client: Client, book: BookId, { userId, from, to, currency }: NewSchedule): Promise<void> {
+  // Whoever closes their user at this moment does so before, and then the account is closed, or finds the schedule.
+  await holdUser(client, book, userId)
   for (const [field, id] of [
     ['from_account', from],
     ['to_account', to],
