@@ -546,6 +546,25 @@ describe('the data of a user', () => {
     assert.deepEqual(await rowsOf(own, 'select from schedules'), [])
   })
 
+  it('are in no schedule that is changed behind their erasure', async () => {
+    const own = await aGateway({ BGW_TRANSFER_FEE_PERCENT: '0' })
+    const [user, friend] = [await aUser(own), await aUser(own)]
+    const [hers, his] = [await user.account('USD'), await friend.account('USD')]
+    const starts_at = new Date(Date.now() + 86_400_000).toISOString()
+    const { body: planned } = await user.post('/v1/schedules', { ...transfer(hers, his, '1.00'), starts_at })
+    await user.post('/v1/payments', transfer(hers, his, '100.00'))
+    assert.equal((await erase(user)).status, 202)
+    await until(async () => (await rowsOf(own, 'select from erasures')).length === 0)
+    const root = await anOperator(own)
+    const texts = { description: WORDS.description, metadata: { note: WORDS.metadata } }
+    const changed = await root.patch(`/v1/schedules/${planned.id}`, { amount: '2.00', ...texts })
+    assert.deepEqual([changed.status, changed.body.amount], [200, '2.00'])
+    assert.deepEqual([changed.body.description, changed.body.metadata], [null, {}])
+    assert.deepEqual(await rowsOf(own, 'select description, metadata from schedules'), [
+      { description: null, metadata: null },
+    ])
+  })
+
   it('are erased step by step, so that a node that ends leaves the rest to another', async () => {
     const first = await aGateway()
     const user = await aUser(first)

@@ -3,7 +3,7 @@ import { type AuditEntry, writeAudit } from '../audit/audit.ts'
 import { idsAt, readClock } from '../database/clock.ts'
 import type { Client } from '../database/connection.ts'
 import { formatInstant } from '../database/instant.ts'
-import { storedMetadata } from '../database/personal_fields.ts'
+import { storedUnlessErased } from '../database/personal_fields.ts'
 import { writeEvents } from '../events/write.ts'
 import type { BookId, Instant, ScheduleId } from '../ledger/id.ts'
 import type { FeePayer } from '../ledger/payment.ts'
@@ -178,9 +178,9 @@ async function write(
   audit: AuditEntry | null,
 ): Promise<Schedule> {
   await client.query(
-    `update schedules
-        set amount = $3, fee_payer = $4, description = stored_text(book, user_id, $5),
-            metadata = ${storedMetadata('book', 'user_id', '$6::jsonb')}, starts_at = $7, start_number = $8, ends_at = $9,
+    `update schedules s
+        set amount = $3, fee_payer = $4, description = ${storedUnlessErased('s.book', 's.user_id', '$5::text')},
+            metadata = ${storedUnlessErased('s.book', 's.user_id', "nullif($6::jsonb, '{}')::text")}, starts_at = $7, start_number = $8, ends_at = $9,
             count = $10, retry_times = $11, retry_every_minutes = $12, status = $13, number = $14, due_at = $15,
             attempts = $16, attempt_at = $17, updated_at = $18
       where book = $1 and id = $2`,
