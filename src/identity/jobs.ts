@@ -21,10 +21,12 @@ type Options = {
   readonly log: Log
 }
 
-/** Jobs as they run on this node. `stop` lets those under way end. */
+/** Jobs as they run on this node. `stop` lets those under way end, or fail after a while: then another node tries again. */
 export type Jobs = { readonly stop: () => Promise<void> }
 
 const AGAIN_AFTER_MS = 1_000
+/** What a mail that is under way may still take when the node stops: a mail server may be silent for ten minutes. */
+const GRACE_MS = 5_000
 /** As long as a statement may wait for a connection. */
 const LONGEST_GOODBYE_MS = 5_000
 
@@ -34,13 +36,14 @@ const LONGEST_GOODBYE_MS = 5_000
  * write down what became of one, is replaced by another.
  */
 export async function runJobs(options: Options): Promise<Jobs> {
-  const stopping = new AbortController()
+  const [stopping, cutOff] = [new AbortController(), new AbortController()]
+  const sendMail: SendMail = (mail) => options.sendMail(mail, cutOff.signal)
   const leases = createJobLeases(options.pool, options.log)
   let runner: Runner | undefined
   let replacing: Promise<void> | undefined
 
   async function begin(): Promise<void> {
-    const begun = await startRunner(options, leases)
+    const begun = await startRunner({ ...options, sendMail }, leases)
     runner = begun
     function giveUp(): void {
       if (runner !== begun || stopping.signal.aborted) return
@@ -64,8 +67,10 @@ export async function runJobs(options: Options): Promise<Jobs> {
 
   async function stop(): Promise<void> {
     stopping.abort()
+    const grace = setTimeout(() => cutOff.abort(), GRACE_MS)
     await replacing
     await runner?.stop()
+    clearTimeout(grace)
     await untilUnused(options.jobPool)
     await leases.stop()
   }

@@ -5,7 +5,8 @@ import { makeFolder } from '../database/data_folder.ts'
 import { StartError } from '../start_error.ts'
 
 export type Mail = { readonly to: string; readonly subject: string; readonly text: string }
-export type SendMail = (mail: Mail) => Promise<void>
+/** `stop` breaks off what is still on its way then, and fails: the mail may come all the same. */
+export type SendMail = (mail: Mail, stop?: AbortSignal) => Promise<void>
 
 export type MailOptions = {
   readonly smtpUrl: string | undefined
@@ -19,9 +20,9 @@ export function createMailer({ smtpUrl, from, folder }: MailOptions): SendMail {
   if (smtpUrl) {
     // Loaded here, as a gateway that writes files starts sooner without it.
     const smtp = import('nodemailer').then(({ createTransport }) => createTransport(smtpUrl))
-    return async (mail) => {
+    return async (mail, stop) => {
       try {
-        await (await smtp).sendMail({ from, ...mail })
+        await (await smtp).sendMail({ from, ...mail, ...(stop && { signal: stop }) })
       } catch (error) {
         throw failureOf(error)
       }

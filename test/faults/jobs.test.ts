@@ -110,6 +110,27 @@ it('a mail that was under way on a node that was killed is sent by another once 
   await until(async () => (await mailsTo(gateway, email)).length > 0)
 })
 
+it('a node that stops breaks off a mail of which its server says nothing any more, and another sends it', {
+  timeout: 60_000,
+}, async (t) => {
+  const database = await aDatabase()
+  let taken = 0
+  const address = await aMailServer(t, {
+    mail: () => {
+      taken += 1
+      return '250-I am thinking'
+    },
+  })
+  const settings = { DATABASE_URL: urlOf(database), BGW_DATA_DIR: await aFolder() }
+  const server = await aServer({ ...settings, BGW_SMTP_URL: `smtp://${address}` })
+  const email = anEmail()
+  await aClient(server.url).post('/v1/signup', { email, password: PASSWORD })
+  await until(async () => taken === 1)
+  assert.equal(await server.end('SIGTERM'), 0)
+  const gateway = await aGateway({}, database)
+  await until(async () => (await mailsTo(gateway, email)).length > 0)
+})
+
 it('a mail that is under way for longer than that stays with its node, and is sent once', async (t) => {
   const gateway = await aGateway({ BGW_SMTP_URL: await aSilentMailServer(t) })
   await gateway.anybody.post('/v1/signup', { email: anEmail(), password: PASSWORD })
