@@ -5,6 +5,7 @@ import { createServer as createHttpServer } from 'node:http'
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream'
+import { json } from 'node:stream/consumers'
 import { after, before, describe, it } from 'node:test'
 import { withOwner } from '../src/database/connection.ts'
 import { decodeId } from '../src/ledger/typeid.ts'
@@ -401,9 +402,7 @@ describe('A rail', () => {
   it('that takes its time has a place for each book in turn, however much one has for it', async () => {
     const told: { readonly reference: string; readonly answer: () => void }[] = []
     const slow = createHttpServer(async (request, response) => {
-      let text = ''
-      for await (const chunk of request) text += chunk
-      const { reference } = JSON.parse(text)
+      const { reference } = (await json(request)) as { reference: string }
       const answer = () => void response.end(JSON.stringify({ reference, rail: 'wallet', state: 'processing' }))
       told.push({ reference, answer })
     })
@@ -426,6 +425,30 @@ describe('A rail', () => {
     assert.ok(told.some(({ reference }) => reference === `second.${body.id}`))
     slow.closeAllConnections()
     await other.stop()
+  })
+
+  it('that answers for another payment than it was told of, or asked for, has not answered', async () => {
+    let first: string | undefined
+    const confused = createHttpServer(async (request, response) => {
+      const { reference = first } = request.method === 'POST' ? ((await json(request)) as any) : {}
+      const isFirst = first === undefined
+      first ??= reference
+      response.end(JSON.stringify({ reference: first, state: isFirst ? 'processing' : 'confirmed' }))
+    })
+    ways.push(confused)
+    await once(confused.listen(0, '127.0.0.1'), 'listening')
+    const url = `http://127.0.0.1:${(confused.address() as AddressInfo).port}`
+    const other = await aGateway({ BGW_SANDBOX_RAIL_URL: url, BGW_SANDBOX_RAIL_SECRET: SECRET })
+    const ada = await aUser(other)
+    const usd = await ada.account('USD')
+    const { body: one } = await deposit(ada, usd, '25.00')
+    await untilTold(other, one.id)
+    await deposit(ada, usd, '1.00')
+    const stateOfOne = async () => (await ada.get(`/v1/payments/${one.id}`)).body.status
+    const failed = 'select from rail_instructions where last_error is not null'
+    await until(async () => (await rowsOf(other, failed)).length > 0 || (await stateOfOne()) === 'completed')
+    assert.equal(await stateOfOne(), 'pending')
+    assert.deepEqual(await moneyOf(ada, usd), ['100.00', '0.00'])
   })
 
   it('that is down for a day is tried at least every hour or so, and told when it is back', async () => {
@@ -504,6 +527,10 @@ describe('A rail', () => {
     assertProblem(await call('{"rail":"wallet"', 'wallet', SECRET, now), 'unauthenticated')
     assertProblem(await call(text, 'pigeon', SECRET, now), 'not_found')
     assertProblem(await gateway.anybody.post('/v1/rails/wallet/callbacks', text), 'unauthenticated')
+    // What moved is not to be guessed.
+    const number = JSON.stringify({ ...report, state: 'confirmed', amount: 7 })
+    assertProblem(await call(number, 'wallet', SECRET, now), 'unauthenticated')
+    assert.deepEqual(await moneyOf(ada, usd), ['100.00', '20.04'])
     const unknown = JSON.stringify({ ...report, reference: 'main.pay_00000000000000000000000000' })
     assert.deepEqual((await call(unknown, 'wallet', SECRET, now)).body, { outcome: 'ignored' })
     assert.equal((await decided(ada, { body: payment })).status, 'completed')

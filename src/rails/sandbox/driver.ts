@@ -18,7 +18,8 @@ type Options = {
 
 /** A rail that the sandbox server plays (server.ts): HTTP with JSON, and signed callbacks. */
 export function createSandboxRail({ code, url, secret, callbackUrl }: Options): Rail {
-  async function ask(method: 'GET' | 'POST', path: string, body?: object): Promise<RailReport> {
+  /** What the rail says of that instruction: an answer for another one is none. */
+  async function ask(reference: string, method: 'GET' | 'POST', path: string, body?: object): Promise<RailReport> {
     const response = await fetch(`${url}${path}`, {
       method,
       redirect: 'error',
@@ -28,7 +29,7 @@ export function createSandboxRail({ code, url, secret, callbackUrl }: Options): 
     })
     if (!response.ok) throw new Error(`the rail answered ${response.status}`)
     const report = toReport(await response.json())
-    if (!report) throw new Error('the rail answered what is no report')
+    if (report?.reference !== reference) throw new Error(`the rail answered what is no report of ${reference}`)
     return report
   }
 
@@ -48,9 +49,10 @@ export function createSandboxRail({ code, url, secret, callbackUrl }: Options): 
   return {
     code,
     checkDestination: (destination) => checkDestination(code, destination),
-    submit: (instruction: Instruction) => ask('POST', '/instructions', { ...instruction, callback_url: callbackUrl() }),
-    lookUp: (reference) => ask('GET', instructionPath(reference)),
-    cancel: (reference) => ask('POST', `${instructionPath(reference)}/cancel`),
+    submit: (instruction: Instruction) =>
+      ask(instruction.reference, 'POST', '/instructions', { ...instruction, callback_url: callbackUrl() }),
+    lookUp: (reference) => ask(reference, 'GET', instructionPath(reference)),
+    cancel: (reference) => ask(reference, 'POST', `${instructionPath(reference)}/cancel`),
     readCallback,
   }
 }
@@ -65,11 +67,14 @@ function toReport(value: unknown): RailReport | undefined {
   const reference = textOf(fields, 'reference')
   const state = STATES.find((known) => known === fields.state)
   if (reference === undefined || !state) return undefined
+  // Without one it moved what it was told to; in another form that is not to be guessed.
+  const amount = fields.amount ?? null
+  if (amount !== null && typeof amount !== 'string') return undefined
   return {
     reference,
     state,
     railReference: textOf(fields, 'rail_reference') ?? null,
-    amount: textOf(fields, 'amount') ?? null,
+    amount,
     reason: textOf(fields, 'reason') ?? null,
   }
 }
