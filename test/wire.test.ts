@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { before, describe, it } from 'node:test'
-import { aBankFile, OWN_IBAN } from './harness/bank.ts'
+import { aBankFile, inOneFile, OWN_IBAN } from './harness/bank.ts'
 import { aGateway, anOperator, aUser, type TestGateway, type TestUser } from './harness/gateway.ts'
 import { assertProblem, everyPage } from './harness/paying.ts'
 
@@ -27,6 +27,9 @@ async function taken(file: string) {
   return reply.body
 }
 const entriesOf = async ({ id }: { id: string }) => everyPage(operator, `/v1/admin/wire/entries?file_id=${id}`)
+
+const countsOf = ({ statements }: { statements: { added: number; known: number }[] }) =>
+  statements.map(({ added, known }) => [added, known])
 
 describe('A bank statement', () => {
   it('is taken once, however often and at once it is sent, and whatever form it has', async () => {
@@ -90,6 +93,43 @@ describe('A bank statement', () => {
       (await entriesOf(second)).map(({ remittance }) => remittance),
       ['more'],
     )
+  })
+
+  it('that overlaps with another of the same file adds only what is new, too', async () => {
+    const [rent, fee] = [
+      { amount: '66.01', text: 'rent' },
+      { amount: '66.02', servicer: 'F-1' },
+    ]
+    const ofOne = aBankFile([rent, fee], { opening: 4_000_000 })
+    const ofTwo = aBankFile([rent, fee, { amount: '66.03', text: 'more' }], { opening: 4_000_000 })
+    const both = await taken(inOneFile(ofOne, ofTwo))
+    assert.deepEqual(countsOf(both), [
+      [2, 0],
+      [1, 2],
+    ])
+    const amounts = (await entriesOf(both)).map(({ amount }) => amount)
+    assert.deepEqual(amounts, ['66.03', '66.02', '66.01'])
+    const notice = () => aBankFile([{ amount: '66.04', servicer: 'F-2' }], { kind: 'camt.054' })
+    assert.deepEqual(countsOf(await taken(inOneFile(notice(), notice()))), [
+      [1, 0],
+      [0, 1],
+    ])
+  })
+
+  it('that goes on from another of the same file, or names another payment, says the same of another movement', async () => {
+    const movement = { amount: '55.01', servicer: 'B-1' }
+    const [day, next] = [aBankFile([movement], { opening: 3_000_000 }), aBankFile([movement], { opening: 3_005_501 })]
+    const each = [
+      [1, 0],
+      [1, 0],
+    ]
+    assert.deepEqual(countsOf(await taken(inOneFile(day, next))), each)
+    const notices = ['ONE', 'TWO'].map((reference) =>
+      aBankFile([{ amount: '55.02', servicer: 'B-2', reference }], { kind: 'camt.054' }),
+    )
+    assert.deepEqual(countsOf(await taken(inOneFile(...(notices as [string, string])))), each)
+    const unsaid = () => aBankFile([{ amount: '55.03', text: 'cash' }], { kind: 'camt.054' })
+    assert.deepEqual(countsOf(await taken(inOneFile(unsaid(), unsaid()))), each)
   })
 
   it('of an account that is not the book’s own, or in another currency, is refused whole', async () => {

@@ -45,6 +45,13 @@ export function aBankFile(movements: readonly Movement[], about: About = {}): st
   )
 }
 
+/** One file with the statements, or notices, of several. */
+export function inOneFile(first: string, ...others: readonly string[]): string {
+  const part = /<(Stmt|Ntfctn)>.*<\/\1>/
+  const more = others.map((file) => part.exec(file)?.[0] ?? '').join('')
+  return first.replace(part, (own) => own + more)
+}
+
 /** What movements come to, in cents. */
 export function centsOf(movements: readonly Movement[]): number {
   return movements.reduce((sum, { amount, out }) => sum + Math.round(Number(amount) * 100) * (out ? -1 : 1), 0)

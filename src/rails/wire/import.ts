@@ -77,6 +77,7 @@ type FoundLines = {
   readonly number: number
   readonly iban: string
   readonly currency: Currency
+  /** With those that an earlier statement of the file has told of. */
   readonly all: number
   readonly added: readonly Line[]
   /** What of the others is in the books, or is about to be. */
@@ -149,7 +150,9 @@ async function freshLines(
   const found: FoundLines[] = []
   for (const [iban, owned] of Map.groupBy(statements, (each) => each.iban)) {
     const told = owned.map(({ statement }) => statement)
-    const written = await tellApart(client, book, kind, iban, told, linesOf(told))
+    const read = linesOf(told)
+    const own = read.map(({ lines }) => lines)
+    const written = await tellApart(client, book, kind, iban, told, own)
     const lines = await divideOrders(client, book, kind, iban, written)
     const known = await recognize(client, book, kind, iban, lines.flat())
     for (const [index, { number, statement }] of owned.entries()) {
@@ -157,7 +160,8 @@ async function freshLines(
       const added = all.filter((line) => !known.has(line))
       const booked = new Map(all.flatMap((line) => known.get(line) ?? []).map((row) => [row.id, row.booked]))
       const knownBooked = [...booked.values()].reduce((sum, each) => sum + each, 0n)
-      found.push({ number, iban, currency: statement.currency, all: all.length, added, knownBooked })
+      const again = read[index]?.again ?? 0
+      found.push({ number, iban, currency: statement.currency, all: all.length + again, added, knownBooked })
     }
   }
   return found

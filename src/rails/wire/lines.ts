@@ -42,25 +42,70 @@ export function comesBack({ reversal, returnReason }: Pick<Line, 'reversal' | 'r
 /** Text longer than this is no use to anybody who reconciles. */
 const LONGEST_REMITTANCE = 2_000
 
+/** The booked lines of a statement, and how many more it has of movements that the file told of before. */
+export type StatementLines = { readonly lines: readonly Line[]; readonly again: number }
+
 /**
  * The booked lines of each statement of one account in one file, in their order. An entry is known again by the bank's
  * reference for it, or where it has none by what it says; of several that say the same, as the first, second and so on.
+ * What statements of one file tell of more than once, as they overlap, is in the first of them only.
  */
-export function linesOf(statements: readonly Pick<Statement, 'entries'>[]): Line[][] {
-  const seen = new Map<string, number>()
-  const placeOf = (said: string) => {
-    const before = seen.get(said) ?? 0
-    seen.set(said, before + 1)
-    return before
-  }
-  return statements.map(({ entries }) =>
-    entries.flatMap((entry) => {
+export function linesOf(statements: readonly Pick<Statement, 'entries' | 'opening' | 'closing'>[]): StatementLines[] {
+  const runs = runsOf(statements)
+  const placeOf = createPlaces()
+  return statements.map(({ entries, opening }, index) => {
+    let again = 0
+    const lines = entries.flatMap((entry) => {
       if (entry.status !== 'BOOK') return []
-      const said = identityOf(entry)
-      const place = placeOf(said)
-      return linesOfEntry(entry, { entryKey: entryKeyOf(said, place), said, place, told: toldOf(entry) })
-    }),
-  )
+      const [said, told] = [identityOf(entry), toldOf(entry)]
+      // Without the bank's reference two notices may tell of two movements in the same words.
+      const isOfItsOwn = opening !== null || entry.servicerReference !== null
+      const { place, isNew } = placeOf(said, told, isOfItsOwn ? (runs[index] ?? null) : null)
+      const found = linesOfEntry(entry, { entryKey: entryKeyOf(said, place), said, place, told })
+      if (isNew) return found
+      again += found.length
+      return []
+    })
+    return { lines, again }
+  })
+}
+
+/**
+ * Which statements of a file go on from one another, by number: as one begins with the balance that another ended with,
+ * what both of them say is two movements. A notice goes on from none.
+ */
+function runsOf(statements: readonly Pick<Statement, 'opening' | 'closing'>[]): number[] {
+  const runs: { from: bigint | null; to: bigint | null }[] = []
+  return statements.map(({ opening, closing }) => {
+    const ends = { from: opening?.amount ?? null, to: closing?.amount ?? null }
+    const before = runs.findIndex(({ to }) => to !== null && to === ends.from)
+    const found = before >= 0 ? before : runs.findIndex(({ from }) => from !== null && from === ends.to)
+    const run = runs[found]
+    if (!run) return runs.push(ends) - 1
+    if (before >= 0) run.to = ends.to
+    else run.from = ends.from
+    return found
+  })
+}
+
+/** Gives each entry its place among those that say the same: within a run a new one, in another that of one already told. */
+function createPlaces() {
+  const counts = new Map<string, number>()
+  const places = new Map<string, number[]>()
+  const used = new Map<string, number>()
+  return (said: string, told: string | null, run: number | null) => {
+    const same = JSON.stringify([said, told])
+    const known = places.get(same) ?? []
+    const before = used.get(`${run} ${same}`) ?? 0
+    used.set(`${run} ${same}`, before + 1)
+    const again = known[before]
+    if (again !== undefined) return { place: again, isNew: false }
+    const place = counts.get(said) ?? 0
+    counts.set(said, place + 1)
+    places.set(same, known)
+    known.push(place)
+    return { place, isNew: true }
+  }
 }
 
 /** What an entry is known by: what it says, and how many say the same before it. */
