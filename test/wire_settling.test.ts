@@ -14,7 +14,9 @@ import {
   fund,
   locking,
   lockOf,
+  rowsOf,
   sessionsWhere,
+  untilLocked,
   WAITS_FOR_LOCK,
 } from './harness/paying.ts'
 
@@ -431,6 +433,57 @@ describe('The same movement', () => {
     )
     assert.ok(taken.ok)
     await until(async () => (await paymentOf(deposit)).status === 'completed')
+  })
+})
+
+describe('A long file', () => {
+  it('keeps neither another book nor the end of the gateway waiting', async () => {
+    const OTHER_IBAN = 'DE89370400440532013000'
+    const own = await aGateway({ BGW_WIRE_ACCOUNTS: `EUR:${OWN_IBAN},other/EUR:${OTHER_IBAN}` })
+    const root = await anOperator(own, { allBooks: true })
+    assert.equal((await root.post('/v1/admin/books', { name: 'other' })).status, 201)
+    /** Takes a file as a node does that dies before it has booked it. */
+    const taken = async (name: string, file: string) => {
+      const { pool, fileReader: reader, config, books } = own.inside
+      const book = await books.find(name)
+      assert.ok(book)
+      const nobody = { userId: null, tokenId: null, address: null, requestId: null }
+      const what = { pool, reader, accounts: config.wireAccounts }
+      assert.ok((await takeBankFile(what, book.id, Buffer.from(file), nobody)).ok)
+    }
+    const payers = await Promise.all([aUser(own), aUser(own)])
+    const accounts = await Promise.all(payers.map((user) => user.account('EUR')))
+    const movements = await Promise.all(
+      payers.map(async (user, index) => {
+        const wish = { account: accounts[index], rail: 'wire', amount: '1.00' }
+        return { amount: '1.00', reference: referenceOf((await user.post('/v1/deposits', wish)).body) }
+      }),
+    )
+    const [first, later] = movements as [Movement, Movement]
+    const strays = (many: number) => Array.from({ length: many }, (_, index) => ({ amount: '2.00', text: `${index}` }))
+    const due = async (name: string) =>
+      (
+        await rowsOf(own, `select from bank_entries e join books b using (book) where status = 'due' and b.name = $1`, [
+          name,
+        ])
+      ).length
+    let ended: Promise<void> | undefined
+    await locking(own, lockOf(accounts[1] ?? ''), async () => {
+      await locking(own, lockOf(accounts[0] ?? ''), async () => {
+        await taken('main', aBankFile([first, ...strays(40), later, ...strays(40)]))
+        await untilLocked(own, 1)
+        await taken('other', aBankFile(strays(1), { iban: OTHER_IBAN }))
+        return []
+      })
+      await until(async () => (await due('main')) === 41)
+      await untilLocked(own, 1)
+      assert.equal(await due('other'), 0)
+      ended = own.inside.bankBooking.stop()
+      return []
+    })
+    await ended
+    assert.equal(await due('main'), 40)
+    await own.stop()
   })
 })
 

@@ -27,6 +27,8 @@ type Options = BookingOptions & {
 }
 
 const PATIENCE_MS = 20_000
+/** Of one book, before the next one has its turn. */
+const MOST_IN_A_TURN = 20
 
 const BOOKS_WITH_WORK = `
   select b.book from books b
@@ -35,7 +37,7 @@ const BOOKS_WITH_WORK = `
 export function createBankBooking(options: Options): BankBooking {
   const rounds = roundsWhere(options.lookout, {
     books: BOOKS_WITH_WORK,
-    round: () => settleAll(options),
+    round: (stopping) => settleAll(options, stopping),
     log: options.log,
     fault: 'could not book the movements of banks',
   })
@@ -53,13 +55,14 @@ export function createBankBooking(options: Options): BankBooking {
   return { ...rounds, settle }
 }
 
-/** One round over the books. Returns how many movements were booked. */
-async function settleAll(options: Options): Promise<number> {
+/** One round over the books, some of each. Returns how many movements were booked. */
+async function settleAll(options: Options, stopping: AbortSignal): Promise<number> {
   const { pool } = options
   const { rows: books } = await pool.query<{ book: BookId }>(BOOKS_WITH_WORK)
   return sumOfEachBook(books, async (book) => {
     let booked = 0
-    while (await carryOutNext(options, book)) booked += 1
+    while (booked < MOST_IN_A_TURN && !stopping.aborted && (await carryOutNext(options, book))) booked += 1
+    if (booked === MOST_IN_A_TURN || stopping.aborted) return booked
     const { rows: files } = await pool.query<{ id: BankFileId }>(
       'select f.id from bank_files f where f.book = $1 and f.settled_at is null',
       [book],
