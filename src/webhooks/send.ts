@@ -144,9 +144,8 @@ function exchange(
     method: 'POST',
     signal,
     // One connection for one request, made here: never one of somebody else's, and never through a proxy.
-    agent: new (secure ? https : http).Agent({ keepAlive: false }),
+    agent: new (secure ? https : http).Agent({ keepAlive: false, autoSelectFamilyAttemptTimeout: EACH_ADDRESS_MS }),
     lookup: lookupOf(addresses),
-    autoSelectFamilyAttemptTimeout: EACH_ADDRESS_MS,
     maxHeaderSize: MOST_HEADERS,
     headers: { ...headers, 'content-length': Buffer.byteLength(body), 'accept-encoding': 'identity' },
   }
