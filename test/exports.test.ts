@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { connect } from 'node:net'
+import { text } from 'node:stream/consumers'
 import { before, describe, it } from 'node:test'
 import { withOwner } from '../src/database/connection.ts'
 import { aClient } from './harness/client.ts'
@@ -177,6 +179,16 @@ describe('an export', () => {
       assert.equal((await operator.get('/v1/admin/rates')).status, 200)
     })
   }
+
+  it('that breaks off in the middle does not look whole by HTTP/1.0 either, which a proxy may speak', async () => {
+    await withOwner(gateway.database, (client) => client.query(MANY_RATES))
+    const socket = connect(Number(new URL(gateway.url).port), '127.0.0.1')
+    socket.write(`GET /v1/admin/rates?format=csv HTTP/1.0\r\nauthorization: Bearer ${operator.token}\r\n\r\n`)
+    await once(socket, 'readable')
+    await withOwner(gateway.database, (client) => client.query('alter table rates rename to rates_away'))
+    await assert.rejects(text(socket), { code: 'ECONNRESET' })
+    await withOwner(gateway.database, (client) => client.query('alter table rates_away rename to rates'))
+  })
 
   it('that only its head is asked for is not read behind it', async () => {
     await withOwner(gateway.database, (client) => client.query(MANY_RATES))

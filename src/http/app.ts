@@ -7,6 +7,7 @@ import { refuseOverload } from './admission.ts'
 import { auditRefusals } from './audited_refusals.ts'
 import { authenticator, authorizer } from './authentication.ts'
 import { parseStrictJson } from './body.ts'
+import { resetBrokenOff } from './broken_off.ts'
 import { documentApi } from './document.ts'
 import { endWithTokens } from './ended_tokens.ts'
 import { ApiError } from './errors.ts'
@@ -115,6 +116,7 @@ export async function createApp(gateway: Gateway): Promise<App> {
   addEtags(app)
   endUnread(app)
   boundHeldBytes(app)
+  resetBrokenOff(app)
   const streams = createStreams(gateway)
   endStreamsOnClose(app, gateway, streams)
 
