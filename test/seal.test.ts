@@ -19,6 +19,7 @@ import { verifyBooks } from '../src/verify/verify.ts'
 import { aDatabase, copiesOf, type TestCluster, urlOf } from './harness/cluster.ts'
 import { endsWithTest } from './harness/ends_with_test.ts'
 import { aGateway, anOperator, aUser, until } from './harness/gateway.ts'
+import { blocksOf, readPages } from './harness/pages.ts'
 import { assertProblem, fund, rowsOf, tamper, transfer, untilSealed } from './harness/paying.ts'
 import { aFolder, aServer } from './harness/server.ts'
 
@@ -250,6 +251,22 @@ describe('sealed blocks', () => {
     const { level, after, ended } = JSON.parse(line)
     assert.equal(level, 50)
     assert.ok(BigInt(after) > BigInt(ended))
+  })
+
+  it('go on in a new PostgreSQL in the epoch that the page gives, beyond all ids that they name', async () => {
+    const blocks = readPages().flatMap((page) => blocksOf(page, 'sh'))
+    const printed = blocks.find(({ name }) => name === 'docs/operations.md, Sealed blocks')?.body ?? ''
+    // Rows have the lower half of an id only: set to a lower one, PostgreSQL would find none of what it holds.
+    assert.match(printed, /^pg_resetwal -e \d+ -D \S+$/m)
+    const [, query = ''] = /-Atc "([^"]+)"/.exec(printed) ?? []
+    const copy = { database: await sealedBooks() }
+    const epochs: string[] = []
+    for (const most of ['1815', '3000000000', '5000000000']) {
+      await tamper(copy, `update blocks set up_to_txid = '${most}'`)
+      const [row] = await rowsOf(copy, query)
+      epochs.push(Object.values(row).join('|'))
+    }
+    assert.deepEqual(epochs, ['1', '1', '2'])
   })
 
   it('are signed with a key that only its owner can read', async () => {
