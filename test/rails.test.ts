@@ -578,6 +578,19 @@ describe('An operator', () => {
     assert.equal((await ada.get(`/v1/payments/${body.id}`)).body.status, 'expired')
   })
 
+  it('need not look for what has run out: each deposit expires by itself, and its rail is told of it no more', async () => {
+    const ada = await aUser(manual)
+    const usd = await ada.account('USD')
+    const made = await Promise.all(['10.00', '11.00'].map((amount) => deposit(ada, usd, amount, 'wire')))
+    const ids = made.map(({ body }) => decodeId('pay', body.id))
+    const past = `with up as (update payments set expires_at = now() where id = any($1) returning id)
+                  update holds set expires_at = now() from up where payment_id = up.id`
+    await rowsOf(manual, past, [ids])
+    for (const { body } of made) assert.equal((await ada.get(`/v1/payments/${body.id}?wait=30`)).body.status, 'expired')
+    const done = `select from rail_instructions where payment_id = any($1) and state = 'done' and attempt_at is null`
+    assert.equal((await rowsOf(manual, done, [ids])).length, 2)
+  })
+
   it('and the rail that decide at the same moment do not stand in each other’s way: one of them is first', async () => {
     const [root, ada] = [await anOperator(manual), await aUser(manual)]
     const usd = await ada.account('USD')
