@@ -20,7 +20,7 @@ import { aDatabase, copiesOf, type TestCluster, urlOf } from './harness/cluster.
 import { endsWithTest } from './harness/ends_with_test.ts'
 import { aGateway, anOperator, aUser, until } from './harness/gateway.ts'
 import { blocksOf, readPages } from './harness/pages.ts'
-import { assertProblem, fund, rowsOf, tamper, transfer, untilSealed } from './harness/paying.ts'
+import { anAccount, assertProblem, fund, locking, rowsOf, tamper, transfer, untilSealed } from './harness/paying.ts'
 import { aFolder, aServer } from './harness/server.ts'
 
 /** Three blocks or more: payments and, made by an operator, lines of the audit log. */
@@ -43,6 +43,36 @@ const sealedBooks = copiesOf(async () => {
   const { gateway } = await aSealedGateway()
   await gateway.stop()
   return gateway.database
+})
+
+it('a book that cannot be sealed leaves the others their blocks: all that is late, one after the other', async () => {
+  const gateway = await aGateway()
+  endsWithTest(gateway.stop)
+  const root = await anOperator(gateway, { allBooks: true })
+  assert.equal((await root.post('/v1/admin/books', { name: 'other' })).status, 201)
+  const bob = await aUser(gateway, undefined, 'other')
+  const [from, to] = [await bob.account('USD'), await anAccount(bob)]
+  // Each time that the first book is tried is counted, also where it fails.
+  await tamper(
+    gateway,
+    `create sequence tries; grant usage on tries to billing_gateway;
+     alter table blocks add constraint unsealed check (book <> 1 or nextval('tries') < 0) not valid`,
+  )
+  await locking(gateway, 'lock table blocks in share mode', async () => {
+    const payments = Array.from({ length: 3_000 }, () => ({ from_account: from, to_account: to, amount: '0.01' }))
+    assert.equal((await bob.post('/v1/payments/bulk', { payments })).status, 200)
+    const late = `select from payments where created_at < now() - interval '3 seconds' and kind = 'transfer' limit 1`
+    await until(async () => (await rowsOf(gateway, late)).length === 1)
+    return []
+  })
+  const sealed = `select count(*)::int as blocks, coalesce(sum(leaves), 0) as leaves
+                    from blocks join books using (book) where name = 'other'`
+  const { blocks } = await until(async () => {
+    const [row] = await rowsOf(gateway, sealed)
+    return row.leaves >= 3_000n && row
+  })
+  const [{ tries }] = await rowsOf(gateway, 'select last_value::int as tries from tries')
+  assert.ok(tries < blocks, `${tries} rounds for ${blocks} blocks`)
 })
 
 it('a gateway with nothing to seal finds so by index, not by reading the events of the day twice a second', async () => {

@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { NOW } from '../database/clock.ts'
 import { type Client, inTransaction, type Pool, type Queryable, together } from '../database/connection.ts'
 import { forEachBook } from '../database/each_book.ts'
-import { isUniqueViolation } from '../database/faults.ts'
+import { isUnavailable, isUniqueViolation } from '../database/faults.ts'
 import { formatInstant, parseInstant } from '../database/instant.ts'
 import { type Lookout, roundsWhere } from '../database/lookout.ts'
 import type { Rounds } from '../database/rounds.ts'
@@ -40,11 +40,17 @@ export function createSealer({ pool, lookout, key, log }: Options): Sealer {
     const { rows } = await pool.query<{ book: BookId }>(BOOKS_OF_A_ROUND)
     const books = new Set(rows.map(({ book }) => book))
     const endsAt = performance.now() + LONGEST_ROUND_MS
+    const faults: unknown[] = []
     while (books.size > 0 && performance.now() < endsAt && !stopping.signal.aborted) {
       const began = performance.now()
       let isLate = false
       await forEachBook(books, async (book) => {
-        const age = await sealOne(pool, book, key, log)
+        const age = await sealOne(pool, book, key, log).catch((error: unknown) => {
+          if (isUnavailable(error)) throw error
+          // It is tried again in the next round, and the others go on in this one.
+          faults.push(error)
+          return undefined
+        })
         if (age === undefined) books.delete(book)
         else isLate ||= age > LATE
       })
@@ -52,6 +58,7 @@ export function createSealer({ pool, lookout, key, log }: Options): Sealer {
       const rest = RESTS * (performance.now() - began)
       await delay(rest, undefined, { signal: stopping.signal }).catch(() => undefined)
     }
+    if (faults.length > 0) throw faults[0]
     // Where all of it is sealed, what is committed behind it waits for the next look, so that blocks are few.
     return books.size
   }
