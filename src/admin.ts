@@ -3,6 +3,7 @@ import { Writable } from 'node:stream'
 import { createBooks, ensureMainBook } from './books/books.ts'
 import { readConfig, settingsHelp } from './config.ts'
 import { createPool } from './database/connection.ts'
+import { endingOf } from './database/migrate.ts'
 import { joinDatabase } from './database/open.ts'
 import { NOBODY } from './gateway.ts'
 import { parseEmail } from './identity/email.ts'
@@ -32,6 +33,8 @@ await run(async (stopped, environment, args) => {
     const passwords = createPasswords(config.passwordCost)
     const token = await makeOperator({ pool, passwords }, book, email, password, allBooks, config.tokenDays, role)
     process.stdout.write(`${token}\n`)
+  } catch (cause) {
+    throw endingOf(cause)
   } finally {
     await pool.end()
     await database.close()

@@ -1,6 +1,5 @@
 import { type Config, readConfig, settingsHelp } from './config.ts'
-import { isUnavailable } from './database/faults.ts'
-import { cannotUse } from './database/migrate.ts'
+import { endingOf } from './database/migrate.ts'
 import { openDatabase } from './database/open.ts'
 import { openSecretBox } from './database/secret_box.ts'
 import { createGateway } from './gateway.ts'
@@ -30,7 +29,7 @@ async function serve(stopped: Promise<void>, config: Config, log: Log): Promise<
     let address = ''
     const gateway = await createGateway(database.connection, config, () => config.publicUrl ?? address, log).catch(
       (cause) => {
-        throw isUnavailable(cause) ? cannotUse(cause) : cause
+        throw endingOf(cause)
       },
     )
     try {

@@ -159,6 +159,18 @@ describe('a start that cannot be says so in one line', () => {
     await withOwner(database, (client) => client.query(readOnly))
     const settings = { DATABASE_URL: urlOf(database), BGW_DATA_DIR: await aFolder() }
     assertOneLine(await ended('main.ts', settings), /the database is read-only/)
+    const make = ['create', 'operator@example.com']
+    assertOneLine(await ended('admin.ts', settings, make, `${PASSWORD}\n`), /the database is read-only/)
+  })
+
+  it('where the database has fewer connections left than a check of the books needs', async () => {
+    const database = await aDatabase()
+    const login = `${database.database}_login`
+    const role = `create role ${login} login password 'secret' in role billing_gateway connection limit 1`
+    await withOwner(database, (client) => client.query(role))
+    const url = urlOf({ ...database, user: login, password: 'secret' })
+    assertOneLine(await ended('verify/main.ts', { DATABASE_URL: url }), /cannot use the database: too many connections/)
+    await withOwner(database, (client) => client.query(`drop role ${login}`))
   })
 
   it('where a pooler drops what a session asks for, which would be the owner’s then, and migrates nothing', {

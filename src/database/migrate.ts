@@ -4,7 +4,7 @@ import { runMigrations } from 'graphile-worker'
 import pg from 'pg'
 import { StartError } from '../start_error.ts'
 import { type Connection, OWNER_OPTIONS, SERVER_ROLE, withOwner, workInPublic } from './connection.ts'
-import { isUniqueViolation, optionsLost } from './faults.ts'
+import { isUnavailable, isUniqueViolation, optionsLost } from './faults.ts'
 import { reached } from './hosts.ts'
 import { silent } from './jobs_log.ts'
 import { takeTurn } from './turn.ts'
@@ -37,13 +37,18 @@ export async function migrate(connection: Connection): Promise<void> {
 }
 
 /** Why a start ends where the database answers and cannot be worked with. */
-export function cannotUse(cause: unknown): StartError {
+function cannotUse(cause: unknown): StartError {
   const error = cause as { code?: string; message?: string }
   const message =
     error.code === '42501'
       ? `the database user may not do what a migration needs (npm run migrate does it as another): ${error.message}`
       : `cannot use the database: ${error.message || error.code || String(cause)}`
   return new StartError(message, { cause })
+}
+
+/** What a program ends with that cannot go on: why in one line where its database is away, any other fault as it is. */
+export function endingOf(cause: unknown): unknown {
+  return isUnavailable(cause) ? cannotUse(cause) : cause
 }
 
 function readMigrations(): Migration[] {

@@ -1,5 +1,6 @@
 import { Presets, SingleBar } from 'cli-progress'
 import { readConfig, settingsHelp } from '../config.ts'
+import { endingOf } from '../database/migrate.ts'
 import { joinDatabase } from '../database/open.ts'
 import { run } from '../run.ts'
 import { StartError } from '../start_error.ts'
@@ -31,12 +32,14 @@ await run(async (stopped, environment, args) => {
   const database = await joinDatabase(readConfig(environment))
   const progress = process.stderr.isTTY ? createBar() : createLines()
   const stoppedEarly = stopped.then(() => undefined)
-  const report = await Promise.race([verifyBooks(database.connection, progress.show, noted), stoppedEarly]).finally(
-    () => {
+  const report = await Promise.race([verifyBooks(database.connection, progress.show, noted), stoppedEarly])
+    .catch((cause) => {
+      throw endingOf(cause)
+    })
+    .finally(() => {
       progress.end()
       return database.close()
-    },
-  )
+    })
   if (!report) return endNow('stopped before every law was checked')
   process.stdout.write(summary(report))
   if (report.findings.length > 0) process.exitCode = 1
