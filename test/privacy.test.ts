@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
 import { createHash, randomUUID } from 'node:crypto'
 import { before, describe, it } from 'node:test'
-import { writeAuditOfSomebody } from '../src/audit/audit.ts'
+import { writeAudit, writeAuditOfSomebody } from '../src/audit/audit.ts'
 import { ADDRESS_OWNER, SUBJECT } from '../src/audit/subject.ts'
 import { MAIN_BOOK } from '../src/books/books.ts'
-import { withOwner } from '../src/database/connection.ts'
+import { idsAt, readClock } from '../src/database/clock.ts'
+import { inTransaction, type Pool, withOwner } from '../src/database/connection.ts'
 import { createLookout } from '../src/database/lookout.ts'
 import type { UserId } from '../src/ledger/id.ts'
 import { decodeId, encodeId } from '../src/ledger/typeid.ts'
@@ -38,6 +39,7 @@ import {
   lockOf,
   rowsOf,
   sessionsWhere,
+  tamper,
   transfer,
   untilLocked,
   untilSealed,
@@ -402,7 +404,7 @@ describe('the data of a user', () => {
     }
   })
 
-  it('are in no payment that waited behind their erasure while that was done, and the books are right', async () => {
+  it('are in no payment that waited behind their erasure, and the books are right', async () => {
     const own = await aGateway({ BGW_TRANSFER_FEE_PERCENT: '0' })
     const user = await aUser(own)
     const hers = await user.account('USD')
@@ -410,32 +412,17 @@ describe('the data of a user', () => {
     const his = await friend.account('USD')
     await user.post('/v1/payments', transfer(hers, his, '100.00'))
     const texts = { description: WORDS.description, metadata: { note: WORDS.metadata } }
-    const [unlocked, begun] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
-    const before = locking(own, lockOf(hers), async () => {
+    const [erasing, paying] = await locking(own, lockOf(hers), async () => {
       const erasing = erase(user)
       await untilLocked(own, 1)
-      begun.resolve()
-      await unlocked.promise
-      return [erasing]
+      const paying = user.post('/v1/payments', transfer(hers, his, '1.00', texts))
+      await untilLocked(own, 2)
+      return [erasing, paying]
     })
-    await begun.promise
-    // The payment waits for her account behind the erasure, and for his while her other payments are gone through.
-    let answer: any
-    await locking(own, 'lock table idempotency_keys', async () => {
-      const [paying] = await locking(own, lockOf(his), async () => {
-        const paying = user.post('/v1/payments', transfer(hers, his, '1.00', texts))
-        await untilLocked(own, 2)
-        unlocked.resolve()
-        const [erasing] = await before
-        assert.equal((await erasing).status, 202)
-        await untilLocked(own, 2)
-        return [paying]
-      })
-      answer = (await paying).body
-      await untilSealed(own)
-      return []
-    })
+    assert.equal((await erasing)?.status, 202)
+    const answer = (await paying)?.body
     assert.equal(answer.decline_reason, 'account_closed')
+    await untilSealed(own)
     await until(async () => (await rowsOf(own, 'select from erasures')).length === 0)
     const { body: kept } = await friend.get(`/v1/payments/${answer.id}`)
     assert.deepEqual([kept.sender, kept.description, kept.metadata], ['erased user', null, {}])
@@ -467,6 +454,57 @@ describe('the data of a user', () => {
     assert.deepEqual(lines, [{ detail: null, address: null }])
   })
 
+  it('are erased once all that was written before their erasure was seen is there, and the books are right', async () => {
+    const own = await aGateway({ BGW_TRANSFER_FEE_PERCENT: '0' })
+    const [user, friend] = [await aUser(own), await aUser(own)]
+    const [book, { body: me }] = [await own.inside.books.find(MAIN_BOOK), await user.get('/v1/me')]
+    assert.ok(book)
+    const hers = await user.account('USD')
+    await user.post('/v1/payments', transfer(hers, await friend.account('USD'), '100.00'))
+    await own.inside.eraser.stop()
+    const actor = { userId: null, tokenId: null, address: '203.0.113.9', requestId: null }
+    const line = { actor, action: 'user.refuse_log_in', objectId: decodeId('usr', me.id) ?? null, detail: { why: 'x' } }
+    const [written, looked] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+    let writing: Promise<void> | undefined
+    // The line is written while the erasure waits for her account, and committed behind it.
+    const [erasing] = await locking(own, lockOf(hers), async () => {
+      const erasing = erase(user)
+      await untilLocked(own, 1)
+      writing = inTransaction(own.inside.pool, async (client) => {
+        const at = await readClock(client)
+        await writeAudit(client, book.id, at, idsAt(at), [line])
+        written.resolve()
+        await looked.promise
+      })
+      await written.promise
+      return [erasing]
+    })
+    assert.equal((await erasing).status, 202)
+    const log = createLog('error', { write: () => undefined })
+    const lookout = createLookout(own.inside.pool, log)
+    let looks = 0
+    const query = (asked: any, values?: unknown[]) => {
+      if ((asked.text ?? asked).includes('from erasures')) looks += 1
+      return own.inside.pool.query(asked, values)
+    }
+    const connect = () => own.inside.pool.connect()
+    const eraser = createEraser({ query, connect } as unknown as Pool, lookout, log)
+    // Where it is not waited for, her lines have been gone through by then, and only the rest is to be erased.
+    await locking(own, 'lock table webhook_deliveries in share mode', async () => {
+      lookout.begin()
+      await until(async () => looks > 1 || (await sessionsWhere(own, WAITS_FOR_LOCK)).length > 0)
+      looked.resolve()
+      await writing
+      await untilSealed(own)
+      return []
+    })
+    await until(async () => (await rowsOf(own, 'select from erasures')).length === 0)
+    await Promise.all([eraser.stop(), lookout.stop()])
+    await assertBooksAreRight(own)
+    const lines = await rowsOf(own, `select detail, address from audit_log where action = 'user.refuse_log_in'`)
+    assert.deepEqual(lines, [{ detail: null, address: null }])
+  })
+
   it('wait for nobody else: where those of one cannot be erased, the log says so, and the next have their turn', async () => {
     const own = await aGateway({ BGW_TRANSFER_FEE_PERCENT: '0' })
     const [first, second, friend] = [await aUser(own), await aUser(own), await aUser(own)]
@@ -480,23 +518,22 @@ describe('the data of a user', () => {
     const log = createLog('error', { write: (line) => lines.push(JSON.parse(line)) })
     const lookout = createLookout(own.inside.pool, log)
     const under = async () => (await rowsOf(own, 'select user_id from erasures')).map(({ user_id }) => user_id)
-    // The last step of the first needs her account: locked behind the beginning of both, or they would wait for its end.
-    await locking(own, lockOf(hers), async () => {
-      const eraser = createEraser(own.inside.pool, lookout, log)
-      lookout.begin()
-      await until(async () => {
-        // As where the lock is kept for longer than a statement may take, again and again.
-        await sessionsWhere(own, `case when ${WAITS_FOR_LOCK} then pg_cancel_backend(pid) end`)
-        return (await under()).length === 1
-      })
-      await until(async () => lines.length > 0)
-      await sessionsWhere(own, `case when ${WAITS_FOR_LOCK} then pg_cancel_backend(pid) end`)
-      await Promise.all([eraser.stop(), lookout.stop()])
-      return []
-    })
+    // As where somebody keeps her account locked, which its last step needs, for longer than a statement may take.
+    await tamper(
+      own,
+      `create function kept() returns trigger language plpgsql
+         as $$ begin raise exception 'locked' using errcode = 'query_canceled'; end $$;
+       create trigger kept before update on accounts for each row
+         when (old.id = '${decodeId('acc', hers)}') execute function kept()`,
+    )
+    const eraser = createEraser(own.inside.pool, lookout, log)
+    lookout.begin()
+    await until(async () => (await under()).length === 1 && lines.length > 0)
+    await Promise.all([eraser.stop(), lookout.stop()])
     assert.deepEqual(await under(), [decodeId('usr', stuck.id)])
     const [{ msg, user, err }] = lines
     assert.deepEqual([msg, user, err.code], ['could not erase the data of a user', stuck.id, '57014'])
+    await tamper(own, 'drop trigger kept on accounts')
     await aGateway({}, own.database)
     await until(async () => (await under()).length === 0)
   })

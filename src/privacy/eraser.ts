@@ -5,6 +5,7 @@ import { isCanceled, isUnavailable } from '../database/faults.ts'
 import { type Lookout, roundsWhere } from '../database/lookout.ts'
 import { ERASED_NAME, ownText } from '../database/personal_fields.ts'
 import type { Rounds } from '../database/rounds.ts'
+import { isSettled, type Mark, markNow } from '../database/settled.ts'
 import { type AccountId, type BookId, NIL, type PaymentId, type UserId } from '../ledger/id.ts'
 import { encodeId } from '../ledger/typeid.ts'
 import type { Log } from '../log.ts'
@@ -17,6 +18,9 @@ const MOST_LOOKED_AT = 20_000
 const BOOKS_WITH_WORK = `
   select k.book from books k where exists (select from being_erased b where b.book = k.book)`
 
+/** When each erasure was first seen here, by the number of its transaction. */
+type Seen = Map<string, Mark>
+
 type Erasure = { readonly book: BookId; readonly user_id: UserId; readonly stopping: AbortSignal }
 
 /**
@@ -24,27 +28,32 @@ type Erasure = { readonly book: BookId; readonly user_id: UserId; readonly stopp
  * twice, so that a node that is stopped ends between two of them, and another begins anew.
  */
 export function createEraser(pool: Pool, lookout: Lookout, log: Log): Rounds {
+  const seen: Seen = new Map()
   return roundsWhere(lookout, {
     books: BOOKS_WITH_WORK,
-    round: (stopping) => eraseAll(pool, stopping, log),
+    round: (stopping) => eraseAll(pool, seen, stopping, log),
     log,
     fault: 'could not erase the data of users',
   })
 }
 
 /** Returns how many were finished. What fails of one user takes no other their turn. A database that is away ends it at once. */
-async function eraseAll(pool: Pool, stopping: AbortSignal, log: Log): Promise<number> {
-  // Not while a transaction is under way that may still write something of theirs.
-  const { rows } = await pool.query<Omit<Erasure, 'stopping'>>(
-    `select r.book, r.user_id
+async function eraseAll(pool: Pool, seen: Seen, stopping: AbortSignal, log: Log): Promise<number> {
+  const { rows } = await pool.query<Omit<Erasure, 'stopping'> & { readonly txid: string }>(
+    `select r.book, r.user_id, r.txid::text
        from erasures r
        join being_erased b on b.book = r.book and b.user_id = r.user_id
-      where r.txid < pg_snapshot_xmin(pg_current_snapshot())
       order by r.asked_at`,
   )
+  const now = rows.some(({ txid }) => !seen.has(txid)) ? await markNow(pool) : undefined
+  for (const { txid } of rows) if (now && !seen.has(txid)) seen.set(txid, now)
+  for (const txid of seen.keys()) if (!rows.some((row) => row.txid === txid)) seen.delete(txid)
   let finished = 0
-  for (const erasure of rows) {
+  for (const { txid, ...erasure } of rows) {
     try {
+      // Not while a transaction is under way that may not have seen it when it wrote something of theirs.
+      const mark = seen.get(txid)
+      if (!mark || !(await isSettled(pool, mark))) continue
       if (await erase(pool, { ...erasure, stopping })) finished += 1
     } catch (error) {
       if (stopping.aborted || (isUnavailable(error) && !isCanceled(error))) throw error
