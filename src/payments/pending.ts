@@ -4,17 +4,18 @@ import { uuids } from '../database/binary_arrays.ts'
 import { idsAt } from '../database/clock.ts'
 import { type Client, together } from '../database/connection.ts'
 import { formatInstant } from '../database/instant.ts'
-import { type NewEvent, writeEvents } from '../events/write.ts'
+import { writeEvents } from '../events/write.ts'
 import type { BookId, Instant, PaymentId } from '../ledger/id.ts'
 import { type Transition, transitionsOf } from '../ledger/lifecycle.ts'
 import type { PaymentStatus } from '../ledger/payment.ts'
 import { release, settle } from '../ledger/post.ts'
-import type { Posting, Tally } from '../ledger/tally.ts'
+import type { Tally } from '../ledger/tally.ts'
 import { lockContext, toOrder } from './context.ts'
 import { deleteHolds } from './holds.ts'
 import { finishInstruction, lockInstruction } from './instructions.ts'
 import { type Move, movePayments } from './move.ts'
-import { writeMovements } from './movements.ts'
+import { type PaymentPosting, writeMovements } from './movements.ts'
+import type { PricedRequest } from './payment.ts'
 import { requestsOf, STORED_COLUMNS, type StoredRow } from './stored_request.ts'
 import { viewersOf } from './told.ts'
 
@@ -38,6 +39,9 @@ export type Ended =
 
 type Row = StoredRow & { expires: Instant | null }
 
+/** A payment as its lock found it, and what it asked for. */
+type Pending = { readonly row: Row; readonly request: PricedRequest }
+
 /**
  * Ends a pending payment inside the caller's transaction. Undefined where the book has no payment of that id. `audit` is
  * written where it ended as asked.
@@ -50,20 +54,22 @@ export async function endPending(
   ending: Ending,
   audit: AuditEntry | null = null,
 ): Promise<Ended | undefined> {
-  const before = await readRow(client, book, id)
-  if (!before) return undefined
-  const [request] = await requestsOf(client, directory, book, [before])
-  if (!request) throw new Error('a payment that was read has its request')
-  // Its instruction first, then accounts, then the payment: as everybody locks them. The accounts of a payment never change.
-  if (before.rail !== null) await lockInstruction(client, book, id)
-  const { at, accounts } = await lockContext(client, book, [request])
-  const row = await readRow(client, book, id, LOCKED)
-  if (!row) throw new Error(`payment ${id} has gone`)
+  const locked = await lockPending(client, directory, book, [id])
+  if (!locked) return undefined
+  const { at, accounts } = locked
+  const [found] = locked.pending
+  if (!found) throw new Error(`payment ${id} has gone`)
+  const { row, request } = found
   const [transition] = transitionsOf(row.status, ending.event)
   if (!transition) return refused('not_pending', row.status)
-  const timeIsUp = row.expires !== null && at >= row.expires
+  const timeIsUp = isTimeUp(row, at)
   if (ending.event === 'expire' && !timeIsUp) return refused('not_due', row.status)
-  const finish = (effect: Effect) => write(client, book, at, row, transition, effect, viewersOf(request), audit)
+  const finish = async (effect: Effect): Promise<Ended> => {
+    const { reason, amount = null, fee = null } = effect
+    const lines = audit ? [{ ...audit, objectId: id }] : []
+    await write(client, book, at, [{ row, request, transition, reason, amount, fee }], effect, lines)
+    return { ok: true, status: transition.to }
+  }
   if (ending.event !== 'settle') {
     const reason = ending.event === 'fail' ? ending.reason : null
     return finish({ ...release([toOrder(request)], accounts), postings: [], reason })
@@ -74,42 +80,8 @@ export async function endPending(
   if (request.from.userId !== null && amount > row.amount) return refused('exceeds_hold', row.status)
   const settled = settle(toOrder(request), amount, accounts, ending.confirmed)
   if (!settled.ok) return refused(settled.reason, row.status)
-  return finish({ ...settled, amount, reason: null })
-}
-
-function refused(refusal: EndingRefusal, status: PaymentStatus): Ended {
-  return { ok: false, refusal, status }
-}
-
-type Effect = ReturnType<Tally['changes']> & {
-  readonly postings: readonly Posting[]
-  readonly amount?: bigint
-  readonly fee?: bigint
-  readonly reason: Move['reason']
-}
-
-async function write(
-  client: Client,
-  book: BookId,
-  at: Instant,
-  { id, kind, rail }: Row,
-  { event, to }: Transition,
-  effect: Effect,
-  viewers: NewEvent['viewers'],
-  audit: AuditEntry | null,
-): Promise<Ended> {
-  const { amount = null, fee = null, reason } = effect
-  const newId = idsAt(at)
-  const postings = effect.postings.map((posting) => ({ paymentId: id, paymentKind: kind, posting }))
-  await together([
-    movePayments(client, book, formatInstant(at), [{ id, event, status: to, reason, amount, fee }]),
-    deleteHolds(client, book, [id]),
-    rail !== null && finishInstruction(client, book, id),
-    writeMovements(client, book, at, newId, postings, effect),
-    writeEvents(client, book, at, newId, [{ type: `payment.${to}`, objectId: id, viewers }]),
-    writeAudit(client, book, at, newId, audit ? [{ ...audit, objectId: id }] : []),
-  ])
-  return { ok: true, status: to }
+  const postings = settled.postings.map((posting) => ({ paymentId: id, paymentKind: row.kind, posting }))
+  return finish({ ...settled, postings, amount, reason: null })
 }
 
 /**
@@ -122,44 +94,79 @@ export async function expirePending(
   book: BookId,
   ids: readonly PaymentId[],
 ): Promise<PaymentId[]> {
-  const before = await readRows(client, book, ids)
-  const requests = await requestsOf(client, directory, book, before)
-  const requestOf = new Map(before.map(({ id }, index) => [id, requests[index]]))
-  const ofRails = before.filter(({ rail }) => rail !== null).map(({ id }) => id)
-  for (const id of ofRails) await lockInstruction(client, book, id)
-  const { at, accounts } = await lockContext(client, book, requests)
-  const rows = new Map((await readRows(client, book, ids, LOCKED)).map((row) => [row.id, row]))
-  const expiring = ids.flatMap((id) => {
-    const [row, request] = [rows.get(id), requestOf.get(id)]
-    if (!row || !request || row.expires === null || at < row.expires) return []
-    return transitionsOf(row.status, 'expire').map(({ event, to }) => ({ id, request, event, to }))
+  const locked = await lockPending(client, directory, book, ids)
+  if (!locked) return []
+  const { at, accounts } = locked
+  const ends = locked.pending.flatMap(({ row, request }) => {
+    const [transition] = transitionsOf(row.status, 'expire')
+    return transition && isTimeUp(row, at) ? [{ row, request, transition, reason: null, amount: null, fee: null }] : []
   })
-  if (expiring.length === 0) return []
+  if (ends.length === 0) return []
+  const orders = ends.map(({ request }) => toOrder(request))
+  await write(client, book, at, ends, { ...release(orders, accounts), postings: [] }, [])
+  return ends.map(({ row }) => row.id)
+}
+
+function isTimeUp({ expires }: Row, at: Instant): boolean {
+  return expires !== null && at >= expires
+}
+
+function refused(refusal: EndingRefusal, status: PaymentStatus): Ended {
+  return { ok: false, refusal, status }
+}
+
+type Changes = ReturnType<Tally['changes']> & { readonly postings: readonly PaymentPosting[] }
+
+type Effect = Changes & { readonly amount?: bigint; readonly fee?: bigint; readonly reason: Move['reason'] }
+
+/** How one payment ends. */
+type End = Pending & { readonly transition: Transition } & Pick<Move, 'reason' | 'amount' | 'fee'>
+
+async function write(
+  client: Client,
+  book: BookId,
+  at: Instant,
+  ends: readonly End[],
+  { postings, ...changes }: Changes,
+  audit: readonly AuditEntry[],
+): Promise<void> {
   const newId = idsAt(at)
-  const expired = expiring.map(({ id }) => id)
-  const orders = expiring.map(({ request }) => toOrder(request))
-  const moves = expiring.map(({ id, event, to }) => ({ id, event, status: to, reason: null, amount: null, fee: null }))
-  const told = expiring.map(({ id, request, to }) => ({
-    type: `payment.${to}`,
-    objectId: id,
-    viewers: viewersOf(request),
-  }))
+  const ids = ends.map(({ row }) => row.id)
+  const ofRails = ends.filter(({ row }) => row.rail !== null)
+  const moves = ends.map(({ row: { id }, transition: { event, to }, reason, amount, fee }) => {
+    return { id, event, status: to, reason, amount, fee }
+  })
+  const events = ends.map(({ row: { id }, request, transition: { to } }) => {
+    return { type: `payment.${to}`, objectId: id, viewers: viewersOf(request) }
+  })
   await together([
     movePayments(client, book, formatInstant(at), moves),
-    deleteHolds(client, book, expired),
-    ...ofRails.map((id) => finishInstruction(client, book, id)),
-    writeMovements(client, book, at, newId, [], release(orders, accounts)),
-    writeEvents(client, book, at, newId, told),
+    deleteHolds(client, book, ids),
+    ...ofRails.map(({ row }) => finishInstruction(client, book, row.id)),
+    writeMovements(client, book, at, newId, postings, changes),
+    writeEvents(client, book, at, newId, events),
+    writeAudit(client, book, at, newId, audit),
   ])
-  return expired
+}
+
+/** Locks payments and what their end may change: those that there are, in this order. Undefined where there are none. */
+async function lockPending(client: Client, directory: Directory, book: BookId, ids: readonly PaymentId[]) {
+  const before = await readRows(client, book, ids)
+  if (before.length === 0) return undefined
+  const requests = await requestsOf(client, directory, book, before)
+  // Instructions first, then accounts, then payments: as everybody locks them. The accounts of a payment never change.
+  for (const { id, rail } of before) if (rail !== null) await lockInstruction(client, book, id)
+  const { at, accounts } = await lockContext(client, book, requests)
+  const requestOf = new Map(before.map(({ id }, index) => [id, requests[index]]))
+  const rowOf = new Map((await readRows(client, book, ids, LOCKED)).map((row) => [row.id, row]))
+  const pending = ids.flatMap((id): Pending[] => {
+    const [row, request] = [rowOf.get(id), requestOf.get(id)]
+    return row && request ? [{ row, request }] : []
+  })
+  return { at, accounts, pending }
 }
 
 const LOCKED = 'order by p.id for no key update of p'
-
-async function readRow(client: Client, book: BookId, id: PaymentId, lock = ''): Promise<Row | undefined> {
-  const [row] = await readRows(client, book, [id], lock)
-  return row
-}
 
 async function readRows(client: Client, book: BookId, ids: readonly PaymentId[], lock = ''): Promise<Row[]> {
   const { rows } = await client.query<Row>(
