@@ -2,20 +2,34 @@ import type { BookId } from '../ledger/id.ts'
 import { isCanceled, isUnavailable } from './faults.ts'
 
 /**
- * Does some work of each book in turn. What fails in one book takes no other its turn, and is thrown behind the last: a
- * fault rather than a statement that took too long. A database that is away ends it at once.
+ * Does some work of each in turn. What fails of one is told to `failed`, and takes no other its turn; a database that is
+ * away ends it at once, as does what `failed` throws.
  */
-export async function forEachBook(books: Iterable<BookId>, work: (book: BookId) => Promise<void>): Promise<void> {
-  const errors: unknown[] = []
-  for (const book of books) {
+export async function tryEach<Item>(
+  items: Iterable<Item>,
+  work: (item: Item) => Promise<void>,
+  failed: (error: unknown, item: Item) => void,
+): Promise<void> {
+  for (const item of items) {
     try {
-      await work(book)
+      await work(item)
     } catch (error) {
       if (isUnavailable(error) && !isCanceled(error)) throw error
-      errors.push(error)
+      failed(error, item)
     }
   }
+}
+
+/** Throws what failed, if anything did: a fault rather than a statement that took too long. */
+export function throwWorst(errors: readonly unknown[]): void {
   if (errors.length > 0) throw errors.find((error) => !isUnavailable(error)) ?? errors[0]
+}
+
+/** Does some work of each book in turn. What fails in one takes no other its turn, and is thrown behind the last. */
+export async function forEachBook(books: Iterable<BookId>, work: (book: BookId) => Promise<void>): Promise<void> {
+  const errors: unknown[] = []
+  await tryEach(books, work, (error) => errors.push(error))
+  throwWorst(errors)
 }
 
 /** The same of the books that a query found; returns how much it was in all. */

@@ -1,7 +1,7 @@
 import { writeAudit } from '../audit/audit.ts'
 import { idsAt, readClock } from '../database/clock.ts'
 import { inTransaction, type Pool, type Queryable } from '../database/connection.ts'
-import { isCanceled, isUnavailable } from '../database/faults.ts'
+import { tryEach } from '../database/each_book.ts'
 import { type Lookout, roundsWhere } from '../database/lookout.ts'
 import { ERASED_NAME, ownText } from '../database/personal_fields.ts'
 import type { Rounds } from '../database/rounds.ts'
@@ -49,17 +49,19 @@ async function eraseAll(pool: Pool, seen: Seen, stopping: AbortSignal, log: Log)
   for (const { txid } of rows) if (now && !seen.has(txid)) seen.set(txid, now)
   for (const txid of seen.keys()) if (!rows.some((row) => row.txid === txid)) seen.delete(txid)
   let finished = 0
-  for (const { txid, ...erasure } of rows) {
-    try {
+  await tryEach(
+    rows,
+    async ({ txid, ...erasure }) => {
       // Not while a transaction is under way that may not have seen it when it wrote something of theirs.
       const mark = seen.get(txid)
-      if (!mark || !(await isSettled(pool, mark))) continue
+      if (!mark || !(await isSettled(pool, mark))) return
       if (await erase(pool, { ...erasure, stopping })) finished += 1
-    } catch (error) {
-      if (stopping.aborted || (isUnavailable(error) && !isCanceled(error))) throw error
-      log.error({ err: error, user: encodeId('usr', erasure.user_id) }, 'could not erase the data of a user')
-    }
-  }
+    },
+    (error, { user_id: userId }) => {
+      if (stopping.aborted) throw error
+      log.error({ err: error, user: encodeId('usr', userId) }, 'could not erase the data of a user')
+    },
+  )
   await forgetHopelessJobs(pool)
   return finished
 }

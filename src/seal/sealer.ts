@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { NOW } from '../database/clock.ts'
 import { type Client, inTransaction, type Pool, type Queryable, together } from '../database/connection.ts'
-import { forEachBook } from '../database/each_book.ts'
-import { isUnavailable, isUniqueViolation } from '../database/faults.ts'
+import { throwWorst, tryEach } from '../database/each_book.ts'
+import { isUniqueViolation } from '../database/faults.ts'
 import { formatInstant, parseInstant } from '../database/instant.ts'
 import { type Lookout, roundsWhere } from '../database/lookout.ts'
 import type { Rounds } from '../database/rounds.ts'
@@ -44,21 +44,24 @@ export function createSealer({ pool, lookout, key, log }: Options): Sealer {
     while (books.size > 0 && performance.now() < endsAt && !stopping.signal.aborted) {
       const began = performance.now()
       let isLate = false
-      await forEachBook(books, async (book) => {
-        const age = await sealOne(pool, book, key, log).catch((error: unknown) => {
-          if (isUnavailable(error)) throw error
+      await tryEach(
+        books,
+        async (book) => {
+          const age = await sealOne(pool, book, key, log)
+          if (age === undefined) books.delete(book)
+          else isLate ||= age > LATE
+        },
+        (error, book) => {
           // It is tried again in the next round, and the others go on in this one.
           faults.push(error)
-          return undefined
-        })
-        if (age === undefined) books.delete(book)
-        else isLate ||= age > LATE
-      })
+          books.delete(book)
+        },
+      )
       if (isLate || books.size === 0) continue
       const rest = RESTS * (performance.now() - began)
       await delay(rest, undefined, { signal: stopping.signal }).catch(() => undefined)
     }
-    if (faults.length > 0) throw faults[0]
+    throwWorst(faults)
     // Where all of it is sealed, what is committed behind it waits for the next look, so that blocks are few.
     return books.size
   }
