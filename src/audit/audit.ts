@@ -1,7 +1,7 @@
 import { idsAt, type NewId, readClock } from '../database/clock.ts'
 import { inTransaction, type Pool, type Queryable } from '../database/connection.ts'
 import { formatInstant } from '../database/instant.ts'
-import { storedUnlessErased } from '../database/personal_fields.ts'
+import { storedUnlessErased, textOfJson } from '../database/personal_fields.ts'
 import type { AuditId, BookId, Id, Instant, TokenId, UserId } from '../ledger/id.ts'
 import { ADDRESS_OWNER, SUBJECT } from './subject.ts'
 
@@ -66,7 +66,7 @@ export async function writeAudit(
     text: `
       insert into audit_log (book, id, actor_id, token_id, action, object_id, detail, address, request_id, created_at)
       select $1, l.id, l.actor_id, l.token_id, l.action, l.object_id,
-             ${storedUnlessErased('$1', SUBJECT, "nullif(l.detail, '{}')::text")},
+             ${storedUnlessErased('$1', SUBJECT, textOfJson('l.detail'))},
              ${storedUnlessErased('$1', ADDRESS_OWNER, 'l.address')},
              l.request_id, $2
         from unnest($3::uuid[], $4::uuid[], $5::uuid[], $6::text[], $7::uuid[], $8::jsonb[], $9::text[], $10::text[])

@@ -34,11 +34,11 @@ export function ownText(row: string, field: string): string {
 
 /** Metadata of a user as they are stored; `json` has the type jsonb. The arguments are SQL. */
 export function storedMetadata(book: string, user: string, json: string): string {
-  return `stored_text(${book}, ${user}, ${textOfMetadata(json)})`
+  return `stored_text(${book}, ${user}, ${textOfJson(json)})`
 }
 
-/** Metadata as the text that is stored of them, null where there are none. The argument is SQL of the type jsonb. */
-export function textOfMetadata(json: string): string {
+/** A JSON object as the text that is stored of it, null where it is empty. The argument is SQL of the type jsonb. */
+export function textOfJson(json: string): string {
   return `nullif(${json}, '{}')::text`
 }
 

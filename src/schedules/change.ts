@@ -3,7 +3,7 @@ import { type AuditEntry, writeAudit } from '../audit/audit.ts'
 import { idsAt, readClock } from '../database/clock.ts'
 import type { Client } from '../database/connection.ts'
 import { formatInstant } from '../database/instant.ts'
-import { storedUnlessErased, textOfMetadata } from '../database/personal_fields.ts'
+import { storedUnlessErased, textOfJson } from '../database/personal_fields.ts'
 import { writeEvents } from '../events/write.ts'
 import type { BookId, Instant, ScheduleId } from '../ledger/id.ts'
 import type { FeePayer } from '../ledger/payment.ts'
@@ -180,7 +180,7 @@ async function write(
   await client.query(
     `update schedules s
         set amount = $3, fee_payer = $4, description = ${storedUnlessErased('s.book', 's.user_id', '$5::text')},
-            metadata = ${storedUnlessErased('s.book', 's.user_id', textOfMetadata('$6::jsonb'))}, starts_at = $7,
+            metadata = ${storedUnlessErased('s.book', 's.user_id', textOfJson('$6::jsonb'))}, starts_at = $7,
             start_number = $8, ends_at = $9, count = $10, retry_times = $11, retry_every_minutes = $12, status = $13,
             number = $14, due_at = $15, attempts = $16, attempt_at = $17, updated_at = $18
       where s.book = $1 and s.id = $2`,
