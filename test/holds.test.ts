@@ -9,6 +9,7 @@ import {
   locking,
   lockOf,
   rowsOf,
+  runOut,
   sessionsWhere,
   tamper,
   transfer,
@@ -324,14 +325,6 @@ describe('A hold', () => {
   })
 
   describe('of many that run out at the same moment', () => {
-    /** Has the time of holds be up now: as though they had been made to run out at this moment. */
-    const runOut = (ids: readonly string[]) =>
-      rowsOf(
-        gateway,
-        `with up as (update payments set expires_at = now() where id = any($1) returning id)
-         update holds set expires_at = now() from up where payment_id = up.id`,
-        [ids.map((id) => decodeId('pay', id))],
-      )
     const make = async (many: number, amount = '1.00') => {
       const { ada, adaUsd, bobUsd } = await twoUsers()
       const made = await Promise.all(Array.from({ length: many }, () => held(ada, adaUsd, bobUsd, amount)))
@@ -347,7 +340,7 @@ describe('A hold', () => {
 
     it('is let go of together with them, each with its event', async () => {
       const { ada, adaUsd, ids } = await make(40)
-      await runOut(ids)
+      await runOut(gateway, ids)
       const ends = await until(async () => {
         const found = await endsOf(ids)
         return found.length === ids.length && found
@@ -365,7 +358,7 @@ describe('A hold', () => {
       const calls = (of: (typeof ids)[number][], what: string) =>
         of.flatMap((id) => [ada, there].map((user) => user.post(`/v1/payments/${id}/${what}`)))
       const [captures, cancels] = [calls(ids.slice(0, 30), 'capture'), calls(ids.slice(30), 'cancel')]
-      await runOut(ids)
+      await runOut(gateway, ids)
       const replies = await Promise.all([...captures, ...cancels])
       const won = replies.filter(({ status }) => status === 200).map(({ body }) => body)
       for (const lost of replies.filter(({ status }) => status !== 200)) assertProblem(lost, 'payment_not_pending')
@@ -387,8 +380,8 @@ describe('A hold', () => {
       const { ada, adaUsd, ids } = await make(3)
       // As nobody but the owner of the database could: less is held than its payments hold.
       await tamper(gateway, `update accounts set held = 1 where id = '${decodeId('acc', broken.adaUsd)}'`)
-      await runOut(broken.ids)
-      await runOut(ids)
+      await runOut(gateway, broken.ids)
+      await runOut(gateway, ids)
       await until(async () => (await endsOf(ids)).length === ids.length)
       assert.deepEqual(await moneyOf(ada, adaUsd), ['100.00', '0.00', '100.00'])
       assert.deepEqual(await endsOf(broken.ids), [])

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { createServer as createHttpServer } from 'node:http'
+import { createServer as createHttpServer, type RequestListener } from 'node:http'
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream'
@@ -18,6 +18,7 @@ import {
   assertProblem,
   locking,
   rowsOf,
+  runOut,
   sessionsWhere,
   transfer,
   untilLocked,
@@ -81,6 +82,15 @@ async function aWayTo(url: string) {
       isOpen = true
     },
   }
+}
+
+/** A rail that answers like this. */
+async function aRail(answer: RequestListener) {
+  const server = createHttpServer(answer)
+  ways.push(server)
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  const { port } = server.address() as AddressInfo
+  return { url: `http://127.0.0.1:${port}`, hangUp: () => server.closeAllConnections() }
 }
 
 async function aCustomer() {
@@ -401,15 +411,12 @@ describe('A rail', () => {
 
   it('that takes its time has a place for each book in turn, however much one has for it', async () => {
     const told: { readonly reference: string; readonly answer: () => void }[] = []
-    const slow = createHttpServer(async (request, response) => {
+    const slow = await aRail(async (request, response) => {
       const { reference } = (await json(request)) as { reference: string }
       const answer = () => void response.end(JSON.stringify({ reference, rail: 'wallet', state: 'processing' }))
       told.push({ reference, answer })
     })
-    ways.push(slow)
-    await once(slow.listen(0, '127.0.0.1'), 'listening')
-    const url = `http://127.0.0.1:${(slow.address() as AddressInfo).port}`
-    const other = await aGateway({ BGW_SANDBOX_RAIL_URL: url, BGW_SANDBOX_RAILS: 'wallet' })
+    const other = await aGateway({ BGW_SANDBOX_RAIL_URL: slow.url, BGW_SANDBOX_RAILS: 'wallet' })
     const root = await anOperator(other, { allBooks: true })
     assert.equal((await root.post('/v1/admin/books', { name: 'second' })).status, 201)
     const [ada, bob] = [await aUser(other), await aUser(other, undefined, 'second')]
@@ -423,22 +430,19 @@ describe('A rail', () => {
       await until(async () => told.length === 51 + answered)
     }
     assert.ok(told.some(({ reference }) => reference === `second.${body.id}`))
-    slow.closeAllConnections()
+    slow.hangUp()
     await other.stop()
   })
 
   it('that answers for another payment than it was told of, or asked for, has not answered', async () => {
     let first: string | undefined
-    const confused = createHttpServer(async (request, response) => {
+    const confused = await aRail(async (request, response) => {
       const { reference = first } = request.method === 'POST' ? ((await json(request)) as any) : {}
       const isFirst = first === undefined
       first ??= reference
       response.end(JSON.stringify({ reference: first, state: isFirst ? 'processing' : 'confirmed' }))
     })
-    ways.push(confused)
-    await once(confused.listen(0, '127.0.0.1'), 'listening')
-    const url = `http://127.0.0.1:${(confused.address() as AddressInfo).port}`
-    const other = await aGateway({ BGW_SANDBOX_RAIL_URL: url, BGW_SANDBOX_RAIL_SECRET: SECRET })
+    const other = await aGateway({ BGW_SANDBOX_RAIL_URL: confused.url, BGW_SANDBOX_RAIL_SECRET: SECRET })
     const ada = await aUser(other)
     const usd = await ada.account('USD')
     const { body: one } = await deposit(ada, usd, '25.00')
@@ -582,12 +586,13 @@ describe('An operator', () => {
     const ada = await aUser(manual)
     const usd = await ada.account('USD')
     const made = await Promise.all(['10.00', '11.00'].map((amount) => deposit(ada, usd, amount, 'wire')))
-    const ids = made.map(({ body }) => decodeId('pay', body.id))
-    const past = `with up as (update payments set expires_at = now() where id = any($1) returning id)
-                  update holds set expires_at = now() from up where payment_id = up.id`
-    await rowsOf(manual, past, [ids])
+    await runOut(
+      manual,
+      made.map(({ body }) => body.id),
+    )
     for (const { body } of made) assert.equal((await ada.get(`/v1/payments/${body.id}?wait=30`)).body.status, 'expired')
     const done = `select from rail_instructions where payment_id = any($1) and state = 'done' and attempt_at is null`
+    const ids = made.map(({ body }) => decodeId('pay', body.id))
     assert.equal((await rowsOf(manual, done, [ids])).length, 2)
   })
 

@@ -59,6 +59,16 @@ export async function rowsOf({ database }: InDatabase, sql: string, values: unkn
   return (await ownerOf(database).query(sql, values)).rows
 }
 
+/** Has the time of pending payments be up now: as though they had been made to run out at this moment. */
+export async function runOut(database: InDatabase, payments: readonly string[]): Promise<void> {
+  await rowsOf(
+    database,
+    `with up as (update payments set expires_at = now() where id = any($1) returning id)
+     update holds set expires_at = now() from up where payment_id = up.id`,
+    [payments.map((id) => decodeId('pay', id))],
+  )
+}
+
 /** What somebody with the rights of the database's owner does, in a session of its own. */
 export async function tamper({ database }: InDatabase, sql: string): Promise<void> {
   await withOwner(database, (client) => client.query(sql))
