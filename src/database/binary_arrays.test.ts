@@ -57,7 +57,8 @@ describe('an array goes to the database as it is', () => {
     )
     const upper = randomUUID().toUpperCase()
     assert.deepEqual(await stored('uuid', uuids([upper])), [upper.toLowerCase()])
-    assert.throws(() => uuids(['0190']), /no UUID/)
+    for (const none of ['0190', '', upper.slice(1), upper.slice(0, -1), `${upper}0`, upper.replace('-4', '-g')])
+      assert.throws(() => uuids([none]), /no UUID/)
   })
 
   it('of JSON', async () => {
