@@ -564,6 +564,22 @@ describe('the data of a user', () => {
     await assertBooksAreRight(own)
   })
 
+  it('are in no second factor whose enrolment waited behind their erasure, and none is begun', async () => {
+    const own = await aGateway({ BGW_TRANSFER_FEE_PERCENT: '0' })
+    const [user, friend] = [await aUser(own), await aUser(own)]
+    await user.post('/v1/payments', transfer(await user.account('USD'), await friend.account('USD'), '100.00'))
+    const [erasing, enrolling] = await locking(own, 'lock table second_factors in exclusive mode', async () => {
+      const erasing = erase(user)
+      await untilLocked(own, 1)
+      const enrolling = user.post('/v1/otp/enroll')
+      await untilLocked(own, 2)
+      return [erasing, enrolling]
+    })
+    assert.equal((await erasing).status, 202)
+    assertProblem(await enrolling, 'unauthenticated')
+    assert.deepEqual(await rowsOf(own, 'select from second_factors'), [])
+  })
+
   it('are in no schedule that is made behind their erasure, as its account is closed then', async () => {
     const own = await aGateway({ BGW_TRANSFER_FEE_PERCENT: '0' })
     const [user, friend] = [await aUser(own), await aUser(own)]

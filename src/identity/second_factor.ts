@@ -44,19 +44,28 @@ export async function hasSecondFactor(client: Queryable, { book, userId }: Owner
 
 /**
  * Begins an enrolment, instead of one that was not finished: the secret, which is shown this once, and its otpauth
- * address. Undefined where the user has a second factor.
+ * address. Why not, where the user has a second factor, or is closed by now.
  */
-export async function beginEnrolment({ pool, secretBox }: SecondFactorMeans, owner: Owner, email: string) {
+export async function beginEnrolment(
+  { pool, secretBox }: SecondFactorMeans,
+  owner: Owner,
+  email: string,
+): Promise<{ readonly secret: string; readonly uri: string } | 'otp_enrolled' | 'unauthenticated'> {
   const secret = new Secret({ buffer: new Uint8Array(randomBytes(SECRET_BYTES)).buffer })
-  const at = formatInstant(await readClock(pool))
-  const { rowCount } = await pool.query(
-    `insert into second_factors (book, user_id, secret, window_from, created_at) values ($1, $2, $3, $4, $4)
-         on conflict (book, user_id) do update
-        set secret = excluded.secret, last_step = 0, created_at = excluded.created_at
-      where second_factors.enrolled_at is null`,
-    [owner.book, owner.userId, secretBox.seal(secret.base32, placeOf(owner)), at],
-  )
-  if (rowCount === 0) return undefined
+  const refusal = await inTransaction(pool, async (client) => {
+    // Whoever is closed or erased at this moment has no second factor left.
+    if (!(await lockUser(client, owner.book, owner.userId))) return 'unauthenticated'
+    const at = formatInstant(await readClock(client))
+    const { rowCount } = await client.query(
+      `insert into second_factors (book, user_id, secret, window_from, created_at) values ($1, $2, $3, $4, $4)
+           on conflict (book, user_id) do update
+          set secret = excluded.secret, last_step = 0, created_at = excluded.created_at
+        where second_factors.enrolled_at is null`,
+      [owner.book, owner.userId, secretBox.seal(secret.base32, placeOf(owner)), at],
+    )
+    return rowCount === 0 ? 'otp_enrolled' : undefined
+  })
+  if (refusal) return refusal
   const uri = new TOTP({ issuer: ISSUER, label: email, secret }).toString()
   return { secret: secret.base32, uri }
 }

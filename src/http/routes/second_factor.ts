@@ -100,7 +100,7 @@ function enrolmentRoutes(app: App, gateway: Gateway): void {
     handler: async (request, reply) => {
       const { owner, user } = await freshlyProven(gateway, request)
       const begun = await beginEnrolment(gateway, owner, user.email)
-      if (!begun) throw new ApiError('otp_enrolled')
+      if (typeof begun === 'string') throw new ApiError(begun)
       return reply.code(201).send(begun)
     },
   })
