@@ -45,6 +45,7 @@ import {
   untilSealed,
   WAITS_FOR_LOCK,
 } from './harness/paying.ts'
+import { aReceiver } from './harness/receiver.ts'
 
 let gateway: TestGateway
 let bob: TestUser
@@ -578,6 +579,39 @@ describe('the data of a user', () => {
     assert.equal((await erasing).status, 202)
     assertProblem(await enrolling, 'unauthenticated')
     assert.deepEqual(await rowsOf(own, 'select from second_factors'), [])
+  })
+
+  it('are in no mail that waited behind their erasure, and to nobody none is sent', async () => {
+    const own = await aGateway({ BGW_WELCOME_BONUS: '0', BGW_WEBHOOK_ALLOW_PRIVATE: 'true' })
+    const [user, root] = [await aUser(own), await anOperator(own)]
+    const { url } = await aReceiver(410)
+    const { body: hook } = await user.post('/v1/webhooks', { url, events: ['*'] })
+    await tamper(
+      own,
+      `create function later() returns trigger language plpgsql
+         as $$ begin new.run_at = now() + interval '1 day'; return new; end $$;
+       create trigger later before insert on graphile_worker._private_jobs for each row execute function later()`,
+    )
+    const waiting = async () => (await rowsOf(own, 'select from graphile_worker._private_jobs')).length
+    await user.post(`/v1/webhooks/${hook.id}/ping`)
+    await until(async () => (await waiting()) === 1)
+    const newcomer = anEmail()
+    for (const email of [user.email, newcomer]) {
+      assert.equal((await own.anybody.post('/v1/signup', { email, password: PASSWORD })).status, 201)
+    }
+    assert.equal(await waiting(), 3)
+    const { body: users } = await root.get('/v1/admin/users?role=user')
+    for (const { id } of users.data) {
+      assert.equal((await root.post(`/v1/admin/users/${id}/erase`, { reason: 'x' })).status, 202)
+    }
+    await tamper(
+      own,
+      'drop trigger later on graphile_worker._private_jobs; update graphile_worker._private_jobs set run_at = now()',
+    )
+    await until(async () => (await waiting()) === 0)
+    assert.ok((await mailsTo(own, user.email)).some((mail) => mail.includes('Your data are erased')))
+    assert.equal(users.data.length, 2)
+    for (const { id } of users.data) assert.deepEqual(await mailsTo(own, `${id}@erased.invalid`), [])
   })
 
   it('are in no schedule that is made behind their erasure, as its account is closed then', async () => {

@@ -6,7 +6,7 @@ import type { Log } from '../log.ts'
 
 import { findOpenChange } from './email_change.ts'
 import { createJobLeases, type JobLeases } from './job_leases.ts'
-import type { AddressJob, ChangeJob, InBook, SignUpJob, WebhookJob } from './job_queue.ts'
+import type { AddressJob, ChangeJob, InBook, SignUpJob, UserJob, WebhookJob } from './job_queue.ts'
 import type { Mail, SendMail } from './mail.ts'
 import { HOURS, hadEnoughMails, makeMailToken } from './mail_tokens.ts'
 import { type Notice, noticeMail } from './notices.ts'
@@ -116,9 +116,18 @@ async function startRunner(options: Options, leases: JobLeases): Promise<Runner>
   return runner
 }
 
+/** The user whom a mail is for; undefined where their data were erased since it was asked for: they have no address. */
+async function findRecipient(
+  pool: Pool,
+  { book, userId }: Pick<UserJob, 'book' | 'userId'>,
+): Promise<User | undefined> {
+  const user = await findUser(pool, book, userId)
+  return user?.erasedAt === null ? user : undefined
+}
+
 async function confirmUser(options: Options, job: SignUpJob): Promise<void> {
   if (job.silent) return
-  const user = await findUser(options.pool, job.book, job.userId)
+  const user = await findRecipient(options.pool, job)
   if (user && user.confirmedAt === null) await sendConfirmation(options, job, user)
 }
 
@@ -166,7 +175,7 @@ async function sendReset(options: Options, job: AddressJob, { job: { attempts } 
 }
 
 async function sendEmailChange({ pool, sendMail, publicUrl }: Options, job: ChangeJob): Promise<void> {
-  const user = await findUser(pool, job.book, job.userId)
+  const user = await findRecipient(pool, job)
   const change = await findOpenChange(pool, job.book, job.changeId)
   if (!user || !change) return
   if (job.side === 'new') {
@@ -195,7 +204,7 @@ async function sendEmailChange({ pool, sendMail, publicUrl }: Options, job: Chan
 
 async function sendKnownAddress({ pool, sendMail }: Options, job: SignUpJob): Promise<void> {
   if (job.silent) return
-  const user = await findUser(pool, job.book, job.userId)
+  const user = await findRecipient(pool, job)
   if (user) await sendMail(knownAddress(user))
 }
 
@@ -217,7 +226,7 @@ const WHY_DISABLED = {
 }
 
 async function sendWebhookDisabled({ pool, sendMail }: Options, job: WebhookJob): Promise<void> {
-  const user = await findUser(pool, job.book, job.userId)
+  const user = await findRecipient(pool, job)
   if (!user) return
   await sendMail({
     to: user.email,
