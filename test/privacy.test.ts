@@ -14,6 +14,8 @@ import { idempotencyKey } from '../src/payments/intake.ts'
 import { PAYMENT_JOINS } from '../src/payments/read.ts'
 import { createEraser } from '../src/privacy/eraser.ts'
 import { verifyBooks } from '../src/verify/verify.ts'
+import { deliver } from '../src/webhooks/deliver.ts'
+import type { Send } from '../src/webhooks/send.ts'
 import { aBankFile, OWN_IBAN } from './harness/bank.ts'
 import type { Reply } from './harness/client.ts'
 import {
@@ -612,6 +614,27 @@ describe('the data of a user', () => {
     assert.ok((await mailsTo(own, user.email)).some((mail) => mail.includes('Your data are erased')))
     assert.equal(users.data.length, 2)
     for (const { id } of users.data) assert.deepEqual(await mailsTo(own, `${id}@erased.invalid`), [])
+  })
+
+  it('are in no attempt of a webhook that was under way while they were erased', async () => {
+    const own = await aGateway({ BGW_WELCOME_BONUS: '0', BGW_WEBHOOK_ALLOW_PRIVATE: 'true' })
+    const [user, { url }] = [await aUser(own), await aReceiver(204)]
+    const { body: hook } = await user.post('/v1/webhooks', { url, events: ['*'] })
+    const { body: ping } = await user.post(`/v1/webhooks/${hook.id}/ping`)
+    const sent = `select d.*, d.book as of, now()::text as claimed_until from webhook_deliveries d where d.status = 'succeeded'`
+    const [delivery] = await until(async () => {
+      const rows = await rowsOf(own, sent)
+      return rows.length === 1 && rows
+    })
+    assert.equal(encodeId('dlv', delivery.id), ping.id)
+    const send: Send = async () => {
+      assert.equal((await erase(user)).status, 202)
+      await until(async () => (await rowsOf(own, 'select from erasures')).length === 0)
+      return { status: 204, headers: {}, body: WORDS.webhook, address: null, milliseconds: 1 }
+    }
+    const claimed = { ...delivery, url: WORDS.webhook, body: '{}' }
+    await deliver({ ...own.inside, send, retriesMs: [1] }, delivery.of, claimed, new AbortController().signal)
+    assert.deepEqual(await rowsOf(own, 'select from webhook_attempts'), [])
   })
 
   it('are in no schedule that is made behind their erasure, as its account is closed then', async () => {

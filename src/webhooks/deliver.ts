@@ -228,6 +228,7 @@ async function noteFailing(client: Client, book: BookId, id: WebhookId, step: Ne
   })
 }
 
+/** Nothing where the delivery is gone, as all are of whoever's data are erased meanwhile. */
 async function insertAttempt(client: Client, book: BookId, claimed: Claimed, { at, headers, answer }: Made) {
   const answered = 'status' in answer ? answer : undefined
   await client.query({
@@ -235,8 +236,11 @@ async function insertAttempt(client: Client, book: BookId, claimed: Claimed, { a
     text: `
       insert into webhook_attempts (book, delivery_id, number, url, request_headers, address, answer_status,
                                     answer_headers, answer_body, error, milliseconds, created_at)
-      select $1, $2, $3, stored_text($1, o.owner, $4), $5, $6, $7, $8, stored_text($1, o.owner, $9), $10, $11, $12
-        from (select webhook_owner($1, $13) as owner) o`,
+      select d.book, d.id, $3, stored_text($1, o.owner, $4), $5, $6, $7, $8, stored_text($1, o.owner, $9), $10, $11, $12
+        from webhook_deliveries d
+       cross join (select webhook_owner($1, $13) as owner) o
+       where d.book = $1 and d.id = $2
+         for key share of d`,
     values: [
       ...[book, claimed.id, claimed.attempts, claimed.url, JSON.stringify(headers), answer.address],
       ...[answered?.status, answered && JSON.stringify(answered.headers), answered?.body],
