@@ -508,6 +508,32 @@ describe('the data of a user', () => {
     assert.deepEqual(lines, [{ detail: null, address: null }])
   })
 
+  it('wait for older transactions by one look at these in a round, however many users there are', async () => {
+    const own = await aGateway({ BGW_WELCOME_BONUS: '0' })
+    const users = [await aUser(own), await aUser(own), await aUser(own)]
+    await own.inside.eraser.stop()
+    const log = createLog('error', { write: () => undefined })
+    const lookout = createLookout(own.inside.pool, log)
+    let [rounds, looks] = [0, 0]
+    const query = (asked: any, values?: unknown[]) => {
+      const text: string = asked.text ?? asked
+      if (text.includes('from erasures')) rounds += 1
+      if (text.includes('pg_snapshot_xmin')) looks += 1
+      return own.inside.pool.query(asked, values)
+    }
+    const connect = () => own.inside.pool.connect()
+    const eraser = createEraser({ query, connect } as unknown as Pool, lookout, log)
+    await locking(own, 'select pg_current_xact_id()', async () => {
+      for (const user of users) assert.equal((await erase(user)).status, 202)
+      lookout.begin()
+      await until(async () => rounds > 1)
+      return []
+    })
+    await until(async () => (await rowsOf(own, 'select from erasures')).length === 0)
+    await Promise.all([eraser.stop(), lookout.stop()])
+    assert.ok(looks <= rounds, `${looks} looks in ${rounds} rounds`)
+  })
+
   it('wait for nobody else: where those of one cannot be erased, the log says so, and the next have their turn', async () => {
     const own = await aGateway({ BGW_TRANSFER_FEE_PERCENT: '0' })
     const [first, second, friend] = [await aUser(own), await aUser(own), await aUser(own)]

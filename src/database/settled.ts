@@ -20,11 +20,18 @@ export async function markNow(client: Queryable): Promise<Mark> {
 }
 
 /** Whether everything that carries a time before the mark is committed, or never will be. */
-export async function isSettled(client: Queryable, { number }: Mark): Promise<boolean> {
+export async function isSettled(client: Queryable, mark: Mark): Promise<boolean> {
+  const isSettledNow = await lookWhatIsSettled(client)
+  return isSettledNow(mark)
+}
+
+/** The same of any number of marks, by one look. */
+export async function lookWhatIsSettled(client: Queryable): Promise<(mark: Mark) => boolean> {
   const { rows } = await client.query<{ oldest: bigint }>(
     'select pg_snapshot_xmin(pg_current_snapshot())::text::bigint as oldest',
   )
-  return (rows[0]?.oldest ?? 0n) >= number
+  const oldest = rows[0]?.oldest ?? 0n
+  return ({ number }) => oldest >= number
 }
 
 /**

@@ -5,7 +5,7 @@ import { tryEach } from '../database/each_book.ts'
 import { type Lookout, roundsWhere } from '../database/lookout.ts'
 import { ERASED_NAME, ownText } from '../database/personal_fields.ts'
 import type { Rounds } from '../database/rounds.ts'
-import { isSettled, type Mark, markNow } from '../database/settled.ts'
+import { lookWhatIsSettled, type Mark, markNow } from '../database/settled.ts'
 import { type AccountId, type BookId, NIL, type PaymentId, type UserId } from '../ledger/id.ts'
 import { encodeId } from '../ledger/typeid.ts'
 import type { Log } from '../log.ts'
@@ -48,13 +48,14 @@ async function eraseAll(pool: Pool, seen: Seen, stopping: AbortSignal, log: Log)
   const now = rows.some(({ txid }) => !seen.has(txid)) ? await markNow(pool) : undefined
   for (const { txid } of rows) if (now && !seen.has(txid)) seen.set(txid, now)
   for (const txid of seen.keys()) if (!rows.some((row) => row.txid === txid)) seen.delete(txid)
+  const isSettled = rows.length > 0 ? await lookWhatIsSettled(pool) : () => false
   let finished = 0
   await tryEach(
     rows,
     async ({ txid, ...erasure }) => {
       // Not while a transaction is under way that may not have seen it when it wrote something of theirs.
       const mark = seen.get(txid)
-      if (!mark || !(await isSettled(pool, mark))) return
+      if (!mark || !isSettled(mark)) return
       if (await erase(pool, { ...erasure, stopping })) finished += 1
     },
     (error, { user_id: userId }) => {
