@@ -407,6 +407,41 @@ describe('the data of a user', () => {
     }
   })
 
+  it('are in no answer that is kept of a deposit of theirs which was canceled while they were erased', async () => {
+    const own = await aGateway({
+      ...{ BGW_WELCOME_BONUS: '0', BGW_WIRE_NAME: 'Gateway', BGW_WIRE_ACCOUNTS: `EUR:${OWN_IBAN}:RABONL2U` },
+    })
+    const [user, operator] = [await aUser(own), await anOperator(own)]
+    const wish = { account: await user.account('EUR'), rail: 'wire', amount: '5.00' }
+    const { body: deposit } = await user.post('/v1/deposits', wish)
+    await own.inside.eraser.stop()
+    const log = createLog('error', { write: () => undefined })
+    const lookout = createLookout(own.inside.pool, log)
+    let rounds = 0
+    const query = (asked: any, values?: unknown[]) => {
+      if ((asked.text ?? asked).includes('from erasures')) rounds += 1
+      return own.inside.pool.query(asked, values)
+    }
+    const connect = () => own.inside.pool.connect()
+    const eraser = createEraser({ query, connect } as unknown as Pool, lookout, log)
+    const key = { 'idempotency-key': 'cancel' }
+    const cancel = () => operator.post(`/v1/payments/${deposit.id}/cancel`, undefined, key)
+    // The answer is read, and waits to be kept. Where that is not waited for, all that is kept is gone through by then.
+    const [canceling] = await locking(own, 'lock table idempotency_keys in exclusive mode', async () => {
+      const canceling = cancel()
+      await untilLocked(own, 1)
+      assert.equal((await erase(user)).status, 202)
+      lookout.begin()
+      await until(async () => rounds > 1 || (await sessionsWhere(own, WAITS_FOR_LOCK)).length > 1)
+      return [canceling]
+    })
+    const first = await canceling
+    assert.deepEqual([first.status, first.body.status, first.body.receiver], [200, 'canceled', user.email])
+    await until(async () => (await rowsOf(own, 'select from erasures')).length === 0)
+    await Promise.all([eraser.stop(), lookout.stop()])
+    assert.equal((await cancel()).body.receiver, 'erased user')
+  })
+
   it('are in no payment that waited behind their erasure, and the books are right', async () => {
     const own = await aGateway({ BGW_TRANSFER_FEE_PERCENT: '0' })
     const user = await aUser(own)

@@ -8,6 +8,7 @@ import type { UserId } from '../../ledger/id.ts'
 import type { PaymentStatus } from '../../ledger/payment.ts'
 import { decodeId } from '../../ledger/typeid.ts'
 import { formatAmount } from '../../money/amount.ts'
+import { lockInstruction } from '../../payments/instructions.ts'
 import { idempotencyKey } from '../../payments/intake.ts'
 import { type Ending, type EndingRefusal, endPending } from '../../payments/pending.ts'
 import { readPayment, type StoredPayment } from '../../payments/read.ts'
@@ -116,6 +117,8 @@ async function cancelRailPayment(
   }
   gateway.watch.tell([id])
   const work = async (client: Client) => {
+    // By the lock this transaction has its number before it reads who is named: whoever erases them waits for it.
+    await lockInstruction(client, book, id)
     const now = await readPayment(client, book, id)
     if (!now || now.status === 'pending') throw new ApiError('too_late_to_cancel')
     if (now.status !== 'canceled') throw problemOfEnd('not_pending', now.status)
