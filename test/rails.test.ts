@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer as createHttpServer, type RequestListener } from 'node:http'
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
@@ -8,8 +9,11 @@ import { pipeline } from 'node:stream'
 import { json } from 'node:stream/consumers'
 import { after, before, describe, it } from 'node:test'
 import { withOwner } from '../src/database/connection.ts'
+import type { ErrorCode } from '../src/http/errors.ts'
 import { decodeId } from '../src/ledger/typeid.ts'
 import { destinationOf, shownDestinationOf } from '../src/payments/instructions.ts'
+import { cancelOnRail, RailOutOfReach } from '../src/rails/cancel.ts'
+import type { Rail } from '../src/rails/rail.ts'
 import { signatureOf } from '../src/webhooks/signature.ts'
 import { aClient } from './harness/client.ts'
 import { aGateway, anOperator, aUser, type TestGateway, type TestUser, until } from './harness/gateway.ts'
@@ -535,8 +539,64 @@ describe('A rail', () => {
     const number = JSON.stringify({ ...report, state: 'confirmed', amount: 7 })
     assertProblem(await call(number, 'wallet', SECRET, now), 'unauthenticated')
     assert.deepEqual(await moneyOf(ada, usd), ['100.00', '20.04'])
+    // Nor is the name of what moved, as two of them may be one.
+    for (const rail_reference of [5, {}, [], '', randomBytes(3_000).toString('hex')]) {
+      const named = JSON.stringify({ ...report, state: 'confirmed', rail_reference })
+      assertProblem(await call(named, 'wallet', SECRET, now), 'unauthenticated')
+    }
     const unknown = JSON.stringify({ ...report, reference: 'main.pay_00000000000000000000000000' })
     assert.deepEqual((await call(unknown, 'wallet', SECRET, now)).body, { outcome: 'ignored' })
+    assert.equal((await decided(ada, { body: payment })).status, 'completed')
+  })
+})
+
+describe('What a rail signs and cannot mean', () => {
+  const refused = async (text: string, code: ErrorCode) =>
+    assertProblem(await signed(gateway, text, 'wallet', SECRET, Math.floor(Date.now() / 1_000)), code)
+
+  it('is refused with what is wrong, and booked nowhere: an amount that is none', async () => {
+    const { ada, usd } = await aCustomer()
+    const { body: payment } = await deposit(ada, usd, '500.04')
+    const report = { rail: 'wallet', state: 'confirmed', reference: `main.${payment.id}`, rail_reference: 'no-amount' }
+    const arrival = { rail: 'wallet', type: 'arrival', book: 'main', rail_reference: 'no-amount', currency: 'USD' }
+    for (const amount of ['all of it', '-500.04', '0.00', '1e3', '500.041', '500,04', ' 500.04', '9'.repeat(40)]) {
+      await refused(JSON.stringify({ ...report, amount }), 'invalid_amount')
+      await refused(JSON.stringify({ ...arrival, amount }), 'invalid_amount')
+    }
+    assert.equal((await decided(ada, { body: payment })).status, 'completed')
+    assert.deepEqual((await operator.get('/v1/admin/suspense?rail_reference=no-amount')).body.data, [])
+  })
+
+  it('is refused where it says one thing and another, or what is no text', async () => {
+    const { ada, usd } = await aCustomer()
+    const { body: payment } = await deposit(ada, usd, '501.04')
+    const report = `"rail":"wallet","reference":"main.${payment.id}"`
+    const arrival = '"rail":"wallet","type":"arrival","book":"main","amount":"1.00"'
+    for (const text of [
+      `{${report},"state":"refused","state":"confirmed"}`,
+      `{${report},"state":"refused","reason":"a\\u0000b"}`,
+      `{${report},"state":"confirmed","rail_reference":"a\\u0000b"}`,
+      `{${arrival},"currency":"USD","rail_reference":"a\\ud800"}`,
+      `{${arrival},"currency":"US\\u0000","rail_reference":"no-text"}`,
+    ])
+      await refused(text, 'malformed_body')
+    assert.equal((await decided(ada, { body: payment })).status, 'completed')
+  })
+
+  it('has not answered where it is asked to cancel', async () => {
+    const { ada, usd } = await aCustomer()
+    const { settlement } = gateway.inside
+    const { body: payment } = await withdraw(ada, usd, '20.04')
+    await untilTold(gateway, payment.id)
+    const said = { state: 'confirmed', railReference: 'x', amount: 'all of it', reason: null } as const
+    const rail = { cancel: async (reference: string) => ({ ...said, reference }) } as Partial<Rail> as Rail
+    const book = await gateway.inside.books.find('main')
+    assert.ok(book)
+    const { deciding, directory } = gateway.inside
+    const options = { deciding, directory, settlement, rails: new Map([['wallet', rail]] as const) }
+    const id = decodeId('pay', payment.id)
+    assert.ok(id)
+    await assert.rejects(cancelOnRail(options, book.id, id, null), RailOutOfReach)
     assert.equal((await decided(ada, { body: payment })).status, 'completed')
   })
 })

@@ -7,7 +7,7 @@ import type { BookId, PaymentId } from '../ledger/id.ts'
 import { lockInstruction } from '../payments/instructions.ts'
 import { endPending } from '../payments/pending.ts'
 import type { Rail } from './rail.ts'
-import { referenceOf, type Settlement } from './settlement.ts'
+import { BrokenReport, referenceOf, type Settlement } from './settlement.ts'
 
 type Options = {
   readonly deciding: Pool
@@ -41,9 +41,13 @@ export async function cancelOnRail(
   })
   const rail = told && rails.get(told.rail)
   if (!told || !rail) return
+  const outOfReach = (cause: unknown) =>
+    new RailOutOfReach(`the rail ${told.rail} could not be asked to cancel`, { cause })
   // The rail is not called inside a transaction; what it answers is a report like any other.
   const said = await rail.cancel(referenceOf(told.bookName, id)).catch((cause: unknown) => {
-    throw new RailOutOfReach(`the rail ${told.rail} could not be asked to cancel`, { cause })
+    throw outOfReach(cause)
   })
-  await onceCommitted(() => settlement.report(told.rail, said, audit))
+  await onceCommitted(() => settlement.report(told.rail, said, audit)).catch((cause: unknown) => {
+    throw cause instanceof BrokenReport ? outOfReach(cause) : cause
+  })
 }

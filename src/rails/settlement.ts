@@ -10,6 +10,7 @@ import { netAmount } from '../ledger/payment.ts'
 import { decodeId, encodeId } from '../ledger/typeid.ts'
 import type { Log } from '../log.ts'
 import { parseAmount } from '../money/amount.ts'
+import type { Currency } from '../money/currency.ts'
 import { type Direction, type LockedInstruction, lockInstruction, noteConfirmed } from '../payments/instructions.ts'
 import type { Intake } from '../payments/intake.ts'
 import { endPending } from '../payments/pending.ts'
@@ -21,10 +22,10 @@ import { bookStray, type Stray, type SuspenseReason } from './suspense.ts'
 export type Settlement = {
   /**
    * What the report came to; `ignored` where it changes nothing, or names no payment of that rail. `audit` is written
-   * where it cancels: of whoever had the rail asked to.
+   * where it cancels: of whoever had the rail asked to. Throws BrokenReport.
    */
   readonly report: (rail: RailCode, report: RailReport, audit?: AuditEntry | null) => Promise<'applied' | 'ignored'>
-  /** `unknown_currency`: no book can hold it, and it stays with the rail. */
+  /** `unknown_currency`: no book can hold it, and it stays with the rail. Throws BrokenReport. */
   readonly arrival: (rail: RailCode, arrival: Arrival) => Promise<'applied' | 'ignored' | 'unknown_currency'>
 }
 
@@ -35,6 +36,11 @@ export type SettlementOptions = {
   readonly books: Books
   readonly log: Log
   readonly tell: (ids: Iterable<PaymentId>) => void
+}
+
+/** A rail says that money moved, and not how much: nothing is booked, and it stays with the rail. */
+export class BrokenReport extends Error {
+  override readonly name = 'BrokenReport'
 }
 
 /** What booking a movement needs. */
@@ -68,14 +74,14 @@ export function createSettlement(options: SettlementOptions): Settlement {
   async function arrival(rail: RailCode, { book: name, railReference, ...arrived }: Arrival) {
     const book = await books.find(name)
     const account = book && (await options.directory.findTechnical(book.id, rail, arrived.currency))
-    const amount = account && parseAmount(arrived.amount, account.currency)
-    if (!book || !account || !amount) {
+    if (!book || !account) {
       log.warn(
         { rail, book: name, currency: arrived.currency, rail_reference: railReference },
         'money arrived that no book can hold',
       )
       return 'unknown_currency'
     }
+    const amount = movedAmount(rail, arrived.amount, account.currency)
     const stray = {
       rail,
       railReference,
@@ -146,8 +152,7 @@ export async function confirm(
   const { id, currency } = payment
   const direction = directionOutside(payment)
   const expected = movesOutside(payment)
-  const moved = report.amount === null ? expected : parseAmount(report.amount, currency)
-  if (!moved) throw new Error(`the rail ${rail} confirms ${report.amount}, which is no amount of ${currency.code}`)
+  const moved = report.amount === null ? expected : movedAmount(rail, report.amount, currency)
   const railReference = report.railReference ?? report.reference
   const stray = async (reason: SuspenseReason, amount: bigint) => {
     const what = { rail, railReference, direction, currency, amount, reason, related: id }
@@ -192,6 +197,14 @@ export async function confirm(
   await client.query('update payments set rail_reference = $3 where book = $1 and id = $2', [book, id, railReference])
   await strayDifference()
   return true
+}
+
+/** What a rail says that moved, in minor units. Throws BrokenReport where it is no amount, or nothing. */
+function movedAmount(rail: RailCode, text: string, currency: Currency): bigint {
+  const amount = parseAmount(text, currency)
+  if (!amount)
+    throw new BrokenReport(`The rail ${rail} says that money moved, in what is no amount of ${currency.code}`)
+  return amount
 }
 
 /** What a payment moves outside: a withdrawal goes out without its fee. */

@@ -61,6 +61,14 @@ type Fields = Readonly<Record<string, unknown>>
 
 const textOf = (fields: Fields, name: string) => (typeof fields[name] === 'string' ? fields[name] : undefined)
 
+/** More would not fit into an index. */
+const LONGEST_NAME = 500
+
+/** Whether it is a rail's name for what it did. */
+function isName(value: unknown): value is string {
+  return typeof value === 'string' && value !== '' && value.length <= LONGEST_NAME
+}
+
 function toReport(value: unknown): RailReport | undefined {
   if (value === null || typeof value !== 'object') return undefined
   const fields = value as Fields
@@ -70,10 +78,13 @@ function toReport(value: unknown): RailReport | undefined {
   // Without one it moved what it was told to; in another form that is not to be guessed.
   const amount = fields.amount ?? null
   if (amount !== null && typeof amount !== 'string') return undefined
+  // Nor is its name: two movements whose names are not read would be one.
+  const railReference = fields.rail_reference ?? null
+  if (railReference !== null && !isName(railReference)) return undefined
   return {
     reference,
     state,
-    railReference: textOf(fields, 'rail_reference') ?? null,
+    railReference,
     amount,
     reason: textOf(fields, 'reason') ?? null,
   }
@@ -83,7 +94,7 @@ function toArrival(fields: Fields): Arrival | undefined {
   const [book, railReference, amount, currency] = ['book', 'rail_reference', 'amount', 'currency'].map((name) =>
     textOf(fields, name),
   )
-  if (!book || !railReference || !amount || !currency) return undefined
+  if (!book || !isName(railReference) || !amount || !currency) return undefined
   return { book, railReference, amount, currency }
 }
 
