@@ -698,6 +698,30 @@ describe('Movements that say the same of themselves', () => {
   })
 })
 
+describe('A movement that one file tells of without a reference of the bank, and another with one,', () => {
+  let cents = 0
+  const KINDS = ['camt.053', 'camt.054'] as const
+
+  for (const [kind, other] of [KINDS, [...KINDS].reverse()] as const) {
+    it(`is known by it where a ${other} told of the one of a ${kind} by it, and is another with another`, async () => {
+      cents += 1
+      const deposit = await aDeposit(`41.${10 + cents}`)
+      const movement = { amount: deposit.amount, reference: referenceOf(deposit) }
+      const told = async (servicer: string | undefined, how: typeof kind) => {
+        const { body } = await send(aBankFile([{ ...movement, ...(servicer ? { servicer } : {}) }], { kind: how }))
+        const [{ added, known, suspense }] = body.statements
+        return [added, known, suspense]
+      }
+      const [own, another] = [`OWN-${cents}`, `ANOTHER-${cents}`]
+      assert.deepEqual(await told(undefined, kind), [1, 0, 0])
+      assert.deepEqual(await told(own, other), [0, 1, 0])
+      assert.deepEqual(await told(own, kind), [0, 1, 0])
+      assert.deepEqual(await told(another, kind), [1, 0, 1])
+      assert.deepEqual(await told(another, other), [0, 1, 0])
+    })
+  }
+})
+
 describe('Whatever banks tell, in whatever files and order,', () => {
   it('the books hold what the bank says, and each payment is settled at most once', async () => {
     let told = 0

@@ -79,9 +79,14 @@ async function knownByEntry(
     known.set(entry, row)
     taken.add(row)
   }
-  const byOtherKey = new Map(rows.flatMap((row) => (row.same_kind || !row.other_key ? [] : [[row.other_key, row]])))
+  const byOtherKey = new Map(rows.flatMap((row) => (row.other_key ? [[row.other_key, row]] : [])))
   const byKey = new Map(rows.map((row) => [row.id, row]))
-  for (const entry of entries) take(entry, byOtherKey.get(keyOf(entry)) ?? byKey.get(keyOf(entry)))
+  for (const entry of entries) {
+    const other = byOtherKey.get(keyOf(entry))
+    // The bank's reference is the same in files of all kinds, what an entry says is not.
+    const isIt = other && (!other.same_kind || entry.every(hasReference))
+    take(entry, isIt ? other : byKey.get(keyOf(entry)))
+  }
   const open = rows.filter((row) => !row.same_kind && !row.told_by_both && !taken.has(row))
   const saying = (row: KnownEntry) => tolds.get(row.told_key ?? '')
   const numbered = Map.groupBy(open.filter(hasReference), saying)
