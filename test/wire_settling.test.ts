@@ -699,8 +699,55 @@ describe('Movements that say the same of themselves', () => {
 })
 
 describe('A movement that one file tells of without a reference of the bank, and another with one,', () => {
+  const wire = async () => (await operator.get('/v1/admin/accounts?code=wire&currency=EUR')).body.data[0].balance
   let cents = 0
   const KINDS = ['camt.053', 'camt.054'] as const
+
+  for (const kind of KINDS) {
+    for (const [how, servicers] of [
+      ['the later', [undefined, 'L']],
+      ['the earlier', ['E', undefined]],
+    ] as const) {
+      it(`waits for an operator where both are a ${kind}, and ${how} has it: it may be the same, or another`, async () => {
+        cents += 1
+        const deposit = await aDeposit(`41.${10 + cents}`)
+        const { amount } = deposit
+        const file = (servicer: string | undefined) =>
+          aBankFile(
+            [{ amount, reference: referenceOf(deposit), ...(servicer ? { servicer: servicer + cents } : {}) }],
+            { kind },
+          )
+        const [first] = await booked(file(servicers[0]))
+        assert.deepEqual([first.status, first.payment_id], ['matched', deposit.id])
+        const before = await wire()
+        const [second] = await booked(file(servicers[1]))
+        assert.deepEqual([second.status, await wire()], ['unmatched', before])
+        for (const servicer of servicers) {
+          const { added, known } = (await send(file(servicer))).body.statements[0]
+          assert.deepEqual([added, known, await wire()], [0, 1, before])
+        }
+        const reason = { reason: 'Paid twice' }
+        const { body } = await operator.post(`/v1/admin/wire/entries/${second.id}/suspend`, reason)
+        assert.deepEqual([body.status, (await itemOf(body)).amount], ['suspense', amount])
+      })
+    }
+  }
+
+  for (const first of KINDS) {
+    for (const then of KINDS) {
+      it(`waits also where it names nothing at all, in a ${first} and then in a ${then}`, async () => {
+        cents += 1
+        const charge = { amount: `0.${10 + cents}`, out: true, text: 'a charge that gets its reference later' }
+        await booked(aBankFile([charge], { kind: first }))
+        const before = await wire()
+        const [second] = await booked(aBankFile([{ ...charge, servicer: `CHARGE-${cents}` }], { kind: then }))
+        assert.deepEqual([second.status, await wire()], ['unmatched', before])
+        const { added, known } = (await send(aBankFile([{ ...charge, servicer: `CHARGE-${cents}` }], { kind: first })))
+          .body.statements[0]
+        assert.deepEqual([added, known], [0, 1])
+      })
+    }
+  }
 
   for (const [kind, other] of [KINDS, [...KINDS].reverse()] as const) {
     it(`is known by it where a ${other} told of the one of a ${kind} by it, and is another with another`, async () => {

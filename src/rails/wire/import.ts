@@ -16,7 +16,7 @@ import { recognize } from './known_lines.ts'
 import { comesBack, type Line, linesOf } from './lines.ts'
 import { matchEntries, paymentsNamed } from './matching.ts'
 import { type OwnAccount, ownAccountOf } from './own_accounts.ts'
-import { tellApart } from './repeated_lines.ts'
+import { findDoubtful, tellApart } from './repeated_lines.ts'
 import { takeAnswer } from './take_answer.ts'
 import { findBySha256, readTakenFile, type TakenStatement, type Upload } from './taken_file.ts'
 import {
@@ -155,13 +155,16 @@ async function freshLines(
     const written = await tellApart(client, book, kind, iban, told, own)
     const lines = await divideOrders(client, book, kind, iban, written)
     const known = await recognize(client, book, kind, iban, lines.flat())
+    const unknown = lines.flat().filter((line) => !known.has(line))
+    const doubtful = await findDoubtful(client, book, kind, iban, unknown)
     for (const [index, { number, statement }] of owned.entries()) {
       const all = lines[index] ?? []
       const added = all.filter((line) => !known.has(line))
+      const toWrite = added.map((line) => (doubtful.has(line) ? { ...line, repeated: true } : line))
       const booked = new Map(all.flatMap((line) => known.get(line) ?? []).map((row) => [row.id, row.booked]))
       const knownBooked = [...booked.values()].reduce((sum, each) => sum + each, 0n)
       const again = read[index]?.again ?? 0
-      found.push({ number, iban, currency: statement.currency, all: all.length + again, added, knownBooked })
+      found.push({ number, iban, currency: statement.currency, all: all.length + again, added: toWrite, knownBooked })
     }
   }
   return found

@@ -11,6 +11,8 @@ export type Line = {
   /** What the key is of: what the entry says, and how many of the file's before it say the same. */
   readonly said: string
   readonly place: number
+  /** What it says besides the bank's reference. */
+  readonly words: string
   /** The same in a file of another kind that gives no reference of the bank; null where nothing in it is a reference. */
   readonly told: string | null
   readonly number: number
@@ -28,7 +30,7 @@ export type Line = {
   readonly orders: readonly WireBatchId[]
   /** The order of which it is one payment, where the bank booked all of them in one. */
   readonly batch: WireBatchId | null
-  /** An earlier file said the same, and it is hardly the same: for an operator. */
+  /** An earlier file said the same, and it may be another: for an operator. */
   readonly repeated: boolean
   /** It is of several payments, and the bank does not say how much of each: for an operator. */
   readonly undivided: boolean
@@ -61,7 +63,8 @@ export function linesOf(statements: readonly Pick<Statement, 'entries' | 'openin
       // Without the bank's reference two notices may tell of two movements in the same words.
       const isOfItsOwn = opening !== null || entry.servicerReference !== null
       const { place, isNew } = placeOf(said, told, isOfItsOwn ? (runs[index] ?? null) : null)
-      const found = linesOfEntry(entry, { entryKey: entryKeyOf(said, place), said, place, told })
+      const words = wordsOf(entry)
+      const found = linesOfEntry(entry, { entryKey: entryKeyOf(said, place), said, place, words, told })
       if (isNew) return found
       again += found.length
       return []
@@ -114,8 +117,15 @@ export function entryKeyOf(said: string, place: number): Buffer {
 }
 
 function identityOf(entry: Entry): string {
-  const { servicerReference, direction, amount, reversal, bookingDate, valueDate, transactions } = entry
-  const told = servicerReference ?? [
+  const { servicerReference, direction, amount, reversal, bookingDate } = entry
+  if (servicerReference === null) return wordsOf(entry)
+  return JSON.stringify([direction, String(amount), reversal, bookingDate, servicerReference])
+}
+
+/** What an entry without a reference of the bank is known by. */
+function wordsOf(entry: Entry): string {
+  const { direction, amount, reversal, bookingDate, valueDate, transactions } = entry
+  const told = [
     valueDate,
     transactions.map((each) => [each.endToEndId, each.transactionId, each.instructionId, each.remittance]),
     ...(referencesOf(entry) === null ? ordersOf(entry) : []),
@@ -143,7 +153,7 @@ function ordersOf({ orders, transactions }: Entry): string[] {
   return [...orders, ...transactions.flatMap((each) => each.orders)]
 }
 
-type Keys = Pick<Line, 'entryKey' | 'said' | 'place' | 'told'>
+type Keys = Pick<Line, 'entryKey' | 'said' | 'place' | 'words' | 'told'>
 
 function linesOfEntry(entry: Entry, keys: Keys): Line[] {
   const { transactions } = entry

@@ -95,6 +95,55 @@ async function readAdjoining(
 /** Whether notices, and whether statements, told of an entry before. */
 type Before = { readonly noticed: boolean; readonly stated: boolean }
 
+/**
+ * Which of the lines that are no known ones an earlier file may have told of all the same: in the same words where only they
+ * have the bank's reference, or in a file of their kind by the references of their payments where only that had one.
+ */
+export async function findDoubtful(
+  client: Queryable,
+  book: BookId,
+  kind: BankFile['kind'],
+  account: string,
+  added: readonly Line[],
+): Promise<ReadonlySet<Line>> {
+  if (added.length === 0) return new Set()
+  const [numbered, others] = [added.filter(hasReference), added.filter((line) => !hasReference(line))]
+  const counts = new Map<string, number>()
+  for (const [line] of Map.groupBy(numbered, ({ entryKey }) => hex(entryKey)).values())
+    if (line) counts.set(line.words, (counts.get(line.words) ?? 0) + 1)
+  const wordKeys = new Map([...counts].map(([words, count]) => [words, keysBehind(words, 0, count + 1)]))
+  const toldKeys = new Map(others.flatMap(({ told }) => (told === null ? [] : [[told, entryKeyOf(told, 0)]])))
+  // What a file of the other kind told of by another reference of the bank is another movement.
+  // Indexes: the one of the entry's key, bank_entries_by_other_key, bank_entries_told.
+  const { rows } = await client.query<{ key: string }>(
+    `select encode(e.entry_key, 'hex') as key
+       from bank_entries e
+      where e.book = $1 and e.account = $2 and e.entry_key = any($4::bytea[])
+        and (e.other_key is null or e.other_key = any($4::bytea[]))
+      union
+     select encode(e.other_key, 'hex')
+       from bank_entries e
+      where e.book = $1 and e.account = $2 and e.other_key = any($4::bytea[]) and e.servicer_reference is null
+      union
+     select encode(e.told_key, 'hex')
+       from bank_entries e
+       join bank_files f on f.book = e.book and f.id = e.file_id
+      where e.book = $1 and e.account = $2 and e.told_key = any($5::bytea[]) and f.kind = $3
+        and e.servicer_reference is not null`,
+    [book, account, kind, [...wordKeys.values()].flat(), [...toldKeys.values()]],
+  )
+  const found = new Set(rows.map(({ key }) => key))
+  const isFound = (key: Buffer | undefined) => key !== undefined && found.has(hex(key))
+  return new Set([
+    ...numbered.filter(({ words }) => wordKeys.get(words)?.some(isFound)),
+    ...others.filter(({ told }) => told !== null && isFound(toldKeys.get(told))),
+  ])
+}
+
+function hasReference({ servicerReference }: Line): boolean {
+  return servicerReference !== null
+}
+
 /** The places behind those that a file takes with what says the same. */
 type Places = {
   /** The key of the first one that is as wanted; each is given to one entry. */
