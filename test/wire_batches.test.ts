@@ -223,6 +223,19 @@ describe('A batch', () => {
     assertProblem(await operator.get(`/v1/admin/wire/batches/${batch.id.replace('wbt', 'pay')}/file`), 'not_found')
   })
 
+  it('whose key a gateway does not have is not given out there: what it says is why, and it is where the key is', async () => {
+    await aWithdrawal('4.10')
+    const { body: batch } = await collect()
+    const otherKey = join(keys, 'lost.key')
+    writeFileSync(otherKey, randomBytes(32).toString('base64'))
+    const other = await aGateway({ ...SETTINGS, BGW_SECRET_KEY_FILE: otherKey }, gateway.database)
+    const there = aClient(other.url, operator.token)
+    assertProblem(await there.get(`/v1/admin/wire/batches/${batch.id}/file`), 'key_missing')
+    assert.equal((await fileOf(batch)).status, 200)
+    const downloads = await everyPage(operator, '/v1/admin/audit?action=wire_batch.download')
+    assert.equal(downloads.filter(({ detail }) => detail.batch === batch.id).length, 1)
+  })
+
   it('leaves out whom it cannot open, as the key of the gateway or of the user is lost, and orders the others', async () => {
     const otherKey = join(keys, 'other.key')
     writeFileSync(otherKey, randomBytes(32).toString('base64'))

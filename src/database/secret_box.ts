@@ -8,13 +8,18 @@ import { flushNames, makeDataFolder } from './data_folder.ts'
 // sealed: whoever has a copy of the database and not the key file has none of them. What need only be recognised is
 // hashed instead (identity/secrets.ts).
 
+/** A secret was sealed with a key that is not in the key file. */
+export class KeyMissing extends Error {
+  override readonly name = 'KeyMissing'
+}
+
 /**
  * Seals and opens small secrets with AES-256-GCM. `place` says where the secret belongs, such as `webhook 1/<uuid>`: sealed
  * for one place it opens in no other, so that nobody moves it to another row.
  */
 export type SecretBox = {
   readonly seal: (secret: string, place: string) => Buffer
-  /** Throws where the key is not in the file, or the secret was sealed for another place or changed. */
+  /** Throws KeyMissing where the key is not in the file, and also where the secret was sealed for another place or changed. */
   readonly open: (sealed: Buffer, place: string) => string
 }
 
@@ -49,7 +54,7 @@ export function createSecretBox(keyFile: string): SecretBox {
     const head = sealed.subarray(0, HEAD_BYTES)
     const id = head.subarray(1, 1 + KEY_ID_BYTES)
     const key = keys.find((known) => known.id.equals(id))
-    if (!key) throw new Error(`a secret was sealed with key ${id.toString('hex')}, which ${keyFile} does not hold`)
+    if (!key) throw new KeyMissing(`a secret was sealed with key ${id.toString('hex')}, which ${keyFile} does not hold`)
     const decipher = createDecipheriv('aes-256-gcm', key.bytes, head.subarray(1 + KEY_ID_BYTES), {
       authTagLength: TAG_BYTES,
     })

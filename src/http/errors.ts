@@ -48,6 +48,7 @@ export const ERRORS = {
   otp_enrolled: [409, 'There is a second factor already; remove it first'],
   otp_not_enrolled: [409, 'There is no second factor'],
   book_exists: [409, 'There is a book of this name'],
+  key_missing: [409, 'This was sealed with a key that this gateway does not have'],
   nothing_to_order: [409, 'No withdrawal waits that a bank would take'],
   no_rate: [409, 'No exchange rate is known for these currencies, or none that is new enough'],
   position_too_old: [410, 'Events from there on are not kept any more'],

@@ -30,6 +30,7 @@ export type ErrorCode =
   | 'invalid_token'
   | 'invalid_type'
   | 'invalid_value'
+  | 'key_missing'
   | 'last_operator'
   | 'malformed_body'
   | 'malformed_request'

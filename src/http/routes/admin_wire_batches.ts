@@ -5,6 +5,7 @@ import { readCurrencies } from '../../books/currencies.ts'
 import { readClock } from '../../database/clock.ts'
 import { type Client, inTransaction } from '../../database/connection.ts'
 import { formatInstant } from '../../database/instant.ts'
+import { KeyMissing } from '../../database/secret_box.ts'
 import type { Gateway } from '../../gateway.ts'
 import { PAYMENT_STATUSES } from '../../ledger/payment.ts'
 import { decodeId, encodeId } from '../../ledger/typeid.ts'
@@ -170,14 +171,14 @@ function listRoutes(app: App, gateway: Gateway): void {
   })
 }
 
-function fileRoute(app: App, { pool, secretBox }: Gateway): void {
+function fileRoute(app: App, { pool, secretBox, log }: Gateway): void {
   app.get('/v1/admin/wire/batches/:id/file', {
     schema: describe({
       operationId: 'downloadWireBatch',
       summary: 'The order, for the bank',
       description: 'Each time the same, byte for byte. It names who is paid, in full: the download is audited.',
       tag,
-      errors: ['not_found', 'outcome_unknown'],
+      errors: ['not_found', 'key_missing', 'outcome_unknown'],
       params: Type.Object({ id: Type.String({ examples: ['wbt_01k3v5f7a3c5e7g9j1m3p5r7tb'] }) }),
       response: { 200: Type.String() },
       onlyType: 'application/xml',
@@ -186,8 +187,13 @@ function fileRoute(app: App, { pool, secretBox }: Gateway): void {
     handler: async (request, reply) => {
       const id = decodeId('wbt', request.params.id)
       const { book } = sessionOf(request)
-      const found =
-        id && (await inTransaction(pool, (client) => downloadBatch(client, secretBox, book, id, actorOf(request))))
+      if (!id) throw new ApiError('not_found')
+      const download = (client: Client) => downloadBatch(client, secretBox, book, id, actorOf(request))
+      const found = await inTransaction(pool, download).catch((cause: unknown) => {
+        if (!(cause instanceof KeyMissing)) throw cause
+        log.warn({ err: cause, batch: request.params.id }, 'an order for a bank cannot be opened')
+        throw new ApiError('key_missing', undefined, [], { cause })
+      })
       if (!found) throw new ApiError('not_found')
       return reply
         .type('application/xml')
