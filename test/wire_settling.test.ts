@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { withOwner } from '../src/database/connection.ts'
 import { decodeId } from '../src/ledger/typeid.ts'
 import { takeBankFile } from '../src/rails/wire/import.ts'
-import { aBankFile, centsOf, type Movement, OWN_IBAN, referenceOf } from './harness/bank.ts'
+import { aBankFile, centsOf, inOneFile, type Movement, OWN_IBAN, referenceOf } from './harness/bank.ts'
 import { aClient, type Client } from './harness/client.ts'
 import { aGateway, anOperator, aUser, type TestGateway, type TestUser, until } from './harness/gateway.ts'
 import {
@@ -696,6 +696,36 @@ describe('Movements that say the same of themselves', () => {
     assert.deepEqual(await told([of(deposit, 'D2')], 'camt.054'), [1, 0])
     assert.equal((await came()) - before, 6_800)
   })
+})
+
+describe('The balances of statements in one file', () => {
+  const days = ['2026-11-02', '2026-11-03', '2026-11-04']
+
+  for (const [how, dates] of [
+    ['of several days', days],
+    ['of several days, of which some are missing', days],
+    ['of one day', days.map(() => '2026-11-05')],
+  ] as const) {
+    it(`${how} are held against the books in the order of time, also where the newest is first`, async () => {
+      const gap = how.includes('missing') ? 1_000 : 0
+      const [{ balance: wire }] = (await operator.get('/v1/admin/accounts?code=wire&currency=EUR')).body.data
+      let opening = -Math.round(Number(wire) * 100)
+      const files = dates.map((day, index) => {
+        const movement = { amount: `${index + 1}.07`, text: `${how} ${day} ${index}` }
+        const file = aBankFile([movement], { day, opening })
+        opening += centsOf([movement]) + gap
+        return file
+      })
+      const [newest = '', ...older] = files.reverse()
+      const { body } = await send(inOneFile(newest, ...older))
+      assert.deepEqual(
+        body.statements.map(({ opening: from, closing: to }: any) => [from.difference, to.difference]),
+        [2, 1, 0].map((index) => Array(2).fill(((index * gap) / 100).toFixed(2))),
+      )
+      const { data } = (await operator.get(`/v1/admin/wire/files?id=${body.id}`)).body
+      assert.deepEqual(data, [body])
+    })
+  }
 })
 
 describe('A movement that one file tells of without a reference of the bank, and another with one,', () => {
