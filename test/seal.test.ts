@@ -299,6 +299,29 @@ describe('sealed blocks', () => {
     assert.deepEqual(epochs, ['1', '1', '2'])
   })
 
+  it('go on where the ids ran past all that a dump names, as the page has it for where they cannot be set', async () => {
+    const pages = readPages().flatMap((page) => blocksOf(page, 'sql'))
+    const printed = pages.find(({ name }) => name === 'docs/operations.md, Sealed blocks')?.body ?? ''
+    const database = await sealedBooks()
+    // As if the dump came from where some hundred transactions more were done, the last of which made a webhook.
+    await tamper(
+      { database },
+      `update blocks set up_to_txid = (pg_current_xact_id()::text::bigint + 500)::text::xid8
+        where number in (select max(number) from blocks);
+       insert into webhook_cursors (book, txid, event_id)
+       select 1, (pg_current_xact_id()::text::bigint + 900)::text::xid8, '00000000-0000-0000-0000-000000000000'`,
+    )
+    await tamper({ database }, printed)
+    const [row] = await rowsOf({ database }, `select txid < pg_current_xact_id() as is_past from webhook_cursors`)
+    assert.deepEqual(row, { is_past: true })
+    const gateway = await aGateway({}, database)
+    endsWithTest(gateway.stop)
+    await aUser(gateway)
+    await untilSealed(gateway)
+    const sealed = `select count(*) > 0 as is_so from blocks where up_to_txid > (select max(txid) from webhook_cursors)`
+    await until(async () => (await rowsOf({ database }, sealed))[0].is_so)
+  })
+
   it('are signed with a key that only its owner can read', async () => {
     const gateway = await aGateway()
     const { mode } = await stat(join(gateway.inside.config.dataFolder, 'seal.key'))
