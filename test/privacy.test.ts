@@ -442,6 +442,31 @@ describe('the data of a user', () => {
     assert.equal((await cancel()).body.receiver, 'erased user')
   })
 
+  it('keep no import from going on that found their address taken: it makes the next user of it', async () => {
+    const own = await aGateway({ BGW_WELCOME_BONUS: '0' })
+    const [user, operator] = [await aUser(own), await anOperator(own)]
+    const { body: me } = await user.get('/v1/me')
+    const other = { email: anEmail(), accounts: [{ currency: 'USD', opening_balance: '1.00' }] }
+    const text = [{ email: user.email }, other].map((line) => `${JSON.stringify(line)}\n`).join('')
+    const internal = `select from accounts where code = 'internal' and currency = 'USD' for no key update`
+    const [importing] = await locking(own, internal, async () => {
+      const type = { 'content-type': 'application/x-ndjson' }
+      const importing = operator.send('POST', '/v1/admin/users/import', text, type)
+      await untilLocked(own, 1)
+      assert.equal((await erase(user)).status, 202)
+      return [importing]
+    })
+    const { body } = await importing
+    assert.equal(typeof body, 'string', JSON.stringify(body))
+    const [again, fresh] = body
+      .trim()
+      .split('\n')
+      .map((line: string) => JSON.parse(line))
+    assert.deepEqual([again.status, again.email, fresh.status], [201, user.email, 201])
+    assert.notEqual(again.user_id, me.id)
+    await assertBooksAreRight(own)
+  })
+
   it('are in no payment that waited behind their erasure, and the books are right', async () => {
     const own = await aGateway({ BGW_TRANSFER_FEE_PERCENT: '0' })
     const user = await aUser(own)

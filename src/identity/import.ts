@@ -33,11 +33,28 @@ export type Imported = {
   readonly accounts: readonly { readonly id: AccountId; readonly currency: string; readonly name: string }[]
 }
 
+const MOST_RACES = 5
+
 /**
  * Makes the users that the book does not have yet, confirmed and without a password, with their accounts and opening
  * balances, all in one transaction with its audit line. One that is there is left as it is: the import may be repeated.
  */
 export async function importUsers(
+  pool: Pool,
+  book: BookId,
+  actor: Actor,
+  wanted: readonly ImportedUser[],
+): Promise<Imported[]> {
+  for (let races = 0; ; races += 1) {
+    try {
+      return await importOnce(pool, book, actor, wanted)
+    } catch (error) {
+      if (!(error instanceof AddressFreed) || races >= MOST_RACES) throw error
+    }
+  }
+}
+
+async function importOnce(
   pool: Pool,
   book: BookId,
   actor: Actor,
@@ -168,10 +185,15 @@ async function readImported(
   return keys.map((key) => {
     const own = byKey.get(key) ?? []
     const [first] = own
-    if (!first) throw new Error('an imported user is there')
+    if (!first) throw new AddressFreed('an address that was somebody’s is nobody’s any more')
     const isCreated = created.has(key) && !seen.has(key)
     seen.add(key)
     const accounts = own.flatMap(({ id, currency, name }) => (id ? [{ id, currency, name }] : []))
     return { created: isCreated, userId: first.user_id, email: first.email, accounts }
   })
+}
+
+/** Whoever had an address when it was to be imported was erased since, or has another: the transaction may be tried again. */
+class AddressFreed extends Error {
+  override readonly name = 'AddressFreed'
 }
