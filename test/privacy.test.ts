@@ -106,6 +106,26 @@ async function withTraces(): Promise<Traces> {
   return { user, id: me.id, payment: payment.id, words: [first.email, email, ...Object.values(WORDS)] }
 }
 
+/** What the eraser asks for in each of its rounds. */
+const ERASURES = 'from erasures'
+
+/** An eraser for one gateway in place of its own, which begins when it is told to; how often it asked the pool for what. */
+function aCountedEraser({ inside: { pool } }: TestGateway) {
+  const log = createLog('error', { write: () => undefined })
+  const lookout = createLookout(pool, log)
+  const texts: string[] = []
+  const query = (asked: any, values?: unknown[]) => {
+    texts.push(asked.text ?? asked)
+    return pool.query(asked, values)
+  }
+  const eraser = createEraser({ query, connect: () => pool.connect() } as unknown as Pool, lookout, log)
+  return {
+    begin: lookout.begin,
+    asked: (part: string) => texts.filter((text) => text.includes(part)).length,
+    stop: () => Promise.all([eraser.stop(), lookout.stop()]),
+  }
+}
+
 const erase = (user: TestUser, password = PASSWORD) => user.post('/v1/me/erase', { password })
 const erased = () => until(async () => (await rowsOf(gateway, 'select from erasures')).length === 0)
 
@@ -415,15 +435,7 @@ describe('the data of a user', () => {
     const wish = { account: await user.account('EUR'), rail: 'wire', amount: '5.00' }
     const { body: deposit } = await user.post('/v1/deposits', wish)
     await own.inside.eraser.stop()
-    const log = createLog('error', { write: () => undefined })
-    const lookout = createLookout(own.inside.pool, log)
-    let rounds = 0
-    const query = (asked: any, values?: unknown[]) => {
-      if ((asked.text ?? asked).includes('from erasures')) rounds += 1
-      return own.inside.pool.query(asked, values)
-    }
-    const connect = () => own.inside.pool.connect()
-    const eraser = createEraser({ query, connect } as unknown as Pool, lookout, log)
+    const eraser = aCountedEraser(own)
     const key = { 'idempotency-key': 'cancel' }
     const cancel = () => operator.post(`/v1/payments/${deposit.id}/cancel`, undefined, key)
     // The answer is read, and waits to be kept. Where that is not waited for, all that is kept is gone through by then.
@@ -431,14 +443,14 @@ describe('the data of a user', () => {
       const canceling = cancel()
       await untilLocked(own, 1)
       assert.equal((await erase(user)).status, 202)
-      lookout.begin()
-      await until(async () => rounds > 1 || (await sessionsWhere(own, WAITS_FOR_LOCK)).length > 1)
+      eraser.begin()
+      await until(async () => eraser.asked(ERASURES) > 1 || (await sessionsWhere(own, WAITS_FOR_LOCK)).length > 1)
       return [canceling]
     })
     const first = await canceling
     assert.deepEqual([first.status, first.body.status, first.body.receiver], [200, 'canceled', user.email])
     await until(async () => (await rowsOf(own, 'select from erasures')).length === 0)
-    await Promise.all([eraser.stop(), lookout.stop()])
+    await eraser.stop()
     assert.equal((await cancel()).body.receiver, 'erased user')
   })
 
@@ -543,26 +555,18 @@ describe('the data of a user', () => {
       return [erasing]
     })
     assert.equal((await erasing).status, 202)
-    const log = createLog('error', { write: () => undefined })
-    const lookout = createLookout(own.inside.pool, log)
-    let looks = 0
-    const query = (asked: any, values?: unknown[]) => {
-      if ((asked.text ?? asked).includes('from erasures')) looks += 1
-      return own.inside.pool.query(asked, values)
-    }
-    const connect = () => own.inside.pool.connect()
-    const eraser = createEraser({ query, connect } as unknown as Pool, lookout, log)
+    const eraser = aCountedEraser(own)
     // Where it is not waited for, her lines have been gone through by then, and only the rest is to be erased.
     await locking(own, 'lock table webhook_deliveries in share mode', async () => {
-      lookout.begin()
-      await until(async () => looks > 1 || (await sessionsWhere(own, WAITS_FOR_LOCK)).length > 0)
+      eraser.begin()
+      await until(async () => eraser.asked(ERASURES) > 1 || (await sessionsWhere(own, WAITS_FOR_LOCK)).length > 0)
       looked.resolve()
       await writing
       await untilSealed(own)
       return []
     })
     await until(async () => (await rowsOf(own, 'select from erasures')).length === 0)
-    await Promise.all([eraser.stop(), lookout.stop()])
+    await eraser.stop()
     await assertBooksAreRight(own)
     const lines = await rowsOf(own, `select detail, address from audit_log where action = 'user.refuse_log_in'`)
     assert.deepEqual(lines, [{ detail: null, address: null }])
@@ -572,25 +576,16 @@ describe('the data of a user', () => {
     const own = await aGateway({ BGW_WELCOME_BONUS: '0' })
     const users = [await aUser(own), await aUser(own), await aUser(own)]
     await own.inside.eraser.stop()
-    const log = createLog('error', { write: () => undefined })
-    const lookout = createLookout(own.inside.pool, log)
-    let [rounds, looks] = [0, 0]
-    const query = (asked: any, values?: unknown[]) => {
-      const text: string = asked.text ?? asked
-      if (text.includes('from erasures')) rounds += 1
-      if (text.includes('pg_snapshot_xmin')) looks += 1
-      return own.inside.pool.query(asked, values)
-    }
-    const connect = () => own.inside.pool.connect()
-    const eraser = createEraser({ query, connect } as unknown as Pool, lookout, log)
+    const eraser = aCountedEraser(own)
     await locking(own, 'select pg_current_xact_id()', async () => {
       for (const user of users) assert.equal((await erase(user)).status, 202)
-      lookout.begin()
-      await until(async () => rounds > 1)
+      eraser.begin()
+      await until(async () => eraser.asked(ERASURES) > 1)
       return []
     })
     await until(async () => (await rowsOf(own, 'select from erasures')).length === 0)
-    await Promise.all([eraser.stop(), lookout.stop()])
+    await eraser.stop()
+    const [looks, rounds] = [eraser.asked('pg_snapshot_xmin'), eraser.asked(ERASURES)]
     assert.ok(looks <= rounds, `${looks} looks in ${rounds} rounds`)
   })
 
