@@ -202,15 +202,19 @@ function keysOf<Row, Item>(
   const within = [`(${scope.where})`, ...bounds]
   const byTerms = orderBy(order, (index) => order[index]?.sql ?? '')
   const behindLast = after === null ? [] : [after]
-  // Rows that are not wanted in the order of an index are taken first: none that leads to it may be walked instead.
-  const source = way === 'inOrder' ? table : `(select ${alias}.* from ${table} where ${all(within)} offset 0) ${alias}`
+  const rows = `select ${alias}.* from ${table} where`
+  // Rows that are not wanted in the order of an index are taken first: none that leads to it may be walked instead. So are
+  // those that are: PostgreSQL 15 sees no order in an index by a column that is joined by, and would walk the whole book.
+  const source =
+    way === 'inOrder'
+      ? `(${rows} ${all([...within, ...behindLast])} order by ${byTerms} limit ${limit}) ${alias}`
+      : `(${rows} ${all(within)} offset 0) ${alias}`
   const each =
     way === 'inOrder' && others.length > 0
       ? `
        select ${columns.join(', ')}, coalesce(${all(others)}, false) as is_found, ${alias}.walked = ${most} as is_end
          from (select ${alias}.*, row_number() over () as walked
-                 from (select ${alias}.* from ${table}
-                        where ${all([...within, ...behindLast])}
+                 from (${rows} ${all([...within, ...behindLast])}
                         order by ${byTerms} limit ${most}) ${alias}
                 order by ${byTerms}) ${alias} ${joins}
         where ${all(others)} or ${alias}.walked = ${most}
@@ -219,7 +223,7 @@ function keysOf<Row, Item>(
       : `
        select ${columns.join(', ')}, true as is_found, false as is_end
          from ${source} ${joins}
-        where ${all([...(way === 'inOrder' ? within : []), ...others, ...behindLast])}
+        where ${all(way === 'inOrder' ? [] : [...others, ...behindLast])}
         order by ${byTerms}
         limit ${limit}`
   if (!scope.perAccount) return each
