@@ -70,6 +70,18 @@ describe('What a node keeps of a token', () => {
     assert.equal(await sessions.find(token), undefined)
     assert.ok(forgotten.includes('all'))
   })
+
+  it('is let go of with all else where another server answers, which may not have what was committed last', async (t) => {
+    const { token, sessions, later, forgotten, failOver } = await aNode(t)
+    later(1_000)
+    assert.ok(await sessions.find(token))
+    assert.deepEqual(forgotten, [])
+    // No look has failed: the node has looked before it took over and behind that.
+    failOver()
+    later(1_000)
+    assert.ok(await sessions.find(token))
+    assert.deepEqual(forgotten, ['all'])
+  })
 })
 
 /** What a node knows of one token, by a clock of the test's own. Looks are made where somebody asks, not by a timer. */
@@ -84,15 +96,18 @@ async function aNode(t: TestContext) {
 
   const [asked, forgotten]: [string[], string[]] = [[], []]
   let next: ((asking: Promise<unknown>) => Promise<void>) | undefined
-  type Answer = { readonly rows: readonly { now?: bigint }[] }
+  type Answer = { readonly rows: readonly { now?: bigint; server?: string }[] }
   const query = pool.query.bind(pool) as (...statement: [{ name: string }]) => Promise<Answer>
   let ahead = 0n
+  let changed = ''
   t.mock.method(pool, 'query', async (...statement: [{ name: string }]) => {
     asked.push(statement[0].name)
     const before = next
     next = undefined
     const answer = query(...statement).then(({ rows }) => ({
-      rows: rows.map((row) => (row.now === undefined ? row : { ...row, now: row.now + ahead })),
+      rows: rows.map((row) =>
+        row.now === undefined ? row : { ...row, now: row.now + ahead, server: `${row.server}${changed}` },
+      ),
     }))
     await before?.(answer)
     return answer
@@ -109,6 +124,7 @@ async function aNode(t: TestContext) {
   // The first look finds that the operator was made just now, and drops what was read before it.
   for (const _ of ['read', 'looked, and read again']) await sessions.find(token)
   asked.length = 0
+  forgotten.length = 0
   /** The database's clock is told to the node so much later than it is. */
   const toldLater = (milliseconds: number) => {
     ahead += BigInt(milliseconds) * 1_000n
@@ -122,6 +138,9 @@ async function aNode(t: TestContext) {
       at += milliseconds
     },
     toldLater,
+    failOver: () => {
+      changed = ' on another host'
+    },
     /** The same by the database's clock: what was changed until now is that much longer ago. */
     changesAge: async (milliseconds: number) => {
       toldLater(milliseconds)

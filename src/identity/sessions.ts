@@ -36,6 +36,8 @@ type Elsewhere = {
 
 /** A user who changed; nulls where nobody did. */
 type Change = { book: BookId; user_id: UserId; changed_at: string } | { book: null; user_id: null; changed_at: null }
+/** With each of them, the database's clock and when its server started, by which a server is told from another. */
+type Look = Change & { now: bigint; server: string }
 /** `expiresAt` is in milliseconds since 1970, by the database's clock. */
 type Kept = { readonly session: Session; readonly expiresAt: number }
 
@@ -66,6 +68,7 @@ export function createSessions(
   const applied = new Set<string>()
   let lookedAt = now()
   let lookedAtThere = 0n
+  let lookedAtServer: string | undefined
   let freshUntil = 0
   let wasCutOff = false
 
@@ -92,11 +95,14 @@ export function createSessions(
     const there = rows[0]?.now ?? 0n
     // A machine that was suspended has a clock that stood still with it, and the database has not.
     const missed = Math.max(started - lookedAt, Number(there - lookedAtThere) / 1_000)
-    // Another database may have taken over meanwhile, without what was committed last and is kept here.
-    if (wasCutOff || missed > MISSED_AFTER_MS) forgetAll()
+    const server = rows[0]?.server
+    // Another database may have taken over meanwhile, without what was committed last and is kept here. No look need have
+    // failed for that: this process may have stood still, or had its look under way.
+    if (wasCutOff || server !== lookedAtServer || missed > MISSED_AFTER_MS) forgetAll()
     wasCutOff = false
     lookedAt = started
     lookedAtThere = there
+    lookedAtServer = server
     const current = new Set<string>()
     for (const { book, user_id: userId, changed_at: changedAt } of rows) {
       if (book === null) continue
@@ -167,10 +173,10 @@ export function createSessions(
 export type Sessions = ReturnType<typeof createSessions>
 
 function readChanges(pool: Pool) {
-  return pool.query<Change & { now: bigint }>({
+  return pool.query<Look>({
     name: 'session-changes',
     text: `
-      select c.book, c.user_id, c.changed_at, ${NOW}
+      select c.book, c.user_id, c.changed_at, pg_postmaster_start_time()::text as server, ${NOW}
         from (values (true)) one
         left join session_changes c on c.changed_at > clock_timestamp() - interval '${LOOK_BACK}'`,
   })
