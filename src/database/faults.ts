@@ -28,9 +28,14 @@ export function leavesOutcomeUnknown(error: unknown): boolean {
   return isUnavailable(error) && !/not queryable/i.test((error as Error).message)
 }
 
+/** What a transaction had found is there no longer. */
+export class RaceLost extends Error {
+  override readonly name = 'RaceLost'
+}
+
 /** The transaction lost a race with another one and may simply be tried again. */
 export function isRaceLost(error: unknown): boolean {
-  return ['40001', '40P01', '55P03'].includes(codeOf(error))
+  return error instanceof RaceLost || ['40001', '40P01', '55P03'].includes(codeOf(error))
 }
 
 /**

@@ -2,9 +2,11 @@ import { ACCOUNT_NAME, openAccounts } from '../accounts/account.ts'
 import type { AccountFacts } from '../accounts/directory.ts'
 import { type Actor, writeAudit } from '../audit/audit.ts'
 import { idsAt, type NewId, readClock } from '../database/clock.ts'
-import { type Client, inTransaction, type Pool } from '../database/connection.ts'
+import type { Client, Pool } from '../database/connection.ts'
+import { RaceLost } from '../database/faults.ts'
 import { formatInstant } from '../database/instant.ts'
 import { newUserKey, userField } from '../database/personal_fields.ts'
+import { inTransactionAfterRaces } from '../database/races.ts'
 import type { AccountId, BookId, Instant, UserId } from '../ledger/id.ts'
 import type { Currency } from '../money/currency.ts'
 import { postRequests } from '../payments/batch.ts'
@@ -33,8 +35,6 @@ export type Imported = {
   readonly accounts: readonly { readonly id: AccountId; readonly currency: string; readonly name: string }[]
 }
 
-const MOST_RACES = 5
-
 /**
  * Makes the users that the book does not have yet, confirmed and without a password, with their accounts and opening
  * balances, all in one transaction with its audit line. One that is there is left as it is: the import may be repeated.
@@ -45,22 +45,7 @@ export async function importUsers(
   actor: Actor,
   wanted: readonly ImportedUser[],
 ): Promise<Imported[]> {
-  for (let races = 0; ; races += 1) {
-    try {
-      return await importOnce(pool, book, actor, wanted)
-    } catch (error) {
-      if (!(error instanceof AddressFreed) || races >= MOST_RACES) throw error
-    }
-  }
-}
-
-async function importOnce(
-  pool: Pool,
-  book: BookId,
-  actor: Actor,
-  wanted: readonly ImportedUser[],
-): Promise<Imported[]> {
-  return inTransaction(pool, async (client) => {
+  return inTransactionAfterRaces(pool, async (client) => {
     const at = await readClock(client)
     const newId = idsAt(at)
     const created = await insertUsers(client, book, at, newId, wanted)
@@ -185,15 +170,11 @@ async function readImported(
   return keys.map((key) => {
     const own = byKey.get(key) ?? []
     const [first] = own
-    if (!first) throw new AddressFreed('an address that was somebody’s is nobody’s any more')
+    // Whoever had it was erased since, or has another.
+    if (!first) throw new RaceLost('an address that was somebody’s is nobody’s any more')
     const isCreated = created.has(key) && !seen.has(key)
     seen.add(key)
     const accounts = own.flatMap(({ id, currency, name }) => (id ? [{ id, currency, name }] : []))
     return { created: isCreated, userId: first.user_id, email: first.email, accounts }
   })
-}
-
-/** Whoever had an address when it was to be imported was erased since, or has another: the transaction may be tried again. */
-class AddressFreed extends Error {
-  override readonly name = 'AddressFreed'
 }
