@@ -34,7 +34,8 @@ export type BookId = number & { readonly idOf: 'book' }
 export type Instant = bigint & { readonly instant: true }
 
 const MOST_IDS = 2 ** 20
-const DIGITS = Buffer.from('0123456789abcdef')
+/** The hexadecimal digits of ids, as characters. */
+export const DIGITS = Buffer.from('0123456789abcdef')
 /** Where the six digits stand that count: behind the third hyphen, and around the fourth. */
 const COUNTED = [19, 20, 21, 22, 24, 25]
 

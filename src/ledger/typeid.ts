@@ -20,6 +20,7 @@ import type {
   WebhookId,
   WireBatchId,
 } from './id.ts'
+import { DIGITS } from './id.ts'
 
 // Ids as they go out: TypeID (https://github.com/jetify-com/typeid), a type prefix and the UUID in Crockford's base32.
 
@@ -49,7 +50,6 @@ export type Prefix = keyof Kinds
 /** Crockford's base32 in lower case: the digits of ids as they go out. */
 export const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz'
 const LETTERS = Buffer.from(ALPHABET)
-const DIGITS = Buffer.from('0123456789abcdef')
 /** What each letter stands for; minus one where it is none. */
 const VALUES = Int8Array.from({ length: 128 }, (_, code) => ALPHABET.indexOf(String.fromCharCode(code)))
 
