@@ -10,8 +10,10 @@ type Row = {
   digits: number
   opening: bigint | null
   closing: bigint | null
-  /** Of the closing balance; null in a notice. */
+  /** The day of the closing balance; null in a notice. */
   closing_date: string | null
+  /** Which of the file's statements it is, from nought on. */
+  place: number
   known_booked: bigint
   booked: bigint
   matched: number
@@ -57,6 +59,7 @@ async function settledOutcome(
 ): Promise<TakenStatement[]> {
   const { rows } = await client.query<Row>(
     `select s.number, s.account, s.currency, c.digits, s.opening, s.closing, s.closing_date::text, s.known_booked,
+            (row_number() over (order by s.number))::int - 1 as place,
             coalesce(sum(case e.direction when 'in' then e.amount else -e.amount end)
                        filter (where e.status in ('matched', 'suspense')), 0) as booked,
             count(*) filter (where e.status = 'matched')::int as matched,
@@ -67,21 +70,20 @@ async function settledOutcome(
        left join bank_entries e on e.book = s.book and e.file_id = s.file_id and e.statement = s.number
       where s.book = $1 and s.file_id = $2
       group by s.book, s.file_id, s.number, c.digits
-      order by s.number`,
+      order by s.closing_date nulls first, s.number`,
     [book, file],
   )
   const balances = new Map<string, bigint>()
   const settled: TakenStatement[] = []
   for (const row of inOrderOfTime(rows).reverse()) {
     // The outcome is in the order of the statements.
-    const index = rows.indexOf(row)
-    const said = outcome[index]
+    const said = outcome[row.place]
     if (!said) throw new Error('a file has an outcome for each statement that it took')
     const currency = { code: row.currency, digits: row.digits }
     const after = balances.get(row.account) ?? (await readBooksBalance(client, book, row.currency))
     const before = after - row.known_booked - row.booked
     balances.set(row.account, before)
-    settled[index] = {
+    settled[row.place] = {
       ...said,
       opening: row.opening === null ? null : checkBalance(currency, row.opening, before),
       closing: row.closing === null ? null : checkBalance(currency, row.closing, after),
@@ -93,18 +95,12 @@ async function settledOutcome(
   return settled
 }
 
-/** By the day; of one day as they go on from one another, which the file may tell newest first. */
+/** These are by the day; of one day as they go on from one another, which the file may tell newest first. */
 function inOrderOfTime(rows: readonly Row[]): Row[] {
-  const byDay = [...rows].sort((left, right) => compareDays(left.closing_date ?? '', right.closing_date ?? ''))
-  const ofOne = Map.groupBy(byDay, ({ account, closing_date: day }) => JSON.stringify([day, account]))
+  const ofOne = Map.groupBy(rows, ({ account, closing_date: day }) => JSON.stringify([day, account]))
   return [...ofOne.values()].flatMap((day) => {
     const isBackwards = (row: Row, index: number) => index === 0 || day[index - 1]?.opening === row.closing
     const goesOn = (row: Row, index: number) => index === 0 || day[index - 1]?.closing === row.opening
     return day.every(isBackwards) && !day.every(goesOn) ? day.toReversed() : day
   })
-}
-
-function compareDays(left: string, right: string): number {
-  if (left === right) return 0
-  return left < right ? -1 : 1
 }

@@ -104,7 +104,8 @@ async function knownByEntry(
   return known
 }
 
-function hasReference(one: KnownEntry | Line): boolean {
+/** Whether the bank gave it a reference of its own. */
+export function hasReference(one: KnownEntry | Line): boolean {
   return ('servicerReference' in one ? one.servicerReference : one.servicer_reference) !== null
 }
 

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import type { Queryable } from '../../database/connection.ts'
 import type { BookId } from '../../ledger/id.ts'
 import type { BankFile, Statement } from './bank_file.ts'
+import { hasReference } from './known_lines.ts'
 import { entryKeyOf, type Line } from './lines.ts'
 
 // A bank that gives no reference of its own may say the same of two movements of one day. Where an earlier statement said
@@ -45,8 +46,8 @@ export async function tellApart(
   })
 }
 
-function isUnnumbered({ servicerReference, orders }: Line): boolean {
-  return servicerReference === null && orders.length === 0
+function isUnnumbered(line: Line): boolean {
+  return !hasReference(line) && line.orders.length === 0
 }
 
 function isNameless(line: Line): boolean {
@@ -138,10 +139,6 @@ export async function findDoubtful(
     ...numbered.filter(({ words }) => wordKeys.get(words)?.some(isFound)),
     ...others.filter(({ told }) => told !== null && isFound(toldKeys.get(told))),
   ])
-}
-
-function hasReference({ servicerReference }: Line): boolean {
-  return servicerReference !== null
 }
 
 /** The places behind those that a file takes with what says the same. */
