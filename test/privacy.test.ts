@@ -129,6 +129,17 @@ function aCountedEraser({ inside: { pool } }: TestGateway) {
 const erase = (user: TestUser, password = PASSWORD) => user.post('/v1/me/erase', { password })
 const erased = () => until(async () => (await rowsOf(gateway, 'select from erasures')).length === 0)
 
+/** What comes of the erasure of a user that waits for a lock, and of what is asked for behind it. */
+async function behindErasure(own: TestGateway, user: TestUser, lock: string, ask: () => Promise<Reply>) {
+  return locking(own, lock, async () => {
+    const erasing = erase(user)
+    await untilLocked(own, 1)
+    const asked = ask()
+    await untilLocked(own, 2)
+    return [erasing, asked] as const
+  })
+}
+
 /** What comes of a call with a key that waits for the turn of its key, as behind an earlier one, while its user is erased. */
 async function erasedMeanwhile(
   own: TestGateway,
@@ -487,13 +498,9 @@ describe('the data of a user', () => {
     const his = await friend.account('USD')
     await user.post('/v1/payments', transfer(hers, his, '100.00'))
     const texts = { description: WORDS.description, metadata: { note: WORDS.metadata } }
-    const [erasing, paying] = await locking(own, lockOf(hers), async () => {
-      const erasing = erase(user)
-      await untilLocked(own, 1)
-      const paying = user.post('/v1/payments', transfer(hers, his, '1.00', texts))
-      await untilLocked(own, 2)
-      return [erasing, paying]
-    })
+    const [erasing, paying] = await behindErasure(own, user, lockOf(hers), () =>
+      user.post('/v1/payments', transfer(hers, his, '1.00', texts)),
+    )
     assert.equal((await erasing)?.status, 202)
     const answer = (await paying)?.body
     assert.equal(answer.decline_reason, 'account_closed')
@@ -652,13 +659,9 @@ describe('the data of a user', () => {
     const own = await aGateway({ BGW_TRANSFER_FEE_PERCENT: '0' })
     const [user, friend] = [await aUser(own), await aUser(own)]
     await user.post('/v1/payments', transfer(await user.account('USD'), await friend.account('USD'), '100.00'))
-    const [erasing, enrolling] = await locking(own, 'lock table second_factors in exclusive mode', async () => {
-      const erasing = erase(user)
-      await untilLocked(own, 1)
-      const enrolling = user.post('/v1/otp/enroll')
-      await untilLocked(own, 2)
-      return [erasing, enrolling]
-    })
+    const [erasing, enrolling] = await behindErasure(own, user, 'lock table second_factors in exclusive mode', () =>
+      user.post('/v1/otp/enroll'),
+    )
     assert.equal((await erasing).status, 202)
     assertProblem(await enrolling, 'unauthenticated')
     assert.deepEqual(await rowsOf(own, 'select from second_factors'), [])
@@ -725,13 +728,7 @@ describe('the data of a user', () => {
     await user.post('/v1/payments', transfer(hers, his, '100.00'))
     const starts_at = new Date(Date.now() + 86_400_000).toISOString()
     const wish = { ...transfer(hers, his, '1.00', { description: WORDS.description }), starts_at }
-    const [erasing, planning] = await locking(own, lockOf(hers), async () => {
-      const erasing = erase(user)
-      await untilLocked(own, 1)
-      const planning = user.post('/v1/schedules', wish)
-      await untilLocked(own, 2)
-      return [erasing, planning]
-    })
+    const [erasing, planning] = await behindErasure(own, user, lockOf(hers), () => user.post('/v1/schedules', wish))
     assert.equal((await erasing).status, 202)
     assertProblem(await planning, 'account_closed')
     assert.deepEqual(await rowsOf(own, 'select from schedules'), [])
